@@ -1,0 +1,155 @@
+/**
+ * Road IN, step 3: turns an admitted request into a connection, and looks after all of this node until their last
+ * `onClose` has settled. It is the Gate of the transports and the Host of the connections.
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { CloseCode } from 'nestjs-realtime-protocol';
+import type { Broker } from './brokers/broker.js';
+import type { CloseInfo } from './close-info.js';
+import { OptionsError } from './errors.js';
+import { Handshake, refusal } from './handshake.js';
+import { splitTarget } from './handshake-request.js';
+import { Heartbeat } from './heartbeat.js';
+import type { Gateway } from './hooks.js';
+import type { Host } from './host.js';
+import { Hub } from './hub.js';
+import { LiveConnection } from './live-connection.js';
+import { bytesField, field, type Log, quotedField } from './log.js';
+import type { Message } from './message.js';
+import type { RealtimeSettings } from './settings.js';
+import { Counters } from './stats.js';
+import type { Admission, Gate, Sink, Socket } from './transports/transport.js';
+
+export class Engine implements Gate, Host {
+  /** Unique over nodes and restarts; the first part of every connection id. */
+  readonly nodeId = randomBytes(9).toString('base64url');
+  readonly counters = new Counters();
+  readonly hub: Hub;
+  readonly heartbeat: Heartbeat;
+  private readonly handshake: Handshake;
+  private readonly gateways = new Map<string, Gateway>();
+  /** Connections whose `onClose` has not settled yet. */
+  private readonly living = new Set<LiveConnection>();
+  private opened = 0;
+  private stopping?: Promise<void>;
+  private allEnded: () => void = () => {};
+
+  constructor(
+    readonly settings: RealtimeSettings,
+    private readonly broker: Broker,
+    readonly log: Log,
+  ) {
+    this.hub = new Hub(broker, log);
+    this.heartbeat = new Heartbeat(settings);
+    this.handshake = new Handshake(settings, this.counters, log, () => this.hub.connections.size);
+  }
+
+  /**
+   * Serves a path.
+   *
+   * @throws OptionsError when another gateway has it
+   */
+  bind(gateway: Gateway): void {
+    const other = this.gateways.get(gateway.path);
+    if (other) {
+      const names = `${other.name} and ${gateway.name}`;
+      throw new OptionsError(`${names} both have hooks on the path ${gateway.path}: give one of them another path`);
+    }
+    this.gateways.set(gateway.path, gateway);
+  }
+
+  get paths(): readonly string[] {
+    return [...this.gateways.keys()];
+  }
+
+  serves(path: string): boolean {
+    return this.gateways.has(path);
+  }
+
+  async start(): Promise<void> {
+    await this.broker.start((command) => this.hub.deliver(command));
+    this.handshake.start();
+  }
+
+  /** From now on handshakes get 503; `stop` ends what is open. */
+  refuse(): void {
+    this.handshake.stop();
+  }
+
+  /** Refuses new connections, closes all with 1001, waits for their hooks within the shutdown timeout. Once. */
+  stop(): Promise<void> {
+    return (this.stopping ??= this.drain());
+  }
+
+  private async drain(): Promise<void> {
+    this.refuse();
+    if (this.living.size > 0) this.log.log(`WebSocket shutdown closes connections=${this.living.size}`);
+    for (const connection of this.living) connection.end(CloseCode.GOING_AWAY, 'server shutting down', 'shutdown');
+    await this.untilEnded(this.settings.shutdownTimeout * 1000);
+    for (const connection of this.living) connection.terminate();
+    await new Promise(setImmediate);
+    for (const { id } of this.living) this.log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
+    this.heartbeat.stop();
+    await this.broker.stop();
+  }
+
+  private async untilEnded(timeoutMs: number): Promise<void> {
+    if (this.living.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.allEnded = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async admit(raw: IncomingMessage): Promise<Admission> {
+    const gateway = this.gateways.get(splitTarget(raw.url ?? '').path);
+    if (!gateway) throw refusal(404, 'No gateway here');
+    return this.handshake.admit(raw, gateway);
+  }
+
+  open(admission: Admission, socket: Socket, transport: string): Sink {
+    admission.release();
+    const id = `${this.nodeId}.${(++this.opened).toString(36)}`;
+    const connection = new LiveConnection(id, transport, admission, socket, this);
+    this.living.add(connection);
+    this.counters.accepted++;
+    const protocol = connection.protocol ? ` protocol=${field(connection.protocol)}` : '';
+    this.log.log(`WebSocket connection opened ${at(connection)}${protocol}`);
+    connection.start(admission.request);
+    return connection;
+  }
+
+  heard(connection: LiveConnection, message: Message): void {
+    this.counters.messagesIn++;
+    this.counters.bytesIn += message.size;
+    if (this.log.isVerbose?.() === false) return;
+    const kind = message.isBinary ? 'binary' : 'text';
+    this.log.verbose(`WebSocket message id=${connection.id} bytes=${message.size} type=${kind}`);
+  }
+
+  expired(connection: LiveConnection, silentMs: number): void {
+    this.log.warn(`WebSocket heartbeat expired id=${connection.id} silent=${(silentMs / 1000).toFixed(1)}s`);
+  }
+
+  left(connection: LiveConnection, close: CloseInfo): void {
+    this.counters.closed[close.initiator]++;
+    const { id, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
+    const how = `code=${close.code} reason=${quotedField(close.reason)} by=${close.initiator}`;
+    const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
+    const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
+    this.log.log(`WebSocket connection closed id=${id} ${how} ${after} ${traffic}`);
+  }
+
+  ended(connection: LiveConnection): void {
+    this.living.delete(connection);
+    if (this.living.size === 0) this.allEnded();
+  }
+}
+
+function at({ id, path, address, userId }: LiveConnection): string {
+  return `id=${id} path=${field(path)} ip=${address} user=${userId === undefined ? '-' : field(userId)}`;
+}

@@ -1,0 +1,153 @@
+/**
+ * Road IN, step 4: the one ordered queue of a connection. `onOpen` settles, then messages one at a time and in order,
+ * then `onClose` exactly once, whoever ended it and whatever a hook threw. What waits is bounded: over the bound the
+ * socket is not read. Where a hook is synchronous there is no promise and no closure per message.
+ */
+import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
+import type { CloseInfo } from './close-info.js';
+import type { Connection } from './connection.js';
+import { exceptionData } from './errors.js';
+import type { HandshakeRequest } from './handshake-request.js';
+import type { Awaitable, Gateway } from './hooks.js';
+import { Inbox } from './inbox.js';
+import { errorField, type Log, stackOf } from './log.js';
+import type { Message } from './message.js';
+import type { RealtimeSettings } from './settings.js';
+import type { Counters } from './stats.js';
+
+/** Who the queue works for. */
+export interface HookQueueOwner {
+  readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes'>;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+/** The socket's reading side. */
+export interface Reading {
+  pause(): void;
+  resume(): void;
+  /** `onOpen` failed: the connection has to end. */
+  openFailed(): void;
+  /** `onClose` has settled: nothing will happen any more. */
+  ended(): void;
+}
+
+export class HookQueue {
+  /** True while the socket is not read because hooks are behind. */
+  isPaused = false;
+  private inbox?: Inbox;
+  /** A hook is running or about to: messages wait. */
+  private isBusy = true;
+  private closeInfo?: CloseInfo;
+
+  constructor(
+    private readonly gateway: Gateway,
+    private readonly connection: Connection,
+    private readonly reading: Reading,
+    private readonly owner: HookQueueOwner,
+  ) {}
+
+  /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
+  start(request: HandshakeRequest): void {
+    attempt(() => this.gateway.onOpen?.(this.connection, request)).then(
+      () => this.proceed(),
+      (error: unknown) => {
+        this.hookFailed('onOpen', error);
+        this.drop();
+        this.reading.openFailed();
+        this.proceed();
+      },
+    );
+  }
+
+  /** Hands a message to `onMessage`, now or when what came before it is done. */
+  push(message: Message): void {
+    if (this.isBusy) this.wait(message);
+    else this.isBusy = this.handle(message);
+  }
+
+  /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
+  close(info: CloseInfo): void {
+    this.closeInfo = info;
+    if (!this.isBusy) this.finish(info);
+  }
+
+  /** Forgets the messages that wait and reads again, so that the answer to our close frame is seen. */
+  drop(): void {
+    this.inbox?.clear();
+    if (this.isPaused) this.resume();
+  }
+
+  /** @returns true while the hook is running */
+  private handle(message: Message): boolean {
+    let result: Awaitable<void>;
+    try {
+      result = this.gateway.onMessage?.(this.connection, message);
+    } catch (error) {
+      this.messageFailed(error);
+      return false;
+    }
+    if (!isPromise(result)) return false;
+    result.then(
+      () => this.proceed(),
+      (error: unknown) => {
+        this.messageFailed(error);
+        this.proceed();
+      },
+    );
+    return true;
+  }
+
+  /** A hook has settled: the next message, or `onClose`. */
+  private proceed(): void {
+    for (let message = this.inbox?.shift(); message; message = this.inbox?.shift()) {
+      if (this.isPaused && this.inbox!.isLow) this.resume();
+      if (this.handle(message)) return;
+    }
+    this.isBusy = false;
+    if (this.closeInfo) this.finish(this.closeInfo);
+  }
+
+  private finish(info: CloseInfo): void {
+    this.isBusy = true;
+    attempt(() => this.gateway.onClose?.(this.connection, info))
+      .catch((error: unknown) => this.hookFailed('onClose', error))
+      .finally(() => this.reading.ended());
+  }
+
+  private wait(message: Message): void {
+    const { maxQueuedMessages, maxQueuedBytes } = this.owner.settings;
+    this.inbox ??= new Inbox(maxQueuedMessages, maxQueuedBytes);
+    this.inbox.push(message);
+    if (this.isPaused || !this.inbox.isFull) return;
+    this.isPaused = true;
+    this.owner.counters.pauses++;
+    this.reading.pause();
+  }
+
+  private resume(): void {
+    this.isPaused = false;
+    this.reading.resume();
+  }
+
+  /** The connection stays, and the client learns what it may: ARCHITECTURE §7.2. */
+  private messageFailed(error: unknown): void {
+    this.hookFailed('onMessage', error);
+    this.connection.emit(EXCEPTION_EVENT, exceptionData(error));
+  }
+
+  private hookFailed(hook: string, error: unknown): void {
+    this.owner.counters.hookErrors++;
+    const at = `id=${this.connection.id} path=${this.gateway.path}`;
+    this.owner.log.error(`WebSocket ${hook} failed ${at} error=${errorField(error)}`, stackOf(error));
+  }
+}
+
+/** Calls a hook so that a throw is a rejection too. */
+async function attempt(hook: () => Awaitable<void>): Promise<void> {
+  await hook();
+}
+
+function isPromise(value: unknown): value is PromiseLike<void> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<void>).then === 'function';
+}

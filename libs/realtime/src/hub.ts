@@ -1,0 +1,87 @@
+/**
+ * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. It delivers locally and tells
+ * the broker which channels have members here.
+ */
+import type { Broker } from './brokers/broker.js';
+import { type Channel, channelOf, type Command } from './command.js';
+import type { LiveConnection } from './live-connection.js';
+import type { Log } from './log.js';
+import { errorField } from './log.js';
+
+const NOBODY: ReadonlySet<LiveConnection> = new Set();
+const CONNECTION = channelOf.connection('');
+
+export class Hub {
+  /** The open connections of this node by id, oldest first. */
+  readonly connections = new Map<string, LiveConnection>();
+  private readonly channels = new Map<Channel, Set<LiveConnection>>();
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly log: Log,
+  ) {}
+
+  add(connection: LiveConnection): void {
+    this.connections.set(connection.id, connection);
+    this.enter(channelOf.path(connection.path), connection);
+  }
+
+  /** Takes a connection out of everything; what it knows of its rooms stays readable. */
+  remove(connection: LiveConnection): void {
+    this.connections.delete(connection.id);
+    this.exit(channelOf.path(connection.path), connection);
+    if (connection.userId !== undefined) this.exit(channelOf.user(connection.userId), connection);
+    for (const room of connection.rooms) this.exit(channelOf.room(room), connection);
+  }
+
+  enter(channel: Channel, connection: LiveConnection): void {
+    const members = this.channels.get(channel);
+    if (members) {
+      members.add(connection);
+      return;
+    }
+    this.channels.set(channel, new Set([connection]));
+    this.broker.subscribe(channel).catch((error: unknown) => this.brokerFailed('subscribe', error));
+  }
+
+  exit(channel: Channel, connection: LiveConnection): void {
+    const members = this.channels.get(channel);
+    if (!members?.delete(connection) || members.size > 0) return;
+    this.channels.delete(channel);
+    this.broker.unsubscribe(channel).catch((error: unknown) => this.brokerFailed('unsubscribe', error));
+  }
+
+  /** The members of a channel on this node, as they are now. */
+  members(channel: Channel): Iterable<LiveConnection> {
+    if (channel === channelOf.everyone) return this.connections.values();
+    if (!channel.startsWith(CONNECTION)) return this.channels.get(channel) ?? NOBODY;
+    const connection = this.connections.get(channel.slice(CONNECTION.length));
+    return connection ? [connection] : NOBODY;
+  }
+
+  /** How many members a channel has on this node. */
+  size(channel: Channel): number {
+    if (channel === channelOf.everyone) return this.connections.size;
+    if (channel.startsWith(CONNECTION)) return this.connections.has(channel.slice(CONNECTION.length)) ? 1 : 0;
+    return this.channels.get(channel)?.size ?? 0;
+  }
+
+  /** Does what a command says to every member that is here. Never throws. */
+  deliver({ channel, except, action }: Command): void {
+    for (const connection of this.members(channel)) {
+      if (except.size > 0 && except.has(connection.id)) continue;
+      connection.obey(action);
+    }
+  }
+
+  /** Channels whose name starts with a prefix; for the counts of rooms and users. */
+  count(prefix: string): number {
+    let found = 0;
+    for (const channel of this.channels.keys()) if (channel.startsWith(prefix)) found++;
+    return found;
+  }
+
+  private brokerFailed(what: string, error: unknown): void {
+    this.log.error(`Broker ${this.broker.name} could not ${what} error=${errorField(error)}`);
+  }
+}

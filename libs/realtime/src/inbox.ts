@@ -1,0 +1,51 @@
+import type { Message } from './message.js';
+
+/** The messages of one connection that wait for its hooks, in the order they came. */
+export class Inbox {
+  private waiting: Message[] = [];
+  private first = 0;
+  private size = 0;
+
+  constructor(
+    private readonly maxMessages: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** At or over a bound: the socket should not be read. */
+  get isFull(): boolean {
+    return this.length >= this.maxMessages || this.size >= this.maxBytes;
+  }
+
+  /** Half empty again: the socket may be read. */
+  get isLow(): boolean {
+    return this.length <= this.maxMessages / 2 && this.size <= this.maxBytes / 2;
+  }
+
+  get length(): number {
+    return this.waiting.length - this.first;
+  }
+
+  push(message: Message): void {
+    this.waiting.push(message);
+    this.size += message.size;
+  }
+
+  shift(): Message | undefined {
+    const message = this.waiting[this.first];
+    if (!message) return undefined;
+    this.first++;
+    this.size -= message.size;
+    if (this.first === this.waiting.length) this.clear();
+    else if (this.first >= 1024) {
+      this.waiting = this.waiting.slice(this.first);
+      this.first = 0;
+    }
+    return message;
+  }
+
+  clear(): void {
+    this.waiting = [];
+    this.first = 0;
+    this.size = 0;
+  }
+}

@@ -1,0 +1,26 @@
+// Module
+export { RealtimeModule } from './nest/realtime.module.js';
+export type { RealtimeOptions, SettingName, SettingValues } from './options.js';
+export { RealtimeSettings } from './settings.js';
+export type { SettingSource } from './settings.js';
+
+// Hooks
+export type { Awaitable, Identity, OnClose, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export { CloseInfo } from './close-info.js';
+export type { CloseInitiator } from './close-info.js';
+export { Connection, ReadyState } from './connection.js';
+export type { ConnectionInfo } from './connection.js';
+export { HandshakeRequest } from './handshake-request.js';
+export { Message } from './message.js';
+export type { Payload } from './payload.js';
+
+// Server
+export { RealtimeServer } from './server.js';
+export type { Page } from './server.js';
+export { Target } from './target.js';
+export type { Member } from './target.js';
+export type { Stats } from './stats.js';
+
+// Errors and codes
+export { HandshakeError, MessageError, OptionsError, RealtimeError } from './errors.js';
+export { CloseCode, mayReconnect } from 'nestjs-realtime-protocol';

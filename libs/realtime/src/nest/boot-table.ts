@@ -1,0 +1,40 @@
+import { bytesField } from '../log.js';
+import type { RealtimeSettings } from '../settings.js';
+
+/** What is in force, for the log at boot: one readable table. */
+export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {
+  const served = gateways.map(({ path, name }) => `${path} (${name})`).join(', ');
+  const rows: [string, string][] = [
+    ['paths', served || 'none: no gateway has hooks'],
+    ['heartbeat', heartbeat(settings)],
+    ['limits', limits(settings)],
+    ['origins', ['the same origin', ...settings.allowedOrigins].join(', ')],
+    ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
+    ['broker', broker],
+  ];
+  return ['Realtime is ready', ...rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`)].join('\n');
+}
+
+interface Served {
+  readonly path: string;
+  readonly name: string;
+}
+
+function heartbeat({
+  heartbeatPingInterval: ping,
+  heartbeatIdleTime: idle,
+  heartbeatCheckInterval: check,
+}: RealtimeSettings) {
+  const pings = ping > 0 ? `ping after ${ping}s of silence` : 'no pings';
+  return `${pings}, ${idle > 0 ? `close after ${idle}s, checked every ${check}s` : 'never close'}`;
+}
+
+function limits(settings: RealtimeSettings): string {
+  return [
+    `${settings.maxConnections} connections`,
+    `${bytesField(settings.maxMessageBytes)} per message`,
+    `${settings.maxQueuedMessages} messages waiting in`,
+    `${bytesField(settings.maxBufferedBytes)} waiting out`,
+    `handshake ${settings.handshakeTimeout}s`,
+  ].join(', ');
+}

@@ -1,0 +1,86 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
+import { OptionsError } from '../errors.js';
+import type { OnClose, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
+import { RealtimeSettings } from '../settings.js';
+
+/** A gateway of the application as it was found. */
+export interface FoundGateway {
+  readonly name: string;
+  readonly instance: Partial<OnHandshake & OnOpen & OnMessage & OnClose>;
+  /** Where Nest looks up its guards, pipes, interceptors and filters. */
+  readonly moduleKey: string;
+  readonly path: string;
+  readonly hasHooks: boolean;
+}
+
+interface GatewayOptions {
+  readonly path?: string;
+}
+
+const HOOKS = ['onHandshake', 'onOpen', 'onMessage', 'onClose'] as const;
+
+type Wrapper =
+  ReturnType<ReturnType<ModulesContainer['values']> extends Iterable<infer M> ? () => M : never> extends {
+    providers: Map<unknown, infer W>;
+  }
+    ? W
+    : never;
+
+/** Finds the `@WebSocketGateway()` classes of the application. */
+@Injectable()
+export class GatewayExplorer {
+  constructor(
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(RealtimeSettings) private readonly settings: RealtimeSettings,
+  ) {}
+
+  /**
+   * @returns each gateway class once, however many modules provide it
+   * @throws OptionsError for a gateway whose hooks could never run, with the reason
+   */
+  find(): FoundGateway[] {
+    const found = new Map<unknown, FoundGateway>();
+    for (const [moduleKey, module] of this.modules) {
+      for (const wrapper of module.providers.values()) {
+        const { metatype } = wrapper;
+        if (typeof metatype !== 'function' || wrapper.isNotMetatype || found.has(metatype)) continue;
+        if (!Reflect.getMetadata(GATEWAY_METADATA, metatype)) continue;
+        const gateway = this.describe(wrapper, moduleKey);
+        if (gateway) found.set(metatype, gateway);
+      }
+    }
+    return [...found.values()];
+  }
+
+  private describe(wrapper: Wrapper, moduleKey: string): FoundGateway | undefined {
+    const metatype = wrapper.metatype as { name: string; prototype: object };
+    const { name } = metatype;
+    const hasHooks = HOOKS.some((hook) => hook in metatype.prototype);
+    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as GatewayOptions;
+    const port = Reflect.getMetadata(PORT_METADATA, metatype) as number | undefined;
+    if (hasHooks) requireUsable(name, wrapper, port);
+    else if (port) return undefined;
+    const path = options.path ?? (hasHooks ? this.settings.path : '/');
+    return { name, instance: wrapper.instance as FoundGateway['instance'], moduleKey, path: normal(path), hasHooks };
+  }
+}
+
+function requireUsable(name: string, wrapper: Wrapper, port: number | undefined): void {
+  if (port) {
+    throw new OptionsError(
+      `${name} names port ${port}, but hooks run on the application's own port: use @WebSocketGateway({ path })`,
+    );
+  }
+  if (wrapper.isDependencyTreeStatic()) return;
+  throw new OptionsError(
+    `${name} is request-scoped, itself or through a provider it injects, but one instance serves all connections: ` +
+      'make it and what it injects singletons, and keep state per connection in connection.data',
+  );
+}
+
+function normal(path: string): string {
+  const slashed = path.startsWith('/') ? path : `/${path}`;
+  return slashed.length > 1 ? slashed.replace(/\/+$/, '') : slashed;
+}

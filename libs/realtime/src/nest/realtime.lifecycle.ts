@@ -1,0 +1,106 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { Broker } from '../brokers/broker.js';
+import { Engine } from '../engine.js';
+import { OptionsError } from '../errors.js';
+import { RealtimeSettings } from '../settings.js';
+import { WebSocketTransport } from '../transports/websocket.js';
+import { UpgradeTap } from '../upgrade-tap.js';
+import { bootTable } from './boot-table.js';
+import { type FoundGateway, GatewayExplorer } from './gateway.explorer.js';
+import { HookInvoker } from './hook.invoker.js';
+import { answerPlainGet } from './plain-get.js';
+import { RealtimeAdapter } from './realtime.adapter.js';
+import { drainOnSignals } from './signals.js';
+
+/** Starts and stops the engine with the application: binds gateways, attaches to its HTTP server, drains. */
+@Injectable()
+export class RealtimeLifecycle
+  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown
+{
+  private gateways: FoundGateway[] = [];
+  private tap?: UpgradeTap;
+  private forgetSignals: () => void = () => {};
+
+  constructor(
+    @Inject(RealtimeSettings) private readonly settings: RealtimeSettings,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(Broker) private readonly broker: Broker,
+    @Inject(GatewayExplorer) private readonly explorer: GatewayExplorer,
+    @Inject(HookInvoker) private readonly invoker: HookInvoker,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
+  ) {}
+
+  /** Gateways are instances now, and the HTTP server exists: upgrades get 503 until the application is ready. */
+  onModuleInit(): void {
+    if (!this.settings.enabled) return;
+    this.gateways = this.explorer.find().filter(({ hasHooks }) => hasHooks);
+    this.requireOurAdapter();
+    for (const gateway of this.gateways) this.engine.bind(this.invoker.compile(gateway));
+    const server = this.host.httpAdapter?.getHttpServer() as Server | undefined;
+    if (!server) return;
+    const transport = new WebSocketTransport(this.engine, this.settings, this.engine.log);
+    this.tap = new UpgradeTap(server, {
+      serves: (path) => this.engine.serves(path),
+      upgrade: (request, stream, head) => transport.upgrade(request, stream, head),
+    });
+    for (const path of this.engine.paths) answerPlainGet(this.host.httpAdapter, path, this.engine);
+    server.once('listening', () => this.checkAddress(server));
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    for (const warning of this.settings.warnings) this.engine.log.warn(warning);
+    await this.engine.start();
+    if (!this.settings.enabled) {
+      this.engine.log.warn('Realtime is off (REALTIME_ENABLED): upgrades get 404, pushes reach nobody');
+      return;
+    }
+    this.engine.log.log(bootTable(this.settings, this.gateways, this.broker.name));
+    if (!this.tap) this.engine.log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
+    this.forgetSignals = drainOnSignals(() => this.engine.stop());
+  }
+
+  /** The first step of a shutdown: no new connections. */
+  onModuleDestroy(): void {
+    this.engine.refuse();
+  }
+
+  /** Before Nest closes the HTTP server, which would wait for open connections. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.engine.stop();
+    this.forgetSignals();
+    this.tap?.detach();
+  }
+
+  private requireOurAdapter(): void {
+    if (this.config.getIoAdapter() === this.adapter) return;
+    const names = this.gateways.map(({ name }) => name).join(', ');
+    const other = 'The application calls useWebSocketAdapter(), which takes the place of RealtimeModule';
+    if (names) throw new OptionsError(`${other}: the hooks of ${names} would never run. Remove that call.`);
+    this.engine.log.warn(`${other}; no gateway has hooks, so its gateways run there`);
+  }
+
+  private checkAddress(server: Server): void {
+    const { address, port } = server.address() as AddressInfo;
+    const { listenIp, listenPort } = this.settings;
+    const isSet = (name: 'listenIp' | 'listenPort') => this.settings.sourceOf(name) !== 'default';
+    const advice = 'has no effect: main.ts must call app.listen(settings.listenPort, settings.listenIp)';
+    if (isSet('listenPort') && listenPort !== 0 && listenPort !== port) {
+      this.engine.log.warn(`REALTIME_LISTEN_PORT=${listenPort} ${advice}; the application listens on port ${port}`);
+    }
+    if (isSet('listenIp') && listenIp !== address) {
+      this.engine.log.warn(`REALTIME_LISTEN_IP=${listenIp} ${advice}; the application listens on ${address}`);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { type DynamicModule, Inject, Module } from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { Broker } from '../brokers/broker.js';
+import { MemoryBroker } from '../brokers/memory.js';
+import { Engine } from '../engine.js';
+import { OptionsError } from '../errors.js';
+import type { RealtimeOptions } from '../options.js';
+import { RealtimeServer } from '../server.js';
+import { RealtimeSettings } from '../settings.js';
+import { GatewayExplorer } from './gateway.explorer.js';
+import { HookInvoker } from './hook.invoker.js';
+import { NestLog } from './nest-log.js';
+import { RealtimeAdapter } from './realtime.adapter.js';
+import { RealtimeLifecycle } from './realtime.lifecycle.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from './realtime.module-definition.js';
+
+/**
+ * Realtime for an existing Nest application: import it once, in the root module, and write gateways.
+ *
+ * @example
+ * @Module({ imports: [RealtimeModule.forRoot()], providers: [WebSocketService] })
+ * export class AppModule {}
+ */
+@Module({
+  providers: [
+    {
+      provide: RealtimeSettings,
+      useFactory: (options?: RealtimeOptions) => RealtimeSettings.from(options),
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+    },
+    { provide: Broker, useFactory: () => new MemoryBroker() },
+    {
+      provide: Engine,
+      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new NestLog()),
+      inject: [RealtimeSettings, Broker],
+    },
+    {
+      provide: RealtimeServer,
+      useFactory: (engine: Engine, broker: Broker) => new RealtimeServer(engine, broker),
+      inject: [Engine, Broker],
+    },
+    RealtimeAdapter,
+    GatewayExplorer,
+    HookInvoker,
+    RealtimeLifecycle,
+  ],
+  exports: [RealtimeServer, RealtimeSettings],
+})
+export class RealtimeModule extends ConfigurableModuleClass {
+  constructor(
+    @Inject(ApplicationConfig) config: ApplicationConfig,
+    @Inject(RealtimeAdapter) adapter: RealtimeAdapter,
+    @Inject(ModulesContainer) modules: ModulesContainer,
+  ) {
+    super();
+    requireOnce(modules);
+    config.setIoAdapter(adapter);
+  }
+
+  /**
+   * @param options settings in code; they win over `REALTIME_*` variables, which win over `.env`
+   * @throws OptionsError at boot that lists every bad setting
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+}
+
+/** Two engines on one port would answer every upgrade twice. */
+function requireOnce(modules: ModulesContainer): void {
+  const found = [...modules.values()].filter(({ metatype }) => metatype === RealtimeModule).length;
+  if (found <= 1) return;
+  throw new OptionsError(
+    `RealtimeModule is imported ${found} times: call RealtimeModule.forRoot() once, in the root module. ` +
+      'It is global, so other modules inject RealtimeServer without importing anything.',
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * Who may connect from a browser. A browser sends `Origin` with every handshake (RFC 6455 §4.1) and cookies with it,
+ * whatever site the page is from; so the same origin alone may connect unless others are listed. A request without
+ * `Origin` does not come from a page and carries nobody's cookies by accident.
+ */
+
+/** What is known of the request. */
+export interface OriginFacts {
+  readonly origin: string | undefined;
+  readonly host: string | undefined;
+  /** True when the connection itself is TLS; behind a proxy it is not, though the page's is. */
+  readonly isEncrypted: boolean;
+}
+
+/**
+ * Tells whether a handshake may go on.
+ *
+ * @param facts origin and host of the request
+ * @param allowed origins besides the same one: `https://app.example.com`, `https://*.example.com`, `null`, or `*`
+ */
+export function isAllowedOrigin(facts: OriginFacts, allowed: readonly string[]): boolean {
+  const { origin } = facts;
+  if (origin === undefined || allowed.includes('*')) return true;
+  if (origin === 'null') return allowed.includes('null');
+  const page = parseOrigin(origin);
+  if (!page) return false;
+  return isSameOrigin(page, facts) || allowed.some((pattern) => matches(page, pattern.toLowerCase()));
+}
+
+interface Origin {
+  readonly scheme: string;
+  /** Host and port, the scheme's default port left out. */
+  readonly host: string;
+}
+
+function isSameOrigin(page: Origin, { host, isEncrypted }: OriginFacts): boolean {
+  if (host === undefined || (isEncrypted && page.scheme === 'http')) return false;
+  return withoutDefaultPort(page.scheme, host.toLowerCase()) === page.host;
+}
+
+function matches(page: Origin, pattern: string): boolean {
+  const mark = pattern.indexOf('://');
+  if (mark < 0) return false;
+  const scheme = pattern.slice(0, mark);
+  const host = withoutDefaultPort(scheme, pattern.slice(mark + 3));
+  if (scheme !== page.scheme) return false;
+  return host.startsWith('*.') ? page.host.endsWith(host.slice(1)) : page.host === host;
+}
+
+/** RFC 6454 §6.2: scheme, `://`, host and an optional port; a browser sends nothing else. */
+function parseOrigin(text: string): Origin | undefined {
+  const found = /^(https?|[a-z][a-z0-9+.-]*):\/\/([^\s/?#@]+)$/i.exec(text);
+  if (!found) return undefined;
+  const scheme = found[1]!.toLowerCase();
+  return { scheme, host: withoutDefaultPort(scheme, found[2]!.toLowerCase()) };
+}
+
+function withoutDefaultPort(scheme: string, host: string): string {
+  if (scheme === 'http') return host.replace(/:80$/, '');
+  if (scheme === 'https') return host.replace(/:443$/, '');
+  return host;
+}

@@ -1,0 +1,51 @@
+/**
+ * Road OUT, step 8: what is sent. A Frame is encoded once per wire, however many connections it goes to.
+ */
+
+/** What can be sent: a string becomes a text message, bytes a binary one. */
+export type Payload = string | Uint8Array | ArrayBuffer;
+
+/** Turns a frame into the bytes of one wire. A transport has one, and always the same function. */
+export type Encoder = (frame: Frame) => Buffer;
+
+/** One outgoing message; `encoded` is computed once per encoder and shared by all receivers. */
+export class Frame {
+  private encoder?: Encoder;
+  private bytes?: Buffer;
+  private length = -1;
+
+  constructor(readonly data: string | Buffer) {}
+
+  /**
+   * Makes a frame of what the application wants to send.
+   *
+   * @throws TypeError when it is neither text nor bytes
+   */
+  static of(payload: Payload): Frame {
+    if (typeof payload === 'string') return new Frame(payload);
+    if (payload instanceof Uint8Array)
+      return new Frame(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
+    if (payload instanceof ArrayBuffer) return new Frame(Buffer.from(payload));
+    throw new TypeError(
+      `Expected a string or bytes to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
+    );
+  }
+
+  get isBinary(): boolean {
+    return typeof this.data !== 'string';
+  }
+
+  /** The payload's length in bytes. */
+  get size(): number {
+    if (this.length < 0) this.length = Buffer.byteLength(this.data);
+    return this.length;
+  }
+
+  encoded(encoder: Encoder): Buffer {
+    if (this.encoder !== encoder || !this.bytes) {
+      this.bytes = encoder(this);
+      this.encoder = encoder;
+    }
+    return this.bytes;
+  }
+}

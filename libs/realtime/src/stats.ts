@@ -1,0 +1,47 @@
+import type { CloseInitiator } from './close-info.js';
+
+/** What `RealtimeServer.stats()` tells. Counters count from the start of the process. */
+export interface Stats {
+  /** When the module started, in milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Open connections. */
+  readonly current: number;
+  /** Handshakes that became connections. */
+  readonly accepted: number;
+  /** Handshakes that were refused, whatever the status. */
+  readonly refused: number;
+  /** Connections that ended, by who ended them. */
+  readonly closed: Readonly<Record<CloseInitiator, number>>;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  /** Payload bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Hooks that threw. */
+  readonly hookErrors: number;
+  /** Times a client's socket was not read because its hooks were behind. */
+  readonly pauses: number;
+  readonly rooms: number;
+  readonly users: number;
+}
+
+/** The counters of one node. */
+export class Counters {
+  readonly startedAt = Date.now();
+  accepted = 0;
+  refused = 0;
+  readonly closed: Record<CloseInitiator, number> = {
+    client: 0,
+    server: 0,
+    heartbeat: 0,
+    limit: 0,
+    shutdown: 0,
+    error: 0,
+  };
+  messagesIn = 0;
+  messagesOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  hookErrors = 0;
+  pauses = 0;
+}

@@ -1,0 +1,107 @@
+/** Road OUT, step 6: an address, and what can be done there. Immutable: every step gives a new one. */
+import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
+import type { Broker } from './brokers/broker.js';
+import { checkClose, checkName, checkSize } from './checks.js';
+import type { Action, Channel } from './command.js';
+import type { Hub } from './hub.js';
+import { Frame, type Payload } from './payload.js';
+import type { RealtimeSettings } from './settings.js';
+
+/** One connection of a room or user. Plain data: it may be on another node. */
+export interface Member {
+  readonly id: string;
+  readonly userId?: string;
+}
+
+/** What a target works with. */
+export interface TargetHost {
+  readonly settings: RealtimeSettings;
+  readonly broker: Broker;
+  readonly hub: Hub;
+}
+
+/**
+ * The members of a room, the connections of a user, one connection, or everyone.
+ *
+ * @example await server.to('lobby').except(connection.id).emit('joined', { name });
+ */
+export class Target {
+  /** @internal */
+  constructor(
+    private readonly host: TargetHost,
+    private readonly channel: Channel,
+    private readonly excepted: ReadonlySet<string> = new Set(),
+  ) {}
+
+  /** The same address without one connection; more than one `except` adds up. */
+  except(connectionId: string): Target {
+    return new Target(this.host, this.channel, new Set([...this.excepted, connectionId]));
+  }
+
+  /**
+   * Sends to all members, wherever they are; to nobody is no error.
+   *
+   * @param data a string goes as text, bytes go as binary
+   * @returns when it was handed to every member's connection on this node and to the broker
+   * @throws TypeError for what is neither; RealtimeError `too_big` above `REALTIME_MAX_BUFFERED_BYTES`
+   */
+  async push(data: Payload): Promise<void> {
+    await this.pushFrame(Frame.of(data));
+  }
+
+  /**
+   * Sends a `{ event, data }` envelope as text to all members.
+   *
+   * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `too_big` as `push`
+   */
+  async emit(event: string, data?: unknown): Promise<void> {
+    await this.pushFrame(new Frame(encodeEnvelope(event, data)));
+  }
+
+  /** Puts all members into a room. @throws RealtimeError `bad_name` */
+  async join(room: string): Promise<void> {
+    checkName('room', room, this.host.settings.maxNameLength);
+    await this.publish({ kind: 'join', room });
+  }
+
+  /** Takes all members out of a room. */
+  async leave(room: string): Promise<void> {
+    await this.publish({ kind: 'leave', room });
+  }
+
+  /**
+   * Closes all members' connections.
+   *
+   * @param code the close code; 4500 (default) tells clients to stay away, 4000–4499 to come back
+   * @param reason at most 123 bytes of UTF-8
+   * @throws RangeError for a code that may not be sent; TypeError for a bad reason
+   */
+  async disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<void> {
+    checkClose(code, reason);
+    await this.publish({ kind: 'disconnect', code, reason });
+  }
+
+  /** Who is there. */
+  async members(): Promise<Member[]> {
+    const found: Member[] = [];
+    for (const { id, userId } of this.host.hub.members(this.channel)) {
+      if (!this.excepted.has(id)) found.push({ id, userId });
+    }
+    return found;
+  }
+
+  /** How many are there. */
+  async count(): Promise<number> {
+    if (this.excepted.size === 0) return this.host.hub.size(this.channel);
+    return (await this.members()).length;
+  }
+
+  private async pushFrame(frame: Frame): Promise<void> {
+    checkSize(frame, this.host.settings.maxBufferedBytes);
+    await this.publish({ kind: 'push', frame });
+  }
+
+  private publish(action: Action): Promise<void> {
+    return this.host.broker.publish({ channel: this.channel, except: this.excepted, action });
+  }
+}

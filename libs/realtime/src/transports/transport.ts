@@ -1,0 +1,64 @@
+/**
+ * The contract between the core and a wire. A transport obtains sockets: it asks the Gate whether a request is
+ * admitted (road IN, step 2), makes its Socket, opens it (step 3) and then tells the Sink what happens on it (step 4).
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { CloseInitiator } from '../close-info.js';
+import type { HandshakeRequest } from '../handshake-request.js';
+import type { Gateway, Identity } from '../hooks.js';
+import type { Frame } from '../payload.js';
+
+/** The wire under a connection. No method may throw. */
+export interface Socket {
+  /** Bytes that wait to be read by the peer, everything of ours included. */
+  readonly bufferedBytes: number;
+  /** The agreed subprotocol, or an empty string. */
+  readonly protocol: string;
+  /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
+  send(frame: Frame): boolean;
+  ping(): void;
+  /** Starts the closing handshake. MUST call `Sink.closed` in the end, also when the peer never answers. */
+  close(code: number, reason: string): void;
+  /** Cuts the wire at once. MUST call `Sink.closed`. */
+  terminate(): void;
+  /** Stops reading from the peer. */
+  pause(): void;
+  resume(): void;
+}
+
+/** What a transport tells about its socket. */
+export interface Sink {
+  received(data: Buffer, isBinary: boolean): void;
+  /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
+  alive(): void;
+  /** The peer broke a rule or a bound: the transport is closing with this code. MUST come before `closed`. */
+  failed(code: number, reason: string, initiator: CloseInitiator): void;
+  /** The wire is gone. MUST be called exactly once. 1006 where the peer gave no code. */
+  closed(code: number, reason: string): void;
+}
+
+/** What a request was admitted with. */
+export interface Admission {
+  readonly gateway: Gateway;
+  readonly request: HandshakeRequest;
+  readonly identity: Identity;
+  /** MUST be called when the request will not become a connection after all. */
+  release(): void;
+}
+
+/** The way in, for transports. */
+export interface Gate {
+  /** Tells whether a path belongs to a gateway. */
+  serves(path: string): boolean;
+  /** @throws HandshakeError with the HTTP answer */
+  admit(raw: IncomingMessage, transport: string): Promise<Admission>;
+  open(admission: Admission, socket: Socket, transport: string): Sink;
+}
+
+/** A way to obtain sockets. */
+export interface Transport {
+  readonly name: string;
+  /** Takes an upgrade on a path of ours. Never throws, never rejects. */
+  upgrade?(request: IncomingMessage, stream: Duplex, head: Buffer): void;
+}

@@ -1,0 +1,42 @@
+/** What ws reports as an error of the peer, as a close code with a reason that names the rule or the bound. */
+import { WebSocket } from 'ws';
+import type { CloseInitiator } from '../close-info.js';
+import type { RealtimeSettings } from '../settings.js';
+
+/** The rule a peer broke. */
+export interface BrokenRule {
+  readonly code: number;
+  readonly initiator: CloseInitiator;
+}
+
+const LIMITS: ReadonlyMap<string, number> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
+  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 1009],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 1008],
+  ['WS_ERR_TOO_MANY_FRAGMENTS', 1008],
+]);
+
+/** @returns undefined when the error is the network's: then the close code is 1006 */
+export function brokenRule(error: Error): BrokenRule | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (!code?.startsWith('WS_ERR_')) return undefined;
+  const limit = LIMITS.get(code);
+  if (limit !== undefined) return { code: limit, initiator: 'limit' };
+  return { code: code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002, initiator: 'error' };
+}
+
+/** What the close frame says beside the code, for people who read it a year later. */
+export function reasonOf(code: number, settings: RealtimeSettings): string {
+  if (code === 1009) return `message too big: more than ${settings.maxMessageBytes} bytes`;
+  if (code === 1008) return `more than ${settings.maxFragments} fragments or ${settings.maxBufferedChunks} chunks`;
+  return code === 1007 ? 'text is not valid UTF-8' : 'protocol error';
+}
+
+/** ws closes on a broken rule with an empty reason; this gives it one. */
+export function webSocketWithReasons(settings: RealtimeSettings): typeof WebSocket {
+  return class extends WebSocket {
+    override close(code?: number, reason?: string | Buffer): void {
+      super.close(code, reason ?? (code !== undefined && code <= 1009 ? reasonOf(code, settings) : undefined));
+    }
+  };
+}

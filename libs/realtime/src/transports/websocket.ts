@@ -1,0 +1,196 @@
+/**
+ * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455) on `ws`, which owns the handshake's answer, the parser
+ * and the protocol's rules. The outbound path is ours: a frame is header and payload in one buffer, made once for all
+ * receivers, and all frames of one turn of the event loop leave in one write.
+ */
+import type { IncomingMessage, OutgoingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { HandshakeError } from '../errors.js';
+import { refusal } from '../handshake.js';
+import { errorField, type Log, stackOf } from '../log.js';
+import type { Frame } from '../payload.js';
+import { writeRefusal } from '../refusal-writer.js';
+import type { RealtimeSettings } from '../settings.js';
+import type { Gate, Sink, Socket, Transport } from './transport.js';
+import { brokenRule, reasonOf, webSocketWithReasons } from './websocket-errors.js';
+import { encodeFrame } from './websocket-frame.js';
+
+// --- transport ---
+
+export class WebSocketTransport implements Transport {
+  readonly name = 'websocket';
+  private readonly server: WebSocketServer;
+
+  constructor(
+    private readonly gate: Gate,
+    private readonly settings: RealtimeSettings,
+    private readonly log: Log,
+  ) {
+    this.server = createServer(settings);
+  }
+
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    // First of all: Node has taken its own listener away, and a reset would end the process
+    stream.on('error', () => stream.destroy());
+    this.shake(request, stream, head).catch((error: unknown) => this.refuse(stream, error));
+  }
+
+  private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+    await previousAnswer(stream);
+    checkUpgrade(request);
+    const admission = await this.gate.admit(request, this.name);
+    let isOpen = false;
+    this.server.handleUpgrade(request, stream, head, (webSocket) => {
+      isOpen = true;
+      const socket = new WebSocketSocket(webSocket, stream, this.settings);
+      socket.attach(this.gate.open(admission, socket, this.name));
+    });
+    if (!isOpen) admission.release();
+  }
+
+  private refuse(stream: Duplex, error: unknown): void {
+    if (error instanceof HandshakeError) {
+      writeRefusal(stream, error);
+      return;
+    }
+    this.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
+    writeRefusal(stream, refusal(500, 'Internal server error'));
+  }
+}
+
+function createServer(settings: RealtimeSettings): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    WebSocket: webSocketWithReasons(settings),
+    maxPayload: settings.maxMessageBytes,
+    maxFragments: settings.maxFragments,
+    maxBufferedChunks: settings.maxBufferedChunks,
+    closeTimeout: settings.closeTimeout * 1000,
+    handleProtocols: chooseProtocol,
+    perMessageDeflate: settings.compression && {
+      threshold: settings.compressionThresholdBytes,
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+    },
+  } as ConstructorParameters<typeof WebSocketServer>[0]);
+}
+
+/** The first one offered. A credential that a browser hides among the protocols is never echoed. */
+function chooseProtocol(offered: Set<string>): string | false {
+  for (const name of offered) if (!name.startsWith('bearer.')) return name;
+  return false;
+}
+
+/** RFC 6455 §4.2.1, checked before anything of the application runs. */
+function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
+  if (method !== 'GET') throw refusal(405, 'A WebSocket handshake is a GET', { Allow: 'GET' });
+  if (httpVersion !== '1.1') throw refusal(400, 'A WebSocket handshake needs HTTP/1.1');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+    throw refusal(400, 'A WebSocket handshake has no body');
+  }
+  if (headers.upgrade?.toLowerCase() !== 'websocket') throw refusal(426, 'Upgrade to websocket', UPGRADE);
+  if (headers['sec-websocket-version'] !== '13') {
+    throw refusal(426, 'Only version 13 is spoken here', { ...UPGRADE, 'Sec-WebSocket-Version': '13' });
+  }
+  if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
+    throw refusal(400, 'Sec-WebSocket-Key is not 16 bytes in base64');
+  }
+}
+
+const UPGRADE = { Upgrade: 'websocket' };
+
+/** A client may pipeline requests: an answer that is still being written must end before ours. */
+async function previousAnswer(stream: Duplex): Promise<void> {
+  const pending = (stream as { _httpMessage?: OutgoingMessage | null })._httpMessage;
+  if (!pending) return;
+  await new Promise((resolve) => pending.once('close', resolve));
+  throw refusal(400, 'The previous request was still being answered');
+}
+
+// --- socket ---
+
+class WebSocketSocket implements Socket {
+  private isCorked = false;
+  private readonly isCompressed: boolean;
+
+  constructor(
+    private readonly webSocket: WebSocket,
+    private readonly stream: Duplex,
+    private readonly settings: RealtimeSettings,
+  ) {
+    this.isCompressed = webSocket.extensions.includes('permessage-deflate');
+  }
+
+  get bufferedBytes(): number {
+    return this.webSocket.bufferedAmount;
+  }
+
+  get protocol(): string {
+    return this.webSocket.protocol;
+  }
+
+  attach(sink: Sink): void {
+    this.stream.on('data', () => sink.alive());
+    this.webSocket.on('message', (data: RawData, isBinary) => sink.received(data as Buffer, isBinary));
+    this.webSocket.on('error', (error) => {
+      const broken = brokenRule(error);
+      if (broken) sink.failed(broken.code, reasonOf(broken.code, this.settings), broken.initiator);
+    });
+    this.webSocket.on('close', (code, reason) => sink.closed(code, reason.toString()));
+  }
+
+  send(frame: Frame): boolean {
+    if (this.webSocket.readyState !== WebSocket.OPEN) return false;
+    if (this.isCompressed) {
+      const compress = frame.size >= this.settings.compressionThresholdBytes;
+      this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, ignore);
+    } else {
+      this.cork();
+      this.stream.write(frame.encoded(encodeFrame));
+    }
+    return true;
+  }
+
+  ping(): void {
+    this.webSocket.ping(undefined, false, ignore);
+  }
+
+  close(code: number, reason: string): void {
+    this.webSocket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.webSocket.terminate();
+  }
+
+  pause(): void {
+    this.webSocket.pause();
+  }
+
+  resume(): void {
+    this.webSocket.resume();
+  }
+
+  /** Everything that is written until the loop turns leaves in one write. */
+  private cork(): void {
+    if (this.isCorked) return;
+    this.isCorked = true;
+    this.stream.cork();
+    setImmediate(uncork, this);
+  }
+
+  /** @internal */
+  uncork(): void {
+    this.isCorked = false;
+    this.stream.uncork();
+  }
+}
+
+function uncork(socket: WebSocketSocket): void {
+  socket.uncork();
+}
+
+/** A send that fails does so because the socket broke, and that is told by `close`. */
+function ignore(): void {}
