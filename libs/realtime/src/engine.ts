@@ -8,8 +8,8 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './brokers/broker.js';
 import type { CloseInfo } from './close-info.js';
 import { OptionsError } from './errors.js';
-import { Handshake, refusal } from './handshake.js';
-import { splitTarget } from './handshake-request.js';
+import { Handshake, type Platform, refusal, type Route } from './handshake.js';
+import { type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Gateway } from './hooks.js';
 import type { Host } from './host.js';
@@ -19,7 +19,11 @@ import { bytesField, field, type Log, quotedField } from './log.js';
 import type { Message } from './message.js';
 import type { RealtimeSettings } from './settings.js';
 import { Counters } from './stats.js';
+import type { Params } from './paths.js';
 import type { Admission, Gate, Sink, Socket } from './transports/transport.js';
+import type { UpgradeResponse } from './upgrade-response.js';
+
+const NO_PARAMS: Params = {};
 
 export class Engine implements Gate, Host {
   /** Unique over nodes and restarts; the first part of every connection id. */
@@ -59,12 +63,21 @@ export class Engine implements Gate, Host {
     this.gateways.set(gateway.path, gateway);
   }
 
-  get paths(): readonly string[] {
-    return [...this.gateways.keys()];
+  /** Puts the HTTP application in front of the handshakes. */
+  standBehind(platform: Platform): void {
+    this.handshake.platform = platform;
   }
 
   serves(path: string): boolean {
-    return this.gateways.has(path);
+    return this.route(path) !== undefined;
+  }
+
+  private route(path: string): Route | undefined {
+    for (const gateway of this.gateways.values()) {
+      const params = gateway.match ? gateway.match(path) : gateway.path === path ? NO_PARAMS : undefined;
+      if (params) return { gateway, params };
+    }
+    return undefined;
   }
 
   async start(): Promise<void> {
@@ -105,10 +118,23 @@ export class Engine implements Gate, Host {
     });
   }
 
-  async admit(raw: IncomingMessage): Promise<Admission> {
-    const gateway = this.gateways.get(splitTarget(raw.url ?? '').path);
-    if (!gateway) throw refusal(404, 'No gateway here');
-    return this.handshake.admit(raw, gateway);
+  async admit(upgrade: UpgradeResponse): Promise<Admission> {
+    return this.handshake.admit(upgrade, this.requireRoute(upgrade.request));
+  }
+
+  /**
+   * Says what a plain request on a gateway's path would get as a handshake.
+   *
+   * @throws always: what refuses it, or HandshakeError 426 when nothing does
+   */
+  async probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never> {
+    return this.handshake.probe(request, this.requireRoute(request), raw, response);
+  }
+
+  private requireRoute(request: IncomingMessage): Route {
+    const route = this.route(splitTarget(targetOf(request)).path);
+    if (!route) throw refusal(404, 'No gateway here');
+    return route;
   }
 
   open(admission: Admission, socket: Socket, transport: string): Sink {
@@ -119,7 +145,7 @@ export class Engine implements Gate, Host {
     this.counters.accepted++;
     const protocol = connection.protocol ? ` protocol=${field(connection.protocol)}` : '';
     this.log.log(`WebSocket connection opened ${at(connection)}${protocol}`);
-    connection.start(admission.request);
+    admission.scope.runInAsyncScope(() => connection.start(admission.request));
     return connection;
   }
 

@@ -41,8 +41,25 @@ export class HandshakeError extends RealtimeError {
     readonly body: string | object = '',
     readonly headers: Readonly<Record<string, string>> = {},
     code = 'handshake_refused',
+    options?: ErrorOptions,
   ) {
-    super(code, typeof body === 'string' ? body : JSON.stringify(body));
+    super(code, messageOf(body), options);
+  }
+}
+
+function messageOf(body: string | object): string {
+  if (typeof body === 'string') return body;
+  const { message } = body as { message?: unknown };
+  return typeof message === 'string' ? message : JSON.stringify(body);
+}
+
+/** The HTTP application has answered the handshake itself; there is nothing left to write. */
+export class AnsweredError extends RealtimeError {
+  constructor(
+    readonly status: number,
+    cause?: unknown,
+  ) {
+    super('handshake_answered', cause instanceof Error ? cause.message : 'answered by the application', { cause });
   }
 }
 

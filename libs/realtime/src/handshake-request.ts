@@ -1,9 +1,19 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Params } from './paths.js';
 
-/** What middleware may have put on the platform's request. */
-interface PlatformRequest {
+/**
+ * What the platform and its middleware have made of a request. Express's request is Node's own with more on it,
+ * Fastify's stands beside it, and middleware may have written to either.
+ */
+export interface PlatformRequest {
+  /** The client's address by the platform's rule for proxies (`trust proxy`, `trustProxy`). */
+  readonly ip?: string;
+  /** `http` or `https`, by the same rule. */
+  readonly protocol?: string;
+  /** Host and port, by the same rule. */
+  readonly host?: string;
   readonly user?: unknown;
   readonly session?: unknown;
   readonly cookies?: Record<string, string>;
@@ -15,21 +25,22 @@ export class HandshakeRequest {
   private parsedQuery?: URLSearchParams;
 
   constructor(
-    /** The platform's request: Node's own, Express's or Fastify's. */
-    readonly raw: IncomingMessage & PlatformRequest,
+    private readonly node: IncomingMessage,
     /** The gateway's path. */
     readonly path: string,
-    /** Parameters of the path. */
-    readonly params: Readonly<Record<string, string>> = {},
+    /** Parameters of the path, decoded. */
+    readonly params: Params = {},
+    /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
+    readonly raw: PlatformRequest & object = node,
   ) {}
 
   get headers(): IncomingHttpHeaders {
-    return this.raw.headers;
+    return this.node.headers;
   }
 
   /** The request target as it was sent: path and query. */
   get url(): string {
-    return this.raw.url ?? '';
+    return targetOf(this.node);
   }
 
   /** The query. It is in access logs of every proxy: no place for a credential. */
@@ -37,14 +48,14 @@ export class HandshakeRequest {
     return (this.parsedQuery ??= new URLSearchParams(splitTarget(this.url).query));
   }
 
-  /** The client's IP address; IPv4-mapped IPv6 as plain IPv4. */
+  /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return addressOf(this.raw.socket);
+    return normalAddress(this.raw.ip ?? this.node.socket.remoteAddress);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
   get protocols(): readonly string[] {
-    const header = this.raw.headers['sec-websocket-protocol'] ?? '';
+    const header = this.node.headers['sec-websocket-protocol'] ?? '';
     return header
       .split(',')
       .map((name) => name.trim())
@@ -53,18 +64,28 @@ export class HandshakeRequest {
 
   /** The cookies: what a cookie parser of the application found, else the header's, decoded. */
   get cookies(): Readonly<Record<string, string>> {
-    return this.raw.cookies ?? (this.parsedCookies ??= parseCookies(this.raw.headers.cookie));
+    const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
+    return found ?? (this.parsedCookies ??= parseCookies(this.node.headers.cookie));
   }
 
-  /** The user that middleware put on the request, if any. */
+  /** The user that middleware or a guard put on the request, if any. */
   get user(): unknown {
-    return this.raw.user;
+    return this.fromMiddleware('user');
   }
 
-  /** The session that middleware put on the request, if any. */
+  /** The session that middleware put on the request, if any. What `onOpen` writes to it is saved. */
   get session(): unknown {
-    return this.raw.session;
+    return this.fromMiddleware('session');
   }
+
+  private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
+    return this.raw[name] ?? (this.node as PlatformRequest)[name];
+  }
+}
+
+/** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
+export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
+  return request.originalUrl ?? request.url ?? '';
 }
 
 /** Splits a request target at its first `?`, without building a URL: `Host` and path are the client's own text. */
@@ -75,8 +96,11 @@ export function splitTarget(target: string): { path: string; query: string } {
 
 /** The peer's address of a socket; `unknown` when it has already gone. */
 export function addressOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? 'unknown';
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  return normalAddress(socket.remoteAddress);
+}
+
+function normalAddress(address = 'unknown'): string {
+  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }
 
 function parseCookies(header = ''): Readonly<Record<string, string>> {
@@ -84,13 +108,8 @@ function parseCookies(header = ''): Readonly<Record<string, string>> {
   for (const pair of header.split(';')) {
     const mark = pair.indexOf('=');
     const name = pair.slice(0, mark).trim();
-    if (mark > 0 && !(name in cookies))
-      cookies[name] = decoded(
-        pair
-          .slice(mark + 1)
-          .trim()
-          .replace(/^"(.*)"$/, '$1'),
-      );
+    const value = pair.slice(mark + 1).trim();
+    if (mark > 0 && !(name in cookies)) cookies[name] = decoded(value.replace(/^"(.*)"$/, '$1'));
   }
   return cookies;
 }

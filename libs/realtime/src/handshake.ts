@@ -1,26 +1,52 @@
 /**
- * Road IN, step 2: decides whether a request becomes a connection, before any socket is made. One step, one method;
- * each refuses by throwing the HTTP answer. Next: engine.open().
+ * Road IN, step 2: decides whether a request becomes a connection, before any socket is made: running, capacity, the
+ * HTTP application (its middleware), origin, guards, `onHandshake`. One step, one method; each refuses by throwing the
+ * HTTP answer. Next: engine.open().
  */
+import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import { checkName } from './checks.js';
-import { HandshakeError } from './errors.js';
-import { addressOf, HandshakeRequest, splitTarget } from './handshake-request.js';
+import { AnsweredError, HandshakeError } from './errors.js';
+import { addressOf, HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import type { Gateway, Identity } from './hooks.js';
 import { errorField, field, type Log, quotedField, stackOf } from './log.js';
 import { isAllowedOrigin } from './origin.js';
+import type { Params } from './paths.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
 import type { Admission } from './transports/transport.js';
+import type { UpgradeResponse } from './upgrade-response.js';
 
-/** Why no handshake is possible at the moment, if so. */
-type Closed = 'starting' | 'stopping' | undefined;
+/** A request that has come through the middleware, with what the platform made of it and its response. */
+export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Admission>;
+
+/** The HTTP application in front of the hooks. */
+export interface Platform {
+  /**
+   * Sends an upgrade through the application's middleware to the gateway's door.
+   *
+   * @param examine called there, once
+   * @throws AnsweredError when the application has answered the request itself
+   */
+  pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission>;
+  /** What the platform knows of a request that does not pass through it. */
+  describe(request: IncomingMessage): PlatformRequest & object;
+}
+
+/** A gateway and what its path says of a request. */
+export interface Route {
+  readonly gateway: Gateway;
+  readonly params: Params;
+}
 
 const RETRY_AFTER_SECONDS = '5';
 
 export class Handshake {
-  private state: Closed = 'starting';
+  /** Set by the engine's owner where there is an HTTP application. */
+  platform?: Platform;
+  private state: 'starting' | 'running' | 'stopping' = 'starting';
   private readonly unfinished = new Set<(error: HandshakeError) => void>();
+  /** Admitted, and not yet a connection. */
   private admitted = 0;
 
   constructor(
@@ -32,7 +58,7 @@ export class Handshake {
 
   /** From now on requests are admitted. */
   start(): void {
-    this.state = undefined;
+    if (this.state === 'starting') this.state = 'running';
   }
 
   /** From now on every handshake gets 503, the ones under way included. */
@@ -42,22 +68,49 @@ export class Handshake {
   }
 
   /**
-   * Admits one request.
+   * Admits an upgrade.
    *
-   * @throws HandshakeError with the HTTP answer
+   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it
    */
-  async admit(raw: IncomingMessage, gateway: Gateway): Promise<Admission> {
+  async admit(upgrade: UpgradeResponse, route: Route): Promise<Admission> {
+    const { request, response } = upgrade;
     try {
       this.requireRunning();
       this.requireCapacity();
-      this.requireOrigin(raw);
-      const request = new HandshakeRequest(raw, gateway.path);
-      const identity = await this.identify(gateway, request);
-      this.requireRunning();
-      return this.admission(gateway, request, identity);
+      const examine: Examine = (raw, answer) => this.examine(request, route, raw, answer);
+      const { platform } = this;
+      return await this.withinDeadline(() => {
+        if (!platform) return examine(request, response);
+        if (route.gateway.middleware === false) return examine(platform.describe(request), response);
+        return platform.pass(upgrade, examine);
+      });
     } catch (error) {
-      throw this.refused(raw, error);
+      this.noteRefusal(request, error);
+      throw error instanceof AnsweredError ? error : answerFor(error);
     }
+  }
+
+  /**
+   * Says what a plain request on a gateway's path would get as a handshake.
+   *
+   * @throws always: what refuses it, or HandshakeError 426 when nothing does
+   */
+  async probe(
+    request: IncomingMessage,
+    route: Route,
+    raw: PlatformRequest & object,
+    response: unknown,
+  ): Promise<never> {
+    try {
+      this.requireRunning();
+      this.requireCapacity();
+      const admission = await this.withinDeadline(() => this.examine(request, route, raw, response));
+      admission.release();
+    } catch (error) {
+      this.noteRefusal(request, error);
+      throw error;
+    }
+    throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
   }
 
   private requireRunning(): void {
@@ -70,40 +123,34 @@ export class Handshake {
     if (taken >= this.settings.maxConnections) throw unavailable('Too many connections');
   }
 
-  private requireOrigin({ headers, socket }: IncomingMessage): void {
-    const isEncrypted = 'encrypted' in socket;
-    const facts = { origin: headers.origin, host: headers.host, isEncrypted };
+  /** What is asked of a request at the gateway's door, after the middleware. */
+  private async examine(
+    node: IncomingMessage,
+    { gateway, params }: Route,
+    raw: PlatformRequest & object,
+    response: unknown,
+  ): Promise<Admission> {
+    const request = new HandshakeRequest(node, gateway.path, params, raw);
+    this.requireOrigin(node, raw);
+    await gateway.guard?.(request, response);
+    const identity = await this.identify(gateway, request);
+    this.requireRunning();
+    return this.admission(gateway, request, identity);
+  }
+
+  private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
+    const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
+    const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
     if (!isAllowedOrigin(facts, this.settings.allowedOrigins)) throw refusal(403, 'Origin not allowed');
   }
 
-  /** Asks `onHandshake`, within the time a handshake may take. */
   private async identify(gateway: Gateway, request: HandshakeRequest): Promise<Identity> {
-    const answer = await this.withinDeadline(async () => gateway.onHandshake?.(request));
+    const answer = await gateway.onHandshake?.(request);
     const identity: Identity = { ...answer, userId: answer?.userId ?? userIdOf(request.user) };
     const max = this.settings.maxNameLength;
     if (identity.userId !== undefined) checkName('user', identity.userId, max);
     for (const room of identity.rooms ?? []) checkName('room', room, max);
     return identity;
-  }
-
-  private withinDeadline<T>(task: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => refuse(unavailable('The handshake took too long')),
-        this.settings.handshakeTimeout * 1000,
-      );
-      const refuse = (error: HandshakeError) => settle(() => reject(error));
-      const settle = (then: () => void) => {
-        clearTimeout(timer);
-        this.unfinished.delete(refuse);
-        then();
-      };
-      this.unfinished.add(refuse);
-      task().then(
-        (value) => settle(() => resolve(value)),
-        (error: unknown) => settle(() => reject(error as Error)),
-      );
-    });
   }
 
   private admission(gateway: Gateway, request: HandshakeRequest, identity: Identity): Admission {
@@ -113,20 +160,39 @@ export class Handshake {
       if (isHeld) this.admitted--;
       isHeld = false;
     };
-    return { gateway, request, identity, release };
+    return { gateway, request, identity, scope: new AsyncResource('WebSocketHandshake'), release };
   }
 
-  /** Logs and counts a refusal; an error that is none is a fault of the application: 500, and the log says what. */
-  private refused(raw: IncomingMessage, error: unknown): HandshakeError {
+  /** Bounds everything from the middleware to `onHandshake`; what comes later is given back. */
+  private withinDeadline(task: () => Promise<Admission>): Promise<Admission> {
+    return new Promise((resolve, reject) => {
+      const refuse = (error: HandshakeError) => {
+        settle();
+        reject(error);
+      };
+      const settle = () => {
+        clearTimeout(timer);
+        return this.unfinished.delete(refuse);
+      };
+      const late = () => refuse(unavailable('The handshake took too long'));
+      const timer = setTimeout(late, this.settings.handshakeTimeout * 1000);
+      this.unfinished.add(refuse);
+      task().then(
+        (admission) => (settle() ? resolve(admission) : admission.release()),
+        (error: unknown) => (settle() ? reject(error as Error) : undefined),
+      );
+    });
+  }
+
+  private noteRefusal(request: IncomingMessage, error: unknown): void {
     this.counters.refused++;
-    const at = `path=${field(splitTarget(raw.url ?? '').path)} ip=${addressOf(raw.socket)}`;
-    if (error instanceof HandshakeError) {
+    const at = `path=${field(splitTarget(targetOf(request)).path)} ip=${addressOf(request.socket)}`;
+    if (error instanceof HandshakeError || error instanceof AnsweredError) {
       this.log.warn(`WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`);
-      return error;
+      return;
     }
     this.counters.hookErrors++;
-    this.log.error(`WebSocket onHandshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
-    return refusal(500, 'Internal server error');
+    this.log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
   }
 }
 
@@ -137,6 +203,11 @@ export function refusal(
   headers: Readonly<Record<string, string>> = {},
 ): HandshakeError {
   return new HandshakeError(status, { statusCode: status, message }, headers);
+}
+
+/** The HTTP answer to an error; one that knows none is a fault of the application, which the log tells. */
+function answerFor(error: unknown): HandshakeError {
+  return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
 }
 
 function unavailable(message: string): HandshakeError {

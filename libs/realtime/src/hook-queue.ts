@@ -3,6 +3,7 @@
  * then `onClose` exactly once, whoever ended it and whatever a hook threw. What waits is bounded: over the bound the
  * socket is not read. Where a hook is synchronous there is no promise and no closure per message.
  */
+import type { AsyncResource } from 'node:async_hooks';
 import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
@@ -12,20 +13,22 @@ import type { Awaitable, Gateway } from './hooks.js';
 import { Inbox } from './inbox.js';
 import { errorField, type Log, stackOf } from './log.js';
 import type { Message } from './message.js';
+import { OpenSession } from './session.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
+import type { Socket } from './transports/transport.js';
 
 /** Who the queue works for. */
 export interface HookQueueOwner {
-  readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes'>;
+  readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
   readonly counters: Counters;
   readonly log: Log;
 }
 
-/** The socket's reading side. */
-export interface Reading {
-  pause(): void;
-  resume(): void;
+/** The connection whose hooks are run. */
+export interface HookedConnection extends Connection {
+  /** It is read again: silence until now was ours. */
+  alive(): void;
   /** `onOpen` failed: the connection has to end. */
   openFailed(): void;
   /** `onClose` has settled: nothing will happen any more. */
@@ -42,22 +45,39 @@ export class HookQueue {
 
   constructor(
     private readonly gateway: Gateway,
-    private readonly connection: Connection,
-    private readonly reading: Reading,
+    private readonly connection: HookedConnection,
+    private readonly socket: Pick<Socket, 'pause' | 'resume' | 'hold' | 'release'>,
     private readonly owner: HookQueueOwner,
+    /** Given, the hooks after `onOpen` run in it. */
+    private readonly scope?: AsyncResource,
   ) {}
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
   start(request: HandshakeRequest): void {
-    attempt(() => this.gateway.onOpen?.(this.connection, request)).then(
+    this.open(request).then(
       () => this.proceed(),
       (error: unknown) => {
         this.hookFailed('onOpen', error);
         this.drop();
-        this.reading.openFailed();
+        this.connection.openFailed();
         this.proceed();
       },
     );
+  }
+
+  private async open(request: HandshakeRequest): Promise<void> {
+    const session = OpenSession.of(request.session);
+    if (!session) {
+      await this.gateway.onOpen?.(this.connection, request);
+      return;
+    }
+    this.socket.hold();
+    try {
+      await this.gateway.onOpen?.(this.connection, request);
+      await session.saveChanges(this.owner.settings.handshakeTimeout * 1000);
+    } finally {
+      this.socket.release();
+    }
   }
 
   /** Hands a message to `onMessage`, now or when what came before it is done. */
@@ -82,7 +102,9 @@ export class HookQueue {
   private handle(message: Message): boolean {
     let result: Awaitable<void>;
     try {
-      result = this.gateway.onMessage?.(this.connection, message);
+      result = this.scope
+        ? this.scope.runInAsyncScope(() => this.gateway.onMessage?.(this.connection, message))
+        : this.gateway.onMessage?.(this.connection, message);
     } catch (error) {
       this.messageFailed(error);
       return false;
@@ -110,9 +132,10 @@ export class HookQueue {
 
   private finish(info: CloseInfo): void {
     this.isBusy = true;
-    attempt(() => this.gateway.onClose?.(this.connection, info))
+    const run = () => attempt(() => this.gateway.onClose?.(this.connection, info));
+    (this.scope ? this.scope.runInAsyncScope(run) : run())
       .catch((error: unknown) => this.hookFailed('onClose', error))
-      .finally(() => this.reading.ended());
+      .finally(() => this.connection.ended());
   }
 
   private wait(message: Message): void {
@@ -122,12 +145,13 @@ export class HookQueue {
     if (this.isPaused || !this.inbox.isFull) return;
     this.isPaused = true;
     this.owner.counters.pauses++;
-    this.reading.pause();
+    this.socket.pause();
   }
 
   private resume(): void {
     this.isPaused = false;
-    this.reading.resume();
+    this.connection.alive();
+    this.socket.resume();
   }
 
   /** The connection stays, and the client learns what it may: ARCHITECTURE §7.2. */

@@ -6,6 +6,7 @@ import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
+import type { PathMatcher } from './paths.js';
 
 /** A value or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -53,6 +54,14 @@ export interface Gateway {
   /** The class, for the log. */
   readonly name: string;
   readonly path: string;
+  /** Default: equal to `path`. */
+  readonly match?: PathMatcher;
+  /** False: the handshake does not pass the HTTP application. Default true. */
+  readonly middleware?: boolean;
+  /** True: hooks after `onOpen` run in the async context (AsyncLocalStorage) of the handshake too. Default false. */
+  readonly keepContext?: boolean;
+  /** Refuses by throwing, before `onHandshake`. `response` is the platform's. */
+  guard?(request: HandshakeRequest, response: unknown): Promise<void>;
   onHandshake?(request: HandshakeRequest): Awaitable<Identity | void>;
   onOpen?(connection: Connection, request: HandshakeRequest): Awaitable<void>;
   onMessage?(connection: Connection, message: Message): Awaitable<void>;

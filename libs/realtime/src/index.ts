@@ -1,5 +1,6 @@
 // Module
 export { RealtimeModule } from './nest/realtime.module.js';
+export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
 export type { RealtimeOptions, SettingName, SettingValues } from './options.js';
 export { RealtimeSettings } from './settings.js';
 export type { SettingSource } from './settings.js';

@@ -9,7 +9,7 @@ import { type Action, channelOf } from './command.js';
 import { Connection, type ConnectionInfo, ReadyState } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Beating } from './heartbeat.js';
-import { HookQueue, type Reading } from './hook-queue.js';
+import { type HookedConnection, HookQueue } from './hook-queue.js';
 import type { Host } from './host.js';
 import { errorField, stackOf } from './log.js';
 import { Message } from './message.js';
@@ -18,7 +18,7 @@ import type { Admission, Sink, Socket } from './transports/transport.js';
 
 const NO_ROOMS: ReadonlySet<string> = new Set();
 
-export class LiveConnection extends Connection implements Sink, Beating, Reading {
+export class LiveConnection extends Connection implements Sink, Beating, HookedConnection {
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly url: string;
@@ -41,7 +41,7 @@ export class LiveConnection extends Connection implements Sink, Beating, Reading
   constructor(
     readonly id: string,
     readonly transport: string,
-    { gateway, request, identity }: Admission,
+    { gateway, request, identity, scope }: Admission,
     private readonly socket: Socket,
     private readonly host: Host,
   ) {
@@ -52,7 +52,7 @@ export class LiveConnection extends Connection implements Sink, Beating, Reading
     this.address = request.address;
     this.protocol = socket.protocol;
     this.data = identity.data;
-    this.hooks = new HookQueue(gateway, this, this, host);
+    this.hooks = new HookQueue(gateway, this, socket, host, gateway.keepContext ? scope : undefined);
     host.hub.add(this);
     host.heartbeat.add(this);
     if (identity.userId !== undefined) this.bind(identity.userId);
@@ -104,15 +104,6 @@ export class LiveConnection extends Connection implements Sink, Beating, Reading
     this.host.hub.remove(this);
     this.host.left(this, close);
     this.hooks.close(close);
-  }
-
-  pause(): void {
-    this.socket.pause();
-  }
-
-  resume(): void {
-    this.lastSeenAt = performance.now();
-    this.socket.resume();
   }
 
   openFailed(): void {

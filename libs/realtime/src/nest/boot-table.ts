@@ -3,7 +3,7 @@ import type { RealtimeSettings } from '../settings.js';
 
 /** What is in force, for the log at boot: one readable table. */
 export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {
-  const served = gateways.map(({ path, name }) => `${path} (${name})`).join(', ');
+  const served = gateways.flatMap(({ paths, name }) => paths.map((path) => `${path} (${name})`)).join(', ');
   const rows: [string, string][] = [
     ['paths', served || 'none: no gateway has hooks'],
     ['heartbeat', heartbeat(settings)],
@@ -16,7 +16,7 @@ export function bootTable(settings: RealtimeSettings, gateways: readonly Served[
 }
 
 interface Served {
-  readonly path: string;
+  readonly paths: readonly string[];
   readonly name: string;
 }
 

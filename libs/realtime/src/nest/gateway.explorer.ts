@@ -3,7 +3,8 @@ import { ModulesContainer } from '@nestjs/core';
 import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
 import { OptionsError } from '../errors.js';
 import type { OnClose, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
-import { RealtimeSettings } from '../settings.js';
+import type { RealtimeGatewayOptions } from './gateway-options.js';
+import { GatewayPaths } from './gateway.paths.js';
 
 /** A gateway of the application as it was found. */
 export interface FoundGateway {
@@ -11,12 +12,12 @@ export interface FoundGateway {
   readonly instance: Partial<OnHandshake & OnOpen & OnMessage & OnClose>;
   /** Where Nest looks up its guards, pipes, interceptors and filters. */
   readonly moduleKey: string;
-  readonly path: string;
+  /** Its paths as clients see them: global prefix and version included where it has hooks. */
+  readonly paths: readonly string[];
   readonly hasHooks: boolean;
-}
-
-interface GatewayOptions {
-  readonly path?: string;
+  readonly middleware: boolean;
+  readonly keepContext: boolean;
+  readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
 }
 
 const HOOKS = ['onHandshake', 'onOpen', 'onMessage', 'onClose'] as const;
@@ -33,7 +34,7 @@ type Wrapper =
 export class GatewayExplorer {
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(RealtimeSettings) private readonly settings: RealtimeSettings,
+    @Inject(GatewayPaths) private readonly paths: GatewayPaths,
   ) {}
 
   /**
@@ -58,12 +59,14 @@ export class GatewayExplorer {
     const metatype = wrapper.metatype as { name: string; prototype: object };
     const { name } = metatype;
     const hasHooks = HOOKS.some((hook) => hook in metatype.prototype);
-    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as GatewayOptions;
+    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as RealtimeGatewayOptions;
     const port = Reflect.getMetadata(PORT_METADATA, metatype) as number | undefined;
     if (hasHooks) requireUsable(name, wrapper, port);
     else if (port) return undefined;
-    const path = options.path ?? (hasHooks ? this.settings.path : '/');
-    return { name, instance: wrapper.instance as FoundGateway['instance'], moduleKey, path: normal(path), hasHooks };
+    const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
+    const instance = wrapper.instance as FoundGateway['instance'];
+    const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat();
+    return { name, instance, moduleKey, paths, hasHooks, middleware, keepContext, guards };
   }
 }
 
@@ -78,9 +81,4 @@ function requireUsable(name: string, wrapper: Wrapper, port: number | undefined)
     `${name} is request-scoped, itself or through a provider it injects, but one instance serves all connections: ` +
       'make it and what it injects singletons, and keep state per connection in connection.data',
   );
-}
-
-function normal(path: string): string {
-  const slashed = path.startsWith('/') ? path : `/${path}`;
-  return slashed.length > 1 ? slashed.replace(/\/+$/, '') : slashed;
 }

@@ -1,22 +1,34 @@
-import { HttpException, Injectable } from '@nestjs/common';
+import { HttpException, Inject, Injectable } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
-import { HandshakeError, MessageError } from '../errors.js';
+import { MessageError } from '../errors.js';
 import type { Awaitable, Gateway } from '../hooks.js';
+import { type PathRules, compilePath } from '../paths.js';
 import type { FoundGateway } from './gateway.explorer.js';
+import { asRefusal, HandshakeGuards } from './handshake.guards.js';
 
 /** Road IN, step 5: puts between the engine and a gateway's hooks what Nest's exceptions mean. */
 @Injectable()
 export class HookInvoker {
-  /** The gateway as the engine calls it. A hook that the class does not have is absent here too. */
-  compile({ name, path, instance }: FoundGateway): Gateway {
-    return {
-      name,
-      path,
+  constructor(@Inject(HandshakeGuards) private readonly guards: HandshakeGuards) {}
+
+  /** The gateway as the engine calls it, once per path. A hook that the class does not have is absent here too. */
+  compile(found: FoundGateway, rules: PathRules): Gateway[] {
+    const { name, instance, middleware, keepContext } = found;
+    const hooks = {
+      guard: this.guards.compile(found),
       onHandshake: instance.onHandshake && translated(instance.onHandshake.bind(instance), asRefusal),
       onOpen: instance.onOpen?.bind(instance),
       onMessage: instance.onMessage && translated(instance.onMessage.bind(instance), asMessageError),
       onClose: instance.onClose?.bind(instance),
     };
+    return found.paths.map((path) => ({
+      name,
+      path,
+      match: compilePath(path, rules),
+      middleware,
+      keepContext,
+      ...hooks,
+    }));
   }
 }
 
@@ -36,14 +48,6 @@ function translated<A extends unknown[], R>(
       return rethrow(error);
     }
   };
-}
-
-/** As Nest's own exception handler answers a controller's HttpException. */
-function asRefusal(error: unknown): unknown {
-  if (!(error instanceof HttpException)) return error;
-  const answer = error.getResponse();
-  const body = typeof answer === 'object' ? answer : { statusCode: error.getStatus(), message: answer };
-  return new HandshakeError(error.getStatus(), body);
 }
 
 /** What the client may know: of a WsException and of an HttpException below 500 all they say, of any other nothing. */

@@ -8,7 +8,7 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { ApplicationConfig } from '@nestjs/core';
 import { Broker } from '../brokers/broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
@@ -18,7 +18,7 @@ import { UpgradeTap } from '../upgrade-tap.js';
 import { bootTable } from './boot-table.js';
 import { type FoundGateway, GatewayExplorer } from './gateway.explorer.js';
 import { HookInvoker } from './hook.invoker.js';
-import { answerPlainGet } from './plain-get.js';
+import { PlatformBridge } from './platform.bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { drainOnSignals } from './signals.js';
 
@@ -37,7 +37,7 @@ export class RealtimeLifecycle
     @Inject(Broker) private readonly broker: Broker,
     @Inject(GatewayExplorer) private readonly explorer: GatewayExplorer,
     @Inject(HookInvoker) private readonly invoker: HookInvoker,
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(PlatformBridge) private readonly bridge: PlatformBridge,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
   ) {}
@@ -47,15 +47,17 @@ export class RealtimeLifecycle
     if (!this.settings.enabled) return;
     this.gateways = this.explorer.find().filter(({ hasHooks }) => hasHooks);
     this.requireOurAdapter();
-    for (const gateway of this.gateways) this.engine.bind(this.invoker.compile(gateway));
-    const server = this.host.httpAdapter?.getHttpServer() as Server | undefined;
+    const server = this.bridge.server;
+    const rules = this.bridge.open(this.engine);
+    for (const gateway of this.gateways.flatMap((found) => this.invoker.compile(found, rules)))
+      this.engine.bind(gateway);
     if (!server) return;
+    this.bridge.mount(this.gateways.flatMap(({ paths }) => paths));
     const transport = new WebSocketTransport(this.engine, this.settings, this.engine.log);
     this.tap = new UpgradeTap(server, {
       serves: (path) => this.engine.serves(path),
       upgrade: (request, stream, head) => transport.upgrade(request, stream, head),
     });
-    for (const path of this.engine.paths) answerPlainGet(this.host.httpAdapter, path, this.engine);
     server.once('listening', () => this.checkAddress(server));
   }
 

@@ -1,4 +1,4 @@
-import { type DynamicModule, Inject, Module } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type NestModule } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Broker } from '../brokers/broker.js';
 import { MemoryBroker } from '../brokers/memory.js';
@@ -8,8 +8,11 @@ import type { RealtimeOptions } from '../options.js';
 import { RealtimeServer } from '../server.js';
 import { RealtimeSettings } from '../settings.js';
 import { GatewayExplorer } from './gateway.explorer.js';
+import { GatewayPaths } from './gateway.paths.js';
+import { HandshakeGuards } from './handshake.guards.js';
 import { HookInvoker } from './hook.invoker.js';
 import { NestLog } from './nest-log.js';
+import { PlatformBridge } from './platform.bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { RealtimeLifecycle } from './realtime.lifecycle.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from './realtime.module-definition.js';
@@ -40,21 +43,30 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
       inject: [Engine, Broker],
     },
     RealtimeAdapter,
+    GatewayPaths,
     GatewayExplorer,
+    HandshakeGuards,
     HookInvoker,
+    PlatformBridge,
     RealtimeLifecycle,
   ],
   exports: [RealtimeServer, RealtimeSettings],
 })
-export class RealtimeModule extends ConfigurableModuleClass {
+export class RealtimeModule extends ConfigurableModuleClass implements NestModule {
   constructor(
     @Inject(ApplicationConfig) config: ApplicationConfig,
     @Inject(RealtimeAdapter) adapter: RealtimeAdapter,
     @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(PlatformBridge) private readonly bridge: PlatformBridge,
   ) {
     super();
     requireOnce(modules);
     config.setIoAdapter(adapter);
+  }
+
+  /** Nest asks for middleware before it registers any: the last moment to watch where it goes. */
+  configure(): void {
+    this.bridge.watchMiddleware();
   }
 
   /**

@@ -2,12 +2,14 @@
  * The contract between the core and a wire. A transport obtains sockets: it asks the Gate whether a request is
  * admitted (road IN, step 2), makes its Socket, opens it (step 3) and then tells the Sink what happens on it (step 4).
  */
+import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from '../close-info.js';
 import type { HandshakeRequest } from '../handshake-request.js';
 import type { Gateway, Identity } from '../hooks.js';
 import type { Frame } from '../payload.js';
+import type { UpgradeResponse } from '../upgrade-response.js';
 
 /** The wire under a connection. No method may throw. */
 export interface Socket {
@@ -25,6 +27,10 @@ export interface Socket {
   /** Stops reading from the peer. */
   pause(): void;
   resume(): void;
+  /** From now on what is sent waits, a close frame included, and counts as buffered. */
+  hold(): void;
+  /** Lets go what waits. */
+  release(): void;
 }
 
 /** What a transport tells about its socket. */
@@ -43,6 +49,8 @@ export interface Admission {
   readonly gateway: Gateway;
   readonly request: HandshakeRequest;
   readonly identity: Identity;
+  /** The async context (AsyncLocalStorage) in which it was admitted; `onOpen` runs in it. */
+  readonly scope: AsyncResource;
   /** MUST be called when the request will not become a connection after all. */
   release(): void;
 }
@@ -51,8 +59,8 @@ export interface Admission {
 export interface Gate {
   /** Tells whether a path belongs to a gateway. */
   serves(path: string): boolean;
-  /** @throws HandshakeError with the HTTP answer */
-  admit(raw: IncomingMessage, transport: string): Promise<Admission>;
+  /** @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it already */
+  admit(upgrade: UpgradeResponse): Promise<Admission>;
   open(admission: Admission, socket: Socket, transport: string): Sink;
 }
 

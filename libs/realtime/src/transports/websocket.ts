@@ -6,13 +6,14 @@
 import type { IncomingMessage, OutgoingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import { HandshakeError } from '../errors.js';
+import { AnsweredError, HandshakeError } from '../errors.js';
 import { refusal } from '../handshake.js';
 import { errorField, type Log, stackOf } from '../log.js';
 import type { Frame } from '../payload.js';
 import { writeRefusal } from '../refusal-writer.js';
 import type { RealtimeSettings } from '../settings.js';
-import type { Gate, Sink, Socket, Transport } from './transport.js';
+import { UpgradeResponse } from '../upgrade-response.js';
+import type { Admission, Gate, Sink, Socket, Transport } from './transport.js';
 import { brokenRule, reasonOf, webSocketWithReasons } from './websocket-errors.js';
 import { encodeFrame } from './websocket-frame.js';
 
@@ -21,6 +22,8 @@ import { encodeFrame } from './websocket-frame.js';
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
+  /** Header lines for the 101 that is being written. */
+  private headers: readonly string[] = [];
 
   constructor(
     private readonly gate: Gate,
@@ -28,6 +31,7 @@ export class WebSocketTransport implements Transport {
     private readonly log: Log,
   ) {
     this.server = createServer(settings);
+    this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
@@ -39,9 +43,21 @@ export class WebSocketTransport implements Transport {
   private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     await previousAnswer(stream);
     checkUpgrade(request);
-    const admission = await this.gate.admit(request, this.name);
+    const upgrade = new UpgradeResponse(request, stream);
+    try {
+      const admission = await this.gate.admit(upgrade);
+      this.accept(admission, upgrade, stream, head);
+    } catch (error) {
+      this.refuse(stream, error, upgrade);
+    }
+  }
+
+  /** The 101, with what middleware set beside it. ws calls back at once, or not at all when the client has gone. */
+  private accept(admission: Admission, upgrade: UpgradeResponse, stream: Duplex, head: Buffer): void {
     let isOpen = false;
-    this.server.handleUpgrade(request, stream, head, (webSocket) => {
+    this.headers = upgrade.headers();
+    upgrade.abandon();
+    this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
       const socket = new WebSocketSocket(webSocket, stream, this.settings);
       socket.attach(this.gate.open(admission, socket, this.name));
@@ -49,13 +65,19 @@ export class WebSocketTransport implements Transport {
     if (!isOpen) admission.release();
   }
 
-  private refuse(stream: Duplex, error: unknown): void {
-    if (error instanceof HandshakeError) {
-      writeRefusal(stream, error);
+  private refuse(stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
+    if (error instanceof AnsweredError) return;
+    const headers = upgrade?.headers();
+    upgrade?.abandon();
+    if (upgrade?.hasStarted) {
+      stream.destroy();
       return;
     }
-    this.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
-    writeRefusal(stream, refusal(500, 'Internal server error'));
+    if (!(error instanceof HandshakeError)) {
+      this.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
+    }
+    const answer = error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
+    writeRefusal(stream, answer, headers);
   }
 }
 
@@ -171,6 +193,14 @@ class WebSocketSocket implements Socket {
 
   resume(): void {
     this.webSocket.resume();
+  }
+
+  hold(): void {
+    this.stream.cork();
+  }
+
+  release(): void {
+    this.stream.uncork();
   }
 
   /** Everything that is written until the loop turns leaves in one write. */

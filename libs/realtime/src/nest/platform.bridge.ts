@@ -1,0 +1,45 @@
+import type { Server } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Engine } from '../engine.js';
+import type { PathRules } from '../paths.js';
+import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './platforms/express.js';
+import { FastifyPlatform } from './platforms/fastify.js';
+
+/** How Express reads paths; for an application without a platform of ours. */
+const DEFAULT_RULES: PathRules = { isCaseSensitive: false, isStrict: false };
+
+/** Finds the application's HTTP platform and puts it in front of the handshakes. */
+@Injectable()
+export class PlatformBridge {
+  private mark?: MiddlewareMark;
+  private platform?: ExpressPlatform | FastifyPlatform;
+
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+
+  /** The HTTP server; undefined in an application context and in a microservice. */
+  get server(): Server | undefined {
+    return this.host.httpAdapter?.getHttpServer() as Server | undefined;
+  }
+
+  /** Called before Nest registers middleware. */
+  watchMiddleware(): void {
+    const http = this.host.httpAdapter;
+    if (http?.getType() === 'express') this.mark = markMiddleware(http);
+  }
+
+  /** @returns how the platform reads paths */
+  open(engine: Engine): PathRules {
+    const http = this.host.httpAdapter;
+    const type = this.server && http.getType();
+    if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, engine, this.mark);
+    else if (type === 'fastify') this.platform = new FastifyPlatform(http, engine);
+    else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
+    if (this.platform) engine.standBehind(this.platform);
+    return this.platform?.rules ?? DEFAULT_RULES;
+  }
+
+  mount(paths: readonly string[]): void {
+    this.platform?.mount(paths);
+  }
+}
