@@ -101,7 +101,7 @@ interface Req {
 }
 interface Res {
   statusCode: number;
-  setHeader(name: string, value: string): void;
+  setHeader(name: string, value: string | string[]): void;
   end(body?: string): void;
 }
 

@@ -1,4 +1,5 @@
 /** What the application sees of a client for as long as it is attached. */
+import { RealtimeError } from './errors.js';
 import type { Payload } from './payload.js';
 
 /** As `WebSocket.readyState`: 1 open, 2 closing, 3 closed. A connection that a hook can see is never 0. */
@@ -37,6 +38,8 @@ export abstract class Connection<Data = any> {
   abstract readonly rooms: ReadonlySet<string>;
   /** Bytes that wait for the client to read them. */
   abstract readonly bufferedBytes: number;
+  /** Aborted when the connection has ended: stop timers and streams with it. */
+  abstract readonly signal: AbortSignal;
   /** Whatever the application wants to keep with the connection; starts as `Identity.data`. */
   abstract data: Data;
 
@@ -76,6 +79,16 @@ export abstract class Connection<Data = any> {
 
   /** Cuts the connection without a close frame: the client sees 1006, and what still waits for it is lost. */
   abstract terminate(): void;
+
+  /** @internal A raw WebSocket has it; here the hooks are the events. */
+  on(event: string): never {
+    const hooks: Readonly<Record<string, string>> = { message: 'onMessage', close: 'onClose', error: 'onClose' };
+    const hook = Object.hasOwn(hooks, event) ? hooks[event] : 'onOpen, onMessage or onClose';
+    throw new RealtimeError(
+      'no_events',
+      `A Connection has no events: instead of on('${event}') write the hook ${hook}`,
+    );
+  }
 }
 
 /** What `RealtimeServer.info()` and `list()` tell of a connection. Plain data: it may come from another node. */

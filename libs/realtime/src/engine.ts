@@ -72,6 +72,12 @@ export class Engine implements Gate, Host {
     return this.route(path) !== undefined;
   }
 
+  /** Tells whether a plain GET on this path is answered as a handshake would be. */
+  answersGet(path: string): boolean {
+    const route = this.route(path);
+    return route !== undefined && route.gateway.answersGet !== false;
+  }
+
   private route(path: string): Route | undefined {
     for (const gateway of this.gateways.values()) {
       const params = gateway.match ? gateway.match(path) : gateway.path === path ? NO_PARAMS : undefined;

@@ -70,11 +70,12 @@ export class AnsweredError extends RealtimeError {
  * @example throw new MessageError('unknown_room', 'There is no room of that name');
  */
 export class MessageError extends RealtimeError {
+  /** What the client gets; a `message` among the details (a list of validation errors) goes before the error's own. */
   readonly data: ExceptionData;
 
   constructor(code: string, message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
     super(code, message, options);
-    this.data = { ...details, status: 'error', code, message };
+    this.data = { status: 'error', code, message, ...details };
   }
 }
 

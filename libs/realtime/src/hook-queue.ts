@@ -7,7 +7,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
-import { exceptionData } from './errors.js';
+import { exceptionData, MessageError } from './errors.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Awaitable, Gateway } from './hooks.js';
 import { Inbox } from './inbox.js';
@@ -154,9 +154,10 @@ export class HookQueue {
     this.socket.resume();
   }
 
-  /** The connection stays, and the client learns what it may: ARCHITECTURE §7.2. */
+  /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
   private messageFailed(error: unknown): void {
-    this.hookFailed('onMessage', error);
+    if (error instanceof MessageError) this.owner.counters.messageErrors++;
+    else this.hookFailed('onMessage', error);
     this.connection.emit(EXCEPTION_EVENT, exceptionData(error));
   }
 

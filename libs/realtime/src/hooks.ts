@@ -58,6 +58,8 @@ export interface Gateway {
   readonly match?: PathMatcher;
   /** False: the handshake does not pass the HTTP application. Default true. */
   readonly middleware?: boolean;
+  /** False: a plain GET on the path is not ours to answer. Default true. */
+  readonly answersGet?: boolean;
   /** True: hooks after `onOpen` run in the async context (AsyncLocalStorage) of the handshake too. Default false. */
   readonly keepContext?: boolean;
   /** Refuses by throwing, before `onHandshake`. `response` is the platform's. */

@@ -34,6 +34,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   bytesIn = 0;
   bytesOut = 0;
   private readonly hooks: HookQueue;
+  private aborter?: AbortController;
   private joined?: Set<string>;
   /** How this side decided to end it. */
   private ending?: Pick<CloseInfo, 'code' | 'reason' | 'initiator'>;
@@ -61,6 +62,12 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
 
   get rooms(): ReadonlySet<string> {
     return this.joined ?? NO_ROOMS;
+  }
+
+  get signal(): AbortSignal {
+    this.aborter ??= new AbortController();
+    if (this.readyState === ReadyState.CLOSED) this.aborter.abort();
+    return this.aborter.signal;
   }
 
   get bufferedBytes(): number {
@@ -103,6 +110,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.host.heartbeat.remove(this);
     this.host.hub.remove(this);
     this.host.left(this, close);
+    this.aborter?.abort();
     this.hooks.close(close);
   }
 

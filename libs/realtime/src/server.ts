@@ -41,6 +41,11 @@ export class RealtimeServer {
     return this.engine.hub.connections;
   }
 
+  /** The open connections of this node, as `@WebSocketServer()` of `ws` has them. */
+  get clients(): ReadonlySet<Connection> {
+    return new Set(this.connections.values());
+  }
+
   /** The members of a room. */
   to(room: string): Target {
     return new Target(this.host, channelOf.room(room));

@@ -19,6 +19,8 @@ export interface Stats {
   readonly bytesOut: number;
   /** Hooks that threw. */
   readonly hookErrors: number;
+  /** Messages that were answered with an error frame because of what the client sent. */
+  readonly messageErrors: number;
   /** Times a client's socket was not read because its hooks were behind. */
   readonly pauses: number;
   readonly rooms: number;
@@ -43,5 +45,6 @@ export class Counters {
   bytesIn = 0;
   bytesOut = 0;
   hookErrors = 0;
+  messageErrors = 0;
   pauses = 0;
 }

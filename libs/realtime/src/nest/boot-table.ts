@@ -5,7 +5,7 @@ import type { RealtimeSettings } from '../settings.js';
 export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {
   const served = gateways.flatMap(({ paths, name }) => paths.map((path) => `${path} (${name})`)).join(', ');
   const rows: [string, string][] = [
-    ['paths', served || 'none: no gateway has hooks'],
+    ['paths', served || 'none: the application has no gateway'],
     ['heartbeat', heartbeat(settings)],
     ['limits', limits(settings)],
     ['origins', ['the same origin', ...settings.allowedOrigins].join(', ')],

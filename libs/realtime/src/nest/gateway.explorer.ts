@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
+import type { Connection } from '../connection.js';
 import { OptionsError } from '../errors.js';
 import type { OnClose, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
 import type { RealtimeGatewayOptions } from './gateway-options.js';
@@ -9,7 +10,7 @@ import { GatewayPaths } from './gateway.paths.js';
 /** A gateway of the application as it was found. */
 export interface FoundGateway {
   readonly name: string;
-  readonly instance: Partial<OnHandshake & OnOpen & OnMessage & OnClose>;
+  readonly instance: Partial<OnHandshake & OnOpen & OnMessage & OnClose & NestHooks>;
   /** Where Nest looks up its guards, pipes, interceptors and filters. */
   readonly moduleKey: string;
   /** Its paths as clients see them: global prefix and version included where it has hooks. */
@@ -18,6 +19,12 @@ export interface FoundGateway {
   readonly middleware: boolean;
   readonly keepContext: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
+}
+
+/** The lifecycle methods of Nest's own gateways. */
+export interface NestHooks {
+  handleConnection(client: Connection, request: unknown): unknown;
+  handleDisconnect(client: Connection, reason: unknown): unknown;
 }
 
 const HOOKS = ['onHandshake', 'onOpen', 'onMessage', 'onClose'] as const;

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
+import type { Message } from '../message.js';
 import { RealtimeServer } from '../server.js';
 
 /**
@@ -9,8 +10,25 @@ import { RealtimeServer } from '../server.js';
  */
 @Injectable()
 export class RealtimeAdapter extends WsAdapter {
+  private readonly defaultParser: unknown;
+
   constructor(@Inject(RealtimeServer) private readonly server: RealtimeServer) {
     super();
+    this.defaultParser = this.messageParser;
+  }
+
+  /**
+   * Reads a message as an envelope, with the application's message parser if it set one (`setMessageParser`).
+   *
+   * @returns undefined when it is none
+   */
+  parse(message: Message): unknown {
+    try {
+      if (this.messageParser === this.defaultParser) return message.json();
+      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never);
+    } catch {
+      return undefined;
+    }
   }
 
   override create(port: number, options?: Record<string, unknown>): unknown {

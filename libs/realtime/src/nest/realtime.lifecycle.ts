@@ -16,8 +16,9 @@ import { RealtimeSettings } from '../settings.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { UpgradeTap } from '../upgrade-tap.js';
 import { bootTable } from './boot-table.js';
+import { GatewayCompiler } from './gateway.compiler.js';
 import { type FoundGateway, GatewayExplorer } from './gateway.explorer.js';
-import { HookInvoker } from './hook.invoker.js';
+
 import { PlatformBridge } from './platform.bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { drainOnSignals } from './signals.js';
@@ -36,7 +37,7 @@ export class RealtimeLifecycle
     @Inject(Engine) private readonly engine: Engine,
     @Inject(Broker) private readonly broker: Broker,
     @Inject(GatewayExplorer) private readonly explorer: GatewayExplorer,
-    @Inject(HookInvoker) private readonly invoker: HookInvoker,
+    @Inject(GatewayCompiler) private readonly compiler: GatewayCompiler,
     @Inject(PlatformBridge) private readonly bridge: PlatformBridge,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
@@ -45,14 +46,13 @@ export class RealtimeLifecycle
   /** Gateways are instances now, and the HTTP server exists: upgrades get 503 until the application is ready. */
   onModuleInit(): void {
     if (!this.settings.enabled) return;
-    this.gateways = this.explorer.find().filter(({ hasHooks }) => hasHooks);
-    this.requireOurAdapter();
-    const server = this.bridge.server;
-    const rules = this.bridge.open(this.engine);
-    for (const gateway of this.gateways.flatMap((found) => this.invoker.compile(found, rules)))
-      this.engine.bind(gateway);
+    this.gateways = this.explorer.find();
+    if (!this.hasOurAdapter()) return;
+    const { server } = this.bridge;
+    const compiled = this.compiler.compile(this.gateways, this.bridge.open(this.engine));
+    for (const gateway of compiled) this.engine.bind(gateway);
     if (!server) return;
-    this.bridge.mount(this.gateways.flatMap(({ paths }) => paths));
+    this.bridge.mount(compiled.filter(({ answersGet }) => answersGet).map(({ path }) => path));
     const transport = new WebSocketTransport(this.engine, this.settings, this.engine.log);
     this.tap = new UpgradeTap(server, {
       serves: (path) => this.engine.serves(path),
@@ -85,12 +85,16 @@ export class RealtimeLifecycle
     this.tap?.detach();
   }
 
-  private requireOurAdapter(): void {
-    if (this.config.getIoAdapter() === this.adapter) return;
-    const names = this.gateways.map(({ name }) => name).join(', ');
+  /** @throws OptionsError when hooks would never run because the application chose another adapter */
+  private hasOurAdapter(): boolean {
+    if (this.config.getIoAdapter() === this.adapter) return true;
     const other = 'The application calls useWebSocketAdapter(), which takes the place of RealtimeModule';
-    if (names) throw new OptionsError(`${other}: the hooks of ${names} would never run. Remove that call.`);
-    this.engine.log.warn(`${other}; no gateway has hooks, so its gateways run there`);
+    const hooked = this.gateways.filter(({ hasHooks }) => hasHooks).map(({ name }) => name);
+    if (hooked.length > 0) {
+      throw new OptionsError(`${other}: the hooks of ${hooked.join(', ')} would never run. Remove that call.`);
+    }
+    this.engine.log.warn(`${other}: gateways run there, RealtimeServer delivers to nobody`);
+    return false;
   }
 
   private checkAddress(server: Server): void {

@@ -7,10 +7,13 @@ import { OptionsError } from '../errors.js';
 import type { RealtimeOptions } from '../options.js';
 import { RealtimeServer } from '../server.js';
 import { RealtimeSettings } from '../settings.js';
+import { Enhancers } from './enhancers.js';
+import { GatewayCompiler } from './gateway.compiler.js';
 import { GatewayExplorer } from './gateway.explorer.js';
 import { GatewayPaths } from './gateway.paths.js';
 import { HandshakeGuards } from './handshake.guards.js';
 import { HookInvoker } from './hook.invoker.js';
+import { MessageRoutes } from './message.routes.js';
 import { NestLog } from './nest-log.js';
 import { PlatformBridge } from './platform.bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
@@ -46,7 +49,10 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     GatewayPaths,
     GatewayExplorer,
     HandshakeGuards,
+    Enhancers,
     HookInvoker,
+    MessageRoutes,
+    GatewayCompiler,
     PlatformBridge,
     RealtimeLifecycle,
   ],

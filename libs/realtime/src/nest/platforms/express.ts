@@ -74,7 +74,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
-    const isPlain = request.method === 'GET' && this.door.serves(splitTarget(targetOf(request)).path);
+    const isPlain = request.method === 'GET' && this.door.answersGet(splitTarget(targetOf(request)).path);
     if (!this.isVisit(request) && !isPlain) {
       next();
       return;

@@ -13,7 +13,7 @@ import type { UpgradeResponse } from '../../upgrade-response.js';
 
 /** The engine, for requests at the door that are no upgrade. */
 export interface Door {
-  serves(path: string): boolean;
+  answersGet(path: string): boolean;
   /** @throws always: the answer */
   probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never>;
 }
