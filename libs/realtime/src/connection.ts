@@ -1,6 +1,6 @@
 /** What the application sees of a client for as long as it is attached. */
 import { RealtimeError } from './errors.js';
-import type { Payload } from './payload.js';
+import type { Payload, PushOptions } from './payload.js';
 
 /** As `WebSocket.readyState`: 1 open, 2 closing, 3 closed. A connection that a hook can see is never 0. */
 export type ReadyState = 1 | 2 | 3;
@@ -47,11 +47,12 @@ export abstract class Connection<Data = any> {
    * Sends to this client; never leaves the process, never throws.
    *
    * @param data a string goes as text, bytes go as binary
-   * @returns false when it was not sent: the connection is closing or closed, or too many bytes wait already (then it
-   *   is closed with 4001)
+   * @param options what to do when the client is too slow
+   * @returns false when it was not sent: the connection is closing or closed, or the client is too slow (then the policy
+   *   decides: by default it is closed with 4001)
    * @example if (!connection.send('hello')) this.queue.keep(userId, 'hello');
    */
-  abstract send(data: Payload): boolean;
+  abstract send(data: Payload, options?: PushOptions): boolean;
 
   /**
    * Sends a `{ event, data }` envelope as text.
@@ -60,13 +61,19 @@ export abstract class Connection<Data = any> {
    * @param data anything JSON can hold
    * @returns as `send`; also false when `data` cannot be encoded
    */
-  abstract emit(event: string, data?: unknown): boolean;
+  abstract emit(event: string, data?: unknown, options?: PushOptions): boolean;
 
-  /** Joins a room. @throws RealtimeError `bad_name` when the name is empty or too long */
+  /** Joins a room. @throws RealtimeError `bad_name` for an empty or too long name, `too_many_rooms` above the bound */
   abstract join(room: string): Promise<void>;
 
   /** Leaves a room; nothing happens when it is not in it. */
   abstract leave(room: string): Promise<void>;
+
+  /** Stops reading from the client; what it sends waits in the network. Its silence then closes nothing. */
+  abstract pause(): void;
+
+  /** Reads from the client again. */
+  abstract resume(): void;
 
   /**
    * Closes with the closing handshake (RFC 6455 §7.1.2); what was sent before goes first.

@@ -7,19 +7,26 @@ import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './brokers/broker.js';
 import type { CloseInfo } from './close-info.js';
+import { channelOf } from './command.js';
+import { drain } from './drain.js';
 import { OptionsError } from './errors.js';
-import { Handshake, type Platform, refusal, type Route } from './handshake.js';
+import { endAt } from './expiry.js';
+import { FirstMessage } from './first-message.js';
+import { Handshake, refusal, type Route } from './handshake.js';
 import { type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Gateway } from './hooks.js';
+import type { Gateway, Identity } from './hooks.js';
 import type { Host } from './host.js';
 import { Hub } from './hub.js';
 import { LiveConnection } from './live-connection.js';
-import { bytesField, field, type Log, quotedField } from './log.js';
+import { Limits } from './limits.js';
+import { bytesField, errorField, field, type Log, quotedField } from './log.js';
 import type { Message } from './message.js';
 import type { RealtimeSettings } from './settings.js';
+import { SlowConsumers } from './slow-consumers.js';
 import { Counters } from './stats.js';
 import type { Params } from './paths.js';
+import type { Platform } from './platform.js';
 import type { Admission, Gate, Sink, Socket } from './transports/transport.js';
 import type { UpgradeResponse } from './upgrade-response.js';
 
@@ -31,13 +38,14 @@ export class Engine implements Gate, Host {
   readonly counters = new Counters();
   readonly hub: Hub;
   readonly heartbeat: Heartbeat;
+  readonly limits: Limits;
+  readonly slowConsumers: SlowConsumers;
   private readonly handshake: Handshake;
   private readonly gateways = new Map<string, Gateway>();
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
   private opened = 0;
   private stopping?: Promise<void>;
-  private allEnded: () => void = () => {};
 
   constructor(
     readonly settings: RealtimeSettings,
@@ -46,7 +54,9 @@ export class Engine implements Gate, Host {
   ) {
     this.hub = new Hub(broker, log);
     this.heartbeat = new Heartbeat(settings);
-    this.handshake = new Handshake(settings, this.counters, log, () => this.hub.connections.size);
+    this.limits = new Limits(log, settings.limits === 'report');
+    this.slowConsumers = new SlowConsumers(settings.maxSlowTime, this.limits);
+    this.handshake = new Handshake(this);
   }
 
   /**
@@ -104,24 +114,11 @@ export class Engine implements Gate, Host {
   private async drain(): Promise<void> {
     this.refuse();
     if (this.living.size > 0) this.log.log(`WebSocket shutdown closes connections=${this.living.size}`);
-    for (const connection of this.living) connection.end(CloseCode.GOING_AWAY, 'server shutting down', 'shutdown');
-    await this.untilEnded(this.settings.shutdownTimeout * 1000);
-    for (const connection of this.living) connection.terminate();
-    await new Promise(setImmediate);
-    for (const { id } of this.living) this.log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
+    const unfinished = await drain(this.living, this.settings);
+    for (const { id } of unfinished) this.log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
     this.heartbeat.stop();
+    this.slowConsumers.stop();
     await this.broker.stop();
-  }
-
-  private async untilEnded(timeoutMs: number): Promise<void> {
-    if (this.living.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.allEnded = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   async admit(upgrade: UpgradeResponse): Promise<Admission> {
@@ -143,16 +140,49 @@ export class Engine implements Gate, Host {
     return route;
   }
 
+  /** Handshakes under way. */
+  get unfinished(): number {
+    return this.handshake.underWay;
+  }
+
+  /** False before the application is ready and from the first moment of a shutdown: for readiness probes. */
+  get isReady(): boolean {
+    return this.handshake.isRunning;
+  }
+
   open(admission: Admission, socket: Socket, transport: string): Sink {
+    if (admission.gateway.onAuthenticate) return new FirstMessage(admission, socket, transport, this);
+    return this.establish(admission, socket, transport);
+  }
+
+  accept(identity: Identity | void, { request }: Admission): Identity {
+    return this.handshake.accept(identity, request);
+  }
+
+  /** Makes the connection and runs `onOpen`. */
+  establish(admission: Admission, socket: Socket, transport: string): Sink {
     admission.release();
     const id = `${this.nodeId}.${(++this.opened).toString(36)}`;
     const connection = new LiveConnection(id, transport, admission, socket, this);
     this.living.add(connection);
     this.counters.accepted++;
+    this.handshake.addresses.opened(connection.address);
     const protocol = connection.protocol ? ` protocol=${field(connection.protocol)}` : '';
     this.log.log(`WebSocket connection opened ${at(connection)}${protocol}`);
+    const { expiresAt, replace } = admission.identity;
+    if (expiresAt) endAt(connection, expiresAt);
+    if (replace && connection.userId !== undefined) this.replace(connection, connection.userId);
     admission.scope.runInAsyncScope(() => connection.start(admission.request));
     return connection;
+  }
+
+  /** Closes the user's other connections, on every node. */
+  private replace(connection: LiveConnection, userId: string): void {
+    const action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' } as const;
+    const command = { channel: channelOf.user(userId), except: new Set([connection.id]), action };
+    const failed = (error: unknown) =>
+      this.log.error(`WebSocket replace failed user=${field(userId)} ${errorField(error)}`);
+    this.broker.publish(command).catch(failed);
   }
 
   heard(connection: LiveConnection, message: Message): void {
@@ -169,6 +199,7 @@ export class Engine implements Gate, Host {
 
   left(connection: LiveConnection, close: CloseInfo): void {
     this.counters.closed[close.initiator]++;
+    this.handshake.addresses.closed(connection.address);
     const { id, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
     const how = `code=${close.code} reason=${quotedField(close.reason)} by=${close.initiator}`;
     const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
@@ -178,7 +209,6 @@ export class Engine implements Gate, Host {
 
   ended(connection: LiveConnection): void {
     this.living.delete(connection);
-    if (this.living.size === 0) this.allEnded();
   }
 }
 

@@ -19,6 +19,9 @@ export interface PlatformRequest {
   readonly cookies?: Record<string, string>;
 }
 
+/** The subprotocol that is none, but a credential. */
+export const BEARER = 'bearer.';
+
 /** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
 export class HandshakeRequest {
   private parsedCookies?: Readonly<Record<string, string>>;
@@ -32,6 +35,7 @@ export class HandshakeRequest {
     readonly params: Params = {},
     /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
     readonly raw: PlatformRequest & object = node,
+    private readonly queryToken = '',
   ) {}
 
   get headers(): IncomingHttpHeaders {
@@ -62,6 +66,19 @@ export class HandshakeRequest {
       .filter(Boolean);
   }
 
+  /**
+   * The credential that the client sent, wherever it could: `Authorization: Bearer …`, a subprotocol
+   * `bearer.<base64url>` (browsers can set no headers; it is never echoed), or the query parameter of
+   * `REALTIME_QUERY_TOKEN` where that is set.
+   */
+  get token(): string | undefined {
+    const bearer = /^Bearer +(\S+)$/i.exec(this.node.headers.authorization ?? '');
+    if (bearer) return bearer[1];
+    const hidden = this.protocols.find((name) => name.startsWith(BEARER));
+    if (hidden !== undefined) return Buffer.from(hidden.slice(BEARER.length), 'base64url').toString();
+    return (this.queryToken && this.query.get(this.queryToken)) || undefined;
+  }
+
   /** The cookies: what a cookie parser of the application found, else the header's, decoded. */
   get cookies(): Readonly<Record<string, string>> {
     const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
@@ -83,6 +100,14 @@ export class HandshakeRequest {
   }
 }
 
+/** The user of the request: `id`, else `sub`, as a string. */
+export function userIdOf(user: unknown): string | undefined {
+  if (typeof user !== 'object' || user === null) return undefined;
+  const { id, sub } = user as { id?: unknown; sub?: unknown };
+  const found = id ?? sub;
+  return found === undefined || found === null ? undefined : String(found);
+}
+
 /** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
 export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url ?? '';
@@ -99,7 +124,8 @@ export function addressOf(socket: Socket): string {
   return normalAddress(socket.remoteAddress);
 }
 
-function normalAddress(address = 'unknown'): string {
+/** IPv4-mapped IPv6 as plain IPv4. */
+export function normalAddress(address = 'unknown'): string {
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }
 

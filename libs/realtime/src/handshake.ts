@@ -5,38 +5,42 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
+import type { Addresses } from './addresses.js';
 import { checkName } from './checks.js';
 import { AnsweredError, HandshakeError } from './errors.js';
-import { addressOf, HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
+import {
+  addressOf,
+  HandshakeRequest,
+  normalAddress,
+  type PlatformRequest,
+  splitTarget,
+  targetOf,
+  userIdOf,
+} from './handshake-request.js';
+import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
 import type { Gateway, Identity } from './hooks.js';
-import { errorField, field, type Log, quotedField, stackOf } from './log.js';
+import { errorField, field, quotedField, stackOf } from './log.js';
 import { isAllowedOrigin } from './origin.js';
 import type { Params } from './paths.js';
+import type { Examine, Platform } from './platform.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
 import type { Admission } from './transports/transport.js';
+import { Unfinished } from './unfinished.js';
 import type { UpgradeResponse } from './upgrade-response.js';
-
-/** A request that has come through the middleware, with what the platform made of it and its response. */
-export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Admission>;
-
-/** The HTTP application in front of the hooks. */
-export interface Platform {
-  /**
-   * Sends an upgrade through the application's middleware to the gateway's door.
-   *
-   * @param examine called there, once
-   * @throws AnsweredError when the application has answered the request itself
-   */
-  pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission>;
-  /** What the platform knows of a request that does not pass through it. */
-  describe(request: IncomingMessage): PlatformRequest & object;
-}
 
 /** A gateway and what its path says of a request. */
 export interface Route {
   readonly gateway: Gateway;
   readonly params: Params;
+}
+
+/** A request, and where it goes. */
+interface Visit {
+  readonly node: IncomingMessage;
+  readonly route: Route;
+  /** The client's address; undefined until it is known. */
+  address?: string;
 }
 
 const RETRY_AFTER_SECONDS = '5';
@@ -45,16 +49,30 @@ export class Handshake {
   /** Set by the engine's owner where there is an HTTP application. */
   platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
-  private readonly unfinished = new Set<(error: HandshakeError) => void>();
+  private readonly unfinished = new Unfinished<Admission>((admission) => admission.release());
   /** Admitted, and not yet a connection. */
   private admitted = 0;
 
-  constructor(
-    private readonly settings: RealtimeSettings,
-    private readonly counters: Counters,
-    private readonly log: Log,
-    private readonly countConnections: () => number,
-  ) {}
+  private readonly settings: RealtimeSettings;
+  private readonly limits: HandshakeLimits;
+
+  constructor(private readonly host: HandshakeHost & { readonly counters: Counters }) {
+    this.settings = host.settings;
+    this.limits = new HandshakeLimits(host);
+  }
+
+  get addresses(): Addresses {
+    return this.limits.addresses;
+  }
+
+  /** Handshakes under way, admitted ones that are no connection yet included. */
+  get underWay(): number {
+    return this.unfinished.size + this.admitted;
+  }
+
+  get isRunning(): boolean {
+    return this.state === 'running';
+  }
 
   /** From now on requests are admitted. */
   start(): void {
@@ -64,7 +82,7 @@ export class Handshake {
   /** From now on every handshake gets 503, the ones under way included. */
   stop(): void {
     this.state = 'stopping';
-    for (const refuse of this.unfinished) refuse(unavailable('The server is shutting down'));
+    this.unfinished.refuseAll(unavailable('The server is shutting down'));
   }
 
   /**
@@ -74,10 +92,10 @@ export class Handshake {
    */
   async admit(upgrade: UpgradeResponse, route: Route): Promise<Admission> {
     const { request, response } = upgrade;
+    const visit: Visit = { node: request, route };
     try {
-      this.requireRunning();
-      this.requireCapacity();
-      const examine: Examine = (raw, answer) => this.examine(request, route, raw, answer);
+      this.enter(visit);
+      const examine: Examine = (raw, answer) => this.examine(visit, raw, answer);
       const { platform } = this;
       return await this.withinDeadline(() => {
         if (!platform) return examine(request, response);
@@ -85,7 +103,7 @@ export class Handshake {
         return platform.pass(upgrade, examine);
       });
     } catch (error) {
-      this.noteRefusal(request, error);
+      this.noteRefusal(visit, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
     }
   }
@@ -101,16 +119,27 @@ export class Handshake {
     raw: PlatformRequest & object,
     response: unknown,
   ): Promise<never> {
+    const visit: Visit = { node: request, route };
     try {
-      this.requireRunning();
-      this.requireCapacity();
-      const admission = await this.withinDeadline(() => this.examine(request, route, raw, response));
+      this.enter(visit);
+      const admission = await this.withinDeadline(() => this.examine(visit, raw, response));
       admission.release();
     } catch (error) {
-      this.noteRefusal(request, error);
+      this.noteRefusal(visit, error);
       throw error;
     }
     throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
+  }
+
+  /** What is asked before the application is. */
+  private enter(visit: Visit): void {
+    this.requireRunning();
+    this.limits.requireCapacity(this.underWay);
+    const { node } = visit;
+    const address = this.platform ? this.platform.addressOf(node) : addressOf(node.socket);
+    if (address === undefined) return;
+    visit.address = normalAddress(address);
+    this.limits.requireAddress(node, visit.address);
   }
 
   private requireRunning(): void {
@@ -118,22 +147,15 @@ export class Handshake {
     if (this.state === 'stopping') throw unavailable('The server is shutting down');
   }
 
-  private requireCapacity(): void {
-    const taken = this.countConnections() + this.unfinished.size + this.admitted;
-    if (taken >= this.settings.maxConnections) throw unavailable('Too many connections');
-  }
-
   /** What is asked of a request at the gateway's door, after the middleware. */
-  private async examine(
-    node: IncomingMessage,
-    { gateway, params }: Route,
-    raw: PlatformRequest & object,
-    response: unknown,
-  ): Promise<Admission> {
-    const request = new HandshakeRequest(node, gateway.path, params, raw);
+  private async examine(visit: Visit, raw: PlatformRequest & object, response: unknown): Promise<Admission> {
+    const { node, route } = visit;
+    const { gateway, params } = route;
+    const request = new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+    if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
     this.requireOrigin(node, raw);
     await gateway.guard?.(request, response);
-    const identity = await this.identify(gateway, request);
+    const identity = this.accept(await gateway.onHandshake?.(request), request);
     this.requireRunning();
     return this.admission(gateway, request, identity);
   }
@@ -141,15 +163,24 @@ export class Handshake {
   private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
     const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
     const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
-    if (!isAllowedOrigin(facts, this.settings.allowedOrigins)) throw refusal(403, 'Origin not allowed');
+    if (!isAllowedOrigin(facts, this.settings.allowedOrigins, isDevelopment()))
+      throw refusal(403, 'Origin not allowed');
   }
 
-  private async identify(gateway: Gateway, request: HandshakeRequest): Promise<Identity> {
-    const answer = await gateway.onHandshake?.(request);
+  /**
+   * Completes what a hook said of who this is.
+   *
+   * @throws HandshakeError 401 for a credential that has ended, 429 above the connections of one user
+   */
+  accept(answer: Identity | void, request: HandshakeRequest): Identity {
     const identity: Identity = { ...answer, userId: answer?.userId ?? userIdOf(request.user) };
     const max = this.settings.maxNameLength;
-    if (identity.userId !== undefined) checkName('user', identity.userId, max);
     for (const room of identity.rooms ?? []) checkName('room', room, max);
+    if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
+      throw refusal(401, 'The credential has expired');
+    if (identity.userId === undefined) return identity;
+    checkName('user', identity.userId, max);
+    if (!identity.replace) this.limits.requireUser(identity.userId);
     return identity;
   }
 
@@ -163,36 +194,29 @@ export class Handshake {
     return { gateway, request, identity, scope: new AsyncResource('WebSocketHandshake'), release };
   }
 
-  /** Bounds everything from the middleware to `onHandshake`; what comes later is given back. */
+  /** Bounds everything from the middleware to `onHandshake`. */
   private withinDeadline(task: () => Promise<Admission>): Promise<Admission> {
-    return new Promise((resolve, reject) => {
-      const refuse = (error: HandshakeError) => {
-        settle();
-        reject(error);
-      };
-      const settle = () => {
-        clearTimeout(timer);
-        return this.unfinished.delete(refuse);
-      };
-      const late = () => refuse(unavailable('The handshake took too long'));
-      const timer = setTimeout(late, this.settings.handshakeTimeout * 1000);
-      this.unfinished.add(refuse);
-      task().then(
-        (admission) => (settle() ? resolve(admission) : admission.release()),
-        (error: unknown) => (settle() ? reject(error as Error) : undefined),
-      );
-    });
+    const { handshakeTimeout } = this.settings;
+    const late = () => {
+      this.host.limits.reached('handshakeTime', `seconds=${handshakeTimeout}`);
+      return unavailable('The handshake took too long');
+    };
+    return this.unfinished.run(task, handshakeTimeout * 1000, late);
   }
 
-  private noteRefusal(request: IncomingMessage, error: unknown): void {
-    this.counters.refused++;
-    const at = `path=${field(splitTarget(targetOf(request)).path)} ip=${addressOf(request.socket)}`;
-    if (error instanceof HandshakeError || error instanceof AnsweredError) {
-      this.log.warn(`WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`);
+  private noteRefusal({ node, address = addressOf(node.socket) }: Visit, error: unknown): void {
+    this.host.counters.refused++;
+    const at = `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`;
+    if (error instanceof AnsweredError || error instanceof HandshakeError) {
+      const isLimit = error.code.startsWith('limit_');
+      if (!isLimit && error.status < 500) this.limits.failed(node, address);
+      const line = `WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
+      if (isLimit) this.host.log.debug(line);
+      else this.host.log.warn(line);
       return;
     }
-    this.counters.hookErrors++;
-    this.log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
+    this.host.counters.hookErrors++;
+    this.host.log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
   }
 }
 
@@ -205,6 +229,11 @@ export function refusal(
   return new HandshakeError(status, { statusCode: status, message }, headers);
 }
 
+/** A dev server on another port of the same machine is no other site. */
+export function isDevelopment(): boolean {
+  return process.env['NODE_ENV'] !== 'production';
+}
+
 /** The HTTP answer to an error; one that knows none is a fault of the application, which the log tells. */
 function answerFor(error: unknown): HandshakeError {
   return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
@@ -212,12 +241,4 @@ function answerFor(error: unknown): HandshakeError {
 
 function unavailable(message: string): HandshakeError {
   return refusal(503, message, { 'Retry-After': RETRY_AFTER_SECONDS });
-}
-
-/** The user of the request: `id`, else `sub`, as a string. */
-function userIdOf(user: unknown): string | undefined {
-  if (typeof user !== 'object' || user === null) return undefined;
-  const { id, sub } = user as { id?: unknown; sub?: unknown };
-  const found = id ?? sub;
-  return found === undefined || found === null ? undefined : String(found);
 }

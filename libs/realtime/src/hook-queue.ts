@@ -10,7 +10,8 @@ import type { Connection } from './connection.js';
 import { exceptionData, MessageError } from './errors.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Awaitable, Gateway } from './hooks.js';
-import { Inbox } from './inbox.js';
+import { DRAINED, Inbox, type Waiting } from './inbox.js';
+import type { Limits } from './limits.js';
 import { errorField, type Log, stackOf } from './log.js';
 import type { Message } from './message.js';
 import { OpenSession } from './session.js';
@@ -22,11 +23,13 @@ import type { Socket } from './transports/transport.js';
 export interface HookQueueOwner {
   readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
   readonly counters: Counters;
+  readonly limits: Limits;
   readonly log: Log;
 }
 
 /** The connection whose hooks are run. */
 export interface HookedConnection extends Connection {
+  readonly isPausedByUser: boolean;
   /** It is read again: silence until now was ours. */
   alive(): void;
   /** `onOpen` failed: the connection has to end. */
@@ -86,6 +89,13 @@ export class HookQueue {
     else this.isBusy = this.handle(message);
   }
 
+  /** Runs `onDrain`, in its turn. */
+  drained(): void {
+    if (!this.gateway.onDrain) return;
+    if (this.isBusy) this.inboxOf().push(DRAINED);
+    else this.isBusy = this.handle(DRAINED);
+  }
+
   /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
   close(info: CloseInfo): void {
     this.closeInfo = info;
@@ -99,32 +109,34 @@ export class HookQueue {
   }
 
   /** @returns true while the hook is running */
-  private handle(message: Message): boolean {
+  private handle(item: Waiting): boolean {
     let result: Awaitable<void>;
     try {
-      result = this.scope
-        ? this.scope.runInAsyncScope(() => this.gateway.onMessage?.(this.connection, message))
-        : this.gateway.onMessage?.(this.connection, message);
+      result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
     } catch (error) {
-      this.messageFailed(error);
+      this.failed(item, error);
       return false;
     }
     if (!isPromise(result)) return false;
     result.then(
       () => this.proceed(),
       (error: unknown) => {
-        this.messageFailed(error);
+        this.failed(item, error);
         this.proceed();
       },
     );
     return true;
   }
 
+  private call(item: Waiting): Awaitable<void> {
+    return item === DRAINED ? this.gateway.onDrain?.(this.connection) : this.gateway.onMessage?.(this.connection, item);
+  }
+
   /** A hook has settled: the next message, or `onClose`. */
   private proceed(): void {
-    for (let message = this.inbox?.shift(); message; message = this.inbox?.shift()) {
+    for (let item = this.inbox?.shift(); item; item = this.inbox?.shift()) {
       if (this.isPaused && this.inbox!.isLow) this.resume();
-      if (this.handle(message)) return;
+      if (this.handle(item)) return;
     }
     this.isBusy = false;
     if (this.closeInfo) this.finish(this.closeInfo);
@@ -139,23 +151,32 @@ export class HookQueue {
   }
 
   private wait(message: Message): void {
-    const { maxQueuedMessages, maxQueuedBytes } = this.owner.settings;
-    this.inbox ??= new Inbox(maxQueuedMessages, maxQueuedBytes);
-    this.inbox.push(message);
-    if (this.isPaused || !this.inbox.isFull) return;
+    const inbox = this.inboxOf();
+    inbox.push(message);
+    if (this.isPaused || !inbox.isFull) return;
+    if (!this.owner.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
     this.isPaused = true;
     this.owner.counters.pauses++;
     this.socket.pause();
   }
 
+  private inboxOf(): Inbox {
+    const { maxQueuedMessages, maxQueuedBytes } = this.owner.settings;
+    return (this.inbox ??= new Inbox(maxQueuedMessages, maxQueuedBytes));
+  }
+
   private resume(): void {
     this.isPaused = false;
     this.connection.alive();
-    this.socket.resume();
+    if (!this.connection.isPausedByUser) this.socket.resume();
   }
 
   /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
-  private messageFailed(error: unknown): void {
+  private failed(item: Waiting, error: unknown): void {
+    if (item === DRAINED) {
+      this.hookFailed('onDrain', error);
+      return;
+    }
     if (error instanceof MessageError) this.owner.counters.messageErrors++;
     else this.hookFailed('onMessage', error);
     this.connection.emit(EXCEPTION_EVENT, exceptionData(error));

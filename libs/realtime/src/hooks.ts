@@ -7,6 +7,7 @@ import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
 import type { PathMatcher } from './paths.js';
+import type { SlowPolicy } from './payload.js';
 
 /** A value or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -19,6 +20,10 @@ export interface Identity {
   readonly rooms?: readonly string[];
   /** Becomes `connection.data`. */
   readonly data?: unknown;
+  /** When the credential ends: the connection is then closed with 4502. */
+  readonly expiresAt?: Date;
+  /** True: the user's older connections are closed with 4503. */
+  readonly replace?: boolean;
 }
 
 /** Decides who may connect. It runs before the 101: until it returns there is no socket, no connection, no push. */
@@ -49,6 +54,26 @@ export interface OnClose {
   onClose(connection: Connection, close: CloseInfo): Awaitable<void>;
 }
 
+/** Runs when a client that was too slow has read all that waited for it. */
+export interface OnDrain {
+  /** @throws anything: it is logged */
+  onDrain(connection: Connection): Awaitable<void>;
+}
+
+/**
+ * Decides by the first message who a client is, for clients that can send a credential no other way. The connection
+ * opens only then: until it returns nothing is pushed to the client, and `onOpen` has not run.
+ */
+export interface OnAuthenticate {
+  /**
+   * @param message the first message
+   * @param request the handshake
+   * @returns who this is; it wins over what `onHandshake` said
+   * @throws anything: the client is closed with 4501
+   */
+  onAuthenticate(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
+}
+
 /** A handler as the engine calls it: the hooks of one path, with what the framework puts around them. */
 export interface Gateway {
   /** The class, for the log. */
@@ -64,8 +89,12 @@ export interface Gateway {
   readonly keepContext?: boolean;
   /** Refuses by throwing, before `onHandshake`. `response` is the platform's. */
   guard?(request: HandshakeRequest, response: unknown): Promise<void>;
+  /** Default: the setting's. */
+  readonly slowConsumer?: SlowPolicy;
   onHandshake?(request: HandshakeRequest): Awaitable<Identity | void>;
+  onAuthenticate?(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
   onOpen?(connection: Connection, request: HandshakeRequest): Awaitable<void>;
   onMessage?(connection: Connection, message: Message): Awaitable<void>;
+  onDrain?(connection: Connection): Awaitable<void>;
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }

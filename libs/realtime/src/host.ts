@@ -5,10 +5,11 @@ import type { HookQueueOwner } from './hook-queue.js';
 import type { Hub } from './hub.js';
 import type { LiveConnection } from './live-connection.js';
 import type { Message } from './message.js';
+import type { OutboxHost } from './outbox.js';
 import type { RealtimeSettings } from './settings.js';
 
 /** The node of a connection; the engine is one. */
-export interface Host extends HookQueueOwner {
+export interface Host extends HookQueueOwner, OutboxHost {
   readonly settings: RealtimeSettings;
   readonly hub: Hub;
   readonly heartbeat: Heartbeat;

@@ -1,8 +1,14 @@
 import type { Message } from './message.js';
 
+/** Stands in the queue for a run of `onDrain`. */
+export const DRAINED = Symbol('drained');
+
+/** What waits for a hook. */
+export type Waiting = Message | typeof DRAINED;
+
 /** The messages of one connection that wait for its hooks, in the order they came. */
 export class Inbox {
-  private waiting: Message[] = [];
+  private waiting: Waiting[] = [];
   private first = 0;
   private size = 0;
 
@@ -25,22 +31,22 @@ export class Inbox {
     return this.waiting.length - this.first;
   }
 
-  push(message: Message): void {
-    this.waiting.push(message);
-    this.size += message.size;
+  push(item: Waiting): void {
+    this.waiting.push(item);
+    if (item !== DRAINED) this.size += item.size;
   }
 
-  shift(): Message | undefined {
-    const message = this.waiting[this.first];
-    if (!message) return undefined;
+  shift(): Waiting | undefined {
+    const item = this.waiting[this.first];
+    if (!item) return undefined;
     this.first++;
-    this.size -= message.size;
+    if (item !== DRAINED) this.size -= item.size;
     if (this.first === this.waiting.length) this.clear();
     else if (this.first >= 1024) {
       this.waiting = this.waiting.slice(this.first);
       this.first = 0;
     }
-    return message;
+    return item;
   }
 
   clear(): void {

@@ -8,14 +8,15 @@ export { RealtimeSettings } from './settings.js';
 export type { SettingSource } from './settings.js';
 
 // Hooks
-export type { Awaitable, Identity, OnClose, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export type { Awaitable, Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
 export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { Message } from './message.js';
-export type { Payload } from './payload.js';
+export type { Payload, PushOptions, SlowPolicy } from './payload.js';
+export type { LimitCounts, LimitName } from './limits.js';
 
 // Server
 export { RealtimeServer } from './server.js';

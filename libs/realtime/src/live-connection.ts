@@ -1,24 +1,25 @@
 /**
- * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is counted and queued for the
- * hooks (hook-queue.ts); what goes out is bounded; the first side that ends the connection decides code and initiator.
+ * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is bounded and queued for the
+ * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
  */
 import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
-import { checkClose, checkName, checkSize } from './checks.js';
+import { checkClose, checkSize } from './checks.js';
 import { CloseInfo, type CloseInitiator } from './close-info.js';
-import { type Action, channelOf } from './command.js';
+import type { Action } from './command.js';
 import { Connection, type ConnectionInfo, ReadyState } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Beating } from './heartbeat.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import type { Host } from './host.js';
 import { errorField, stackOf } from './log.js';
+import { Membership } from './membership.js';
 import { Message } from './message.js';
-import { Frame, type Payload } from './payload.js';
+import { MessageRate } from './message-rate.js';
+import { Outbox, type OutboxOwner } from './outbox.js';
+import { Frame, type Payload, type PushOptions } from './payload.js';
 import type { Admission, Sink, Socket } from './transports/transport.js';
 
-const NO_ROOMS: ReadonlySet<string> = new Set();
-
-export class LiveConnection extends Connection implements Sink, Beating, HookedConnection {
+export class LiveConnection extends Connection implements Sink, Beating, HookedConnection, OutboxOwner {
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly url: string;
@@ -26,16 +27,18 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   readonly protocol: string;
   readonly openedAt = Date.now();
   readyState: ReadyState = ReadyState.OPEN;
-  userId: string | undefined = undefined;
   data: unknown;
   lastSeenAt = performance.now();
+  isPausedByUser = false;
   messagesIn = 0;
   messagesOut = 0;
   bytesIn = 0;
   bytesOut = 0;
   private readonly hooks: HookQueue;
+  private readonly outbox: Outbox;
+  private readonly membership: Membership;
+  private readonly rate: MessageRate;
   private aborter?: AbortController;
-  private joined?: Set<string>;
   /** How this side decided to end it. */
   private ending?: Pick<CloseInfo, 'code' | 'reason' | 'initiator'>;
 
@@ -54,14 +57,21 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.protocol = socket.protocol;
     this.data = identity.data;
     this.hooks = new HookQueue(gateway, this, socket, host, gateway.keepContext ? scope : undefined);
+    this.outbox = new Outbox(this, socket, host, gateway.slowConsumer);
+    this.membership = new Membership(this, host);
+    this.rate = new MessageRate(this, host);
     host.hub.add(this);
     host.heartbeat.add(this);
     if (identity.userId !== undefined) this.bind(identity.userId);
-    for (const room of identity.rooms ?? []) this.enter(room);
+    for (const room of identity.rooms ?? []) this.membership.join(room);
+  }
+
+  get userId(): string | undefined {
+    return this.membership.userId;
   }
 
   get rooms(): ReadonlySet<string> {
-    return this.joined ?? NO_ROOMS;
+    return this.membership.rooms;
   }
 
   get signal(): AbortSignal {
@@ -71,15 +81,16 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   get bufferedBytes(): number {
-    return this.readyState === ReadyState.CLOSED ? 0 : this.socket.bufferedBytes;
+    return this.readyState === ReadyState.CLOSED ? 0 : this.outbox.bytes;
   }
 
   get isPaused(): boolean {
-    return this.hooks.isPaused;
+    return this.hooks.isPaused || this.isPausedByUser;
   }
 
   // --- in ---
 
+  /** Runs `onOpen`. Called once, by the engine. */
   start(request: HandshakeRequest): void {
     this.hooks.start(request);
   }
@@ -91,15 +102,23 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.bytesIn += data.length;
     const message = new Message(data, isBinary);
     this.host.heard(this, message);
-    this.hooks.push(message);
+    if (this.rate.allows(data.length)) this.hooks.push(message);
   }
 
   alive(): void {
     this.lastSeenAt = performance.now();
   }
 
+  drained(): void {
+    this.outbox.drained();
+  }
+
+  caughtUp(): void {
+    if (this.readyState === ReadyState.OPEN) this.hooks.drained();
+  }
+
   failed(code: number, reason: string, initiator: CloseInitiator): void {
-    this.decide(code, reason, initiator);
+    if (this.decide(code, reason, initiator)) this.outbox.clear();
   }
 
   closed(code: number, reason: string): void {
@@ -109,9 +128,21 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     const close = new CloseInfo(ending.code, ending.reason, code !== CloseCode.ABNORMAL, ending.initiator);
     this.host.heartbeat.remove(this);
     this.host.hub.remove(this);
+    this.outbox.clear();
     this.host.left(this, close);
     this.aborter?.abort();
     this.hooks.close(close);
+  }
+
+  pause(): void {
+    this.isPausedByUser = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.isPausedByUser = false;
+    this.alive();
+    if (!this.hooks.isPaused) this.socket.resume();
   }
 
   openFailed(): void {
@@ -124,28 +155,16 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
 
   // --- out ---
 
-  send(data: Payload): boolean {
-    return this.attempt('send', () => Frame.of(data));
+  send(data: Payload, options?: PushOptions): boolean {
+    return this.attempt('send', () => Frame.of(data, options?.slow));
   }
 
-  emit(event: string, data?: unknown): boolean {
-    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data)));
+  emit(event: string, data?: unknown, options?: PushOptions): boolean {
+    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data), options?.slow));
   }
 
-  /** Sends a frame within the bound; over it the client is too slow and is closed with 4001. */
   deliver(frame: Frame): boolean {
-    if (this.readyState !== ReadyState.OPEN) return false;
-    const max = this.host.settings.maxBufferedBytes;
-    if (this.socket.bufferedBytes + frame.size > max) {
-      this.end(CloseCode.SLOW_CONSUMER, `slow consumer: more than ${max} bytes wait`, 'limit');
-      return false;
-    }
-    if (!this.socket.send(frame)) return false;
-    this.messagesOut++;
-    this.bytesOut += frame.size;
-    this.host.counters.messagesOut++;
-    this.host.counters.bytesOut += frame.size;
-    return true;
+    return this.readyState === ReadyState.OPEN && this.outbox.send(frame);
   }
 
   private attempt(verb: string, makeFrame: () => Frame): boolean {
@@ -153,7 +172,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     try {
       const frame = makeFrame();
       checkSize(frame, this.host.settings.maxBufferedBytes);
-      return this.deliver(frame);
+      return this.outbox.send(frame);
     } catch (error) {
       this.host.log.error(`WebSocket ${verb} failed id=${this.id} error=${errorField(error)}`, stackOf(error));
       return false;
@@ -167,28 +186,15 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   // --- rooms and users ---
 
   async join(room: string): Promise<void> {
-    this.enter(room);
+    this.membership.join(room);
   }
 
   async leave(room: string): Promise<void> {
-    if (this.readyState === ReadyState.CLOSED || !this.joined?.delete(room)) return;
-    this.host.hub.exit(channelOf.room(room), this);
+    this.membership.leave(room);
   }
 
-  /** Binds it to a user, instead of the one it had. */
   bind(userId: string): void {
-    checkName('user', userId, this.host.settings.maxNameLength);
-    if (this.readyState === ReadyState.CLOSED) return;
-    if (this.userId !== undefined) this.host.hub.exit(channelOf.user(this.userId), this);
-    this.userId = userId;
-    this.host.hub.enter(channelOf.user(userId), this);
-  }
-
-  private enter(room: string): void {
-    checkName('room', room, this.host.settings.maxNameLength);
-    if (this.readyState === ReadyState.CLOSED) return;
-    (this.joined ??= new Set()).add(room);
-    this.host.hub.enter(channelOf.room(room), this);
+    this.membership.bind(userId);
   }
 
   // --- the end ---
@@ -203,9 +209,11 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
   }
 
-  /** Ends it from this side. Nothing happens when either side has ended it already. */
+  /** Ends it from this side, after what was sent before. Nothing happens when it has ended already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
-    if (this.decide(code, reason, initiator)) this.socket.close(code, reason);
+    if (!this.decide(code, reason, initiator)) return;
+    this.outbox.flush();
+    this.socket.close(code, reason);
   }
 
   expire(silentMs: number): void {
@@ -219,24 +227,16 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.ending = { code, reason, initiator };
     this.readyState = ReadyState.CLOSING;
     this.hooks.drop();
+    if (this.isPausedByUser) this.resume();
     return true;
   }
 
-  /** Does what a command says. Never throws: a command was checked where it was made. */
+  /** Does what a command says. Never throws: what can be known of it was checked where it was made. */
   obey(action: Action): void {
-    switch (action.kind) {
-      case 'push':
-        this.deliver(action.frame);
-        return;
-      case 'join':
-        this.enter(action.room);
-        return;
-      case 'leave':
-        void this.leave(action.room);
-        return;
-      case 'disconnect':
-        this.end(action.code, action.reason, 'server');
-    }
+    if (action.kind === 'push') this.deliver(action.frame);
+    else if (action.kind === 'leave') this.membership.leave(action.room);
+    else if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
+    else this.join(action.room).catch((error) => this.host.log.warn(`WebSocket join failed ${errorField(error)}`));
   }
 
   info(): ConnectionInfo {

@@ -1,53 +1,13 @@
 /**
- * Every setting is one row of the table below: its type, default, bounds, environment name and one sentence.
- * `.env.example` and `docs/settings.md` are generated from it (`npm run docs:settings`) and held to it by a test.
- * Times are seconds, as in LaravelS and Swoole, fractions allowed; every other number names its unit.
+ * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. The bounds have a
+ * table of their own (limit-options.ts). `.env.example` and `docs/settings.md` are generated from both
+ * (`npm run docs:settings`) and held to them by a test. Times are seconds, as in LaravelS and Swoole, fractions allowed;
+ * every other number names its unit.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-
-/** One row of the settings table. */
-export interface Setting<T> {
-  /** The environment variable. */
-  readonly env: string;
-  /** What holds when nobody says otherwise. */
-  readonly fallback: T;
-  readonly schema: z.ZodType<T>;
-  /** What is allowed, in words; a boot error quotes it. */
-  readonly allowed: string;
-  /** One sentence for the docs. */
-  readonly about: string;
-  /** Reads the text of an environment variable; what it cannot read it returns as it is, for the schema to refuse. */
-  readonly read: (text: string) => unknown;
-}
-
-const number = (text: string): unknown => (Number.isNaN(Number(text)) ? text : Number(text));
-
-function seconds(env: string, fallback: number, min: number, about: string): Setting<number> {
-  const zero = min === 0 ? ', 0 turns it off' : '';
-  const allowed = `seconds, ${min || 0} to 86400, fractions allowed${zero}`;
-  return { env, fallback, schema: z.number().min(min).max(86_400), allowed, about, read: number };
-}
-
-function count(env: string, fallback: number, min: number, max: number, unit: string, about: string): Setting<number> {
-  const allowed = `a whole number of ${unit}, ${min} to ${max}`;
-  return { env, fallback, schema: z.number().int().min(min).max(max), allowed, about, read: number };
-}
-
-const WORDS: ReadonlyMap<string, boolean> = new Map([
-  ...['true', '1', 'yes', 'on'].map((word) => [word, true] as const),
-  ...['false', '0', 'no', 'off'].map((word) => [word, false] as const),
-]);
-
-function flag(env: string, fallback: boolean, about: string): Setting<boolean> {
-  const read = (text: string) => WORDS.get(text.toLowerCase()) ?? text;
-  return { env, fallback, schema: z.boolean(), allowed: 'true or false (also 1/0, yes/no, on/off)', about, read };
-}
-
-const ORIGIN = /^(\*|null|https?:\/\/(\*\.)?[^\s/*@?#]+)$/i;
-
-/** Largest value that ws takes as a limit: 2^31 and more, and everything below 1, would mean "unlimited". */
-const MAX_INT32 = 2 ** 31 - 1;
+import { LIMIT_SETTINGS } from './limit-options.js';
+import { count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './setting-kinds.js';
 
 /** The table. Its order is the order of the docs. */
 export const SETTINGS = {
@@ -105,70 +65,35 @@ export const SETTINGS = {
     0.001,
     'How long a shutdown waits for running hooks and closing connections before it cuts them.',
   ),
-  maxConnections: count(
-    'REALTIME_MAX_CONNECTIONS',
-    100_000,
+  shutdownBatch: count(
+    'REALTIME_SHUTDOWN_BATCH',
+    500,
     1,
-    10_000_000,
+    MAX_INT32,
     'connections',
-    'Connections and unfinished handshakes of this process; one more gets 503.',
+    'Connections that a shutdown closes at once.',
   ),
-  maxMessageBytes: count(
-    'REALTIME_MAX_MESSAGE_BYTES',
-    1_048_576,
-    1,
-    MAX_INT32,
-    'bytes',
-    'Longest message a client may send, after inflation; a longer one closes with 1009.',
+  shutdownInterval: seconds('REALTIME_SHUTDOWN_INTERVAL', 0.1, 0, 'The pause between two such batches; 0 pauses not.'),
+  reconnectSpread: seconds(
+    'REALTIME_RECONNECT_SPREAD',
+    5,
+    0,
+    'A shutdown tells each client, in the close reason, to come back after a random time up to this.',
   ),
-  maxFragments: count(
-    'REALTIME_MAX_FRAGMENTS',
-    128,
-    1,
-    MAX_INT32,
-    'fragments',
-    'Fragments of one message; more close with 1008.',
+  authenticateTimeout: seconds(
+    'REALTIME_AUTHENTICATE_TIMEOUT',
+    5,
+    0.001,
+    'How long a client may take to send its first message where a gateway has `onAuthenticate`; then 4501.',
   ),
-  maxBufferedChunks: count(
-    'REALTIME_MAX_BUFFERED_CHUNKS',
-    4096,
-    16,
-    MAX_INT32,
-    'chunks',
-    'Network reads that one unfinished frame may be spread over; more close with 1008.',
-  ),
-  maxQueuedMessages: count(
-    'REALTIME_MAX_QUEUED_MESSAGES',
-    128,
-    1,
-    1_000_000,
-    'messages',
-    'Messages of one client that may wait for its hooks; then its socket is not read until half are handled.',
-  ),
-  maxQueuedBytes: count(
-    'REALTIME_MAX_QUEUED_BYTES',
-    1_048_576,
-    1,
-    MAX_INT32,
-    'bytes',
-    'Bytes of one client that may wait for its hooks, likewise.',
-  ),
-  maxBufferedBytes: count(
-    'REALTIME_MAX_BUFFERED_BYTES',
-    1_048_576,
-    1024,
-    MAX_INT32,
-    'bytes',
-    'Bytes that may wait for a client to read them; one message more closes it with 4001. No single message may be longer.',
-  ),
-  maxNameLength: count(
-    'REALTIME_MAX_NAME_LENGTH',
-    256,
-    1,
-    65_536,
-    'characters',
-    'Longest name of a room or user; a longer one is refused with `bad_name`.',
-  ),
+  queryToken: {
+    env: 'REALTIME_QUERY_TOKEN',
+    fallback: '',
+    schema: z.string().regex(/^[\w.-]*$/),
+    allowed: 'the name of a query parameter: letters, digits, _ . -',
+    about: 'The query parameter that `request.token` reads; empty reads none, because queries end up in access logs.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
   allowedOrigins: {
     env: 'REALTIME_ALLOWED_ORIGINS',
     fallback: [],
@@ -190,6 +115,7 @@ export const SETTINGS = {
     'bytes',
     'Messages below this length are sent uncompressed.',
   ),
+  ...LIMIT_SETTINGS,
 };
 
 type SettingsTable = typeof SETTINGS;

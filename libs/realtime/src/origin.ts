@@ -16,14 +16,16 @@ export interface OriginFacts {
  * Tells whether a handshake may go on.
  *
  * @param facts origin and host of the request
+ * @param areLocalPortsOne true: pages of this machine may connect to this machine, whatever the ports (development)
  * @param allowed origins besides the same one: `https://app.example.com`, `https://*.example.com`, `null`, or `*`
  */
-export function isAllowedOrigin(facts: OriginFacts, allowed: readonly string[]): boolean {
+export function isAllowedOrigin(facts: OriginFacts, allowed: readonly string[], areLocalPortsOne = false): boolean {
   const { origin } = facts;
   if (origin === undefined || allowed.includes('*')) return true;
   if (origin === 'null') return allowed.includes('null');
   const page = parseOrigin(origin);
   if (!page) return false;
+  if (areLocalPortsOne && isLocal(page.host) && isLocal(facts.host ?? '')) return true;
   return isSameOrigin(page, facts) || allowed.some((pattern) => matches(page, pattern.toLowerCase()));
 }
 
@@ -31,6 +33,10 @@ interface Origin {
   readonly scheme: string;
   /** Host and port, the scheme's default port left out. */
   readonly host: string;
+}
+
+function isLocal(host: string): boolean {
+  return /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host);
 }
 
 function isSameOrigin(page: Origin, { host, isEncrypted }: OriginFacts): boolean {

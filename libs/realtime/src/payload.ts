@@ -5,6 +5,19 @@
 /** What can be sent: a string becomes a text message, bytes a binary one. */
 export type Payload = string | Uint8Array | ArrayBuffer;
 
+/**
+ * What happens to a message for a client that is too slow, when its bound is reached: `close` the connection with 4001,
+ * drop the message (`drop-newest`), or drop those that wait longest (`drop-oldest`). A client that lost messages is told
+ * how many, with a `dropped` event, when it has caught up.
+ */
+export type SlowPolicy = 'close' | 'drop-newest' | 'drop-oldest';
+
+/** How to send. */
+export interface PushOptions {
+  /** Default: the gateway's `slowConsumer`, else `REALTIME_SLOW_CONSUMER`. */
+  readonly slow?: SlowPolicy;
+}
+
 /** Turns a frame into the bytes of one wire. A transport has one, and always the same function. */
 export type Encoder = (frame: Frame) => Buffer;
 
@@ -14,18 +27,22 @@ export class Frame {
   private bytes?: Buffer;
   private length = -1;
 
-  constructor(readonly data: string | Buffer) {}
+  constructor(
+    readonly data: string | Buffer,
+    /** What to do with it at a client that is too slow; default: the gateway's policy. */
+    readonly slow?: SlowPolicy,
+  ) {}
 
   /**
    * Makes a frame of what the application wants to send.
    *
    * @throws TypeError when it is neither text nor bytes
    */
-  static of(payload: Payload): Frame {
-    if (typeof payload === 'string') return new Frame(payload);
+  static of(payload: Payload, slow?: SlowPolicy): Frame {
+    if (typeof payload === 'string') return new Frame(payload, slow);
     if (payload instanceof Uint8Array)
-      return new Frame(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
-    if (payload instanceof ArrayBuffer) return new Frame(Buffer.from(payload));
+      return new Frame(Buffer.from(payload.buffer, payload.byteOffset, payload.length), slow);
+    if (payload instanceof ArrayBuffer) return new Frame(Buffer.from(payload), slow);
     throw new TypeError(
       `Expected a string or bytes to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
     );

@@ -6,7 +6,7 @@ import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
-import { Frame, type Payload } from './payload.js';
+import { Frame, type Payload, type PushOptions } from './payload.js';
 import type { Stats } from './stats.js';
 import { Target, type TargetHost } from './target.js';
 
@@ -33,7 +33,8 @@ export class RealtimeServer {
     private readonly engine: Engine,
     broker: Broker,
   ) {
-    this.host = { settings: engine.settings, hub: engine.hub, broker };
+    const { settings, hub, limits } = engine;
+    this.host = { settings, hub, limits, broker };
   }
 
   /** The open connections of this node by id, oldest first. */
@@ -73,8 +74,8 @@ export class RealtimeServer {
    * @returns false when there is no such connection or it did not take the message, as `connection.send()`
    * @throws TypeError for what is neither text nor bytes; RealtimeError `too_big`
    */
-  async push(id: string, data: Payload): Promise<boolean> {
-    const frame = Frame.of(data);
+  async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
+    const frame = Frame.of(data, options?.slow);
     checkSize(frame, this.engine.settings.maxBufferedBytes);
     return this.engine.hub.connections.get(id)?.deliver(frame) ?? false;
   }
@@ -126,21 +127,26 @@ export class RealtimeServer {
   /**
    * Binds a connection to a user, instead of the one it had.
    *
+   * @param options `replace: true` closes the user's other connections with 4503
    * @returns false when there is no such connection
    * @throws RealtimeError `bad_name` for an empty or too long user id
    */
-  async bind(id: string, userId: string): Promise<boolean> {
+  async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
     checkName('user', userId, this.engine.settings.maxNameLength);
     const connection = this.engine.hub.connections.get(id);
-    connection?.bind(userId);
-    return connection !== undefined;
+    if (!connection) return false;
+    connection.bind(userId);
+    if (replace) await this.toUser(userId).except(id).disconnect(CloseCode.REPLACED, 'replaced by a newer connection');
+    return true;
   }
 
   async stats(): Promise<Stats> {
     const { counters, hub } = this.engine;
     const rooms = hub.count(channelOf.room(''));
     const users = hub.count(channelOf.user(''));
-    return { ...counters, closed: { ...counters.closed }, current: hub.connections.size, rooms, users };
+    const { limits, slowConsumers, unfinished } = this.engine;
+    const now = { current: hub.connections.size, slow: slowConsumers.count, unfinished, rooms, users };
+    return { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts }, ...now };
   }
 
   /** An id of another node or another run: nodes are listed in the order of their ids. */

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { OptionsError } from './errors.js';
-import { type RealtimeOptions, type Setting, type SettingName, type SettingValues, SETTINGS } from './options.js';
+import { type RealtimeOptions, type SettingName, type SettingValues, SETTINGS } from './options.js';
+import type { Setting } from './setting-kinds.js';
 
 /** Where a value came from. Code wins over the environment, the environment over the file, the file over the default. */
 export type SettingSource = 'code' | 'env' | '.env' | 'default' | 'derived';

@@ -1,4 +1,5 @@
 import type { CloseInitiator } from './close-info.js';
+import type { LimitCounts } from './limits.js';
 
 /** What `RealtimeServer.stats()` tells. Counters count from the start of the process. */
 export interface Stats {
@@ -23,6 +24,14 @@ export interface Stats {
   readonly messageErrors: number;
   /** Times a client's socket was not read because its hooks were behind. */
   readonly pauses: number;
+  /** Messages that were dropped for clients that were too slow. */
+  readonly dropped: number;
+  /** Clients that are too slow at the moment. */
+  readonly slow: number;
+  /** Handshakes under way. */
+  readonly unfinished: number;
+  /** How often each bound was reached. */
+  readonly limits: LimitCounts;
   readonly rooms: number;
   readonly users: number;
 }
@@ -47,4 +56,5 @@ export class Counters {
   hookErrors = 0;
   messageErrors = 0;
   pauses = 0;
+  dropped = 0;
 }

@@ -3,8 +3,10 @@ import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { Broker } from './brokers/broker.js';
 import { checkClose, checkName, checkSize } from './checks.js';
 import type { Action, Channel } from './command.js';
+import { RealtimeError } from './errors.js';
 import type { Hub } from './hub.js';
-import { Frame, type Payload } from './payload.js';
+import type { Limits } from './limits.js';
+import { Frame, type Payload, type PushOptions } from './payload.js';
 import type { RealtimeSettings } from './settings.js';
 
 /** One connection of a room or user. Plain data: it may be on another node. */
@@ -18,6 +20,7 @@ export interface TargetHost {
   readonly settings: RealtimeSettings;
   readonly broker: Broker;
   readonly hub: Hub;
+  readonly limits: Limits;
 }
 
 /**
@@ -42,11 +45,12 @@ export class Target {
    * Sends to all members, wherever they are; to nobody is no error.
    *
    * @param data a string goes as text, bytes go as binary
+   * @param options what to do at members that are too slow
    * @returns when it was handed to every member's connection on this node and to the broker
    * @throws TypeError for what is neither; RealtimeError `too_big` above `REALTIME_MAX_BUFFERED_BYTES`
    */
-  async push(data: Payload): Promise<void> {
-    await this.pushFrame(Frame.of(data));
+  async push(data: Payload, options?: PushOptions): Promise<void> {
+    await this.pushFrame(Frame.of(data, options?.slow));
   }
 
   /**
@@ -54,8 +58,8 @@ export class Target {
    *
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `too_big` as `push`
    */
-  async emit(event: string, data?: unknown): Promise<void> {
-    await this.pushFrame(new Frame(encodeEnvelope(event, data)));
+  async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
+    await this.pushFrame(new Frame(encodeEnvelope(event, data), options?.slow));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` */
@@ -81,10 +85,18 @@ export class Target {
     await this.publish({ kind: 'disconnect', code, reason });
   }
 
-  /** Who is there. */
+  /** Who is there. @throws RealtimeError `too_many_members` when they are more than `REALTIME_MAX_MEMBERS` */
   async members(): Promise<Member[]> {
+    const { settings, hub, limits } = this.host;
+    const max = settings.maxMembers;
+    if (hub.size(this.channel) > max && limits.reached('members', `members=${hub.size(this.channel)}`)) {
+      throw new RealtimeError(
+        'too_many_members',
+        `members() answers at most ${max} (REALTIME_MAX_MEMBERS): use count()`,
+      );
+    }
     const found: Member[] = [];
-    for (const { id, userId } of this.host.hub.members(this.channel)) {
+    for (const { id, userId } of hub.members(this.channel)) {
       if (!this.excepted.has(id)) found.push({ id, userId });
     }
     return found;
@@ -93,7 +105,9 @@ export class Target {
   /** How many are there. */
   async count(): Promise<number> {
     if (this.excepted.size === 0) return this.host.hub.size(this.channel);
-    return (await this.members()).length;
+    let found = 0;
+    for (const { id } of this.host.hub.members(this.channel)) if (!this.excepted.has(id)) found++;
+    return found;
   }
 
   private async pushFrame(frame: Frame): Promise<void> {

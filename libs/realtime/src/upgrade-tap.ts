@@ -13,6 +13,8 @@ import { writeRefusal } from './refusal-writer.js';
 /** Who takes the upgrades. */
 export interface UpgradeTaker {
   serves(path: string): boolean;
+  /** Any upgrade has come, on whatever path. */
+  arrived(stream: Duplex): void;
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void;
 }
 
@@ -41,6 +43,7 @@ export class UpgradeTap {
   }
 
   private take(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
+    this.taker.arrived(stream);
     if (this.taker.serves(splitTarget(request.url ?? '').path)) {
       this.taker.upgrade(request, stream, head);
       return true;

@@ -1,3 +1,4 @@
+import { isDevelopment } from '../handshake.js';
 import { bytesField } from '../log.js';
 import type { RealtimeSettings } from '../settings.js';
 
@@ -8,11 +9,16 @@ export function bootTable(settings: RealtimeSettings, gateways: readonly Served[
     ['paths', served || 'none: the application has no gateway'],
     ['heartbeat', heartbeat(settings)],
     ['limits', limits(settings)],
-    ['origins', ['the same origin', ...settings.allowedOrigins].join(', ')],
+    ['origins', origins(settings)],
     ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
     ['broker', broker],
   ];
   return ['Realtime is ready', ...rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`)].join('\n');
+}
+
+function origins({ allowedOrigins }: RealtimeSettings): string {
+  const local = isDevelopment() ? ['localhost on any port (NODE_ENV is not production)'] : [];
+  return ['the same origin', ...local, ...allowedOrigins].join(', ');
 }
 
 interface Served {
@@ -36,5 +42,6 @@ function limits(settings: RealtimeSettings): string {
     `${settings.maxQueuedMessages} messages waiting in`,
     `${bytesField(settings.maxBufferedBytes)} waiting out`,
     `handshake ${settings.handshakeTimeout}s`,
+    ...(settings.limits === 'report' ? ['REPORT ONLY: nothing is refused'] : []),
   ].join(', ');
 }

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -12,6 +12,7 @@ import { ApplicationConfig } from '@nestjs/core';
 import { Broker } from '../brokers/broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
+import { HeaderDeadline } from '../header-deadline.js';
 import { RealtimeSettings } from '../settings.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { UpgradeTap } from '../upgrade-tap.js';
@@ -30,6 +31,7 @@ export class RealtimeLifecycle
 {
   private gateways: FoundGateway[] = [];
   private tap?: UpgradeTap;
+  private deadline?: HeaderDeadline;
   private forgetSignals: () => void = () => {};
 
   constructor(
@@ -53,9 +55,11 @@ export class RealtimeLifecycle
     for (const gateway of compiled) this.engine.bind(gateway);
     if (!server) return;
     this.bridge.mount(compiled.filter(({ answersGet }) => answersGet).map(({ path }) => path));
-    const transport = new WebSocketTransport(this.engine, this.settings, this.engine.log);
+    const transport = new WebSocketTransport(this.engine, this.settings, this.engine.limits, this.engine.log);
+    const deadline = (this.deadline = new HeaderDeadline(server, this.settings.headerTimeout, this.engine.limits));
     this.tap = new UpgradeTap(server, {
       serves: (path) => this.engine.serves(path),
+      arrived: (stream) => deadline.release(stream as Socket),
       upgrade: (request, stream, head) => transport.upgrade(request, stream, head),
     });
     server.once('listening', () => this.checkAddress(server));
@@ -83,6 +87,7 @@ export class RealtimeLifecycle
     await this.engine.stop();
     this.forgetSignals();
     this.tap?.detach();
+    this.deadline?.stop();
   }
 
   /** @throws OptionsError when hooks would never run because the application chose another adapter */

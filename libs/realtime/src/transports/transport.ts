@@ -38,6 +38,8 @@ export interface Sink {
   received(data: Buffer, isBinary: boolean): void;
   /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
   alive(): void;
+  /** What waited in the socket has gone; more may be sent. MUST be called after `bufferedBytes` was 64 KiB or more. */
+  drained(): void;
   /** The peer broke a rule or a bound: the transport is closing with this code. MUST come before `closed`. */
   failed(code: number, reason: string, initiator: CloseInitiator): void;
   /** The wire is gone. MUST be called exactly once. 1006 where the peer gave no code. */

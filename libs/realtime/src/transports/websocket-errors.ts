@@ -1,19 +1,21 @@
 /** What ws reports as an error of the peer, as a close code with a reason that names the rule or the bound. */
 import { WebSocket } from 'ws';
 import type { CloseInitiator } from '../close-info.js';
+import type { LimitName } from '../limits.js';
 import type { RealtimeSettings } from '../settings.js';
 
 /** The rule a peer broke. */
 export interface BrokenRule {
   readonly code: number;
   readonly initiator: CloseInitiator;
+  /** The bound, where it is one. */
+  readonly limit?: LimitName;
 }
 
-const LIMITS: ReadonlyMap<string, number> = new Map([
-  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
-  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 1009],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 1008],
-  ['WS_ERR_TOO_MANY_FRAGMENTS', 1008],
+const LIMITS: ReadonlyMap<string, readonly [code: number, limit: LimitName]> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', [1009, 'messageBytes']],
+  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', [1009, 'messageBytes']],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', [1008, 'fragments']],
 ]);
 
 /** @returns undefined when the error is the network's: then the close code is 1006 */
@@ -21,7 +23,7 @@ export function brokenRule(error: Error): BrokenRule | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (!code?.startsWith('WS_ERR_')) return undefined;
   const limit = LIMITS.get(code);
-  if (limit !== undefined) return { code: limit, initiator: 'limit' };
+  if (limit) return { code: limit[0], initiator: 'limit', limit: limit[1] };
   return { code: code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002, initiator: 'error' };
 }
 

@@ -5,19 +5,18 @@
  */
 import type { IncomingMessage, OutgoingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../errors.js';
 import { refusal } from '../handshake.js';
+import { BEARER } from '../handshake-request.js';
+import type { Limits } from '../limits.js';
 import { errorField, type Log, stackOf } from '../log.js';
-import type { Frame } from '../payload.js';
 import { writeRefusal } from '../refusal-writer.js';
 import type { RealtimeSettings } from '../settings.js';
 import { UpgradeResponse } from '../upgrade-response.js';
-import type { Admission, Gate, Sink, Socket, Transport } from './transport.js';
-import { brokenRule, reasonOf, webSocketWithReasons } from './websocket-errors.js';
-import { encodeFrame } from './websocket-frame.js';
-
-// --- transport ---
+import type { Admission, Gate, Transport } from './transport.js';
+import { webSocketWithReasons } from './websocket-errors.js';
+import { WebSocketSocket } from './websocket-socket.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
@@ -28,6 +27,7 @@ export class WebSocketTransport implements Transport {
   constructor(
     private readonly gate: Gate,
     private readonly settings: RealtimeSettings,
+    private readonly limits: Limits,
     private readonly log: Log,
   ) {
     this.server = createServer(settings);
@@ -59,7 +59,7 @@ export class WebSocketTransport implements Transport {
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
-      const socket = new WebSocketSocket(webSocket, stream, this.settings);
+      const socket = new WebSocketSocket(webSocket, stream, this.settings, this.limits);
       socket.attach(this.gate.open(admission, socket, this.name));
     });
     if (!isOpen) admission.release();
@@ -86,9 +86,7 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
     noServer: true,
     clientTracking: false,
     WebSocket: webSocketWithReasons(settings),
-    maxPayload: settings.maxMessageBytes,
-    maxFragments: settings.maxFragments,
-    maxBufferedChunks: settings.maxBufferedChunks,
+    ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,
     handleProtocols: chooseProtocol,
     perMessageDeflate: settings.compression && {
@@ -99,9 +97,16 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
   } as ConstructorParameters<typeof WebSocketServer>[0]);
 }
 
+/** What ws itself enforces. Only reported, it is counted by the socket (websocket-socket.ts). */
+function bounds({ maxMessageBytes, maxFragments, maxBufferedChunks }: RealtimeSettings) {
+  return { maxPayload: maxMessageBytes, maxFragments, maxBufferedChunks };
+}
+
+const UNBOUNDED = { maxPayload: 2 ** 31 - 1, maxFragments: 2 ** 31 - 1, maxBufferedChunks: 2 ** 31 - 1 };
+
 /** The first one offered. A credential that a browser hides among the protocols is never echoed. */
 function chooseProtocol(offered: Set<string>): string | false {
-  for (const name of offered) if (!name.startsWith('bearer.')) return name;
+  for (const name of offered) if (!name.startsWith(BEARER)) return name;
   return false;
 }
 
@@ -130,97 +135,3 @@ async function previousAnswer(stream: Duplex): Promise<void> {
   await new Promise((resolve) => pending.once('close', resolve));
   throw refusal(400, 'The previous request was still being answered');
 }
-
-// --- socket ---
-
-class WebSocketSocket implements Socket {
-  private isCorked = false;
-  private readonly isCompressed: boolean;
-
-  constructor(
-    private readonly webSocket: WebSocket,
-    private readonly stream: Duplex,
-    private readonly settings: RealtimeSettings,
-  ) {
-    this.isCompressed = webSocket.extensions.includes('permessage-deflate');
-  }
-
-  get bufferedBytes(): number {
-    return this.webSocket.bufferedAmount;
-  }
-
-  get protocol(): string {
-    return this.webSocket.protocol;
-  }
-
-  attach(sink: Sink): void {
-    this.stream.on('data', () => sink.alive());
-    this.webSocket.on('message', (data: RawData, isBinary) => sink.received(data as Buffer, isBinary));
-    this.webSocket.on('error', (error) => {
-      const broken = brokenRule(error);
-      if (broken) sink.failed(broken.code, reasonOf(broken.code, this.settings), broken.initiator);
-    });
-    this.webSocket.on('close', (code, reason) => sink.closed(code, reason.toString()));
-  }
-
-  send(frame: Frame): boolean {
-    if (this.webSocket.readyState !== WebSocket.OPEN) return false;
-    if (this.isCompressed) {
-      const compress = frame.size >= this.settings.compressionThresholdBytes;
-      this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, ignore);
-    } else {
-      this.cork();
-      this.stream.write(frame.encoded(encodeFrame));
-    }
-    return true;
-  }
-
-  ping(): void {
-    this.webSocket.ping(undefined, false, ignore);
-  }
-
-  close(code: number, reason: string): void {
-    this.webSocket.close(code, reason);
-  }
-
-  terminate(): void {
-    this.webSocket.terminate();
-  }
-
-  pause(): void {
-    this.webSocket.pause();
-  }
-
-  resume(): void {
-    this.webSocket.resume();
-  }
-
-  hold(): void {
-    this.stream.cork();
-  }
-
-  release(): void {
-    this.stream.uncork();
-  }
-
-  /** Everything that is written until the loop turns leaves in one write. */
-  private cork(): void {
-    if (this.isCorked) return;
-    this.isCorked = true;
-    this.stream.cork();
-    setImmediate(uncork, this);
-  }
-
-  /** @internal */
-  uncork(): void {
-    this.isCorked = false;
-    this.stream.uncork();
-  }
-}
-
-function uncork(socket: WebSocketSocket): void {
-  socket.uncork();
-}
-
-/** A send that fails does so because the socket broke, and that is told by `close`. */
-function ignore(): void {}

@@ -73,6 +73,10 @@ export class ExpressPlatform extends HttpPlatform {
     return Object.setPrototypeOf(request, this.app.request) as PlatformRequest & object;
   }
 
+  addressOf(request: IncomingMessage): string | undefined {
+    return this.describe(request).ip;
+  }
+
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
     const isPlain = request.method === 'GET' && this.door.answersGet(splitTarget(targetOf(request)).path);
     if (!this.isVisit(request) && !isPlain) {

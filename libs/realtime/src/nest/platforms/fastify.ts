@@ -49,6 +49,11 @@ export class FastifyPlatform extends HttpPlatform {
     return request;
   }
 
+  /** Whether Fastify trusts the proxy is known only to the request object that it makes. */
+  addressOf(request: IncomingMessage): string | undefined {
+    return 'x-forwarded-for' in request.headers ? undefined : request.socket.remoteAddress;
+  }
+
   private addRoute(path: string): void {
     try {
       // find-my-way calls a wildcard `*`, path-to-regexp `*name`

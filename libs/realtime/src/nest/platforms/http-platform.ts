@@ -6,7 +6,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import type { Examine, Platform } from '../../handshake.js';
+import type { Examine, Platform } from '../../platform.js';
 import type { PlatformRequest } from '../../handshake-request.js';
 import type { Admission } from '../../transports/transport.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
@@ -41,6 +41,8 @@ export abstract class HttpPlatform implements Platform {
   abstract mount(paths: readonly string[]): void;
 
   abstract describe(request: IncomingMessage): PlatformRequest & object;
+
+  abstract addressOf(request: IncomingMessage): string | undefined;
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission> {
     const visit: Visit = { upgrade, examine };

@@ -1,0 +1,17 @@
+import { CloseCode } from 'nestjs-realtime-protocol';
+import type { LiveConnection } from './live-connection.js';
+
+/** Longest delay of a Node timer, in milliseconds. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Closes a connection with 4502 when its credential ends. */
+export function endAt(connection: LiveConnection, expiresAt: Date): void {
+  const remaining = expiresAt.getTime() - Date.now();
+  const due = () => {
+    if (remaining > MAX_DELAY_MS) endAt(connection, expiresAt);
+    else connection.end(CloseCode.EXPIRED, 'credential expired', 'limit');
+  };
+  const timer = setTimeout(due, Math.max(0, Math.min(remaining, MAX_DELAY_MS)));
+  timer.unref();
+  connection.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+}

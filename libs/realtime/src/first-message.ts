@@ -1,0 +1,100 @@
+/**
+ * Road IN, before step 3, for gateways with `onAuthenticate`: the wire is open, but there is no connection yet. The
+ * first message says who it is; until then nothing is pushed, and the handshake counts as unfinished.
+ */
+import { CloseCode } from 'nestjs-realtime-protocol';
+import type { Identity } from './hooks.js';
+import { errorField, type Log } from './log.js';
+import { Message } from './message.js';
+import type { RealtimeSettings } from './settings.js';
+import type { Counters } from './stats.js';
+import type { Admission, Sink, Socket } from './transports/transport.js';
+
+/** The engine. */
+export interface Establisher {
+  readonly settings: RealtimeSettings;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** @throws HandshakeError when the identity is not acceptable */
+  accept(identity: Identity | void, admission: Admission): Identity;
+  establish(admission: Admission, socket: Socket, transport: string): Sink;
+}
+
+export class FirstMessage implements Sink {
+  private connection?: Sink;
+  private isAsked = false;
+  private hasEnded = false;
+  private readonly waiting: [Buffer, boolean][] = [];
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly admission: Admission,
+    private readonly socket: Socket,
+    private readonly transport: string,
+    private readonly engine: Establisher,
+  ) {
+    const late = () => this.refuse('no credential in time');
+    this.timer = setTimeout(late, engine.settings.authenticateTimeout * 1000);
+  }
+
+  received(data: Buffer, isBinary: boolean): void {
+    if (this.connection) this.connection.received(data, isBinary);
+    else if (this.isAsked) this.waiting.push([data, isBinary]);
+    else if (!this.hasEnded) {
+      this.isAsked = true;
+      this.socket.pause();
+      void this.authenticate(new Message(data, isBinary));
+    }
+  }
+
+  alive(): void {
+    this.connection?.alive();
+  }
+
+  drained(): void {
+    this.connection?.drained();
+  }
+
+  failed(...how: Parameters<Sink['failed']>): void {
+    this.connection?.failed(...how);
+  }
+
+  closed(code: number, reason: string): void {
+    this.hasEnded = true;
+    if (this.connection) this.connection.closed(code, reason);
+    else this.leave();
+  }
+
+  private async authenticate(message: Message): Promise<void> {
+    const { gateway, request } = this.admission;
+    try {
+      const identity = this.engine.accept(await gateway.onAuthenticate!(message, request), this.admission);
+      if (!this.hasEnded) this.establish({ ...this.admission, identity });
+    } catch (error) {
+      const at = `code=4501 path=${gateway.path} ip=${request.address}`;
+      this.engine.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
+      this.refuse('unauthorized');
+    }
+  }
+
+  private establish(admission: Admission): void {
+    clearTimeout(this.timer);
+    this.connection = this.engine.establish(admission, this.socket, this.transport);
+    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
+    this.socket.resume();
+  }
+
+  private refuse(reason: string): void {
+    if (this.connection || this.hasEnded) return;
+    this.hasEnded = true;
+    this.engine.counters.refused++;
+    this.socket.resume();
+    this.socket.close(CloseCode.UNAUTHORIZED, reason);
+    this.leave();
+  }
+
+  private leave(): void {
+    clearTimeout(this.timer);
+    this.admission.release();
+  }
+}

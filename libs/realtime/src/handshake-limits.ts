@@ -1,0 +1,87 @@
+/** Road IN, step 2: the bounds of who may connect. Each refuses with the HTTP answer that says when to come back. */
+import type { IncomingMessage } from 'node:http';
+import { Addresses, isUnknownProxy } from './addresses.js';
+import { channelOf } from './command.js';
+import { HandshakeError } from './errors.js';
+import type { Hub } from './hub.js';
+import type { LimitName, Limits } from './limits.js';
+import type { Log } from './log.js';
+import type { RealtimeSettings } from './settings.js';
+import { TokenBucket } from './token-bucket.js';
+
+/** The node. */
+export interface HandshakeHost {
+  readonly settings: RealtimeSettings;
+  readonly limits: Limits;
+  readonly hub: Hub;
+  readonly log: Log;
+}
+
+export class HandshakeLimits {
+  readonly addresses: Addresses;
+  private readonly rate?: TokenBucket;
+  private hasWarned = false;
+
+  constructor(private readonly host: HandshakeHost) {
+    const { maxConnectionRate, maxConnectionRatePerAddress } = host.settings;
+    this.addresses = new Addresses(maxConnectionRatePerAddress || Infinity);
+    if (maxConnectionRate > 0) this.rate = new TokenBucket(maxConnectionRate);
+  }
+
+  /** @param underWay handshakes under way, this one not counted */
+  requireCapacity(underWay: number): void {
+    const { maxConnections, maxUnfinishedHandshakes } = this.host.settings;
+    const open = this.host.hub.connections.size;
+    if (open + underWay >= maxConnections) this.refuse('connections', 503, 'Too many connections', `open=${open}`, 5);
+    if (maxUnfinishedHandshakes > 0 && underWay >= maxUnfinishedHandshakes) {
+      this.refuse('unfinishedHandshakes', 503, 'Too many handshakes under way', `unfinished=${underWay}`, 1);
+    }
+    if (this.rate && !this.rate.take()) this.refuse('connectionRate', 503, 'Too many new connections', 'node=this', 1);
+  }
+
+  /** @param address the client's, undefined while it is not known */
+  requireAddress(request: IncomingMessage, address: string): void {
+    if (this.isProxy(request, address)) return;
+    const { maxConnectionsPerAddress, maxConnectionRatePerAddress, maxFailedHandshakes } = this.host.settings;
+    const { addresses } = this;
+    const at = `ip=${address}`;
+    if (maxFailedHandshakes > 0 && addresses.failuresOf(address) >= maxFailedHandshakes) {
+      this.refuse('failedHandshakes', 429, 'Too many failed handshakes', at, 60);
+    }
+    if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
+      this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
+    }
+    if (maxConnectionsPerAddress > 0 && addresses.openOf(address) >= maxConnectionsPerAddress) {
+      this.refuse('connectionsPerAddress', 429, 'Too many connections', at, 5);
+    }
+  }
+
+  requireUser(userId: string): void {
+    const max = this.host.settings.maxConnectionsPerUser;
+    const open = this.host.hub.size(channelOf.user(userId));
+    if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
+  }
+
+  /** A handshake was refused; not for its bounds. */
+  failed(request: IncomingMessage, address: string): void {
+    if (!isUnknownProxy(request, address)) this.addresses.failed(address);
+  }
+
+  private refuse(name: LimitName, status: number, message: string, at: string, retryAfterSeconds: number): void {
+    if (!this.host.limits.reached(name, at)) return;
+    const headers = { 'Retry-After': String(retryAfterSeconds) };
+    throw new HandshakeError(status, { statusCode: status, message }, headers, `limit_${name}`);
+  }
+
+  private isProxy(request: IncomingMessage, address: string): boolean {
+    if (!isUnknownProxy(request, address)) return false;
+    if (!this.hasWarned) {
+      this.hasWarned = true;
+      this.host.log.warn(
+        `Clients come through a proxy at ${address} that the application does not trust: bounds per address are off for it. ` +
+          "Set Express's 'trust proxy' or Fastify's trustProxy.",
+      );
+    }
+    return true;
+  }
+}

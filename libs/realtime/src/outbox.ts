@@ -1,0 +1,156 @@
+/**
+ * Road OUT, step 9: what goes to one client, bounded. As long as the client reads, a frame goes straight to its socket;
+ * when it does not, frames wait here, where they can still be dropped, until the socket has drained.
+ */
+import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
+import type { CloseInitiator } from './close-info.js';
+import type { Limits } from './limits.js';
+import { Frame, type SlowPolicy } from './payload.js';
+import type { RealtimeSettings } from './settings.js';
+import type { SlowConsumers } from './slow-consumers.js';
+import type { Counters } from './stats.js';
+import type { Socket } from './transports/transport.js';
+
+/** Bytes that may wait in the socket itself. It is above the high-water mark of Node's sockets, so `drain` follows. */
+const SOCKET_BYTES = 65_536;
+
+/** The event that tells a client how many messages it lost. */
+export const DROPPED_EVENT = 'dropped';
+
+/** The node. */
+export interface OutboxHost {
+  readonly settings: Pick<RealtimeSettings, 'maxBufferedBytes' | 'maxBufferedBytesTotal' | 'slowConsumer'>;
+  readonly limits: Limits;
+  readonly slowConsumers: SlowConsumers;
+  readonly counters: Counters;
+}
+
+/** The connection. */
+export interface OutboxOwner {
+  readonly id: string;
+  messagesOut: number;
+  bytesOut: number;
+  end(code: number, reason: string, initiator: CloseInitiator): void;
+  /** Nothing waits any more. */
+  caughtUp(): void;
+}
+
+export class Outbox {
+  /** When the client fell behind, in milliseconds of `performance.now()`. */
+  behindSince = 0;
+  private waiting: Frame[] = [];
+  private waitingBytes = 0;
+  private lost = 0;
+
+  constructor(
+    private readonly owner: OutboxOwner,
+    private readonly socket: Socket,
+    private readonly host: OutboxHost,
+    /** What happens when the bound is reached; default: the setting's. */
+    private readonly policy: SlowPolicy = host.settings.slowConsumer,
+  ) {}
+
+  get bytes(): number {
+    return this.socket.bufferedBytes + this.waitingBytes;
+  }
+
+  /** @returns false when the frame was not sent and does not wait */
+  send(frame: Frame): boolean {
+    const isFlowing = this.waiting.length === 0 && this.lost === 0;
+    if (isFlowing && this.socket.bufferedBytes < SOCKET_BYTES) return this.write(frame);
+    return this.wait(frame);
+  }
+
+  /** The socket has drained: what waits goes on, in order; then the client learns what it lost. */
+  drained(): void {
+    if (this.behindSince === 0) return;
+    while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
+    if (this.waiting.length > 0) return;
+    const count = this.lost;
+    this.settle();
+    if (count > 0) this.write(new Frame(encodeEnvelope(DROPPED_EVENT, { count })));
+    this.owner.caughtUp();
+  }
+
+  /** Before a close frame: what waits goes first. */
+  flush(): void {
+    while (this.waiting.length > 0) this.write(this.take());
+    this.settle();
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    while (this.waiting.length > 0) this.take();
+    this.settle();
+  }
+
+  private write(frame: Frame): boolean {
+    if (!this.socket.send(frame)) return false;
+    this.owner.messagesOut++;
+    this.owner.bytesOut += frame.size;
+    this.host.counters.messagesOut++;
+    this.host.counters.bytesOut += frame.size;
+    return true;
+  }
+
+  private wait(frame: Frame): boolean {
+    if (this.behindSince === 0) {
+      this.behindSince = performance.now();
+      this.host.slowConsumers.add(this);
+    }
+    const bound = this.boundFor(frame);
+    if (bound && !this.makeRoom(frame, bound)) return false;
+    this.waiting.push(frame);
+    this.waitingBytes += frame.size;
+    this.host.slowConsumers.bytes += frame.size;
+    return true;
+  }
+
+  /** @returns the bound that the frame would exceed */
+  private boundFor(frame: Frame): 'bufferedBytes' | 'bufferedBytesTotal' | undefined {
+    const { maxBufferedBytes, maxBufferedBytesTotal } = this.host.settings;
+    if (this.bytes + frame.size > maxBufferedBytes) return 'bufferedBytes';
+    return this.host.slowConsumers.bytes + frame.size > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
+  }
+
+  /** Does what the policy says. @returns true when the frame may wait */
+  private makeRoom(frame: Frame, bound: 'bufferedBytes' | 'bufferedBytesTotal'): boolean {
+    if (!this.host.limits.reached(bound, `id=${this.owner.id} bytes=${this.bytes}`)) return true;
+    const policy = frame.slow ?? this.policy;
+    if (policy === 'close') {
+      this.tooSlow(`more than ${this.host.settings.maxBufferedBytes} bytes wait`);
+      return false;
+    }
+    while (policy === 'drop-oldest' && this.waiting.length > 0 && this.boundFor(frame)) {
+      this.take();
+      this.lose();
+    }
+    if (!this.boundFor(frame)) return true;
+    this.lose();
+    return false;
+  }
+
+  /** The client is behind for too long, or too far: nothing more is sent to it, so there is no gap to wonder about. */
+  tooSlow(why: string): void {
+    this.clear();
+    this.owner.end(CloseCode.SLOW_CONSUMER, `slow consumer: ${why}`, 'limit');
+  }
+
+  private lose(): void {
+    this.lost++;
+    this.host.counters.dropped++;
+  }
+
+  private take(): Frame {
+    const frame = this.waiting.shift()!;
+    this.waitingBytes -= frame.size;
+    this.host.slowConsumers.bytes -= frame.size;
+    return frame;
+  }
+
+  private settle(): void {
+    this.lost = 0;
+    this.behindSince = 0;
+    this.host.slowConsumers.delete(this);
+  }
+}

@@ -1,0 +1,22 @@
+import type { IncomingMessage } from 'node:http';
+import type { PlatformRequest } from './handshake-request.js';
+import type { Admission } from './transports/transport.js';
+import type { UpgradeResponse } from './upgrade-response.js';
+
+/** A request that has come through the middleware, with what the platform made of it and its response. */
+export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Admission>;
+
+/** The HTTP application in front of the hooks. */
+export interface Platform {
+  /**
+   * Sends an upgrade through the application's middleware to the gateway's door.
+   *
+   * @param examine called there, once
+   * @throws AnsweredError when the application has answered the request itself
+   */
+  pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission>;
+  /** What the platform knows of a request that does not pass through it. */
+  describe(request: IncomingMessage): PlatformRequest & object;
+  /** The client's address before the request has passed; undefined where only passing tells. */
+  addressOf(request: IncomingMessage): string | undefined;
+}

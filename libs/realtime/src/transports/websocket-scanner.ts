@@ -1,0 +1,80 @@
+/**
+ * Follows the frames of a client (RFC 6455 §5.2) by their headers alone, beside ws's parser: whether a message is
+ * unfinished, of how many fragments it is, and how many control frames came. ws tells none of this.
+ */
+const FINAL = 0x80;
+const OPCODE = 0x0f;
+const MASKED = 0x80;
+const LENGTH = 0x7f;
+const FIRST_CONTROL_OPCODE = 0x8;
+
+export class FrameScanner {
+  /** Control frames since the start. */
+  controls = 0;
+  /** Messages since the start whose last frame has come. */
+  finished = 0;
+  /** Fragments of the message that is under way. */
+  fragments = 0;
+  private rest?: Buffer;
+  private skip = 0;
+  private isLast = true;
+
+  /** A message has begun and its last byte has not come. */
+  get isUnfinished(): boolean {
+    return this.skip > 0 || this.rest !== undefined || this.fragments > 0;
+  }
+
+  scan(chunk: Buffer): void {
+    const bytes = this.rest ? Buffer.concat([this.rest, chunk]) : chunk;
+    this.rest = undefined;
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.skip > 0) {
+        const step = Math.min(this.skip, bytes.length - at);
+        this.skip -= step;
+        at += step;
+        if (this.skip === 0) this.endFrame();
+        continue;
+      }
+      const header = headerLength(bytes, at);
+      if (header === 0 || bytes.length - at < header) {
+        this.rest = Buffer.from(bytes.subarray(at));
+        return;
+      }
+      this.beginFrame(bytes, at);
+      at += header;
+    }
+  }
+
+  private beginFrame(bytes: Buffer, at: number): void {
+    const first = bytes[at]!;
+    this.skip = payloadLength(bytes, at);
+    if ((first & OPCODE) >= FIRST_CONTROL_OPCODE) this.controls++;
+    else {
+      this.isLast = (first & FINAL) !== 0;
+      this.fragments++;
+    }
+    if (this.skip === 0) this.endFrame();
+  }
+
+  private endFrame(): void {
+    if (!this.isLast || this.fragments === 0) return;
+    this.fragments = 0;
+    this.finished++;
+  }
+}
+
+/** @returns 0 when the second byte has not come yet */
+function headerLength(bytes: Buffer, at: number): number {
+  if (bytes.length - at < 2) return 0;
+  const second = bytes[at + 1]!;
+  const length = second & LENGTH;
+  const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
+  return 2 + extended + (second & MASKED ? 4 : 0);
+}
+
+function payloadLength(bytes: Buffer, at: number): number {
+  const length = bytes[at + 1]! & LENGTH;
+  if (length === 126) return bytes.readUInt16BE(at + 2);
+  return length === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : length;
+}

@@ -1,0 +1,40 @@
+/** Work that is under way with a deadline: what comes after it, or after it was refused, is given back. */
+export class Unfinished<T> {
+  private readonly refusals = new Set<(error: Error) => void>();
+
+  /** @param giveBack called with a result that nobody waits for any more */
+  constructor(private readonly giveBack: (result: T) => void) {}
+
+  get size(): number {
+    return this.refusals.size;
+  }
+
+  /**
+   * @param task what is to be done
+   * @param timeoutMs how long it may take
+   * @param late what to refuse it with then
+   */
+  run(task: () => Promise<T>, timeoutMs: number, late: () => Error): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const refuse = (error: Error) => {
+        settle();
+        reject(error);
+      };
+      const settle = () => {
+        clearTimeout(timer);
+        return this.refusals.delete(refuse);
+      };
+      const timer = setTimeout(() => refuse(late()), timeoutMs);
+      this.refusals.add(refuse);
+      task().then(
+        (result) => (settle() ? resolve(result) : this.giveBack(result)),
+        (error: unknown) => (settle() ? reject(error as Error) : undefined),
+      );
+    });
+  }
+
+  /** Ends all that is under way. */
+  refuseAll(error: Error): void {
+    for (const refuse of this.refusals) refuse(error);
+  }
+}
