@@ -1,0 +1,146 @@
+/**
+ * A WebSocket that comes back by itself: backoff with jitter, and the close code decides whether to come back at all.
+ * It needs nothing but a browser; take it along.
+ */
+
+const MEANINGS = new Map([
+  [1000, 'closed on purpose'],
+  [1001, 'the server is shutting down'],
+  [1002, 'protocol error'],
+  [1003, 'this kind of data is not taken'],
+  [1005, 'closed without a code'],
+  [1006, 'the connection broke'],
+  [1007, 'invalid text'],
+  [1008, 'too many fragments'],
+  [1009, 'a message was too big'],
+  [1010, 'an extension is missing'],
+  [1011, 'the server failed to open it'],
+  [1012, 'the service restarts'],
+  [1013, 'the server is overloaded'],
+  [4000, 'nothing was heard from this page for too long'],
+  [4001, 'this page read too slowly'],
+  [4002, 'this page sent too much'],
+  [4500, 'disconnected by the application'],
+  [4501, 'not allowed any more'],
+  [4502, 'the login has expired'],
+  [4503, 'replaced by a newer connection'],
+]);
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 30_000;
+/** A connection that lived this long was a good one: the next delay starts small again. */
+const STABLE_MS = 5000;
+/** Of the 4xx answers only these may be different next time; 426 says that a WebSocket would be admitted. */
+const WORTH_RETRYING = [408, 425, 426, 429];
+
+/** What a close code means, in words. */
+export function meaningOf(code) {
+  return MEANINGS.get(code) ?? 'closed by the application';
+}
+
+/** Whether to come back after this close code. */
+export function mayReconnect(code) {
+  return ![1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) && !(code >= 4500 && code <= 4999);
+}
+
+/** Exponential, at most 30 s, and half of it random: a thousand pages do not come back in the same moment. */
+export function delayOf(attempt) {
+  const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
+  return delay / 2 + (Math.random() * delay) / 2;
+}
+
+export class ReconnectingSocket {
+  #attempt = 0;
+  #socket;
+  #timer;
+
+  /**
+   * @param path the gateway's path on this page's own host
+   * @param onText called with every text that comes in
+   * @param onState called with `{ state: 'connecting' | 'open' | 'waiting' | 'closed' }`; the last two tell why:
+   *   `code` and `reason` of a connection that ended, or `refusal` (the HTTP answer) of one that never began;
+   *   'waiting' has also `delay`, in milliseconds
+   */
+  constructor(path, { onText, onState }) {
+    this.path = path;
+    this.onText = onText;
+    this.onState = onState;
+  }
+
+  /** Connects now, also where it would have waited or stayed away. */
+  connect() {
+    this.#drop();
+    this.onState({ state: 'connecting' });
+    const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(`${scheme}//${location.host}${this.path}`);
+    let openedAt = 0;
+    socket.onopen = () => {
+      openedAt = Date.now();
+      this.onState({ state: 'open' });
+    };
+    socket.onmessage = ({ data }) => this.onText(data);
+    socket.onclose = ({ code, reason }) => {
+      if (openedAt === 0) return this.#refused(socket);
+      if (Date.now() - openedAt > STABLE_MS) this.#attempt = 0;
+      this.#ended({ code, reason }, mayReconnect(code));
+    };
+    this.#socket = socket;
+  }
+
+  /** @returns false when there is no open connection: nothing was sent */
+  send(text) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(text);
+    return true;
+  }
+
+  /** Ends it with 1000, and stays away. */
+  leave() {
+    this.#drop();
+    this.#attempt = 0;
+    this.#ended({ code: 1000, reason: '' }, false);
+  }
+
+  /** Forgets the connection there is: what it still reports must not reach the page. */
+  #drop() {
+    clearTimeout(this.#timer);
+    if (!this.#socket) return;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close(1000);
+    this.#socket = undefined;
+  }
+
+  /** A page cannot read why its handshake was refused; a plain GET of the same path is answered with the reason. */
+  async #refused(socket) {
+    const refusal = await askWhy(this.path);
+    if (socket !== this.#socket) return;
+    const isFinal = refusal.status >= 400 && refusal.status < 500 && !WORTH_RETRYING.includes(refusal.status);
+    this.#ended({ refusal }, !isFinal);
+  }
+
+  #ended(why, comesBack) {
+    if (!comesBack) return this.onState({ state: 'closed', ...why });
+    const delay = delayOf(this.#attempt++);
+    this.onState({ state: 'waiting', delay, ...why });
+    this.#timer = setTimeout(() => this.connect(), delay);
+  }
+}
+
+/** @returns status and message; status 0 when the server does not answer, 426 when it would connect a WebSocket */
+async function askWhy(path) {
+  try {
+    const response = await fetch(path, { cache: 'no-store' });
+    const body = await response.text();
+    return { status: response.status, message: messageOf(body) };
+  } catch {
+    return { status: 0, message: 'the server does not answer' };
+  }
+}
+
+function messageOf(body) {
+  try {
+    return String(JSON.parse(body).message);
+  } catch {
+    return body.slice(0, 200);
+  }
+}
