@@ -1,11 +1,12 @@
 /** What each client address does: open connections, how fast it opens them, how often its handshakes fail. */
 import { isIPv6 } from 'node:net';
 import type { IncomingMessage } from 'node:http';
+import { addressOf } from './handshake-request.js';
 import { TokenBucket } from './token-bucket.js';
 
 interface Entry {
   open: number;
-  readonly opening: TokenBucket;
+  opening?: TokenBucket;
   failures: number;
   failuresSince: number;
 }
@@ -17,36 +18,54 @@ const FAILURE_WINDOW_MS = 60_000;
 const MAX_IDLE_ENTRIES = 10_000;
 
 export class Addresses {
-  private readonly entries = new Map<string, Entry>();
+  /** With open connections: as many as there are connections at most. */
+  private readonly busy = new Map<string, Entry>();
+  /** Without one, the one that did something last at the end. */
+  private readonly idle = new Map<string, Entry>();
 
   /** @param ratePerAddress new connections per second of one address */
   constructor(private readonly ratePerAddress: number) {}
 
+  /** Addresses that are remembered. */
+  get size(): number {
+    return this.busy.size + this.idle.size;
+  }
+
   openOf(address: string): number {
-    return this.entries.get(networkOf(address))?.open ?? 0;
+    return this.busy.get(networkOf(address))?.open ?? 0;
   }
 
   /** @returns false when the address opens connections too fast */
   mayOpen(address: string): boolean {
-    return this.entry(address).opening.take();
+    const entry = this.touch(networkOf(address));
+    entry.opening ??= new TokenBucket(this.ratePerAddress);
+    return entry.opening.take();
   }
 
   failuresOf(address: string): number {
-    const entry = this.entries.get(networkOf(address));
+    const network = networkOf(address);
+    const entry = this.busy.get(network) ?? this.idle.get(network);
     return entry && performance.now() - entry.failuresSince < FAILURE_WINDOW_MS ? entry.failures : 0;
   }
 
   opened(address: string): void {
-    this.entry(address).open++;
+    const network = networkOf(address);
+    const entry = this.touch(network);
+    entry.open++;
+    this.idle.delete(network);
+    this.busy.set(network, entry);
   }
 
   closed(address: string): void {
-    const entry = this.entries.get(networkOf(address));
-    if (entry && entry.open > 0) entry.open--;
+    const network = networkOf(address);
+    const entry = this.busy.get(network);
+    if (!entry || --entry.open > 0) return;
+    this.busy.delete(network);
+    this.keep(network, entry);
   }
 
   failed(address: string): void {
-    const entry = this.entry(address);
+    const entry = this.touch(networkOf(address));
     const now = performance.now();
     if (now - entry.failuresSince >= FAILURE_WINDOW_MS) {
       entry.failures = 0;
@@ -55,27 +74,22 @@ export class Addresses {
     entry.failures++;
   }
 
-  private entry(address: string): Entry {
-    const network = networkOf(address);
-    let entry = this.entries.get(network);
-    if (!entry) {
-      if (this.entries.size >= MAX_IDLE_ENTRIES) this.forgetIdle();
-      const opening = new TokenBucket(this.ratePerAddress);
-      entry = { open: 0, opening, failures: 0, failuresSince: -FAILURE_WINDOW_MS };
-      this.entries.set(network, entry);
-    }
+  private touch(network: string): Entry {
+    const busy = this.busy.get(network);
+    if (busy) return busy;
+    const entry = this.idle.get(network) ?? { open: 0, failures: 0, failuresSince: -FAILURE_WINDOW_MS };
+    this.keep(network, entry);
     return entry;
   }
 
-  /** Makes room: first who has done nothing lately, then the oldest without a connection. */
-  private forgetIdle(): void {
-    for (const [network, { open, opening, failuresSince }] of this.entries) {
-      const isRecent = performance.now() - failuresSince < FAILURE_WINDOW_MS || !opening.isFull;
-      if (open === 0 && !isRecent) this.entries.delete(network);
-    }
-    for (const [network, { open }] of this.entries) {
-      if (this.entries.size < MAX_IDLE_ENTRIES) return;
-      if (open === 0) this.entries.delete(network);
+  /** Who did nothing for longest is forgotten first, at a cost that does not depend on their number. */
+  private keep(network: string, entry: Entry): void {
+    this.idle.delete(network);
+    this.idle.set(network, entry);
+    if (this.idle.size <= MAX_IDLE_ENTRIES) return;
+    for (const oldest of this.idle.keys()) {
+      this.idle.delete(oldest);
+      return;
     }
   }
 }
@@ -87,17 +101,20 @@ function networkOf(address: string): string {
   const left = head.split(':').filter(Boolean);
   const right = (tail ?? '').split(':').filter(Boolean);
   const zeros = tail === undefined ? [] : Array<string>(8 - left.length - right.length).fill('0');
-  return `${[...left, ...zeros, ...right].slice(0, 4).join(':')}::/64`;
+  const groups = [...left, ...zeros, ...right].slice(0, 4).map((group) => parseInt(group, 16).toString(16));
+  return `${groups.join(':')}::/64`;
 }
 
 /**
  * Tells whether a request comes through a proxy that the application does not trust: then its address is the proxy's,
  * and what is allowed to one client must not be allowed to all of them together. Only a private or loopback peer counts
  * as one, so that nobody outside can leave the bounds by sending the header.
+ *
+ * @param address the client's, by the platform's rule; another one than the peer's means that the proxy is trusted
  */
-export function isUnknownProxy(request: IncomingMessage, address: string): boolean {
-  const isForwarded = 'x-forwarded-for' in request.headers || 'forwarded' in request.headers;
-  return isForwarded && PRIVATE.test(address);
+export function isUnknownProxy({ headers, socket }: IncomingMessage, address: string): boolean {
+  const isForwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
+  return isForwarded && PRIVATE.test(address) && address === addressOf(socket);
 }
 
 /** RFC 1918, RFC 4193, loopback and link-local. */

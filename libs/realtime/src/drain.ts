@@ -23,8 +23,11 @@ export async function drain(living: ReadonlySet<LiveConnection>, timings: Timing
 }
 
 async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {
+  const batches = Math.ceil(connections.length / timings.shutdownBatch);
+  // However many there are, all hear of it in the first half of the time: the other half is for their answers
+  const interval = Math.min(timings.shutdownInterval, timings.shutdownTimeout / 2 / batches) * 1000;
   for (let at = 0; at < connections.length; at += timings.shutdownBatch) {
-    if (at > 0 && performance.now() < deadline) await pause(timings.shutdownInterval * 1000);
+    if (at > 0 && performance.now() < deadline) await pause(interval);
     for (const connection of connections.slice(at, at + timings.shutdownBatch)) {
       connection.end(CloseCode.GOING_AWAY, farewell(timings.reconnectSpread), 'shutdown');
     }

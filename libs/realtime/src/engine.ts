@@ -12,8 +12,8 @@ import { drain } from './drain.js';
 import { OptionsError } from './errors.js';
 import { endAt } from './expiry.js';
 import { FirstMessage } from './first-message.js';
-import { Handshake, refusal, type Route } from './handshake.js';
-import { type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
+import { Handshake, type Route } from './handshake.js';
+import { type HandshakeRequest, ownerOf, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Gateway, Identity } from './hooks.js';
 import type { Host } from './host.js';
@@ -22,11 +22,13 @@ import { LiveConnection } from './live-connection.js';
 import { Limits } from './limits.js';
 import { bytesField, errorField, field, type Log, quotedField } from './log.js';
 import type { Message } from './message.js';
+import { refusal } from './refusals.js';
 import type { RealtimeSettings } from './settings.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { Counters } from './stats.js';
 import type { Params } from './paths.js';
 import type { Platform } from './platform.js';
+import type { Answer } from './transports/answer.js';
 import type { Admission, Gate, Sink, Socket } from './transports/transport.js';
 import type { UpgradeResponse } from './upgrade-response.js';
 
@@ -134,6 +136,29 @@ export class Engine implements Gate, Host {
     return this.handshake.probe(request, this.requireRoute(request), raw, response);
   }
 
+  async admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission> {
+    return this.handshake.admitRequest(node, this.requireRoute(node), raw, response);
+  }
+
+  async recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string> {
+    return this.handshake.recheck(node, this.requireRoute(node), raw, response);
+  }
+
+  ownerOf(request: HandshakeRequest): string {
+    return ownerOf(request);
+  }
+
+  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {
+    this.handshake.allowOrigin(node, raw, answer);
+  }
+
+  speaks(node: IncomingMessage, transport: string): boolean {
+    const { gateway } = this.requireRoute(node);
+    if (gateway.answersGet === false) return transport === 'websocket';
+    const spoken: readonly string[] = gateway.transports ?? this.settings.transports;
+    return spoken.includes(transport);
+  }
+
   private requireRoute(request: IncomingMessage): Route {
     const route = this.route(splitTarget(targetOf(request)).path);
     if (!route) throw refusal(404, 'No gateway here');
@@ -172,7 +197,7 @@ export class Engine implements Gate, Host {
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection, connection.userId);
-    admission.scope.runInAsyncScope(() => connection.start(admission.request));
+    admission.scope.runInAsyncScope(() => connection.start(admission));
     return connection;
   }
 

@@ -6,6 +6,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Identity } from './hooks.js';
 import { errorField, type Log } from './log.js';
 import { Message } from './message.js';
+import type { Limits } from './limits.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
 import type { Admission, Sink, Socket } from './transports/transport.js';
@@ -14,7 +15,10 @@ import type { Admission, Sink, Socket } from './transports/transport.js';
 export interface Establisher {
   readonly settings: RealtimeSettings;
   readonly counters: Counters;
+  readonly limits: Limits;
   readonly log: Log;
+  /** False from the first moment of a shutdown. */
+  readonly isReady: boolean;
   /** @throws HandshakeError when the identity is not acceptable */
   accept(identity: Identity | void, admission: Admission): Identity;
   establish(admission: Admission, socket: Socket, transport: string): Sink;
@@ -33,14 +37,14 @@ export class FirstMessage implements Sink {
     private readonly transport: string,
     private readonly engine: Establisher,
   ) {
-    const late = () => this.refuse('no credential in time');
-    this.timer = setTimeout(late, engine.settings.authenticateTimeout * 1000);
+    this.timer = setTimeout(() => this.late(), engine.settings.authenticateTimeout * 1000);
   }
 
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
+    else if (this.hasEnded) return;
     else if (this.isAsked) this.waiting.push([data, isBinary]);
-    else if (!this.hasEnded) {
+    else {
       this.isAsked = true;
       this.socket.pause();
       void this.authenticate(new Message(data, isBinary));
@@ -69,12 +73,19 @@ export class FirstMessage implements Sink {
     const { gateway, request } = this.admission;
     try {
       const identity = this.engine.accept(await gateway.onAuthenticate!(message, request), this.admission);
-      if (!this.hasEnded) this.establish({ ...this.admission, identity });
+      if (!this.engine.isReady) this.refuse('server shutting down', CloseCode.GOING_AWAY);
+      else if (!this.hasEnded) this.establish({ ...this.admission, identity });
     } catch (error) {
       const at = `code=4501 path=${gateway.path} ip=${request.address}`;
       this.engine.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
       this.refuse('unauthorized');
     }
+  }
+
+  private late(): void {
+    const { gateway, request } = this.admission;
+    const at = `path=${gateway.path} ip=${request.address}`;
+    if (this.engine.limits.reached('authenticateTime', at)) this.refuse('no credential in time');
   }
 
   private establish(admission: Admission): void {
@@ -84,12 +95,13 @@ export class FirstMessage implements Sink {
     this.socket.resume();
   }
 
-  private refuse(reason: string): void {
+  private refuse(reason: string, code: number = CloseCode.UNAUTHORIZED): void {
     if (this.connection || this.hasEnded) return;
     this.hasEnded = true;
+    this.waiting.length = 0;
     this.engine.counters.refused++;
     this.socket.resume();
-    this.socket.close(CloseCode.UNAUTHORIZED, reason);
+    this.socket.close(code, reason);
     this.leave();
   }
 

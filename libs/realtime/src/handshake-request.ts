@@ -1,4 +1,5 @@
 /** The request that opens a connection, as hooks see it. */
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Params } from './paths.js';
@@ -17,6 +18,8 @@ export interface PlatformRequest {
   readonly user?: unknown;
   readonly session?: unknown;
   readonly cookies?: Record<string, string>;
+  /** Parameters of the path, as on a controller's route: guards read them there. */
+  params?: Params;
 }
 
 /** The subprotocol that is none, but a credential. */
@@ -106,6 +109,20 @@ export function userIdOf(user: unknown): string | undefined {
   const { id, sub } = user as { id?: unknown; sub?: unknown };
   const found = id ?? sub;
   return found === undefined || found === null ? undefined : String(found);
+}
+
+/**
+ * Whom a request belongs to by what the application says of it: the user, else the session, else the credential. Two
+ * requests of one browser have the same owner; a token that somebody else took does not bring it along.
+ */
+export function ownerOf(request: HandshakeRequest): string {
+  const user = userIdOf(request.user);
+  if (user !== undefined) return `user:${user}`;
+  const session = request.session as { id?: unknown; sessionId?: unknown } | undefined;
+  const id = session?.id ?? session?.sessionId;
+  if (typeof id === 'string') return `session:${id}`;
+  const { authorization } = request.headers;
+  return authorization ? `credential:${createHash('sha256').update(authorization).digest('base64url')}` : 'nobody';
 }
 
 /** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */

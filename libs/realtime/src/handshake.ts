@@ -1,7 +1,6 @@
 /**
- * Road IN, step 2: decides whether a request becomes a connection, before any socket is made: running, capacity, the
- * HTTP application (its middleware), origin, guards, `onHandshake`. One step, one method; each refuses by throwing the
- * HTTP answer. Next: engine.open().
+ * Road IN, step 2: decides whether a request becomes a connection: bounds, the application's middleware, origin, guards,
+ * `onHandshake`. Each step refuses by throwing the HTTP answer. Next: engine.open().
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
@@ -12,6 +11,7 @@ import {
   addressOf,
   HandshakeRequest,
   normalAddress,
+  ownerOf,
   type PlatformRequest,
   splitTarget,
   targetOf,
@@ -20,11 +20,14 @@ import {
 import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
 import type { Gateway, Identity } from './hooks.js';
 import { errorField, field, quotedField, stackOf } from './log.js';
-import { isAllowedOrigin } from './origin.js';
+import { isAllowedOrigin, isDevelopment } from './origin.js';
 import type { Params } from './paths.js';
-import type { Examine, Platform } from './platform.js';
+import type { Examine, Platform, Verdict } from './platform.js';
+import { answerFor, refusal, unavailable } from './refusals.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
+import { OpenSession } from './session.js';
+import type { Answer } from './transports/answer.js';
 import type { Admission } from './transports/transport.js';
 import { Unfinished } from './unfinished.js';
 import type { UpgradeResponse } from './upgrade-response.js';
@@ -35,21 +38,17 @@ export interface Route {
   readonly params: Params;
 }
 
-/** A request, and where it goes. */
+/** A request, where it goes, and the client's address once it is known. */
 interface Visit {
   readonly node: IncomingMessage;
   readonly route: Route;
-  /** The client's address; undefined until it is known. */
   address?: string;
 }
 
-const RETRY_AFTER_SECONDS = '5';
-
 export class Handshake {
-  /** Set by the engine's owner where there is an HTTP application. */
   platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
-  private readonly unfinished = new Unfinished<Admission>((admission) => admission.release());
+  private readonly unfinished = new Unfinished<Verdict>();
   /** Admitted, and not yet a connection. */
   private admitted = 0;
 
@@ -97,11 +96,11 @@ export class Handshake {
       this.enter(visit);
       const examine: Examine = (raw, answer) => this.examine(visit, raw, answer);
       const { platform } = this;
-      return await this.withinDeadline(() => {
+      const verdict = await this.withinDeadline(() => {
         if (!platform) return examine(request, response);
-        if (route.gateway.middleware === false) return examine(platform.describe(request), response);
-        return platform.pass(upgrade, examine);
+        return route.gateway.middleware === false ? platform.bypass(upgrade, examine) : platform.pass(upgrade, examine);
       });
+      return this.hold(verdict);
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
@@ -113,29 +112,56 @@ export class Handshake {
    *
    * @throws always: what refuses it, or HandshakeError 426 when nothing does
    */
-  async probe(
-    request: IncomingMessage,
+  async probe(node: IncomingMessage, route: Route, raw: PlatformRequest & object, response: unknown): Promise<never> {
+    const admission = await this.admitRequest(node, route, raw, response);
+    admission.release();
+    throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
+  }
+
+  /** Admits a request that has come through the middleware. @throws what the platform should answer */
+  async admitRequest(
+    node: IncomingMessage,
     route: Route,
     raw: PlatformRequest & object,
     response: unknown,
-  ): Promise<never> {
-    const visit: Visit = { node: request, route };
+  ): Promise<Admission> {
+    const visit: Visit = { node, route };
     try {
       this.enter(visit);
-      const admission = await this.withinDeadline(() => this.examine(visit, raw, response));
-      admission.release();
+      return this.hold(await this.withinDeadline(() => this.examine(visit, raw, response)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error;
     }
-    throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
   }
 
-  /** What is asked before the application is. */
+  /** Asks origin and guards about a further request of a connection. @returns its owner */
+  async recheck(
+    node: IncomingMessage,
+    { gateway, params }: Route,
+    raw: PlatformRequest & object,
+    response: unknown,
+  ): Promise<string> {
+    const request = new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+    this.requireOrigin(node, raw);
+    await gateway.guard?.(request, response);
+    return ownerOf(request);
+  }
+
+  /** CORS: what may connect may also read the answer, with credentials. */
+  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {
+    const { origin } = node.headers;
+    if (origin === undefined) return;
+    this.requireOrigin(node, raw);
+    const allowed = { Origin: origin, Credentials: 'true' };
+    for (const [name, value] of Object.entries(allowed)) answer.header(`Access-Control-Allow-${name}`, value);
+    answer.header('Vary', 'Origin');
+  }
+
   private enter(visit: Visit): void {
+    const { node } = visit;
     this.requireRunning();
     this.limits.requireCapacity(this.underWay);
-    const { node } = visit;
     const address = this.platform ? this.platform.addressOf(node) : addressOf(node.socket);
     if (address === undefined) return;
     visit.address = normalAddress(address);
@@ -148,16 +174,18 @@ export class Handshake {
   }
 
   /** What is asked of a request at the gateway's door, after the middleware. */
-  private async examine(visit: Visit, raw: PlatformRequest & object, response: unknown): Promise<Admission> {
+  private async examine(visit: Visit, raw: PlatformRequest & object, response: unknown): Promise<Verdict> {
     const { node, route } = visit;
     const { gateway, params } = route;
     const request = new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+    const session = OpenSession.of(request.session);
     if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
+    if (Object.keys(raw.params ?? {}).length === 0) raw.params = params;
     this.requireOrigin(node, raw);
     await gateway.guard?.(request, response);
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     this.requireRunning();
-    return this.admission(gateway, request, identity);
+    return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
   }
 
   private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
@@ -184,18 +212,19 @@ export class Handshake {
     return identity;
   }
 
-  private admission(gateway: Gateway, request: HandshakeRequest, identity: Identity): Admission {
+  /** From here on it takes a place, until it is a connection or given up. */
+  private hold(verdict: Verdict): Admission {
     this.admitted++;
     let isHeld = true;
     const release = () => {
       if (isHeld) this.admitted--;
       isHeld = false;
     };
-    return { gateway, request, identity, scope: new AsyncResource('WebSocketHandshake'), release };
+    return { ...verdict, release };
   }
 
   /** Bounds everything from the middleware to `onHandshake`. */
-  private withinDeadline(task: () => Promise<Admission>): Promise<Admission> {
+  private withinDeadline(task: () => Promise<Verdict>): Promise<Verdict> {
     const { handshakeTimeout } = this.settings;
     const late = () => {
       this.host.limits.reached('handshakeTime', `seconds=${handshakeTimeout}`);
@@ -218,27 +247,4 @@ export class Handshake {
     this.host.counters.hookErrors++;
     this.host.log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
   }
-}
-
-/** A refusal with the body that Nest's own exceptions have. */
-export function refusal(
-  status: number,
-  message: string,
-  headers: Readonly<Record<string, string>> = {},
-): HandshakeError {
-  return new HandshakeError(status, { statusCode: status, message }, headers);
-}
-
-/** A dev server on another port of the same machine is no other site. */
-export function isDevelopment(): boolean {
-  return process.env['NODE_ENV'] !== 'production';
-}
-
-/** The HTTP answer to an error; one that knows none is a fault of the application, which the log tells. */
-function answerFor(error: unknown): HandshakeError {
-  return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
-}
-
-function unavailable(message: string): HandshakeError {
-  return refusal(503, message, { 'Retry-After': RETRY_AFTER_SECONDS });
 }

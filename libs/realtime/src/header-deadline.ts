@@ -9,7 +9,7 @@ import { addressOf } from './handshake-request.js';
 import type { Limits } from './limits.js';
 
 export class HeaderDeadline {
-  private readonly timers = new WeakMap<Socket, NodeJS.Timeout>();
+  private readonly timers = new Map<Socket, NodeJS.Timeout>();
   private readonly connected = (socket: Socket) => this.watch(socket);
   private readonly requested = ({ socket }: IncomingMessage) => this.release(socket);
   /** With TLS the socket that requests come on exists only after its handshake. */
@@ -27,10 +27,11 @@ export class HeaderDeadline {
     server.prependListener('request', this.requested);
   }
 
-  /** Takes the listeners off the server. */
+  /** Takes the listeners off the server, and lets those be that it watched. */
   stop(): void {
     this.server.off(this.event, this.connected);
     this.server.off('request', this.requested);
+    for (const socket of this.timers.keys()) this.release(socket);
   }
 
   /** The first request has come; upgrades say so themselves. */
@@ -41,6 +42,7 @@ export class HeaderDeadline {
 
   private watch(socket: Socket): void {
     const timer = setTimeout(() => {
+      this.timers.delete(socket);
       if (this.limits.reached('headerTime', `ip=${addressOf(socket)} seconds=${this.seconds}`)) socket.destroy();
     }, this.seconds * 1000);
     timer.unref();

@@ -31,8 +31,8 @@ interface Beat {
 /** Connections that one turn of the event loop looks at: about 2 ms of pings. */
 const BATCH = 200;
 
-/** Widest slot in milliseconds: a ping is at most this much late. */
-const MAX_SLOT_MS = 250;
+/** Widest slot in milliseconds: a ping is at most two of them late, its own and that of the sweep. */
+const MAX_SLOT_MS = 125;
 
 /** A sweep that comes this much late, in milliseconds, was kept from running: what peers sent may not be read yet. */
 const STALL_MS = 2000;
@@ -58,7 +58,7 @@ export class Heartbeat {
     this.idleMs = timings.heartbeatIdleTime * 1000;
     this.checkMs = timings.heartbeatCheckInterval * 1000;
     const shortest = Math.min(this.pingMs || Infinity, this.idleMs ? this.checkMs : Infinity);
-    this.slotMs = Math.max(1, Math.min(MAX_SLOT_MS, shortest / 20));
+    this.slotMs = Math.max(1, Math.min(MAX_SLOT_MS, shortest / 40));
   }
 
   /** Starts to look after a connection. */
@@ -105,16 +105,20 @@ export class Heartbeat {
           return;
         }
         this.look(connection, now);
+        // What it called may have stopped the sweep
+        if (!this.timer) return;
       }
       this.slots.delete(this.cursor);
     }
   }
 
   private look(connection: Beating, now: number): void {
-    const beat = this.beats.get(connection)!;
+    const beat = this.beats.get(connection);
+    if (!beat) return;
     this.slots.get(beat.slot)?.delete(connection);
-    const silentMs = now - this.quietSince(connection, now);
-    if (this.idleMs > 0 && silentMs >= this.idleMs) {
+    const since = this.quietSince(connection, now);
+    const silentMs = now - since;
+    if (now >= this.checkAfter(since)) {
       this.remove(connection);
       connection.expire(silentMs);
       return;
@@ -130,13 +134,17 @@ export class Heartbeat {
   private place(connection: Beating, beat: Beat, now: number): void {
     const since = this.quietSince(connection, now);
     const pingDue = this.pingMs > 0 ? Math.max(since, beat.lastPingAt) + this.pingMs : Infinity;
-    const checks = Math.ceil((since + this.idleMs - this.startedAt) / this.checkMs);
-    const checkDue = this.idleMs > 0 ? this.startedAt + checks * this.checkMs : Infinity;
-    const slot = Math.ceil((Math.min(pingDue, checkDue) - this.startedAt) / this.slotMs);
+    const slot = Math.ceil((Math.min(pingDue, this.checkAfter(since)) - this.startedAt) / this.slotMs);
     beat.slot = Math.max(slot, this.cursor + 1);
     const occupants = this.slots.get(beat.slot);
     if (occupants) occupants.add(connection);
     else this.slots.set(beat.slot, new Set([connection]));
+  }
+
+  /** The first check after the idle time of who is silent since then. */
+  private checkAfter(since: number): number {
+    if (this.idleMs === 0) return Infinity;
+    return this.startedAt + Math.ceil((since + this.idleMs - this.startedAt) / this.checkMs) * this.checkMs;
   }
 
   private quietSince(connection: Beating, now: number): number {

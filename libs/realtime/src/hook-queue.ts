@@ -14,10 +14,10 @@ import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from './limits.js';
 import { errorField, type Log, stackOf } from './log.js';
 import type { Message } from './message.js';
-import { OpenSession } from './session.js';
+import type { OpenSession } from './session.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
-import type { Socket } from './transports/transport.js';
+import type { Admission, Socket } from './transports/transport.js';
 
 /** Who the queue works for. */
 export interface HookQueueOwner {
@@ -56,8 +56,8 @@ export class HookQueue {
   ) {}
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
-  start(request: HandshakeRequest): void {
-    this.open(request).then(
+  start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
+    this.open(request, session).then(
       () => this.proceed(),
       (error: unknown) => {
         this.hookFailed('onOpen', error);
@@ -68,8 +68,7 @@ export class HookQueue {
     );
   }
 
-  private async open(request: HandshakeRequest): Promise<void> {
-    const session = OpenSession.of(request.session);
+  private async open(request: HandshakeRequest, session: OpenSession | undefined): Promise<void> {
     if (!session) {
       await this.gateway.onOpen?.(this.connection, request);
       return;

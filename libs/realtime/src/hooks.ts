@@ -7,6 +7,7 @@ import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
 import type { PathMatcher } from './paths.js';
+import type { TransportName } from './options.js';
 import type { SlowPolicy } from './payload.js';
 
 /** A value or a promise of it. */
@@ -83,6 +84,8 @@ export interface Gateway {
   readonly match?: PathMatcher;
   /** False: the handshake does not pass the HTTP application. Default true. */
   readonly middleware?: boolean;
+  /** The transports it speaks. Default: the setting's. */
+  readonly transports?: readonly TransportName[];
   /** False: a plain GET on the path is not ours to answer. Default true. */
   readonly answersGet?: boolean;
   /** True: hooks after `onOpen` run in the async context (AsyncLocalStorage) of the handshake too. Default false. */

@@ -161,6 +161,12 @@ export const LIMIT_SETTINGS = {
     'bytes',
     'Bytes that may wait for all slow clients of this process together.',
   ),
+  maxReplayBytes: bound(
+    'REALTIME_MAX_REPLAY_BYTES',
+    262_144,
+    'bytes',
+    'Bytes of sent messages that an SSE connection keeps, to go on where a dropped stream was.',
+  ),
   maxRoomsPerConnection: count(
     'REALTIME_MAX_ROOMS_PER_CONNECTION',
     1000,

@@ -7,7 +7,6 @@ import { checkClose, checkSize } from './checks.js';
 import { CloseInfo, type CloseInitiator } from './close-info.js';
 import type { Action } from './command.js';
 import { Connection, type ConnectionInfo, ReadyState } from './connection.js';
-import type { HandshakeRequest } from './handshake-request.js';
 import type { Beating } from './heartbeat.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import type { Host } from './host.js';
@@ -91,8 +90,8 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   // --- in ---
 
   /** Runs `onOpen`. Called once, by the engine. */
-  start(request: HandshakeRequest): void {
-    this.hooks.start(request);
+  start(admission: Pick<Admission, 'request' | 'session'>): void {
+    this.hooks.start(admission);
   }
 
   received(data: Buffer, isBinary: boolean): void {
@@ -160,7 +159,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   emit(event: string, data?: unknown, options?: PushOptions): boolean {
-    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data), options?.slow));
+    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data), options?.slow, true));
   }
 
   deliver(frame: Frame): boolean {

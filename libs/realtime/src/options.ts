@@ -9,6 +9,15 @@ import { z } from 'zod';
 import { LIMIT_SETTINGS } from './limit-options.js';
 import { count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './setting-kinds.js';
 
+/** A way to connect. */
+export type TransportName = 'websocket' | 'sse' | 'polling';
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+
 /** The table. Its order is the order of the docs. */
 export const SETTINGS = {
   enabled: flag('REALTIME_ENABLED', true, 'Off: upgrades get 404 and `RealtimeServer` delivers to nobody.'),
@@ -29,6 +38,14 @@ export const SETTINGS = {
     about: 'The path of a gateway with hooks that names none itself.',
     read: (text: string) => text,
   } satisfies Setting<string>,
+  transports: {
+    env: 'REALTIME_TRANSPORTS',
+    fallback: ['websocket', 'sse', 'polling'],
+    schema: z.array(z.enum(['websocket', 'sse', 'polling'])).min(1),
+    allowed: 'a comma-separated list of websocket, sse and polling',
+    about: 'The transports that gateways speak on their path.',
+    read: list,
+  } satisfies Setting<TransportName[]> as Setting<readonly TransportName[]>,
   heartbeatPingInterval: seconds(
     'REALTIME_HEARTBEAT_PING_INTERVAL',
     25,
@@ -65,6 +82,14 @@ export const SETTINGS = {
     0.001,
     'How long a shutdown waits for running hooks and closing connections before it cuts them.',
   ),
+  graceTime: seconds(
+    'REALTIME_GRACE_TIME',
+    15,
+    0.001,
+    'How long a polling or SSE connection lives without a request before it is closed.',
+  ),
+  pollHold: seconds('REALTIME_POLL_HOLD', 20, 0.001, 'How long a poll without news is held; keep it below 30.'),
+  sseRetry: seconds('REALTIME_SSE_RETRY', 2, 0, 'What an EventSource is told to wait before it comes back.'),
   shutdownBatch: count(
     'REALTIME_SHUTDOWN_BATCH',
     500,
@@ -100,11 +125,7 @@ export const SETTINGS = {
     schema: z.array(z.string().regex(ORIGIN)),
     allowed: 'a comma-separated list of origins: https://app.example.com, https://*.example.com, null, or * for any',
     about: 'Origins that may connect from a browser besides the same origin.',
-    read: (text: string) =>
-      text
-        .split(',')
-        .map((item) => item.trim())
-        .filter(Boolean),
+    read: list,
   } satisfies Setting<string[]> as Setting<readonly string[]>,
   compression: flag('REALTIME_COMPRESSION', false, 'Offers permessage-deflate (RFC 7692); it costs memory and CPU.'),
   compressionThresholdBytes: count(

@@ -53,9 +53,9 @@ function matches(page: Origin, pattern: string): boolean {
   return host.startsWith('*.') ? page.host.endsWith(host.slice(1)) : page.host === host;
 }
 
-/** RFC 6454 §6.2: scheme, `://`, host and an optional port; a browser sends nothing else. */
+/** RFC 6454 §6.2: scheme, `://`, host and an optional port; a browser sends nothing else for a page of the web. */
 function parseOrigin(text: string): Origin | undefined {
-  const found = /^(https?|[a-z][a-z0-9+.-]*):\/\/([^\s/?#@]+)$/i.exec(text);
+  const found = /^(https?):\/\/((?:\[[\da-f:.]+\]|[\w-]+(?:\.[\w-]+)*\.?)(?::\d+)?)$/i.exec(text);
   if (!found) return undefined;
   const scheme = found[1]!.toLowerCase();
   return { scheme, host: withoutDefaultPort(scheme, found[2]!.toLowerCase()) };
@@ -65,4 +65,9 @@ function withoutDefaultPort(scheme: string, host: string): string {
   if (scheme === 'http') return host.replace(/:80$/, '');
   if (scheme === 'https') return host.replace(/:443$/, '');
   return host;
+}
+
+/** A dev server on another port of the same machine is no other site. */
+export function isDevelopment(): boolean {
+  return process.env['NODE_ENV'] !== 'production';
 }

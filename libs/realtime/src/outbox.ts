@@ -14,6 +14,9 @@ import type { Socket } from './transports/transport.js';
 /** Bytes that may wait in the socket itself. It is above the high-water mark of Node's sockets, so `drain` follows. */
 const SOCKET_BYTES = 65_536;
 
+/** What a message that waits costs beside its payload, in bytes: without it, empty ones would wait without a bound. */
+const MESSAGE_COST = 128;
+
 /** The event that tells a client how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';
 
@@ -66,13 +69,11 @@ export class Outbox {
     if (this.behindSince === 0) return;
     while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
     if (this.waiting.length > 0) return;
-    const count = this.lost;
     this.settle();
-    if (count > 0) this.write(new Frame(encodeEnvelope(DROPPED_EVENT, { count })));
     this.owner.caughtUp();
   }
 
-  /** Before a close frame: what waits goes first. */
+  /** Before a close frame: what waits goes first, and what was lost is told. */
   flush(): void {
     while (this.waiting.length > 0) this.write(this.take());
     this.settle();
@@ -81,6 +82,7 @@ export class Outbox {
   /** Forgets what waits. */
   clear(): void {
     while (this.waiting.length > 0) this.take();
+    this.lost = 0;
     this.settle();
   }
 
@@ -102,15 +104,16 @@ export class Outbox {
     if (bound && !this.makeRoom(frame, bound)) return false;
     this.waiting.push(frame);
     this.waitingBytes += frame.size;
-    this.host.slowConsumers.bytes += frame.size;
+    this.host.slowConsumers.bytes += frame.size + MESSAGE_COST;
     return true;
   }
 
   /** @returns the bound that the frame would exceed */
   private boundFor(frame: Frame): 'bufferedBytes' | 'bufferedBytesTotal' | undefined {
     const { maxBufferedBytes, maxBufferedBytesTotal } = this.host.settings;
-    if (this.bytes + frame.size > maxBufferedBytes) return 'bufferedBytes';
-    return this.host.slowConsumers.bytes + frame.size > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
+    const cost = frame.size + MESSAGE_COST;
+    if (this.bytes + this.waiting.length * MESSAGE_COST + cost > maxBufferedBytes) return 'bufferedBytes';
+    return this.host.slowConsumers.bytes + cost > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
   }
 
   /** Does what the policy says. @returns true when the frame may wait */
@@ -144,11 +147,12 @@ export class Outbox {
   private take(): Frame {
     const frame = this.waiting.shift()!;
     this.waitingBytes -= frame.size;
-    this.host.slowConsumers.bytes -= frame.size;
+    this.host.slowConsumers.bytes -= frame.size + MESSAGE_COST;
     return frame;
   }
 
   private settle(): void {
+    if (this.lost > 0) this.write(new Frame(encodeEnvelope(DROPPED_EVENT, { count: this.lost })));
     this.lost = 0;
     this.behindSince = 0;
     this.host.slowConsumers.delete(this);

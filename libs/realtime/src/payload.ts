@@ -31,6 +31,8 @@ export class Frame {
     readonly data: string | Buffer,
     /** What to do with it at a client that is too slow; default: the gateway's policy. */
     readonly slow?: SlowPolicy,
+    /** True for an `{ event, data }` envelope of `emit`; SSE makes a named event of it. */
+    readonly isEnvelope = false,
   ) {}
 
   /**

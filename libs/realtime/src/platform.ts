@@ -3,8 +3,11 @@ import type { PlatformRequest } from './handshake-request.js';
 import type { Admission } from './transports/transport.js';
 import type { UpgradeResponse } from './upgrade-response.js';
 
+/** What a request is admitted with; it takes no place yet. */
+export type Verdict = Omit<Admission, 'release'>;
+
 /** A request that has come through the middleware, with what the platform made of it and its response. */
-export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Admission>;
+export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Verdict>;
 
 /** The HTTP application in front of the hooks. */
 export interface Platform {
@@ -14,9 +17,13 @@ export interface Platform {
    * @param examine called there, once
    * @throws AnsweredError when the application has answered the request itself
    */
-  pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission>;
-  /** What the platform knows of a request that does not pass through it. */
-  describe(request: IncomingMessage): PlatformRequest & object;
+  pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
+  /**
+   * Goes around the middleware, with request and response as the platform makes them.
+   *
+   * @throws AnsweredError when a guard has answered the request itself
+   */
+  bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
   /** The client's address before the request has passed; undefined where only passing tells. */
   addressOf(request: IncomingMessage): string | undefined;
 }

@@ -1,13 +1,13 @@
 /** The HTTP session during `onOpen`: what the hook writes to it must be stored before the client hears anything. */
 import { RealtimeError } from './errors.js';
 
-/** What express-session and @fastify/session give. */
+/** What express-session and @fastify/session give; others return a promise. */
 interface SavableSession {
   save(done: (error?: unknown) => void): unknown;
 }
 
 export class OpenSession {
-  private readonly before: string | undefined;
+  private before: string | undefined;
 
   private constructor(private readonly session: SavableSession) {
     this.before = textOf(session);
@@ -27,17 +27,26 @@ export class OpenSession {
    * @throws RealtimeError `session_not_saved`
    */
   async saveChanges(timeoutMs: number): Promise<void> {
-    if (this.before !== undefined && textOf(this.session) === this.before) return;
+    const now = textOf(this.session);
+    if (now !== undefined && now === this.before) return;
+    this.before = now;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`The store took longer than ${timeoutMs} ms`)), timeoutMs);
+    });
+    try {
+      await Promise.race([this.save(), late]);
+    } catch (cause) {
+      throw new RealtimeError('session_not_saved', 'The session could not be saved after onOpen', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async save(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const failed = (cause?: unknown) => {
-        reject(new RealtimeError('session_not_saved', 'The session could not be saved after onOpen', { cause }));
-      };
-      const timer = setTimeout(failed, timeoutMs);
-      this.session.save((error) => {
-        clearTimeout(timer);
-        if (error) failed(error);
-        else resolve();
-      });
+      const saved = this.session.save((error) => (error ? reject(error as Error) : resolve()));
+      if (saved instanceof Promise) saved.then(() => resolve(), reject);
     });
   }
 }

@@ -12,7 +12,8 @@ const CHECK_MS = 1000;
 export class SlowConsumers {
   /** Bytes that wait for all of them, apart from what is in their sockets. */
   bytes = 0;
-  private readonly behind = new Set<Behind>();
+  /** Each with whether it was too slow already: only reported, it is counted once. */
+  private readonly behind = new Map<Behind, boolean>();
   private timer?: NodeJS.Timeout;
 
   /** @param maxSeconds how long a client may be behind; 0 is for ever */
@@ -26,7 +27,7 @@ export class SlowConsumers {
   }
 
   add(consumer: Behind): void {
-    this.behind.add(consumer);
+    this.behind.set(consumer, false);
     if (this.maxSeconds === 0 || this.timer) return;
     this.timer = setInterval(() => this.check(), Math.min(CHECK_MS, this.maxSeconds * 250));
     this.timer.unref();
@@ -43,8 +44,9 @@ export class SlowConsumers {
 
   private check(): void {
     const now = performance.now();
-    for (const consumer of this.behind) {
-      if (now - consumer.behindSince < this.maxSeconds * 1000) continue;
+    for (const [consumer, wasTooSlow] of this.behind) {
+      if (wasTooSlow || now - consumer.behindSince < this.maxSeconds * 1000) continue;
+      this.behind.set(consumer, true);
       if (this.limits.reached('slowTime', `behind=${((now - consumer.behindSince) / 1000).toFixed(1)}s`)) {
         consumer.tooSlow(`behind for ${this.maxSeconds}s`);
       }

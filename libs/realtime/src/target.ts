@@ -59,7 +59,7 @@ export class Target {
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `too_big` as `push`
    */
   async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
-    await this.pushFrame(new Frame(encodeEnvelope(event, data), options?.slow));
+    await this.pushFrame(new Frame(encodeEnvelope(event, data), options?.slow, true));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` */

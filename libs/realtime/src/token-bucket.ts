@@ -22,12 +22,6 @@ export class TokenBucket {
     return true;
   }
 
-  /** True when nothing was taken lately. */
-  get isFull(): boolean {
-    this.refill();
-    return this.tokens >= this.burst;
-  }
-
   private refill(): void {
     const now = performance.now();
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) / 1000) * this.perSecond);

@@ -1,9 +1,6 @@
-/** Work that is under way with a deadline: what comes after it, or after it was refused, is given back. */
+/** Work that is under way with a deadline: what comes after it, or after it was refused, is nothing to anybody. */
 export class Unfinished<T> {
   private readonly refusals = new Set<(error: Error) => void>();
-
-  /** @param giveBack called with a result that nobody waits for any more */
-  constructor(private readonly giveBack: (result: T) => void) {}
 
   get size(): number {
     return this.refusals.size;
@@ -26,8 +23,8 @@ export class Unfinished<T> {
       };
       const timer = setTimeout(() => refuse(late()), timeoutMs);
       this.refusals.add(refuse);
-      task().then(
-        (result) => (settle() ? resolve(result) : this.giveBack(result)),
+      attempt(task).then(
+        (result) => (settle() ? resolve(result) : undefined),
         (error: unknown) => (settle() ? reject(error as Error) : undefined),
       );
     });
@@ -37,4 +34,9 @@ export class Unfinished<T> {
   refuseAll(error: Error): void {
     for (const refuse of this.refusals) refuse(error);
   }
+}
+
+/** A throw is a rejection too: nothing may stay under way for ever. */
+async function attempt<T>(task: () => Promise<T>): Promise<T> {
+  return task();
 }

@@ -6,7 +6,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { refusal } from './handshake.js';
+import { refusal } from './refusals.js';
 import { splitTarget } from './handshake-request.js';
 import { writeRefusal } from './refusal-writer.js';
 

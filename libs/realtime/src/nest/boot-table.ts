@@ -1,4 +1,4 @@
-import { isDevelopment } from '../handshake.js';
+import { isDevelopment } from '../origin.js';
 import { bytesField } from '../log.js';
 import type { RealtimeSettings } from '../settings.js';
 

@@ -1,17 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Connection } from '../connection.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import type { Gateway } from '../hooks.js';
-import { errorField, stackOf } from '../log.js';
-import type { Message } from '../message.js';
 import { compilePath, type PathRules } from '../paths.js';
-import { asMessageError } from './exception-frame.js';
+import { Enhancers } from './enhancers.js';
 import type { FoundGateway } from './gateway.explorer.js';
 import { HookInvoker, type Hooks } from './hook.invoker.js';
-import { MessageRouter, type Report } from './message.router.js';
+import { MessageFaults } from './message.faults.js';
+import { MessageRouter } from './message.router.js';
 import { type MessageRoute, MessageRoutes } from './message.routes.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
-import { MessageError } from '../errors.js';
+import { nodeRequest } from './verify-client.js';
 
 /**
  * Makes of the gateway classes on one path the one Gateway that the engine calls. At most one of them has hooks; Nest's
@@ -19,12 +19,17 @@ import { MessageError } from '../errors.js';
  */
 @Injectable()
 export class GatewayCompiler {
+  private readonly faults: MessageFaults;
+
   constructor(
     @Inject(HookInvoker) private readonly invoker: HookInvoker,
     @Inject(MessageRoutes) private readonly routes: MessageRoutes,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
     @Inject(Engine) private readonly engine: Engine,
-  ) {}
+    @Inject(Enhancers) private readonly enhancers: Enhancers,
+  ) {
+    this.faults = new MessageFaults(engine);
+  }
 
   /** @throws OptionsError when two gateways with hooks are on one path */
   compile(found: readonly FoundGateway[], rules: PathRules): Gateway[] {
@@ -45,57 +50,80 @@ export class GatewayCompiler {
       const names = `${hooked.name} and ${another.name}`;
       throw new OptionsError(`${names} both have hooks on the path ${path}: give one of them another path`);
     }
-    const name = gateways.map((gateway) => gateway.name).join(' + ');
     const hooks: Hooks = hooked ? this.invoker.compile(hooked) : {};
     return {
-      name,
+      name: gateways.map((gateway) => gateway.name).join(' + '),
       // A Nest gateway is not a route of the HTTP application, as ever
       answersGet: hooked !== undefined,
       middleware: hooked?.middleware ?? false,
       keepContext: hooked?.keepContext ?? false,
+      slowConsumer: hooked?.slowConsumer,
+      guard: this.guard(gateways),
       ...hooks,
-      ...this.lifecycle(hooks, gateways),
+      onOpen: this.open(hooks, gateways),
       onMessage: this.messages(hooks, gateways),
+      onClose: this.close(hooks, gateways),
     };
   }
 
-  /** `handleConnection` and `handleDisconnect`, after the hooks of the same moment. */
-  private lifecycle(hooks: Hooks, gateways: readonly FoundGateway[]): Pick<Gateway, 'onOpen' | 'onClose'> {
-    const connecting = gateways.filter(({ instance }) => instance.handleConnection);
-    const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
-    const { onOpen, onClose } = hooks;
-    return {
-      onOpen:
-        connecting.length === 0
-          ? onOpen
-          : async (connection, request) => {
-              await onOpen?.(connection, request);
-              for (const { instance } of connecting) await instance.handleConnection!(connection, request.raw);
-            },
-      onClose:
-        disconnecting.length === 0
-          ? onClose
-          : async (connection, close) => {
-              await onClose?.(connection, close);
-              for (const { instance } of disconnecting) await instance.handleDisconnect!(connection, close.code);
-            },
+  private guard(gateways: readonly FoundGateway[]): Gateway['guard'] {
+    const guards = gateways.map((gateway) => this.invoker.guard(gateway)).filter((guard) => guard !== undefined);
+    if (guards.length === 0) return undefined;
+    return async (request, response) => {
+      for (const guard of guards) await guard(request, response);
     };
+  }
+
+  /** `handleConnection`, after the hook of the same moment; request-scoped gateways are made here. */
+  private open({ onOpen }: Hooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
+    const connecting = gateways.filter(({ instance, scoped }) => instance.handleConnection ?? scoped);
+    if (connecting.length === 0) return onOpen;
+    return async (connection, request) => {
+      await onOpen?.(connection, request);
+      for (const gateway of connecting) {
+        const instance = await this.instanceFor(gateway, connection);
+        await instance.handleConnection?.(connection, nodeRequest(request.raw));
+      }
+    };
+  }
+
+  /** `handleDisconnect`, after the hook: all of them, also when one fails; the first failure is thrown. */
+  private close({ onClose }: Hooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
+    const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
+    const isScoped = gateways.some((gateway) => this.enhancers.scope.isNeeded(gateway));
+    if (disconnecting.length === 0 && !isScoped) return onClose;
+    return async (connection, close) => {
+      const disconnect = disconnecting.map((gateway) => async () => {
+        const instance = await this.instanceFor(gateway, connection);
+        await instance.handleDisconnect!(connection, close.code);
+      });
+      await inTurn([async () => onClose?.(connection, close), ...disconnect]);
+      this.enhancers.scope.leave(connection);
+    };
+  }
+
+  private async instanceFor(gateway: FoundGateway, connection: Connection): Promise<FoundGateway['instance']> {
+    return gateway.scoped ? (await this.enhancers.scope.enter(gateway, connection)).instance : gateway.instance;
   }
 
   private messages({ onMessage }: Hooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
-    const routes = new Map<string, MessageRoute>();
-    for (const gateway of gateways) for (const [event, route] of this.routes.of(gateway)) routes.set(event, route);
-    if (routes.size === 0 && onMessage) return onMessage;
-    const parse = (message: Message) => this.adapter.parse(message);
-    const router = new MessageRouter(routes, onMessage, parse, this.report);
+    const routes = new Map<unknown, MessageRoute[]>();
+    for (const gateway of gateways) {
+      for (const [event, route] of this.routes.of(gateway)) routes.set(event, [...(routes.get(event) ?? []), route]);
+    }
+    const router = new MessageRouter(
+      routes,
+      onMessage,
+      (message) => this.adapter.parse(message),
+      this.faults,
+      this.engine,
+    );
     return (connection, message) => router.receive(connection, message);
   }
+}
 
-  /** A client's own mistake is no fault of the server's: it is not logged with a stack. */
-  private readonly report: Report = (connection, event, error) => {
-    if (asMessageError(error) instanceof MessageError) return;
-    const at = `id=${connection.id} event=${errorField(event)}`;
-    this.engine.counters.hookErrors++;
-    this.engine.log.error(`WebSocket message method failed ${at} error=${errorField(error)}`, stackOf(error));
-  };
+async function inTurn(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const task of tasks) await task().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }

@@ -1,16 +1,23 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
 import type { Connection } from '../connection.js';
 import { OptionsError } from '../errors.js';
-import type { OnClose, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
+import type { OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
+import type { SlowPolicy } from '../payload.js';
 import type { RealtimeGatewayOptions } from './gateway-options.js';
 import { GatewayPaths } from './gateway.paths.js';
+import type { VerifyClient } from './verify-client.js';
+
+type Hooks = OnHandshake & OnAuthenticate & OnOpen & OnMessage & OnDrain & OnClose;
 
 /** A gateway of the application as it was found. */
 export interface FoundGateway {
   readonly name: string;
-  readonly instance: Partial<OnHandshake & OnOpen & OnMessage & OnClose & NestHooks>;
+  /** The one instance; of a request-scoped gateway only what it has of its prototype. */
+  readonly instance: Partial<Hooks & NestHooks>;
+  /** Given, it is request-scoped, itself or through what it injects. */
+  readonly scoped?: { readonly token: Type; readonly id: string; readonly isDurable: boolean };
   /** Where Nest looks up its guards, pipes, interceptors and filters. */
   readonly moduleKey: string;
   /** Its paths as clients see them: global prefix and version included where it has hooks. */
@@ -19,6 +26,8 @@ export interface FoundGateway {
   readonly middleware: boolean;
   readonly keepContext: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
+  readonly slowConsumer?: SlowPolicy;
+  readonly verifyClient?: VerifyClient;
 }
 
 /** The lifecycle methods of Nest's own gateways. */
@@ -27,7 +36,20 @@ export interface NestHooks {
   handleDisconnect(client: Connection, reason: unknown): unknown;
 }
 
-const HOOKS = ['onHandshake', 'onOpen', 'onMessage', 'onClose'] as const;
+const HOOKS = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'] as const;
+
+/** What of `@WebSocketGateway(options)` means something here, `ws`'s own `verifyClient` included. */
+type Options = RealtimeGatewayOptions & { readonly slowConsumer?: SlowPolicy; readonly verifyClient?: VerifyClient };
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
+  'path',
+  'version',
+  'middleware',
+  'guards',
+  'keepContext',
+  'slowConsumer',
+  'verifyClient',
+]);
 
 type Wrapper =
   ReturnType<ReturnType<ModulesContainer['values']> extends Iterable<infer M> ? () => M : never> extends {
@@ -39,6 +61,8 @@ type Wrapper =
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
 export class GatewayExplorer {
+  private readonly logger = new Logger('Realtime');
+
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(GatewayPaths) private readonly paths: GatewayPaths,
@@ -66,26 +90,49 @@ export class GatewayExplorer {
     const metatype = wrapper.metatype as { name: string; prototype: object };
     const { name } = metatype;
     const hasHooks = HOOKS.some((hook) => hook in metatype.prototype);
-    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as RealtimeGatewayOptions;
+    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as Options;
     const port = Reflect.getMetadata(PORT_METADATA, metatype) as number | undefined;
-    if (hasHooks) requireUsable(name, wrapper, port);
-    else if (port) return undefined;
+    if (port && !hasHooks) return undefined;
     const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
     const instance = wrapper.instance as FoundGateway['instance'];
-    const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat();
-    return { name, instance, moduleKey, paths, hasHooks, middleware, keepContext, guards };
+    const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
+    const scoped = scopeOf(wrapper);
+    const facts = { name, instance, scoped, moduleKey, paths, hasHooks, middleware, keepContext, guards };
+    requireUsable(facts, port);
+    this.warnOfOptions(name, options);
+    return { ...facts, slowConsumer: options.slowConsumer, verifyClient: options.verifyClient };
+  }
+
+  /** Options of `ws` and Socket.IO, some of which are bounds: that they do nothing must not go unnoticed. */
+  private warnOfOptions(name: string, options: Options): void {
+    const unknown = Object.keys(options).filter((option) => !KNOWN_OPTIONS.has(option));
+    if (unknown.length === 0) return;
+    const advice = 'the REALTIME_* settings stand in their place (docs/gateways.md)';
+    this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here, ${advice}`);
   }
 }
 
-function requireUsable(name: string, wrapper: Wrapper, port: number | undefined): void {
+function scopeOf(wrapper: Wrapper): FoundGateway['scoped'] {
+  if (wrapper.isDependencyTreeStatic()) return undefined;
+  return { token: wrapper.token as Type, id: wrapper.id, isDurable: wrapper.isDependencyTreeDurable() };
+}
+
+/** As WsAdapter reads a path: `chat`, `/chat` and `/chat/` are one. */
+function asWsAdapter(path: string): string {
+  return `/${path}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
+}
+
+function requireUsable({ name, hasHooks, scoped, guards }: FoundGateway, port: number | undefined): void {
   if (port) {
     throw new OptionsError(
       `${name} names port ${port}, but hooks run on the application's own port: use @WebSocketGateway({ path })`,
     );
   }
-  if (wrapper.isDependencyTreeStatic()) return;
+  if (!scoped) return;
+  const what = hasHooks ? 'one instance serves all connections' : 'its guards cannot run at the handshake';
+  if (!hasHooks && guards === 'message') return;
   throw new OptionsError(
-    `${name} is request-scoped, itself or through a provider it injects, but one instance serves all connections: ` +
+    `${name} is request-scoped, itself or through a provider it injects, but ${what}: ` +
       'make it and what it injects singletons, and keep state per connection in connection.data',
   );
 }

@@ -1,18 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PARAM_ARGS_METADATA } from '@nestjs/websockets/constants.js';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { OptionsError } from '../errors.js';
 import type { Awaitable, Gateway } from '../hooks.js';
-import { Message } from '../message.js';
-import { Enhancers, type Method, type Treatment } from './enhancers.js';
-import { asMessageError } from './exception-frame.js';
+import type { Message } from '../message.js';
+import { Enhancers, type Treatment } from './enhancers.js';
 import type { FoundGateway } from './gateway.explorer.js';
-import { asRefusal, HandshakeGuards } from './handshake.guards.js';
+import { asRefusal, type Guard, HandshakeGuards } from './handshake.guards.js';
+import { requireThatAllRun } from './hook.enhancers.js';
+import type { Method } from './method.context.js';
+import { isDeferred } from './replies.js';
+import { askVerifyClient } from './verify-client.js';
 
 /** The hooks of one gateway class, with what Nest puts around them. One that the class does not have is absent. */
-export type Hooks = Pick<Gateway, 'guard' | 'onHandshake' | 'onOpen' | 'onMessage' | 'onClose'>;
+export type Hooks = Pick<Gateway, 'onHandshake' | 'onAuthenticate' | HookName>;
 
-type HookName = 'onOpen' | 'onMessage' | 'onClose';
+type HookName = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+
+/** Outside of a message: guards and pipes have nothing to decide or to change. */
+const NO_MESSAGE: Treatment = { guards: 'none', hasBody: false };
 
 /** Road IN, step 5: guards, pipes, interceptors, the hook, filters. */
 @Injectable()
@@ -22,78 +27,70 @@ export class HookInvoker {
     @Inject(Enhancers) private readonly enhancers: Enhancers,
   ) {}
 
+  /** What decides at the handshake before `onHandshake`: `ws`'s `verifyClient` and the guards. */
+  guard(found: FoundGateway): Guard | undefined {
+    const { verifyClient } = found;
+    const guard = this.guards.compile(found);
+    if (!verifyClient) return guard;
+    return async (request, response) => {
+      await askVerifyClient(verifyClient, request);
+      await guard?.(request, response);
+    };
+  }
+
   /** @throws OptionsError for an enhancer on a hook where it could never run */
   compile(found: FoundGateway): Hooks {
-    requireNone(
-      found,
-      ['onOpen', 'onClose'],
-      ['guards'],
-      'guards decide at the handshake: put them on the class or on onHandshake',
-    );
-    requireNone(
-      found,
-      ['onHandshake'],
-      ['interceptors', 'pipes', 'exceptionFilters'],
-      'at the handshake only guards run',
-    );
+    requireThatAllRun(found, bodyOf(found.instance) !== undefined);
     const { instance } = found;
     return {
-      guard: this.guards.compile(found),
       onHandshake: instance.onHandshake && translated(instance.onHandshake.bind(instance), asRefusal),
-      onOpen: this.hook(found, 'onOpen', { guards: 'none', hasBody: false, alwaysFails: true }),
+      onAuthenticate: instance.onAuthenticate?.bind(instance),
+      onOpen: this.hook(found, 'onOpen', { ...NO_MESSAGE, alwaysFails: true }),
       onMessage: this.message(found),
-      onClose: this.hook(found, 'onClose', { guards: 'none', hasBody: false }),
+      onDrain: this.hook(found, 'onDrain', NO_MESSAGE),
+      onClose: this.hook(found, 'onClose', NO_MESSAGE),
     };
   }
 
   private message(found: FoundGateway): Gateway['onMessage'] {
-    const decode = bodyDecoder(found.instance);
+    const decode = bodyOf(found.instance);
     const guards = found.guards === 'handshake' ? 'own' : 'all';
     const hook = this.hook(found, 'onMessage', { guards, hasBody: decode !== undefined });
-    if (!hook) return undefined;
-    const call: Method = decode
-      ? (connection, message) => hook(connection as never, decode(message as Message) as never)
-      : (hook as Method);
-    return translated(call, asMessageError) as Gateway['onMessage'];
+    if (!hook || !decode) return hook;
+    return (connection, message) => hook(connection, decode(message) as Message);
   }
 
   private hook<N extends HookName>(found: FoundGateway, name: N, treatment: Treatment): Gateway[N] {
-    const { instance, moduleKey } = found;
+    const { instance } = found;
     const hook = instance[name] as Method | undefined;
     if (!hook) return undefined;
-    if (!treatment.hasBody && this.enhancers.isBare(instance, name, treatment.guards))
-      return hook.bind(instance) as never;
-    const wrapped = this.enhancers.wrap(instance, name, moduleKey, treatment);
-    const run: Method = async (...args) => {
-      const result = await wrapped(...args);
+    const isPlain = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, name) === undefined;
+    if (isPlain && this.enhancers.isBare(found, name, treatment.guards)) return hook.bind(instance) as never;
+    const wrapped = this.enhancers.wrap(found, name, treatment);
+    const run: Method = async (connection, subject) => {
+      const result = await wrapped(connection, subject);
       if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
     };
     return run as never;
   }
 }
 
-/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes where it is typed so, else as JSON. */
-function bodyDecoder(instance: object): ((message: Message) => unknown) | undefined {
-  const parameters = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, 'onMessage') as object | undefined;
-  if (!parameters) return undefined;
-  const body = Object.entries(parameters).find(([key]) => key.startsWith('3:'))?.[1] as { index: number } | undefined;
-  const types = Reflect.getMetadata('design:paramtypes', instance, 'onMessage') as unknown[] | undefined;
-  const type = body && types?.[body.index];
-  if (type === String) return (message) => message.text();
-  return type === Buffer || type === Uint8Array ? (message) => message.bytes() : (message) => message.json();
+interface Body {
+  readonly index: number;
+  /** `@MessageBody('property')` */
+  readonly data?: string;
 }
 
-function requireNone(
-  found: FoundGateway,
-  hooks: readonly (HookName | 'onHandshake')[],
-  kinds: readonly string[],
-  why: string,
-) {
-  for (const hook of hooks) {
-    const method: object | undefined = found.instance[hook];
-    const kind = kinds.find((each) => method && Reflect.hasMetadata(`__${each}__`, method));
-    if (kind) throw new OptionsError(`${found.name}.${hook} has ${kind} of its own that would never run: ${why}`);
-  }
+/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes where it is typed so, else as JSON. */
+function bodyOf(instance: object): ((message: Message) => unknown) | undefined {
+  const parameters = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, 'onMessage') as object | undefined;
+  const entries = Object.entries(parameters ?? {}) as [string, Body][];
+  const body = entries.find(([key]) => key.startsWith('3:'))?.[1];
+  if (!body) return undefined;
+  const types = Reflect.getMetadata('design:paramtypes', instance, 'onMessage') as unknown[] | undefined;
+  const type = body.data ? Object : types?.[body.index];
+  if (type === String) return (message) => message.text();
+  return type === Buffer || type === Uint8Array ? (message) => message.bytes() : (message) => message.json();
 }
 
 /** Calls a hook and translates what it throws, now or later. A synchronous hook stays synchronous. */
@@ -107,13 +104,9 @@ function translated<A extends unknown[], R>(
   return (...args: A): Awaitable<R> => {
     try {
       const result = hook(...args);
-      return isThenable(result) ? result.then(undefined, rethrow) : result;
+      return isDeferred(result) ? (result as PromiseLike<R>).then(undefined, rethrow) : result;
     } catch (error) {
       return rethrow(error);
     }
   };
-}
-
-function isThenable<T>(value: Awaitable<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function';
 }

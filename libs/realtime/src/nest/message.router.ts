@@ -1,135 +1,127 @@
-import { asEnvelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
-import { from, isObservable, type Observable, tap } from 'rxjs';
 import type { Connection } from '../connection.js';
 import { MessageError } from '../errors.js';
 import type { Awaitable } from '../hooks.js';
 import type { Message } from '../message.js';
-import { type Cause, exceptionFrame } from './exception-frame.js';
+import type { MessageFaults, RequestId } from './message.faults.js';
 import type { MessageRoute } from './message.routes.js';
+import { asObservable, isDeferred } from './replies.js';
+import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;
 
-/** Reads a message as an envelope; undefined when it is none. The adapter's message parser. */
+/** Reads a message; undefined when it cannot be read, DROPPED when the application's parser wants it unanswered. */
 export type ParseMessage = (message: Message) => unknown;
 
-/** The id of a request, if the client gave one: replies and errors carry it. */
-type RequestId = string | number | undefined;
+/** The application's own message parser gave nothing for it: it is to be ignored. */
+export const DROPPED = Symbol('dropped');
 
-/** What is told of an error that was no client's fault. */
-export type Report = (connection: Connection, event: string, error: unknown) => void;
+/** Longest id that is repeated, in characters. */
+const MAX_ID = 256;
+
+/** An envelope that came in. Events may be numbers, as in `@SubscribeMessage(Opcode.Join)`. */
+interface Request {
+  readonly connection: Connection;
+  readonly event: string | number;
+  readonly data: unknown;
+  readonly id: RequestId;
+  readonly bytes: number;
+}
 
 /**
  * Road IN, step 5: an envelope with a known event goes to its method, anything else to `onMessage`, and where there is
- * none the client is told what was wrong.
+ * none the client is told what was wrong. Methods of several gateways on one path may share an event: all are called.
  */
 export class MessageRouter {
+  private readonly streams: Streams;
+
   constructor(
-    private readonly routes: ReadonlyMap<string, MessageRoute>,
+    private readonly routes: ReadonlyMap<unknown, readonly MessageRoute[]>,
     private readonly onMessage: OnMessage | undefined,
     private readonly parse: ParseMessage,
-    private readonly report: Report,
-  ) {}
-
-  receive(connection: Connection, message: Message): Awaitable<void> {
-    const envelope = asEnvelope(this.parse(message));
-    const route = envelope && this.routes.get(envelope.event);
-    if (envelope && route) return this.call(route, connection, envelope.event, envelope.data, requestId(envelope.id));
-    if (this.onMessage) return this.onMessage(connection, message);
-    if (!envelope) throw new MessageError('bad_envelope', 'Expected JSON of the form { "event": "name", "data": … }');
-    const { event, id } = envelope;
-    const error = new MessageError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 100))} here`);
-    this.send(connection, { event: EXCEPTION_EVENT, data: error.data }, requestId(id));
+    private readonly faults: MessageFaults,
+    host: StreamHost,
+  ) {
+    this.streams = new Streams(host);
   }
 
-  private call(
-    route: MessageRoute,
-    connection: Connection,
-    event: string,
-    data: unknown,
-    id: RequestId,
-  ): Awaitable<void> {
-    const failed = (error: unknown) => this.fail(connection, error, { pattern: event, data }, id);
+  receive(connection: Connection, message: Message): Awaitable<void> {
+    if (this.routes.size === 0 && this.onMessage) return this.hook(connection, message);
+    const value = this.parse(message);
+    const request = asRequest(connection, value, message.size);
+    const routes = request && this.routes.get(request.event);
+    if (request && routes) return routes.length === 1 ? this.call(routes[0]!, request) : this.callAll(routes, request);
+    if (this.onMessage) return this.hook(connection, message);
+    if (value !== DROPPED) this.refuse(connection, request);
+  }
+
+  /** A hook that is synchronous stays so. */
+  private hook(connection: Connection, message: Message): Awaitable<void> {
+    const failed = (error: unknown) => this.faults.tell(connection, error, { hook: 'onMessage' });
     try {
-      const result = route.call(connection, data, event);
-      if (!isDeferred(result)) return this.reply(connection, event, result, id);
-      const done = this.settle(result, route, connection, event, id, failed);
-      return done.catch(failed);
+      const result = this.onMessage!(connection, message);
+      return isDeferred(result) ? Promise.resolve(result).catch(failed) : undefined;
     } catch (error) {
       failed(error);
     }
   }
 
-  private async settle(
-    result: unknown,
-    route: MessageRoute,
-    connection: Connection,
-    event: string,
-    id: RequestId,
-    failed: (error: unknown) => void,
-  ): Promise<void> {
-    const value = await result;
-    const stream = asObservable(value);
-    if (!stream) {
-      this.reply(connection, event, value, id);
-      return;
+  private refuse(connection: Connection, request: Request | undefined): void {
+    const isNamed = typeof request?.event === 'string';
+    const error = isNamed
+      ? new MessageError('unknown_event', `There is no event ${JSON.stringify(request.event.slice(0, 100))} here`)
+      : new MessageError('bad_envelope', 'Expected JSON of the form { "event": "name", "data": … }');
+    this.faults.tell(connection, error, { id: request?.id });
+  }
+
+  private async callAll(routes: readonly MessageRoute[], request: Request): Promise<void> {
+    for (const route of routes) await this.call(route, request);
+  }
+
+  private call(route: MessageRoute, request: Request): Awaitable<void> {
+    try {
+      const result = route.call(request.connection, request.data, request.event);
+      return isDeferred(result) ? this.settle(route, request, result) : this.reply(request, result);
+    } catch (error) {
+      this.fail(request, error);
     }
-    const replies = stream.pipe(tap((item) => this.reply(connection, event, item, id)));
-    const ended = untilClosed(replies, connection);
-    if (route.isStream) void ended.catch(failed);
-    else await ended;
   }
 
-  /** Nothing is sent for nothing; a reply after the end is dropped. */
-  private reply(connection: Connection, event: string, value: unknown, id: RequestId): void {
-    if (value === undefined || value === null) return;
-    const isObject = typeof value === 'object' && !Array.isArray(value);
-    this.send(connection, isObject || id === undefined ? value : { event, data: value }, id);
+  private async settle(route: MessageRoute, request: Request, deferred: unknown): Promise<void> {
+    try {
+      const value = await deferred;
+      const items = asObservable(value);
+      const reply = (item: unknown) => this.reply(request, item);
+      if (!items) reply(value);
+      else if (route.isStream) {
+        this.streams.run(request.connection, items, reply, (error) => this.fail(request, error));
+      } else {
+        await this.streams.drain(request.connection, items, reply);
+      }
+    } catch (error) {
+      this.fail(request, error);
+    }
   }
 
-  private fail(connection: Connection, error: unknown, cause: Cause, id: RequestId): void {
-    this.report(connection, cause.pattern, error);
-    this.send(connection, { event: EXCEPTION_EVENT, data: exceptionFrame(error, cause) }, id);
+  /** Nothing is sent for nothing; a reply after the end is dropped. With an id the reply is always an envelope. */
+  private reply({ connection, event, id }: Request, value: unknown): void {
+    if (value === undefined || value === null || connection.readyState !== 1) return;
+    if (id === undefined) connection.send(JSON.stringify(value));
+    else connection.send(JSON.stringify({ ...(isEnvelope(value) ? value : { event, data: value }), id }));
   }
 
-  private send(connection: Connection, value: unknown, id: RequestId): void {
-    connection.send(JSON.stringify(id === undefined ? value : { ...(value as object), id }));
+  private fail({ connection, event, data, id, bytes }: Request, error: unknown): void {
+    this.faults.tell(connection, error, { cause: { pattern: event, data }, id, bytes });
   }
 }
 
-function requestId(id: unknown): RequestId {
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+function asRequest(connection: Connection, value: unknown, bytes: number): Request | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const { event, data, id } = value as Record<string, unknown>;
+  if (typeof event !== 'string' && typeof event !== 'number') return undefined;
+  const isId = typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_ID);
+  return { connection, event, data, id: isId ? id : undefined, bytes };
 }
 
-function isDeferred(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return 'then' in value || isObservable(value) || Symbol.asyncIterator in value;
-}
-
-function asObservable(value: unknown): Observable<unknown> | undefined {
-  if (isObservable(value)) return value;
-  const isIterable = typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-  return isIterable ? from(value as AsyncIterable<unknown>) : undefined;
-}
-
-/** Subscribes until the Observable ends or the connection does; the rest of it is then not wanted. */
-function untilClosed(source: Observable<unknown>, connection: Connection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (connection.signal.aborted) return resolve();
-    const end = () => {
-      subscription.unsubscribe();
-      resolve();
-    };
-    const forget = () => connection.signal.removeEventListener('abort', end);
-    connection.signal.addEventListener('abort', end, { once: true });
-    const subscription = source.subscribe({
-      error: (error: unknown) => {
-        forget();
-        reject(error as Error);
-      },
-      complete: () => {
-        forget();
-        resolve();
-      },
-    });
-  });
+function isEnvelope(value: unknown): value is object {
+  return typeof value === 'object' && typeof (value as { event?: unknown }).event === 'string';
 }

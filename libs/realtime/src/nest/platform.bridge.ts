@@ -3,7 +3,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Engine } from '../engine.js';
 import type { PathRules } from '../paths.js';
+import type { Door } from './platforms/http-platform.js';
 import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './platforms/express.js';
+import type { Requests } from '../transports/requests.js';
 import { FastifyPlatform } from './platforms/fastify.js';
 
 /** How Express reads paths; for an application without a platform of ours. */
@@ -29,11 +31,16 @@ export class PlatformBridge {
   }
 
   /** @returns how the platform reads paths */
-  open(engine: Engine): PathRules {
+  open(engine: Engine, requests: Requests): PathRules {
     const http = this.host.httpAdapter;
     const type = this.server && http.getType();
-    if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, engine, this.mark);
-    else if (type === 'fastify') this.platform = new FastifyPlatform(http, engine);
+    const door: Door = {
+      answersGet: (path) => engine.answersGet(path),
+      probe: (node, raw, response) => engine.probe(node, raw, response),
+      request: (visit) => requests.handle(visit),
+    };
+    if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, door, this.mark);
+    else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
     else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
     if (this.platform) engine.standBehind(this.platform);
     return this.platform?.rules ?? DEFAULT_RULES;

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
+import { OptionsError } from '../errors.js';
 import type { Message } from '../message.js';
 import { RealtimeServer } from '../server.js';
+import { DROPPED } from './message.router.js';
 
 /**
  * Makes `@WebSocketGateway()` classes run on this module's engine with no line in `main.ts`. Nest asks it for one
@@ -18,21 +20,28 @@ export class RealtimeAdapter extends WsAdapter {
   }
 
   /**
-   * Reads a message as an envelope, with the application's message parser if it set one (`setMessageParser`).
+   * Reads a message with the application's message parser if it set one (`setMessageParser`), else as JSON.
    *
-   * @returns undefined when it is none
+   * @returns undefined when it cannot be read; DROPPED when the application's parser gave nothing for it
    */
   parse(message: Message): unknown {
     try {
       if (this.messageParser === this.defaultParser) return message.json();
-      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never);
+      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never) || DROPPED;
     } catch {
       return undefined;
     }
   }
 
+  /** @throws OptionsError for a namespace, which only Socket.IO has */
   override create(port: number, options?: Record<string, unknown>): unknown {
-    return port === 0 ? this.server : super.create(port, options as never);
+    if (port !== 0) return super.create(port, options as never);
+    if (options?.namespace) {
+      throw new OptionsError(
+        `A gateway has the namespace ${String(options.namespace)}, which only Socket.IO knows: use { path } instead`,
+      );
+    }
+    return this.server;
   }
 
   override bindClientConnect(server: unknown, callback: (...args: unknown[]) => void): void {

@@ -14,6 +14,9 @@ import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import { HeaderDeadline } from '../header-deadline.js';
 import { RealtimeSettings } from '../settings.js';
+import { PollingTransport } from '../transports/polling.js';
+import { Requests } from '../transports/requests.js';
+import { SseTransport } from '../transports/sse.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { UpgradeTap } from '../upgrade-tap.js';
 import { bootTable } from './boot-table.js';
@@ -51,7 +54,7 @@ export class RealtimeLifecycle
     this.gateways = this.explorer.find();
     if (!this.hasOurAdapter()) return;
     const { server } = this.bridge;
-    const compiled = this.compiler.compile(this.gateways, this.bridge.open(this.engine));
+    const compiled = this.compiler.compile(this.gateways, this.bridge.open(this.engine, this.requests()));
     for (const gateway of compiled) this.engine.bind(gateway);
     if (!server) return;
     this.bridge.mount(compiled.filter(({ answersGet }) => answersGet).map(({ path }) => path));
@@ -88,6 +91,13 @@ export class RealtimeLifecycle
     this.forgetSignals();
     this.tap?.detach();
     this.deadline?.stop();
+  }
+
+  private requests(): Requests {
+    return new Requests(this.engine, this.settings, [
+      new SseTransport(this.settings),
+      new PollingTransport(this.settings),
+    ]);
   }
 
   /** @throws OptionsError when hooks would never run because the application chose another adapter */

@@ -6,10 +6,12 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from '../close-info.js';
-import type { HandshakeRequest } from '../handshake-request.js';
+import type { HandshakeRequest, PlatformRequest } from '../handshake-request.js';
 import type { Gateway, Identity } from '../hooks.js';
 import type { Frame } from '../payload.js';
+import type { OpenSession } from '../session.js';
 import type { UpgradeResponse } from '../upgrade-response.js';
+import type { Answer } from './answer.js';
 
 /** The wire under a connection. No method may throw. */
 export interface Socket {
@@ -53,6 +55,8 @@ export interface Admission {
   readonly identity: Identity;
   /** The async context (AsyncLocalStorage) in which it was admitted; `onOpen` runs in it. */
   readonly scope: AsyncResource;
+  /** The HTTP session as middleware left it; what hooks write to it is saved. */
+  readonly session?: OpenSession;
   /** MUST be called when the request will not become a connection after all. */
   release(): void;
 }
@@ -63,6 +67,21 @@ export interface Gate {
   serves(path: string): boolean;
   /** @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it already */
   admit(upgrade: UpgradeResponse): Promise<Admission>;
+  /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
+  admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission>;
+  /**
+   * Asks origin and guards about a further request of a connection.
+   *
+   * @returns whom the request belongs to, as `ownerOf`
+   * @throws what the platform should answer
+   */
+  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string>;
+  /** Whom a request belongs to by what the application says: user, else session, else credential. */
+  ownerOf(request: HandshakeRequest): string;
+  /** Sets the CORS headers for an origin that may connect. */
+  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void;
+  /** Tells whether the gateway of a request speaks a transport. */
+  speaks(node: IncomingMessage, transport: string): boolean;
   open(admission: Admission, socket: Socket, transport: string): Sink;
 }
 

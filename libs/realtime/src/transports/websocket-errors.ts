@@ -23,7 +23,7 @@ export function brokenRule(error: Error): BrokenRule | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (!code?.startsWith('WS_ERR_')) return undefined;
   const limit = LIMITS.get(code);
-  if (limit) return { code: limit[0], initiator: 'limit', limit: limit[1] };
+  if (limit) return { code: limit[0], initiator: 'limit', limit: /chunks/.test(error.message) ? 'chunks' : limit[1] };
   return { code: code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002, initiator: 'error' };
 }
 

@@ -8,16 +8,30 @@ const MASKED = 0x80;
 const LENGTH = 0x7f;
 const FIRST_CONTROL_OPCODE = 0x8;
 
+/** What a scanner counts the excess over; ws itself closes at these bounds, unless they are only reported. */
+export interface ScannerBounds {
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
+}
+
 export class FrameScanner {
   /** Control frames since the start. */
   controls = 0;
   /** Messages since the start whose last frame has come. */
   finished = 0;
+  /** Messages since the start that had more fragments than the bound. */
+  tooFragmented = 0;
+  /** Frames since the start that came in more chunks than the bound. */
+  tooSpread = 0;
   /** Fragments of the message that is under way. */
-  fragments = 0;
+  private fragments = 0;
+  /** Chunks that the frame under way is spread over. */
+  private chunks = 0;
   private rest?: Buffer;
   private skip = 0;
   private isLast = true;
+
+  constructor(private readonly bounds: ScannerBounds) {}
 
   /** A message has begun and its last byte has not come. */
   get isUnfinished(): boolean {
@@ -34,6 +48,7 @@ export class FrameScanner {
         this.skip -= step;
         at += step;
         if (this.skip === 0) this.endFrame();
+        else this.countChunk();
         continue;
       }
       const header = headerLength(bytes, at);
@@ -49,12 +64,17 @@ export class FrameScanner {
   private beginFrame(bytes: Buffer, at: number): void {
     const first = bytes[at]!;
     this.skip = payloadLength(bytes, at);
+    this.chunks = 0;
     if ((first & OPCODE) >= FIRST_CONTROL_OPCODE) this.controls++;
     else {
       this.isLast = (first & FINAL) !== 0;
-      this.fragments++;
+      if (++this.fragments === this.bounds.maxFragments + 1) this.tooFragmented++;
     }
     if (this.skip === 0) this.endFrame();
+  }
+
+  private countChunk(): void {
+    if (++this.chunks === this.bounds.maxBufferedChunks + 1) this.tooSpread++;
   }
 
   private endFrame(): void {

@@ -13,15 +13,23 @@ import { brokenRule, reasonOf } from './websocket-errors.js';
 import { encodeFrame } from './websocket-frame.js';
 import { FrameScanner } from './websocket-scanner.js';
 
+/** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
+const SLACK = 131_072;
+
 export class WebSocketSocket implements Socket {
   private isCorked = false;
   private readonly isCompressed: boolean;
-  private readonly scanner = new FrameScanner();
+  private readonly scanner: FrameScanner;
+  /** What the scanner had counted when it was last looked at. */
   private controls = 0;
+  private tooFragmented = 0;
+  private tooSpread = 0;
   private controlRate?: TokenBucket;
   private messageTimer?: NodeJS.Timeout;
   /** Messages finished when the timer was set. */
   private timedAfter = 0;
+  /** This side has not read since the timer was set: that the message is unfinished is nobody's fault. */
+  private wasPaused = false;
   private sink!: Sink;
 
   constructor(
@@ -30,6 +38,7 @@ export class WebSocketSocket implements Socket {
     private readonly settings: RealtimeSettings,
     private readonly limits: Limits,
   ) {
+    this.scanner = new FrameScanner(settings);
     this.isCompressed = webSocket.extensions.includes('permessage-deflate');
   }
 
@@ -64,6 +73,7 @@ export class WebSocketSocket implements Socket {
     scanner.scan(chunk);
     this.sink.alive();
     if (scanner.controls !== this.controls) this.countControls(scanner.controls - this.controls);
+    if (this.limits.isReportOnly) this.report();
     if (scanner.isUnfinished) this.timeMessage();
   }
 
@@ -75,20 +85,28 @@ export class WebSocketSocket implements Socket {
 
   private countControls(count: number): void {
     this.controls += count;
-    const { maxControlRate } = this.settings;
+    const { maxControlRate, maxBufferedBytes: max } = this.settings;
+    // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
+    if (this.bufferedBytes > max + SLACK)
+      this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
     if (maxControlRate === 0) return;
     this.controlRate ??= new TokenBucket(maxControlRate);
     if (!this.controlRate.take(count)) this.enforce('controlRate', 4002, 'too many control frames');
   }
 
+  /** What ws does not enforce, because it is only reported. */
+  private report(): void {
+    const { tooFragmented, tooSpread } = this.scanner;
+    for (; this.tooFragmented < tooFragmented; this.tooFragmented++) this.limits.reached('fragments', 'code=1008');
+    for (; this.tooSpread < tooSpread; this.tooSpread++) this.limits.reached('chunks', 'code=1008');
+  }
+
   /** One timer, set again only when it finds another message under way than the one it was set for. */
   private timeMessage(): void {
     const { messageTimeout } = this.settings;
-    const { fragments } = this.scanner;
-    if (this.limits.isReportOnly && fragments > this.settings.maxFragments)
-      this.limits.reached('fragments', `fragments=${fragments}`);
     if (messageTimeout === 0 || this.messageTimer) return;
     this.timedAfter = this.scanner.finished;
+    this.wasPaused = this.webSocket.isPaused;
     this.messageTimer = setTimeout(() => this.messageDue(), messageTimeout * 1000);
     this.messageTimer.unref();
   }
@@ -96,7 +114,8 @@ export class WebSocketSocket implements Socket {
   private messageDue(): void {
     this.messageTimer = undefined;
     if (!this.scanner.isUnfinished) return;
-    if (this.scanner.finished === this.timedAfter) this.enforce('messageTime', 1008, 'message not finished in time');
+    const isSame = this.scanner.finished === this.timedAfter;
+    if (isSame && !this.wasPaused) this.enforce('messageTime', 1008, 'message not finished in time');
     else this.timeMessage();
   }
 
@@ -131,6 +150,7 @@ export class WebSocketSocket implements Socket {
   }
 
   pause(): void {
+    this.wasPaused = true;
     this.webSocket.pause();
   }
 

@@ -7,7 +7,7 @@ import type { IncomingMessage, OutgoingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../errors.js';
-import { refusal } from '../handshake.js';
+import { refusal } from '../refusals.js';
 import { BEARER } from '../handshake-request.js';
 import type { Limits } from '../limits.js';
 import { errorField, type Log, stackOf } from '../log.js';
@@ -43,6 +43,7 @@ export class WebSocketTransport implements Transport {
   private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     await previousAnswer(stream);
     checkUpgrade(request);
+    if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off here');
     const upgrade = new UpgradeResponse(request, stream);
     try {
       const admission = await this.gate.admit(upgrade);

@@ -1,7 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
 import type { PathRules } from '../../paths.js';
+import type { Examine, Verdict } from '../../platform.js';
+import type { UpgradeResponse } from '../../upgrade-response.js';
+import type { Answer } from '../../transports/answer.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 type Next = (error?: unknown) => void;
@@ -12,6 +16,7 @@ interface ExpressApplication {
   readonly router: { readonly stack: unknown[] };
   /** The prototype of its requests: `ip`, `host` and `protocol` by its `trust proxy`. */
   readonly request: object;
+  readonly response: object;
   use(middleware: Middleware): void;
   enabled(setting: string): boolean;
 }
@@ -69,21 +74,52 @@ export class ExpressPlatform extends HttpPlatform {
     stack.splice(this.mark.position, 0, stack.pop());
   }
 
-  describe(request: IncomingMessage): PlatformRequest & object {
-    return Object.setPrototypeOf(request, this.app.request) as PlatformRequest & object;
+  bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
+    const response: unknown = Object.setPrototypeOf(upgrade.response, this.app.response);
+    return this.unlessAnswered(upgrade, examine(this.requestOf(upgrade.request), response));
   }
 
   addressOf(request: IncomingMessage): string | undefined {
-    return this.describe(request).ip;
+    return this.requestOf(request).ip;
+  }
+
+  private requestOf(request: IncomingMessage): PlatformRequest & object {
+    return Object.setPrototypeOf(request, this.app.request) as PlatformRequest & object;
   }
 
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
-    const isPlain = request.method === 'GET' && this.door.answersGet(splitTarget(targetOf(request)).path);
-    if (!this.isVisit(request) && !isPlain) {
-      next();
-      return;
-    }
-    const setHeader = (name: string, value: string) => void response.setHeader(name, value);
-    this.arrive(request, request, response, setHeader).then((upgrade) => upgrade.admit(), next);
+    const visit = {
+      node: request,
+      raw: request as IncomingMessage & PlatformRequest,
+      response,
+      answer: new ExpressAnswer(response),
+    };
+    if (this.isVisit(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
+    else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
+    else this.answered(visit).then((isAnswered) => isAnswered || next(), next);
+  }
+}
+
+class ExpressAnswer implements Answer {
+  constructor(private readonly response: ServerResponse) {}
+
+  header(name: string, value: string): void {
+    this.response.setHeader(name, value);
+  }
+
+  send(status: number, body?: string): void {
+    if (this.response.writableEnded) return;
+    this.response.statusCode = status;
+    this.response.end(body);
+  }
+
+  stream(): Writable {
+    this.response.statusCode = 200;
+    this.response.flushHeaders();
+    return this.response;
+  }
+
+  onClose(listener: () => void): void {
+    this.response.once('close', listener);
   }
 }

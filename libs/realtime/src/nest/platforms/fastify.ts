@@ -1,18 +1,27 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { HttpServer } from '@nestjs/common';
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http';
+import { parse } from 'node:querystring';
+import { PassThrough, type Writable } from 'node:stream';
+import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import type { PlatformRequest } from '../../handshake-request.js';
+import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
 import type { PathRules } from '../../paths.js';
+import type { Examine, Verdict } from '../../platform.js';
+import type { UpgradeResponse } from '../../upgrade-response.js';
+import type { Answer } from '../../transports/answer.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 interface FastifyRequest extends PlatformRequest {
   readonly raw: IncomingMessage;
+  readonly log: unknown;
 }
 
 interface FastifyReply {
+  getHeaders(): OutgoingHttpHeaders;
+  readonly raw: ServerResponse;
+  readonly sent: boolean;
   header(name: string, value: string): FastifyReply;
   code(status: number): FastifyReply;
-  send(): FastifyReply;
+  send(body?: unknown): FastifyReply;
 }
 
 interface RouterOptions {
@@ -23,19 +32,37 @@ interface RouterOptions {
 /** The part of a Fastify 5 instance that is used. */
 interface FastifyInstance {
   readonly initialConfig: RouterOptions & { readonly routerOptions?: RouterOptions };
+  readonly log: unknown;
 }
+
+type NewRequest = new (
+  id: string,
+  params: object,
+  raw: IncomingMessage,
+  query: object,
+  log: unknown,
+  context: undefined,
+) => FastifyRequest;
+type NewReply = new (raw: ServerResponse, request: FastifyRequest, log: unknown) => FastifyReply;
 
 /** Fastify: the door is a route of its own, so hooks and plugins run as for a controller's. */
 export class FastifyPlatform extends HttpPlatform {
+  private readonly instance: FastifyInstance;
+  private readonly Request?: NewRequest;
+  private readonly Reply?: NewReply;
+
   constructor(
     private readonly http: HttpServer,
     door: Door,
   ) {
     super(http.getHttpServer() as Server, door);
+    this.instance = http.getInstance() as FastifyInstance;
+    this.Request = classOf(this.instance, 'fastify.Request');
+    this.Reply = classOf(this.instance, 'fastify.Reply');
   }
 
   get rules(): PathRules {
-    const { initialConfig } = this.http.getInstance() as FastifyInstance;
+    const { initialConfig } = this.instance;
     const router: RouterOptions = { ...initialConfig, ...initialConfig.routerOptions };
     return { isCaseSensitive: router.caseSensitive ?? true, isStrict: !router.ignoreTrailingSlash };
   }
@@ -44,32 +71,84 @@ export class FastifyPlatform extends HttpPlatform {
     for (const path of paths) this.addRoute(path);
   }
 
-  /** Fastify makes its request object on its way in; without it the socket's own address is what is known. */
-  describe(request: IncomingMessage): PlatformRequest & object {
-    return request;
+  async bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
+    const { request, response } = upgrade;
+    const { Reply } = this;
+    const raw = this.requestOf(request);
+    if (!raw || !Reply) return this.unlessAnswered(upgrade, examine(request, response));
+    const reply = new Reply(response, raw, raw.log);
+    try {
+      return await this.unlessAnswered(upgrade, examine(raw, reply));
+    } finally {
+      if (!response.headersSent) response.setHeaders(new Map(Object.entries(reply.getHeaders()) as [string, string][]));
+    }
   }
 
-  /** Whether Fastify trusts the proxy is known only to the request object that it makes. */
+  /** Whether Fastify trusts the proxy is known only to the request objects that it makes. */
   addressOf(request: IncomingMessage): string | undefined {
+    const raw = this.requestOf(request);
+    if (raw) return raw.ip;
     return 'x-forwarded-for' in request.headers ? undefined : request.socket.remoteAddress;
   }
 
+  /** As Fastify makes it on the request's way in; here nothing is on its way. */
+  private requestOf(request: IncomingMessage): FastifyRequest | undefined {
+    const { Request } = this;
+    const query = parse(splitTarget(request.url ?? '').query);
+    return Request && new Request('', {}, request, query, this.instance.log, undefined);
+  }
+
   private addRoute(path: string): void {
+    // find-my-way calls a wildcard `*`, path-to-regexp `*name`
+    const route = path.replace(/\*\w+/g, '*');
+    const answer = (request: FastifyRequest, reply: FastifyReply) => this.answer(request, reply);
     try {
-      // find-my-way calls a wildcard `*`, path-to-regexp `*name`
-      this.http.get(path.replace(/\*\w+/g, '*'), (request: FastifyRequest, reply: FastifyReply) =>
-        this.answer(request, reply),
-      );
+      this.http.get(route, answer);
+      this.http.post(route, answer);
+      this.http.delete(route, answer);
+      this.http.options(route, answer);
     } catch (error) {
-      throw new OptionsError(`A gateway and a controller both answer GET ${path}: ${(error as Error).message}`);
+      throw new OptionsError(`A gateway and a controller both answer ${path}: ${(error as Error).message}`);
     }
   }
 
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const setHeader = (name: string, value: string) => void reply.header(name, value);
-    const upgrade = await this.arrive(request.raw, request, reply, setHeader);
-    upgrade.discard();
-    return reply.code(101).send();
+    const visit = { node: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
+    if (this.isVisit(request.raw)) {
+      const upgrade = await this.arrive(visit);
+      upgrade.hold();
+      return reply.code(101).send();
+    }
+    if (!(await this.answered(visit))) throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
+    return reply;
   }
+}
+
+class FastifyAnswer implements Answer {
+  constructor(private readonly reply: FastifyReply) {}
+
+  header(name: string, value: string): void {
+    this.reply.header(name, value);
+  }
+
+  send(status: number, body?: string): void {
+    if (!this.reply.sent) this.reply.code(status).send(body);
+  }
+
+  stream(): Writable {
+    const stream = new PassThrough();
+    this.reply.code(200).send(stream);
+    return stream;
+  }
+
+  onClose(listener: () => void): void {
+    this.reply.raw.once('close', listener);
+  }
+}
+
+/** Fastify keeps the classes of its requests and replies, with all decorations, under symbols of its own. */
+function classOf<T>(instance: object, description: string): T | undefined {
+  const symbol = Object.getOwnPropertySymbols(instance).find((each) => each.description === description);
+  return symbol && (instance as Record<symbol, T>)[symbol];
 }

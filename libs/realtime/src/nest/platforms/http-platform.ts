@@ -6,9 +6,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import type { Examine, Platform } from '../../platform.js';
 import type { PlatformRequest } from '../../handshake-request.js';
-import type { Admission } from '../../transports/transport.js';
+import type { Examine, Platform, Verdict } from '../../platform.js';
+import type { Answer, Visit as DoorVisit } from '../../transports/answer.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 
 /** The engine, for requests at the door that are no upgrade. */
@@ -16,18 +16,20 @@ export interface Door {
   answersGet(path: string): boolean;
   /** @throws always: the answer */
   probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never>;
+  /** SSE and polling. @returns false when the request is not for them @throws the answer */
+  request(visit: DoorVisit): Promise<boolean>;
 }
 
 /** An upgrade on its way through the middleware. */
 interface Visit {
   readonly upgrade: UpgradeResponse;
   readonly examine: Examine;
-  admission?: Admission;
+  verdict?: Verdict;
   refusal?: unknown;
 }
 
-/** A header of the platform's response is set. */
-export type SetHeader = (name: string, value: string) => void;
+/** As nginx logs it; nobody is there to receive it. */
+const CLIENT_CLOSED_REQUEST = 499;
 
 export abstract class HttpPlatform implements Platform {
   private readonly visits = new WeakMap<IncomingMessage, Visit>();
@@ -40,41 +42,57 @@ export abstract class HttpPlatform implements Platform {
   /** Builds the door. Called once, when the application's routes stand. */
   abstract mount(paths: readonly string[]): void;
 
-  abstract describe(request: IncomingMessage): PlatformRequest & object;
-
   abstract addressOf(request: IncomingMessage): string | undefined;
 
-  async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Admission> {
+  abstract bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
+
+  async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const visit: Visit = { upgrade, examine };
     this.visits.set(upgrade.request, visit);
     this.server.emit('request', upgrade.request, upgrade.response);
     await upgrade.ended;
     this.visits.delete(upgrade.request);
-    if (visit.admission) return visit.admission;
-    throw new AnsweredError(upgrade.response.statusCode, visit.refusal);
+    if (visit.verdict && upgrade.isAdmitted) return visit.verdict;
+    throw answered(upgrade, visit.refusal);
+  }
+
+  /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
+  protected async unlessAnswered(upgrade: UpgradeResponse, examining: Promise<Verdict>): Promise<Verdict> {
+    await Promise.allSettled([examining]);
+    if (!upgrade.response.headersSent) return examining;
+    await upgrade.ended;
+    throw answered(upgrade);
   }
 
   /**
-   * A request stands at the door.
+   * An upgrade stands at the door.
    *
-   * @returns the upgrade that is admitted
    * @throws what the platform's error road should answer
    */
-  protected async arrive(
-    node: IncomingMessage,
-    raw: PlatformRequest & object,
-    response: unknown,
-    setHeader: SetHeader,
-  ): Promise<UpgradeResponse> {
-    const visit = this.visits.get(node);
+  protected async arrive({ node, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
+    const visit = this.visits.get(node)!;
+    this.visits.delete(node);
     try {
-      if (!visit) return await this.door.probe(node, raw, response);
-      this.visits.delete(node);
-      visit.admission = await visit.examine(raw, response);
+      visit.verdict = await visit.examine(raw, response);
       return visit.upgrade;
     } catch (error) {
-      if (visit) visit.refusal = error;
-      throw asHttpException(error, setHeader);
+      visit.refusal = error;
+      throw asHttpException(error, answer);
+    }
+  }
+
+  /**
+   * A plain request stands at the door.
+   *
+   * @returns false when it is somebody else's
+   * @throws what the platform's error road should answer
+   */
+  protected async answered(visit: DoorVisit): Promise<boolean> {
+    try {
+      if (await this.door.request(visit)) return true;
+      return visit.node.method === 'GET' && (await this.door.probe(visit.node, visit.raw, visit.response));
+    } catch (error) {
+      throw asHttpException(error, visit.answer);
     }
   }
 
@@ -84,9 +102,14 @@ export abstract class HttpPlatform implements Platform {
   }
 }
 
+function answered(upgrade: UpgradeResponse, refusal?: unknown): AnsweredError {
+  if (upgrade.isCut) return new AnsweredError(CLIENT_CLOSED_REQUEST, new Error('The client has gone'));
+  return new AnsweredError(upgrade.response.statusCode, refusal);
+}
+
 /** So that the application's exception filters see what a controller would have thrown. */
-function asHttpException(error: unknown, setHeader: SetHeader): unknown {
+function asHttpException(error: unknown, answer: Answer): unknown {
   if (!(error instanceof HandshakeError)) return error;
-  for (const [name, value] of Object.entries(error.headers)) setHeader(name, value);
+  for (const [name, value] of Object.entries(error.headers)) answer.header(name, value);
   return error.cause instanceof HttpException ? error.cause : new HttpException(error.body, error.status);
 }

@@ -1,0 +1,154 @@
+/**
+ * The wire of a connection that lives between HTTP requests (Phoenix: a polling client is a process that lives between
+ * requests). It keeps what was sent under rising positions, so that a lost answer is repeated and a dropped stream goes
+ * on where it was; it ends when no request has come for the grace time, or when either side says so.
+ */
+import { randomBytes } from 'node:crypto';
+import { CloseCode } from 'nestjs-realtime-protocol';
+import type { Frame } from '../payload.js';
+import type { RealtimeSettings } from '../settings.js';
+import type { Sink, Socket } from './transport.js';
+
+/** One message under its position. */
+export interface Entry {
+  readonly position: number;
+  readonly frame: Frame;
+}
+
+/** How a socket ended; kept a while for a client that comes back. */
+export interface RequestEnd {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export abstract class RequestSocket implements Socket {
+  /** The credential of the connection: unguessable, apart from its public id. */
+  readonly token = randomBytes(24).toString('base64url');
+  readonly protocol = '';
+  end?: RequestEnd;
+  /** True while the hooks are behind: what the client sends is refused. */
+  isPaused = false;
+  protected readonly entries: Entry[] = [];
+  protected entryBytes = 0;
+  protected position = 0;
+  protected isHeld = false;
+  private sink?: Sink;
+  private grace?: NodeJS.Timeout;
+  private hasClosed = false;
+  /** It ended in `onOpen`, before there was anybody to tell. */
+  private early?: RequestEnd;
+  private whenGone: () => void = () => {};
+
+  constructor(protected readonly settings: RealtimeSettings) {}
+
+  abstract readonly bufferedBytes: number;
+
+  /** Hands on what can be handed on now. */
+  protected abstract flush(): void;
+
+  /** Tells the client that this is the end, if it is there to be told. @returns true when it was told */
+  protected abstract sayGoodbye(end: RequestEnd): boolean;
+
+  abstract ping(): void;
+
+  attach(sink: Sink, whenGone: () => void): void {
+    this.sink = sink;
+    this.whenGone = whenGone;
+    if (this.early) this.finish(this.early.code, this.early.reason);
+  }
+
+  /** A message from the client. */
+  receive(data: Buffer, isBinary: boolean): void {
+    this.sink?.received(data, isBinary);
+  }
+
+  alive(): void {
+    this.sink?.alive();
+  }
+
+  send(frame: Frame): boolean {
+    if (this.end) return false;
+    this.entries.push({ position: ++this.position, frame });
+    this.entryBytes += frame.size;
+    this.flush();
+    return true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.end) return;
+    this.end = { code, reason };
+    this.isHeld = false;
+    this.flush();
+    this.settle();
+  }
+
+  /** The client says that it goes. */
+  leave(code: number, reason: string): void {
+    this.end ??= { code, reason };
+    this.finish(code, reason);
+  }
+
+  terminate(): void {
+    this.end ??= { code: CloseCode.ABNORMAL, reason: '' };
+    this.finish(CloseCode.ABNORMAL, '');
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  release(): void {
+    this.isHeld = false;
+    this.flush();
+  }
+
+  protected drained(): void {
+    this.sink?.drained();
+  }
+
+  /** A request is there. */
+  protected present(): void {
+    clearTimeout(this.grace);
+    this.alive();
+  }
+
+  /** No request is there: the client has a while to send the next. */
+  protected absent(): void {
+    clearTimeout(this.grace);
+    if (this.hasClosed) return;
+    const seconds = this.end ? this.settings.closeTimeout : this.settings.graceTime;
+    this.grace = setTimeout(() => this.finish(CloseCode.ABNORMAL, ''), seconds * 1000);
+  }
+
+  /** After `close`: done once the client was told, else when it does not come for it. */
+  protected settle(): void {
+    const { end } = this;
+    if (!end || this.hasClosed) return;
+    if (this.sayGoodbye(end)) this.finish(end.code, end.reason);
+    else this.absent();
+  }
+
+  protected finish(code: number, reason: string): void {
+    if (this.hasClosed) return;
+    if (!this.sink) {
+      this.early = { code, reason };
+      return;
+    }
+    this.hasClosed = true;
+    clearTimeout(this.grace);
+    this.dropResponse();
+    this.sink.closed(code, reason);
+    this.whenGone();
+  }
+
+  /** Ends what response there is. */
+  protected abstract dropResponse(): void;
+}

@@ -1,0 +1,230 @@
+/** What every transport must do: {websocket, sse, polling} × {Express, Fastify}. */
+import { type CanActivate, ForbiddenException, Injectable, UseGuards, type ExecutionContext } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { WebSocketGateway } from '@nestjs/websockets';
+import {
+  CloseInfo,
+  type Connection,
+  type HandshakeRequest,
+  type Message,
+  type OnClose,
+  type OnHandshake,
+  type OnMessage,
+  type OnOpen,
+  RealtimeModule,
+  type RealtimeOptions,
+} from 'nestjs-realtime';
+import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
+import type { PlatformCase } from '../support/platforms.js';
+import type { AnyClient, Ended } from '../support/request-clients.js';
+
+export interface TransportCase {
+  readonly transport: string;
+  connect(app: TestApp, path: string, headers?: Record<string, string>): Promise<AnyClient>;
+}
+
+@Injectable()
+class Gate implements CanActivate {
+  canActivate(context: ExecutionContext) {
+    return context.switchToHttp().getRequest().headers['x-want'] !== 'guard-refuses';
+  }
+}
+
+@UseGuards(Gate)
+@WebSocketGateway({ path: '/ws' })
+class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
+  readonly log: string[] = [];
+  readonly closes: CloseInfo[] = [];
+  readonly connections: Connection[] = [];
+  private waiters: (() => void)[] = [];
+  block?: Promise<void>;
+
+  onHandshake(request: HandshakeRequest) {
+    if (request.headers['x-want'] === 'hook-refuses') throw new ForbiddenException('Not today');
+    return { userId: String(request.headers['x-user'] ?? 'ann'), rooms: ['lobby'] };
+  }
+  async onOpen(connection: Connection) {
+    this.connections.push(connection);
+    this.log.push('open');
+    await this.block;
+    connection.send('welcome');
+    this.log.push('opened');
+  }
+  async onMessage(connection: Connection, message: Message) {
+    if (message.isBinary) {
+      connection.send(message.bytes());
+      return;
+    }
+    const text = message.text();
+    this.log.push(`message ${text}`);
+    if (text === 'throw') throw new Error('secret');
+    if (text === 'emit') connection.emit('named', { lines: 'a\nb' });
+    else if (text === 'close') connection.close(4321, 'as you wish');
+    else if (text.startsWith('flood ')) for (let i = 0; i < Number(text.slice(6)); i++) connection.send(`n${i}`);
+    else connection.send(`echo ${text}`);
+  }
+  onClose(connection: Connection, close: CloseInfo) {
+    this.log.push(`close ${[...connection.rooms].join()} ${connection.send('too late')}`);
+    this.closes.push(close);
+    for (const waiter of this.waiters.splice(0)) waiter();
+  }
+  async closeOf(index: number): Promise<CloseInfo> {
+    while (this.closes.length <= index) await new Promise<void>((resolve) => this.waiters.push(resolve));
+    return this.closes[index]!;
+  }
+}
+
+export function transportContract(of: TransportCase, { platform, adapter }: PlatformCase): void {
+  describe(`${of.transport} on ${platform}`, () => {
+    let app: TestApp;
+    let gateway: Gateway;
+    const clients: AnyClient[] = [];
+
+    const boot = async (options: RealtimeOptions = {}) => {
+      const imports = [
+        RealtimeModule.forRoot({ envFile: false, graceTime: 0.5, closeTimeout: 0.5, shutdownTimeout: 2, ...options }),
+      ];
+      const moduleRef = await Test.createTestingModule({ imports, providers: [Gateway] }).compile();
+      app = await createTestApp(moduleRef, { adapter: adapter() });
+      gateway = app.app.get(Gateway);
+    };
+    const connect = async (headers?: Record<string, string>) => {
+      const client = await of.connect(app, '/ws', headers);
+      clients.push(client);
+      expect(await client.next()).toBe('welcome');
+      return client;
+    };
+
+    afterEach(async () => {
+      await app.close();
+      for (const client of clients.splice(0)) client.vanish();
+    });
+
+    it('runs onOpen, messages in order, and onClose once when the client closes', async () => {
+      await boot();
+      const client = await connect();
+      for (const text of ['1', '2', '3']) await client.send(text);
+      for (const text of ['1', '2', '3']) expect(await client.next()).toBe(`echo ${text}`);
+      await client.close();
+      expect(await gateway.closeOf(0)).toMatchObject({ code: 1000, initiator: 'client' });
+      expect(gateway.log).toEqual(['open', 'opened', 'message 1', 'message 2', 'message 3', 'close lobby false']);
+      expect(await app.server.stats()).toMatchObject({ accepted: 1, current: 0, rooms: 0, users: 0 });
+    });
+
+    it('keeps messages until onOpen has settled', async () => {
+      let open!: () => void;
+      await boot();
+      gateway.block = new Promise((resolve) => (open = resolve));
+      const client = await of.connect(app, '/ws');
+      clients.push(client);
+      await client.send('early');
+      expect(gateway.log).toEqual(['open']);
+      open();
+      expect(await client.next()).toBe('welcome');
+      expect(await client.next()).toBe('echo early');
+    });
+
+    it('closes with code and reason from the server', async () => {
+      await boot();
+      const client = await connect();
+      await client.send('close');
+      expect(await client.closed()).toEqual({ code: 4321, reason: 'as you wish' });
+      expect(await gateway.closeOf(0)).toMatchObject({
+        code: 4321,
+        reason: 'as you wish',
+        initiator: 'server',
+        wasClean: true,
+      });
+    });
+
+    it('runs onClose once when the client vanishes', async () => {
+      await boot();
+      const client = await connect();
+      client.vanish();
+      expect(await gateway.closeOf(0)).toMatchObject({ code: 1006, initiator: 'client', wasClean: false });
+      expect(gateway.closes).toHaveLength(1);
+    });
+
+    it('pushes to rooms, users and everyone but one', async () => {
+      await boot();
+      const ann = await connect({ 'x-user': 'ann' });
+      const bob = await connect({ 'x-user': 'bob' });
+      await app.server.to('lobby').push('room');
+      await app.server.toUser('bob').push('user');
+      await app.server.toEveryone().except(gateway.connections[1]!.id).push('others');
+      await app.server.toEveryone().push('last');
+      expect([await ann.next(), await ann.next(), await ann.next()]).toEqual(['room', 'others', 'last']);
+      expect([await bob.next(), await bob.next(), await bob.next()]).toEqual(['room', 'user', 'last']);
+    });
+
+    it('carries text of many lines, binary and events both ways', async () => {
+      await boot();
+      const client = await connect();
+      await client.send('two\nlines\r\nand ü 🎉');
+      expect(String(await client.next()).replace(/\r\n?/g, '\n')).toBe('echo two\nlines\nand ü 🎉');
+      await client.send(Buffer.from([0, 255, 10, 13]));
+      expect(await client.next()).toEqual(Buffer.from([0, 255, 10, 13]));
+      await client.send('emit');
+      expect(JSON.parse(String(await client.next()))).toEqual({ event: 'named', data: { lines: 'a\nb' } });
+    });
+
+    it('delivers thousands of messages completely and in order', async () => {
+      await boot();
+      const client = await connect();
+      await client.send('flood 3000');
+      for (let i = 0; i < 3000; i++) expect(await client.next()).toBe(`n${i}`);
+    });
+
+    it('tells a failing message and goes on', async () => {
+      await boot();
+      const client = await connect();
+      await client.send('throw');
+      expect(JSON.parse(String(await client.next()))).toMatchObject({
+        event: 'exception',
+        data: { message: 'Internal server error' },
+      });
+      await client.send('on');
+      expect(await client.next()).toBe('echo on');
+    });
+
+    it.each([
+      ['guard-refuses', 403],
+      ['hook-refuses', 403],
+    ])('refuses when the %s', async (want, status) => {
+      await boot();
+      await expect(of.connect(app, '/ws', { 'x-want': want })).rejects.toMatchObject({ status });
+      await expect(of.connect(app, '/ws', { origin: 'https://evil.example' })).rejects.toMatchObject({ status: 403 });
+      expect(gateway.log).toEqual([]);
+    });
+
+    it('refuses one connection too many', async () => {
+      await boot({ maxConnections: 1 });
+      await connect();
+      await expect(of.connect(app, '/ws')).rejects.toMatchObject({ status: 503 });
+    });
+
+    it('disconnects a client that is behind for too long', async () => {
+      await boot({ maxBufferedBytes: 200_000 });
+      await connect();
+      const [connection] = gateway.connections;
+      let isTaken = true;
+      for (let i = 0; i < 500 && isTaken; i++) isTaken = connection!.send('x'.repeat(50_000));
+      expect(isTaken).toBe(false);
+      expect(await gateway.closeOf(0)).toMatchObject({ code: 4001, initiator: 'limit' });
+    });
+
+    it('closes everyone with 1001 on shutdown and finishes the hooks', async () => {
+      await boot();
+      const client = await connect();
+      const ended: Promise<Ended> = client.closed();
+      await app.app.close();
+      expect(await ended).toMatchObject({ code: 1001 });
+      expect(gateway.closes).toMatchObject([{ code: 1001, initiator: 'shutdown' }]);
+    });
+
+    it('refuses a transport that is switched off', async () => {
+      await boot({ transports: [of.transport === 'websocket' ? 'sse' : 'websocket'] });
+      await expect(of.connect(app, '/ws')).rejects.toMatchObject({ status: of.transport === 'websocket' ? 400 : 426 });
+    });
+  });
+}
