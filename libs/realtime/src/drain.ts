@@ -35,7 +35,7 @@ async function closeInBatches(connections: LiveConnection[], timings: Timings, d
 }
 
 /** All clients that come back at the same moment would be the next outage: each is told a time of its own. */
-function farewell(spreadSeconds: number): string {
+export function farewell(spreadSeconds: number): string {
   return `server shutting down; retry-after-ms=${Math.floor(Math.random() * spreadSeconds * 1000)}`;
 }
 

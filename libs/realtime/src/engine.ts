@@ -8,7 +8,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './brokers/broker.js';
 import type { CloseInfo } from './close-info.js';
 import { channelOf } from './command.js';
-import { drain } from './drain.js';
+import { drain, farewell } from './drain.js';
 import { OptionsError } from './errors.js';
 import { endAt } from './expiry.js';
 import { FirstMessage } from './first-message.js';
@@ -198,6 +198,7 @@ export class Engine implements Gate, Host {
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection, connection.userId);
     admission.scope.runInAsyncScope(() => connection.start(admission));
+    if (this.stopping) connection.end(CloseCode.GOING_AWAY, farewell(this.settings.reconnectSpread), 'shutdown');
     return connection;
   }
 

@@ -65,8 +65,9 @@ export class FirstMessage implements Sink {
 
   closed(code: number, reason: string): void {
     this.hasEnded = true;
+    clearTimeout(this.timer);
     if (this.connection) this.connection.closed(code, reason);
-    else this.leave();
+    else this.admission.release();
   }
 
   private async authenticate(message: Message): Promise<void> {
@@ -100,13 +101,8 @@ export class FirstMessage implements Sink {
     this.hasEnded = true;
     this.waiting.length = 0;
     this.engine.counters.refused++;
+    clearTimeout(this.timer);
     this.socket.resume();
     this.socket.close(code, reason);
-    this.leave();
-  }
-
-  private leave(): void {
-    clearTimeout(this.timer);
-    this.admission.release();
   }
 }

@@ -130,10 +130,10 @@ export function targetOf(request: IncomingMessage & { originalUrl?: string }): s
   return request.originalUrl ?? request.url ?? '';
 }
 
-/** Splits a request target at its first `?`, without building a URL: `Host` and path are the client's own text. */
+/** Splits a request target as routers do, without building a URL: `Host` and path are the client's own text. */
 export function splitTarget(target: string): { path: string; query: string } {
-  const mark = target.indexOf('?');
-  return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+  const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(target)!;
+  return { path, query };
 }
 
 /** The peer's address of a socket; `unknown` when it has already gone. */

@@ -21,7 +21,7 @@ import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
 import type { Gateway, Identity } from './hooks.js';
 import { errorField, field, quotedField, stackOf } from './log.js';
 import { isAllowedOrigin, isDevelopment } from './origin.js';
-import type { Params } from './paths.js';
+import { isDecodable, type Params } from './paths.js';
 import type { Examine, Platform, Verdict } from './platform.js';
 import { answerFor, refusal, unavailable } from './refusals.js';
 import type { RealtimeSettings } from './settings.js';
@@ -51,7 +51,6 @@ export class Handshake {
   private readonly unfinished = new Unfinished<Verdict>();
   /** Admitted, and not yet a connection. */
   private admitted = 0;
-
   private readonly settings: RealtimeSettings;
   private readonly limits: HandshakeLimits;
 
@@ -181,6 +180,7 @@ export class Handshake {
     const session = OpenSession.of(request.session);
     if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
     if (Object.keys(raw.params ?? {}).length === 0) raw.params = params;
+    if (!isDecodable(splitTarget(request.url).path)) throw refusal(400, 'The path cannot be decoded');
     this.requireOrigin(node, raw);
     await gateway.guard?.(request, response);
     const identity = this.accept(await gateway.onHandshake?.(request), request);

@@ -85,14 +85,14 @@ export class HookQueue {
   /** Hands a message to `onMessage`, now or when what came before it is done. */
   push(message: Message): void {
     if (this.isBusy) this.wait(message);
-    else this.isBusy = this.handle(message);
+    else this.run(message);
   }
 
   /** Runs `onDrain`, in its turn. */
   drained(): void {
     if (!this.gateway.onDrain) return;
     if (this.isBusy) this.inboxOf().push(DRAINED);
-    else this.isBusy = this.handle(DRAINED);
+    else this.run(DRAINED);
   }
 
   /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
@@ -107,24 +107,28 @@ export class HookQueue {
     if (this.isPaused) this.resume();
   }
 
+  private run(item: Waiting): void {
+    this.isBusy = true;
+    if (!this.handle(item)) this.proceed();
+  }
+
   /** @returns true while the hook is running */
   private handle(item: Waiting): boolean {
-    let result: Awaitable<void>;
     try {
-      result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
+      const result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
+      if (!isPromise(result)) return false;
+      Promise.resolve(result).then(
+        () => this.proceed(),
+        (error: unknown) => {
+          this.failed(item, error);
+          this.proceed();
+        },
+      );
+      return true;
     } catch (error) {
       this.failed(item, error);
       return false;
     }
-    if (!isPromise(result)) return false;
-    result.then(
-      () => this.proceed(),
-      (error: unknown) => {
-        this.failed(item, error);
-        this.proceed();
-      },
-    );
-    return true;
   }
 
   private call(item: Waiting): Awaitable<void> {

@@ -3,7 +3,7 @@ export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
 export { Stream } from './nest/stream.decorator.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
-export type { RealtimeOptions, SettingName, SettingValues } from './options.js';
+export type { RealtimeOptions, SettingName, SettingValues, TransportName } from './options.js';
 export { RealtimeSettings } from './settings.js';
 export type { SettingSource } from './settings.js';
 

@@ -216,6 +216,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   expire(silentMs: number): void {
+    if (this.readyState !== ReadyState.OPEN) return;
     this.host.expired(this, silentMs);
     this.end(CloseCode.HEARTBEAT_TIMEOUT, 'heartbeat timeout', 'heartbeat');
   }

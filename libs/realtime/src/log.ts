@@ -14,30 +14,33 @@ export interface Log {
 /** Longest client-supplied text in a log line, in characters. */
 const MAX_FIELD = 200;
 
-// C0, DEL, C1, line and paragraph separators, bidirectional controls: all that could start a line or rewrite one
+// C0, DEL, C1, line and paragraph separators, bidirectional marks: all that could start a line or rewrite one
 // eslint-disable-next-line no-control-regex
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * Makes text from outside safe for a log line: it cannot end the line, start an escape sequence or fill the disk.
+ * Makes text from outside safe for a log line: it cannot end the line or its field, start an escape sequence or fill
+ * the disk.
  *
  * @param text anything a client chose: a path, a user id, a close reason
  * @returns at most 200 characters, controls as `\xNN`, in quotes where it holds a space, a quote or nothing
  */
 export function field(text: string): string {
-  const cut = text.length > MAX_FIELD ? `${text.slice(0, MAX_FIELD)}…` : text;
-  const safe = cut.replace(UNSAFE, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  return safe === '' || /[\s"=]/.test(safe) ? quoted(safe) : safe;
+  const safe = visible(cut(text));
+  return safe === '' || /[\s"=]/.test(safe) ? quotedField(text) : safe;
 }
 
-/** As `field`, always in quotes. */
+/** As `field`, always in quotes; quotes and backslashes of the text are escaped. */
 export function quotedField(text: string): string {
-  const safe = field(text);
-  return safe.startsWith('"') && safe.endsWith('"') && safe.length > 1 ? safe : quoted(safe);
+  return `"${visible(cut(text).replace(/["\\]/g, '\\$&'))}"`;
 }
 
-function quoted(text: string): string {
-  return `"${text.replaceAll('"', '\\"')}"`;
+function cut(text: string): string {
+  return text.length > MAX_FIELD ? `${text.slice(0, MAX_FIELD)}…` : text;
+}
+
+function visible(text: string): string {
+  return text.replace(UNSAFE, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** Bytes for people: `213B`, `1.2kB`, `3.4MB`. */
@@ -47,12 +50,30 @@ export function bytesField(bytes: number): string {
   return `${(bytes / 1_000_000).toFixed(1)}MB`;
 }
 
-/** The message of anything that was thrown, made safe for a line. */
+/** The message of anything that was thrown, made safe for a line. Never throws, whatever it is. */
 export function errorField(error: unknown): string {
-  return quotedField(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  return quotedField(attempt(() => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))));
 }
 
-/** The stack of an error, if it has one. */
+/** Where an error comes from: its stack without its message, which may be a client's text. */
 export function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
+  const frames = attempt(() => (error instanceof Error ? framesOf(error) : ''));
+  return frames === '' ? undefined : frames;
+}
+
+function framesOf({ stack = '', message }: Error): string {
+  const end = message === '' ? 0 : stack.indexOf(message) + message.length;
+  const frames = stack.slice(Math.max(0, end)).split('\n');
+  return frames
+    .filter((line) => line.startsWith('    at '))
+    .map(visible)
+    .join('\n');
+}
+
+function attempt(show: () => string): string {
+  try {
+    return `${show()}`;
+  } catch {
+    return 'something that cannot be shown';
+  }
 }

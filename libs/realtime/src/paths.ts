@@ -1,5 +1,6 @@
 /** Paths of gateways, matched as the platform's own router matches those of controllers. */
-import { match } from 'path-to-regexp';
+import { match, type MatchFunction, type MatchOptions } from 'path-to-regexp';
+import { OptionsError } from './errors.js';
 
 /** The parameters of a path, decoded. */
 export type Params = Readonly<Record<string, string>>;
@@ -10,6 +11,10 @@ export interface PathRules {
   readonly isCaseSensitive: boolean;
   /** `/ws/` is another path than `/ws`. */
   readonly isStrict: boolean;
+  /** `/files/` is a path of `/files/*path`. */
+  readonly isWildcardOptional?: boolean;
+  /** What the router makes of a request's path before it matches it. Never throws. */
+  readonly prepare?: (path: string) => string;
 }
 
 /** Tells whether a request's path is this one; `undefined` when not. */
@@ -18,28 +23,45 @@ export type PathMatcher = (path: string) => Params | undefined;
 /**
  * Compiles a path with parameters (`/rooms/:id`).
  *
- * @throws TypeError when the path cannot be read
+ * @throws OptionsError when the path cannot be read
  * @example compilePath('/rooms/:id', rules)('/rooms/7') // { id: '7' }
  */
 export function compilePath(path: string, rules: PathRules): PathMatcher {
-  const matcher = match<Record<string, string | string[]>>(path, {
-    sensitive: rules.isCaseSensitive,
-    trailing: !rules.isStrict,
-    decode: decoded,
-  });
+  const { prepare = asItIs } = rules;
+  const pattern = rules.isWildcardOptional ? path.replace(/\*\w+/g, '{$&}') : path;
+  const matcher = compiled(pattern, { sensitive: rules.isCaseSensitive, trailing: !rules.isStrict, decode: decoded });
+  const wildcards = rules.isWildcardOptional ? [...path.matchAll(/\*(\w+)/g)] : [];
+  const empty = Object.fromEntries(wildcards.map(([, name]) => [name!, '']));
   return (candidate) => {
-    const found = matcher(candidate);
-    return found ? flat(found.params) : undefined;
+    const found = matcher(prepare(candidate));
+    return found ? flat({ ...empty, ...found.params }) : undefined;
   };
 }
 
-/** A malformed escape stays as it was sent: the platform's router answers it. */
-function decoded(text: string): string {
+function compiled(path: string, options: MatchOptions): MatchFunction<Record<string, string | string[]>> {
   try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+    return match(path, options);
+  } catch (error) {
+    throw new OptionsError(`The path ${path} of a gateway cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** Tells whether a path can be decoded. One that cannot be is matched all the same, for the answer to be 400. */
+export function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function decoded(text: string): string {
+  return isDecodable(text) ? decodeURIComponent(text) : text;
+}
+
+function asItIs(path: string): string {
+  return path;
 }
 
 /** A wildcard's segments as one string. */

@@ -19,6 +19,9 @@ export interface Page<T> {
 
 const MAX_PAGE = 100;
 
+/** A connection id: node, dot, number in base 36. */
+const CURSOR = /^[^.\s]+\.[0-9a-z]+$/;
+
 /**
  * Pushes from any controller, job or hook, also before the first client came; to nobody is no error.
  *
@@ -151,7 +154,7 @@ export class RealtimeServer {
 
   /** An id of another node or another run: nodes are listed in the order of their ids. */
   private positionAfter(cursor: string): number {
-    const position = positionOf(cursor);
+    const position = CURSOR.test(cursor) ? positionOf(cursor) : NaN;
     if (!Number.isSafeInteger(position)) throw new RealtimeError('bad_cursor', 'after is not a connection id');
     const node = cursor.slice(0, cursor.indexOf('.'));
     if (node === this.engine.nodeId) return position + 1;

@@ -92,7 +92,7 @@ function findValue(name: SettingName, options: RealtimeOptions, environment: Env
 function readEnvFile(envFile: string | false | undefined): Environment {
   if (envFile === false) return {};
   try {
-    return parseEnv(readFileSync(envFile ?? '.env', 'utf8'));
+    return parseEnv(readFileSync(envFile ?? '.env', 'utf8').replace(/^\ufeff/, ''));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || envFile !== undefined) {
       throw new OptionsError(`envFile: ${show(envFile ?? '.env')} cannot be read (${(error as Error).message})`);
@@ -151,5 +151,10 @@ function unknownVariables(environment: Environment, file: Environment): string[]
 }
 
 function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

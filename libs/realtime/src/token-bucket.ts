@@ -16,7 +16,7 @@ export class TokenBucket {
 
   /** @returns false when there are not enough tokens; then none is taken */
   take(amount = 1): boolean {
-    if (this.tokens < amount) this.refill();
+    this.refill();
     if (this.tokens < amount) return false;
     this.tokens -= amount;
     return true;
@@ -24,6 +24,7 @@ export class TokenBucket {
 
   private refill(): void {
     const now = performance.now();
+    if (now === this.filledAt) return;
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) / 1000) * this.perSecond);
     this.filledAt = now;
   }

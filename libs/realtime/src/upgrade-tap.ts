@@ -3,8 +3,8 @@
  * alone. Listeners elsewhere cut what they do not know or what takes long (Nest's WsAdapter, Socket.IO): they never see
  * ours, whatever the order they were added in. What nobody knows gets 404.
  */
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, OutgoingMessage, Server } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { refusal } from './refusals.js';
 import { splitTarget } from './handshake-request.js';
@@ -21,12 +21,14 @@ export interface UpgradeTaker {
 export class UpgradeTap {
   private readonly original: Server['emit'];
   private readonly replaced: Server['emit'];
+  private readonly wasOwn: boolean;
 
   constructor(
     private readonly server: Server,
     private readonly taker: UpgradeTaker,
   ) {
     const emit = (this.original = server.emit);
+    this.wasOwn = Object.hasOwn(server, 'emit');
     this.replaced = (event: string | symbol, ...args: unknown[]): boolean => {
       if (event === 'upgrade' && this.take(...(args as [IncomingMessage, Duplex, Buffer]))) return true;
       return Reflect.apply(emit, server, [event, ...args]) as boolean;
@@ -39,36 +41,56 @@ export class UpgradeTap {
   /** Gives the server back as it was. */
   detach(): void {
     this.server.off('upgrade', nobody);
-    if (this.server.emit === this.replaced) this.server.emit = this.original;
+    if (this.server.emit !== this.replaced) return;
+    if (this.wasOwn) this.server.emit = this.original;
+    else Reflect.deleteProperty(this.server, 'emit');
   }
 
   private take(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
     this.taker.arrived(stream);
-    if (this.taker.serves(splitTarget(request.url ?? '').path)) {
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    const isOurs = isWebSocket && this.taker.serves(splitTarget(request.url ?? '').path);
+    if (!isOurs && this.server.listenerCount('upgrade') > 1) return false;
+    if (isOurs && !answerBefore(stream)) {
       this.taker.upgrade(request, stream, head);
       return true;
     }
-    if (this.server.listenerCount('upgrade') > 1) return false;
     stream.on('error', () => stream.destroy());
-    if (request.headers.upgrade?.toLowerCase() === 'websocket') writeRefusal(stream, refusal(404, 'No gateway here'));
-    else this.answerAsRequest(request, stream as Socket);
+    void afterAnswers(stream, () => {
+      if (!isWebSocket) this.readAgain(request, stream, head);
+      else if (isOurs) writeRefusal(stream, refusal(400, 'The previous request was still being answered'));
+      else writeRefusal(stream, refusal(404, 'No gateway here'));
+    });
     return true;
   }
 
   /**
    * An offer to speak another protocol, such as the `h2c` of Java's HTTP client: a server that does not want it answers
-   * as if it had not been made (RFC 9110 §7.8), and without us Node would have.
+   * as if it had not been made (RFC 9110 §7.8), and without us Node would have. It has stopped reading after the
+   * headers, so that it reads them, and the body, once more, without the offer.
    */
-  private answerAsRequest(request: IncomingMessage, socket: Socket): void {
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket);
-    response.on('finish', () => {
-      response.detachSocket(socket);
-      socket.destroySoon();
-    });
-    this.server.emit('request', request, response);
+  private readAgain({ method, url, httpVersion, rawHeaders }: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const names = rawHeaders.filter((_, index) => index % 2 === 0);
+    const lines = names.map((name, index) => `${name}: ${rawHeaders[2 * index + 1]}`);
+    const kept = lines.filter((_, index) => names[index]!.toLowerCase() !== 'upgrade');
+    const text = [`${method} ${url} HTTP/${httpVersion}`, ...kept, '', ''].join('\r\n');
+    stream.unshift(Buffer.concat([Buffer.from(text, 'latin1'), head]));
+    this.server.emit(this.server instanceof TlsServer ? 'secureConnection' : 'connection', stream);
   }
 }
 
 function nobody(): void {}
+
+/** The answer to an earlier request of the same client that is still being written. */
+function answerBefore(stream: Duplex): OutgoingMessage | undefined {
+  return (stream as { _httpMessage?: OutgoingMessage | null })._httpMessage ?? undefined;
+}
+
+/** A client may pipeline requests: what it asked before is answered before. Nothing more is done when it has gone. */
+async function afterAnswers(stream: Duplex, task: () => void): Promise<void> {
+  for (let answer = answerBefore(stream); answer && !stream.destroyed; answer = answerBefore(stream)) {
+    const ended = answer;
+    await new Promise((resolve) => ended.once('close', resolve));
+  }
+  if (stream.writable) task();
+}

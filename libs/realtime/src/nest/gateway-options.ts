@@ -1,3 +1,6 @@
+import type { TransportName } from '../options.js';
+import type { SlowPolicy } from '../payload.js';
+
 /**
  * What this module reads of `@WebSocketGateway(options)`, beside what Nest reads.
  *
@@ -16,6 +19,10 @@ export interface RealtimeGatewayOptions {
    * context. `both`: both.
    */
   readonly guards?: 'handshake' | 'message' | 'both';
+  /** What happens to a message for a client that is too slow. Default: `REALTIME_SLOW_CONSUMER`. */
+  readonly slowConsumer?: SlowPolicy;
+  /** The transports it speaks. Default: `REALTIME_TRANSPORTS`. */
+  readonly transports?: readonly TransportName[];
   /** True: `onMessage` and `onClose` run in the async context of the handshake; it is kept in memory. Default false. */
   readonly keepContext?: boolean;
 }

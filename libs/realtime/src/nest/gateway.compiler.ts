@@ -58,6 +58,7 @@ export class GatewayCompiler {
       middleware: hooked?.middleware ?? false,
       keepContext: hooked?.keepContext ?? false,
       slowConsumer: hooked?.slowConsumer,
+      transports: hooked?.transports,
       guard: this.guard(gateways),
       ...hooks,
       onOpen: this.open(hooks, gateways),

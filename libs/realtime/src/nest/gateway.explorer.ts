@@ -4,6 +4,7 @@ import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websoc
 import type { Connection } from '../connection.js';
 import { OptionsError } from '../errors.js';
 import type { OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
+import type { TransportName } from '../options.js';
 import type { SlowPolicy } from '../payload.js';
 import type { RealtimeGatewayOptions } from './gateway-options.js';
 import { GatewayPaths } from './gateway.paths.js';
@@ -27,6 +28,7 @@ export interface FoundGateway {
   readonly keepContext: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
   readonly slowConsumer?: SlowPolicy;
+  readonly transports?: readonly TransportName[];
   readonly verifyClient?: VerifyClient;
 }
 
@@ -39,7 +41,7 @@ export interface NestHooks {
 const HOOKS = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'] as const;
 
 /** What of `@WebSocketGateway(options)` means something here, `ws`'s own `verifyClient` included. */
-type Options = RealtimeGatewayOptions & { readonly slowConsumer?: SlowPolicy; readonly verifyClient?: VerifyClient };
+type Options = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
   'path',
@@ -48,6 +50,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
   'guards',
   'keepContext',
   'slowConsumer',
+  'transports',
   'verifyClient',
 ]);
 
@@ -100,7 +103,8 @@ export class GatewayExplorer {
     const facts = { name, instance, scoped, moduleKey, paths, hasHooks, middleware, keepContext, guards };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
-    return { ...facts, slowConsumer: options.slowConsumer, verifyClient: options.verifyClient };
+    const { slowConsumer, transports, verifyClient } = options;
+    return { ...facts, slowConsumer, transports, verifyClient };
   }
 
   /** Options of `ws` and Socket.IO, some of which are bounds: that they do nothing must not go unnoticed. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
+import { OptionsError } from '../../errors.js';
 import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
 import type { PathRules } from '../../paths.js';
 import type { Examine, Verdict } from '../../platform.js';
@@ -11,9 +12,13 @@ import { type Door, HttpPlatform } from './http-platform.js';
 type Next = (error?: unknown) => void;
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
 
+interface Layer {
+  readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, boolean>> };
+}
+
 /** The part of an Express 5 application that is used. */
 interface ExpressApplication {
-  readonly router: { readonly stack: unknown[] };
+  readonly router: { readonly stack: (Layer | undefined)[] };
   /** The prototype of its requests: `ip`, `host` and `protocol` by its `trust proxy`. */
   readonly request: object;
   readonly response: object;
@@ -68,8 +73,11 @@ export class ExpressPlatform extends HttpPlatform {
     };
   }
 
-  mount(): void {
+  mount(paths: readonly string[]): void {
     const { stack } = this.app.router;
+    const gets = stack.slice(this.mark.position).filter((layer) => layer?.route?.methods['get']);
+    const taken = paths.find((path) => gets.some((layer) => layer?.route?.path === path));
+    if (taken !== undefined) throw new OptionsError(`A gateway and a controller both answer ${taken}`);
     this.app.use((request, response, next) => this.answer(request, response, next));
     stack.splice(this.mark.position, 0, stack.pop());
   }

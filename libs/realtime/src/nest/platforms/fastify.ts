@@ -4,7 +4,7 @@ import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
 import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
-import type { PathRules } from '../../paths.js';
+import { isDecodable, type PathRules } from '../../paths.js';
 import type { Examine, Verdict } from '../../platform.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 import type { Answer } from '../../transports/answer.js';
@@ -27,6 +27,7 @@ interface FastifyReply {
 interface RouterOptions {
   readonly caseSensitive?: boolean;
   readonly ignoreTrailingSlash?: boolean;
+  readonly ignoreDuplicateSlashes?: boolean;
 }
 
 /** The part of a Fastify 5 instance that is used. */
@@ -64,7 +65,12 @@ export class FastifyPlatform extends HttpPlatform {
   get rules(): PathRules {
     const { initialConfig } = this.instance;
     const router: RouterOptions = { ...initialConfig, ...initialConfig.routerOptions };
-    return { isCaseSensitive: router.caseSensitive ?? true, isStrict: !router.ignoreTrailingSlash };
+    return {
+      isCaseSensitive: router.caseSensitive ?? true,
+      isStrict: true,
+      isWildcardOptional: true,
+      prepare: (path) => prepared(path, router),
+    };
   }
 
   mount(paths: readonly string[]): void {
@@ -145,6 +151,13 @@ class FastifyAnswer implements Answer {
   onClose(listener: () => void): void {
     this.reply.raw.once('close', listener);
   }
+}
+
+/** What find-my-way makes of a path: all is decoded but the characters that mean something in one. */
+function prepared(path: string, { ignoreTrailingSlash, ignoreDuplicateSlashes }: RouterOptions): string {
+  const single = ignoreDuplicateSlashes ? path.replace(/\/\/+/g, '/') : path;
+  const whole = isDecodable(single) ? decodeURI(single.replaceAll('%25', '%2525')) : single;
+  return ignoreTrailingSlash ? whole.replace(/(.)\/$/, '$1') : whole;
 }
 
 /** Fastify keeps the classes of its requests and replies, with all decorations, under symbols of its own. */

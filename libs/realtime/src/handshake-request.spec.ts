@@ -1,0 +1,115 @@
+import type { Socket } from 'node:net';
+import { fakeRequest, type FakeRequestParts } from '../../../test/support/fake-socket.js';
+import { addressOf, HandshakeRequest, splitTarget } from './handshake-request.js';
+
+const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), '/ws');
+const cookies = (cookie: string) => request({ headers: { cookie } }).cookies;
+
+describe('a handshake request', () => {
+  it('gives the target as it was sent, the gateway path and the headers', () => {
+    const found = request({ url: '/ws?a=1', headers: { 'x-id': '7' } });
+    expect([found.url, found.path, found.headers['x-id'], found.params]).toEqual(['/ws?a=1', '/ws', '7', {}]);
+  });
+
+  it('gives the parameters of the path', () => {
+    expect(new HandshakeRequest(fakeRequest(), '/rooms/:id', { id: '7' }).params).toEqual({ id: '7' });
+  });
+
+  it('reads the query, once', () => {
+    const found = request({ url: '/ws?a=1&a=2&b=x%20y+z&c' });
+    expect([found.query.getAll('a'), found.query.get('b'), found.query.get('c'), found.query.get('d')]).toEqual([
+      ...[['1', '2'], 'x y z', '', null],
+    ]);
+    expect(found.query).toBe(found.query);
+  });
+
+  it('has an empty query without one', () => {
+    expect([...request({ url: '/ws' }).query, ...request({ url: '/ws?' }).query]).toEqual([]);
+  });
+
+  it('gives the offered subprotocols in their order', () => {
+    const offered = (header: string) => request({ headers: { 'sec-websocket-protocol': header } }).protocols;
+    expect([offered('chat, json,,v2 '), offered(''), request().protocols]).toEqual([['chat', 'json', 'v2'], [], []]);
+  });
+
+  it('gives what middleware put on it: user and session', () => {
+    const found = request({ extras: { user: { id: 7 }, session: { cart: [] } } });
+    expect([found.user, found.session]).toEqual([{ id: 7 }, { cart: [] }]);
+    expect([request().user, request().session]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('cookies', () => {
+  it('are read from the header, decoded', () => {
+    expect(cookies('a=1; b=x%20y;c=%C3%A9; d="quoted"')).toEqual({ a: '1', b: 'x y', c: 'é', d: 'quoted' });
+  });
+
+  it('are none without a header', () => {
+    expect(request().cookies).toEqual({});
+  });
+
+  it('that come twice count the first time: the more specific path is sent first', () => {
+    expect(cookies('sid=first; sid=second')).toEqual({ sid: 'first' });
+  });
+
+  it('may hold an equals sign, or nothing', () => {
+    expect(cookies('token=a=b==; empty=')).toEqual({ token: 'a=b==', empty: '' });
+  });
+
+  it('with a malformed escape stay as they were sent', () => {
+    expect(cookies('bad=%E0%A4%A; good=1')).toEqual({ bad: '%E0%A4%A', good: '1' });
+  });
+
+  it('without a name or without an equals sign are left out', () => {
+    expect(cookies('=x; flag; ;; a=1;')).toEqual({ a: '1' });
+  });
+
+  it('of dangerous names are data, and reach no prototype', () => {
+    const found = cookies('__proto__=polluted; constructor=x; toString=y');
+    expect(Object.keys(found)).toEqual(['__proto__', 'constructor', 'toString']);
+    expect([found['__proto__'], ({} as { polluted?: unknown }).polluted]).toEqual(['polluted', undefined]);
+    expect(Object.getPrototypeOf(cookies('a=1'))).toBeNull();
+  });
+
+  it('are those of a cookie parser where the application has one', () => {
+    const parsed = { a: 'signed and checked' };
+    expect(request({ headers: { cookie: 'a=raw' }, extras: { cookies: parsed } }).cookies).toBe(parsed);
+  });
+});
+
+describe('the address', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['::FFFF:192.0.2.7', '192.0.2.7'],
+    ['::1', '::1'],
+    ['2001:db8::ffff:1', '2001:db8::ffff:1'],
+    ['::ffff:7f00:1', '::ffff:7f00:1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    [undefined, 'unknown'],
+  ])('of a peer at %s is %s', (remoteAddress, address) => {
+    expect(request({ remoteAddress }).address).toBe(address);
+    expect(addressOf({ remoteAddress } as Socket)).toBe(address);
+  });
+
+  it('is not what a client says of itself', () => {
+    const headers = { 'x-forwarded-for': '10.0.0.1', forwarded: 'for=10.0.0.1', 'x-real-ip': '10.0.0.1' };
+    expect(request({ headers }).address).toBe('192.0.2.7');
+  });
+});
+
+describe('splitting a target', () => {
+  it.each([
+    ['/ws', '/ws', ''],
+    ['/ws?', '/ws', ''],
+    ['/ws?a=1', '/ws', 'a=1'],
+    ['/ws?a=1?b=2', '/ws', 'a=1?b=2'],
+    ['', '', ''],
+    ['?', '', ''],
+    ['//evil.org/ws?x', '//evil.org/ws', 'x'],
+    ['http://evil.org/ws', 'http://evil.org/ws', ''],
+    ['/%zz', '/%zz', ''],
+  ])('of %j gives path %j and query %j, and never throws', (target, path, query) => {
+    expect(splitTarget(target)).toEqual({ path, query });
+  });
+});

@@ -1,0 +1,166 @@
+import { jest } from '@jest/globals';
+import { RecordingLog, turn } from '../../../test/support/recording-gateway.js';
+import { MemoryBroker } from './brokers/memory.js';
+import { type Action, channelOf } from './command.js';
+import { Hub } from './hub.js';
+import type { LiveConnection } from './live-connection.js';
+
+let broker: MemoryBroker;
+let log: RecordingLog;
+let hub: Hub;
+
+beforeEach(() => {
+  broker = new MemoryBroker();
+  log = new RecordingLog();
+  hub = new Hub(broker, log);
+});
+
+/** A connection as far as the hub looks at it. */
+function fake(id: string, path = '/ws') {
+  const rooms = new Set<string>();
+  const obeyed: Action[] = [];
+  const obey = jest.fn((action: Action) => void obeyed.push(action));
+  const connection = { id, path, userId: undefined as string | undefined, rooms, obeyed, obey };
+  hub.add(connection as unknown as LiveConnection);
+  return { ...connection, it: connection as unknown as LiveConnection, connection };
+}
+
+const push = (data: string): Action => ({ kind: 'push', frame: { data } as never });
+const ids = (channel: string) => [...hub.members(channel)].map(({ id }) => id);
+const NOBODY_EXCEPTED: ReadonlySet<string> = new Set();
+
+describe('membership', () => {
+  it('has every connection in everyone, in its path and in its own channel', () => {
+    fake('n.1');
+    fake('n.2', '/other');
+    expect(ids('*')).toEqual(['n.1', 'n.2']);
+    expect(ids(channelOf.path('/other'))).toEqual(['n.2']);
+    expect(ids(channelOf.connection('n.1'))).toEqual(['n.1']);
+    expect([hub.size('*'), hub.size(channelOf.path('/ws')), hub.size(channelOf.connection('n.2'))]).toEqual([2, 1, 1]);
+  });
+
+  it('of an unknown channel or connection is empty', () => {
+    expect([ids(channelOf.room('x')), ids(channelOf.connection('x')), hub.size(channelOf.user('x'))]).toEqual([
+      [],
+      [],
+      0,
+    ]);
+    expect(hub.size(channelOf.connection('x'))).toBe(0);
+  });
+
+  it('counts a connection once, however often it enters', () => {
+    const { it: ann } = fake('n.1');
+    hub.enter(channelOf.room('a'), ann);
+    hub.enter(channelOf.room('a'), ann);
+    expect(hub.size(channelOf.room('a'))).toBe(1);
+    hub.exit(channelOf.room('a'), ann);
+    expect(hub.size(channelOf.room('a'))).toBe(0);
+  });
+
+  it('does not confuse a room, a user, a path and a connection of one name', () => {
+    const { it: ann } = fake('x', 'x');
+    const { it: bob } = fake('n.2');
+    hub.enter(channelOf.room('x'), bob);
+    expect([ids(channelOf.room('x')), ids(channelOf.user('x')), ids(channelOf.path('x'))]).toEqual([
+      ['n.2'],
+      [],
+      ['x'],
+    ]);
+    hub.enter(channelOf.user('x'), ann);
+    expect(ids(channelOf.user('x'))).toEqual(['x']);
+  });
+
+  it.each(['__proto__', 'constructor', 'error', '*', 'r:x', ''])('works for the name %j', (name) => {
+    const { it: ann } = fake('n.1');
+    expect(ids(channelOf.room(name))).toEqual([]);
+    hub.enter(channelOf.room(name), ann);
+    expect([ids(channelOf.room(name)), hub.size(channelOf.room(name))]).toEqual([['n.1'], 1]);
+  });
+
+  it('ends everywhere at once when a connection is removed, and leaves no empty room behind', () => {
+    const ann = fake('n.1');
+    for (const room of ['a', 'b']) {
+      ann.rooms.add(room);
+      hub.enter(channelOf.room(room), ann.it);
+    }
+    ann.connection.userId = '7';
+    hub.enter(channelOf.user('7'), ann.it);
+    hub.remove(ann.it);
+    expect([hub.count(''), hub.connections.size, ids('*'), ids(channelOf.room('a'))]).toEqual([0, 0, [], []]);
+    expect([...ann.rooms]).toEqual(['a', 'b']);
+  });
+
+  it('of the others stays when one is removed', () => {
+    const [ann, bob] = [fake('n.1'), fake('n.2')];
+    for (const { it: member, rooms } of [ann, bob]) {
+      rooms.add('a');
+      hub.enter(channelOf.room('a'), member);
+    }
+    hub.remove(ann.it);
+    expect(ids(channelOf.room('a'))).toEqual(['n.2']);
+  });
+
+  it('is counted by kind', () => {
+    const { it: ann } = fake('n.1');
+    for (const room of ['a', 'b', 'c']) hub.enter(channelOf.room(room), ann);
+    hub.enter(channelOf.user('7'), ann);
+    expect([hub.count(channelOf.room('')), hub.count(channelOf.user(''))]).toEqual([3, 1]);
+  });
+});
+
+describe('delivery', () => {
+  it('reaches all members of the channel and nobody else', () => {
+    const [ann, bob, eve] = [fake('n.1'), fake('n.2'), fake('n.3')];
+    hub.enter(channelOf.room('a'), ann.it);
+    hub.enter(channelOf.room('a'), bob.it);
+    const action = push('x');
+    hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action });
+    expect([ann, bob, eve].map(({ obeyed }) => obeyed)).toEqual([[action], [action], []]);
+  });
+
+  it('leaves out who is excepted', () => {
+    const all = [fake('n.1'), fake('n.2'), fake('n.3')];
+    hub.deliver({ channel: '*', except: new Set(['n.1', 'n.3', 'unknown']), action: push('x') });
+    expect(all.map(({ obeyed }) => obeyed.length)).toEqual([0, 1, 0]);
+  });
+
+  it('goes on when a member leaves, or another one goes, because of it', () => {
+    const all = [fake('n.1'), fake('n.2'), fake('n.3')];
+    for (const { it: member } of all) hub.enter(channelOf.room('a'), member);
+    all[0]!.obey.mockImplementation(() => {
+      hub.exit(channelOf.room('a'), all[0]!.it);
+      hub.remove(all[1]!.it);
+      hub.exit(channelOf.room('a'), all[1]!.it);
+    });
+    hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action: push('x') });
+    expect(all.map(({ obey }) => obey.mock.calls.length)).toEqual([1, 0, 1]);
+  });
+});
+
+describe('the broker', () => {
+  it('learns of a channel when the first member comes and when the last one goes', () => {
+    const subscribe = jest.spyOn(broker, 'subscribe');
+    const unsubscribe = jest.spyOn(broker, 'unsubscribe');
+    const [ann, bob] = [fake('n.1'), fake('n.2')];
+    for (const { it: member } of [ann, bob]) hub.enter(channelOf.room('a'), member);
+    expect(subscribe.mock.calls).toEqual([['p:/ws'], ['r:a']]);
+    hub.exit(channelOf.room('a'), ann.it);
+    expect(unsubscribe).not.toHaveBeenCalled();
+    hub.exit(channelOf.room('a'), bob.it);
+    hub.exit(channelOf.room('a'), bob.it);
+    expect(unsubscribe.mock.calls).toEqual([['r:a']]);
+  });
+
+  it('that cannot subscribe or unsubscribe is logged, and the room works on this node', async () => {
+    jest.spyOn(broker, 'subscribe').mockRejectedValue(new Error('no network'));
+    jest.spyOn(broker, 'unsubscribe').mockRejectedValue(new Error('still none'));
+    const { it: ann } = fake('n.1');
+    expect(ids(channelOf.path('/ws'))).toEqual(['n.1']);
+    hub.remove(ann);
+    await turn();
+    expect(log.lines).toEqual([
+      'error Broker memory (this node only) could not subscribe error="Error: no network"',
+      'error Broker memory (this node only) could not unsubscribe error="Error: still none"',
+    ]);
+  });
+});

@@ -1,0 +1,84 @@
+import { jest } from '@jest/globals';
+import { Unfinished } from './unfinished.js';
+
+const late = () => new Error('late');
+
+let unfinished: Unfinished<string>;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  unfinished = new Unfinished<string>();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+/** A task that the test ends. */
+function task() {
+  let resolve!: (value: string) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<string>((yes, no) => ([resolve, reject] = [yes, no]));
+  return { run: () => promise, resolve, reject };
+}
+
+/** Nothing is under way, and no timer runs. */
+const expectRest = () => expect([unfinished.size, jest.getTimerCount()]).toEqual([0, 0]);
+
+describe('work with a deadline', () => {
+  it('gives what it gives', async () => {
+    const { run, resolve } = task();
+    const running = unfinished.run(run, 1000, late);
+    expect(unfinished.size).toBe(1);
+    resolve('done');
+    expect(await running).toBe('done');
+    expectRest();
+  });
+
+  it('fails as it fails', async () => {
+    const { run, reject } = task();
+    const running = unfinished.run(run, 1000, late);
+    reject(new Error('broken'));
+    await expect(running).rejects.toThrow('broken');
+    expectRest();
+  });
+
+  it('fails also when it throws before it gives a promise', async () => {
+    const throwing = () => {
+      throw new Error('at once');
+    };
+    await expect(unfinished.run(throwing, 1000, late)).rejects.toThrow('at once');
+    expectRest();
+  });
+
+  it.each(['resolve', 'reject'] as const)(
+    'is refused at the deadline, and what it does later is ignored: %s',
+    async (end) => {
+      const work = task();
+      const running = unfinished.run(work.run, 1000, late);
+      jest.advanceTimersByTime(1000);
+      await expect(running).rejects.toThrow('late');
+      expectRest();
+      if (end === 'resolve') work.resolve('too late');
+      else work.reject(new Error('too late'));
+      await Promise.resolve();
+      expectRest();
+    },
+  );
+
+  it('is not refused before', async () => {
+    const { run, resolve } = task();
+    const running = unfinished.run(run, 1000, late);
+    jest.advanceTimersByTime(999);
+    resolve('just in time');
+    expect(await running).toBe('just in time');
+  });
+});
+
+it('all that is under way can be refused at once', async () => {
+  const running = [1, 2, 3].map(() => unfinished.run(task().run, 1000, late));
+  const ends = Promise.allSettled(running);
+  unfinished.refuseAll(new Error('the end'));
+  expect((await ends).map((end) => (end as PromiseRejectedResult).reason.message)).toEqual(Array(3).fill('the end'));
+  expectRest();
+});
