@@ -8,7 +8,12 @@ type Timings = Pick<RealtimeSettings, 'shutdownTimeout' | 'shutdownBatch' | 'shu
 /** How often it is looked whether all have ended, in milliseconds. */
 const LOOK_MS = 10;
 
+/** How long a connection that was cut may take to end, in milliseconds. */
+const CUT_MS = 200;
+
 /**
+ * Ends all connections.
+ *
  * @param living the connections whose `onClose` has not settled; they leave it by themselves
  * @param timings how many at once, how long between, how long in all
  * @returns those that had not ended when the time was over
@@ -16,10 +21,15 @@ const LOOK_MS = 10;
 export async function drain(living: ReadonlySet<LiveConnection>, timings: Timings): Promise<LiveConnection[]> {
   const deadline = performance.now() + timings.shutdownTimeout * 1000;
   await closeInBatches([...living], timings, deadline);
-  while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
+  await untilEmpty(living, deadline);
   for (const connection of living) connection.terminate();
-  await new Promise(setImmediate);
+  // A cut wire tells of its end a few turns of the event loop later, and its onClose has still to run
+  await untilEmpty(living, performance.now() + CUT_MS);
   return [...living];
+}
+
+async function untilEmpty(living: ReadonlySet<unknown>, deadline: number): Promise<void> {
+  while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
 }
 
 async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {

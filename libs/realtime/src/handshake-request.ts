@@ -1,7 +1,7 @@
 /** The request that opens a connection, as hooks see it. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Params } from './paths.js';
 
 /**
@@ -57,7 +57,7 @@ export class HandshakeRequest {
 
   /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return normalAddress(this.raw.ip ?? this.node.socket.remoteAddress);
+    return addressOf(this.node.socket, this.raw.ip);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
@@ -136,13 +136,19 @@ export function splitTarget(target: string): { path: string; query: string } {
   return { path, query };
 }
 
-/** The peer's address of a socket; `unknown` when it has already gone. */
-export function addressOf(socket: Socket): string {
-  return normalAddress(socket.remoteAddress);
+/**
+ * The client's address; `unknown` when it has already gone.
+ *
+ * @param claimed what the platform takes from a proxy that it trusts; what is no address does not count, because a
+ *   platform that trusts everybody passes on whatever a client wrote
+ */
+export function addressOf(socket: Socket, claimed = ''): string {
+  const address = normalAddress(claimed);
+  return isIP(address) ? address : normalAddress(socket.remoteAddress);
 }
 
 /** IPv4-mapped IPv6 as plain IPv4. */
-export function normalAddress(address = 'unknown'): string {
+function normalAddress(address = 'unknown'): string {
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }
 

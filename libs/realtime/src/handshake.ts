@@ -10,7 +10,6 @@ import { AnsweredError, HandshakeError } from './errors.js';
 import {
   addressOf,
   HandshakeRequest,
-  normalAddress,
   ownerOf,
   type PlatformRequest,
   splitTarget,
@@ -94,12 +93,11 @@ export class Handshake {
     try {
       this.enter(visit);
       const examine: Examine = (raw, answer) => this.examine(visit, raw, answer);
-      const { platform } = this;
-      const verdict = await this.withinDeadline(() => {
-        if (!platform) return examine(request, response);
-        return route.gateway.middleware === false ? platform.bypass(upgrade, examine) : platform.pass(upgrade, examine);
-      });
-      return this.hold(verdict);
+      const way = route.gateway.middleware === false ? 'bypass' : 'pass';
+      const ask = () => this.platform?.[way](upgrade, examine) ?? examine(request, response);
+      // A context that is entered on the way is entered for this handshake, not for what the node does after it
+      const scope = new AsyncResource('WebSocketHandshake');
+      return this.hold(await scope.runInAsyncScope(() => this.withinDeadline(ask)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
@@ -163,7 +161,7 @@ export class Handshake {
     this.limits.requireCapacity(this.underWay);
     const address = this.platform ? this.platform.addressOf(node) : addressOf(node.socket);
     if (address === undefined) return;
-    visit.address = normalAddress(address);
+    visit.address = addressOf(node.socket, address);
     this.limits.requireAddress(node, visit.address);
   }
 

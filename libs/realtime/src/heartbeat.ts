@@ -65,10 +65,12 @@ export class Heartbeat {
   add(connection: Beating): void {
     if (this.pingMs === 0 && this.idleMs === 0) return;
     const beat: Beat = { slot: -1, lastPingAt: -Infinity };
+    const now = performance.now();
+    if (!this.timer) this.cursor = Math.floor((now - this.startedAt) / this.slotMs);
     this.beats.set(connection, beat);
-    this.place(connection, beat, performance.now());
+    this.place(connection, beat, now);
     if (this.timer) return;
-    this.sweptAt = performance.now();
+    this.sweptAt = now;
     this.timer = setInterval(() => this.sweep(), this.slotMs);
     this.timer.unref();
   }

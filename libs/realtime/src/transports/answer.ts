@@ -22,3 +22,56 @@ export interface Visit {
   readonly response: unknown;
   readonly answer: Answer;
 }
+
+/** A visit whose response is watched. */
+export interface WatchedVisit extends Visit {
+  readonly answer: WatchedAnswer;
+}
+
+/** A response that is watched from the moment its request came: a client that goes during an await is not missed. */
+export class WatchedAnswer implements Answer {
+  /** The response has ended, or the client has gone. */
+  isClosed: boolean;
+  private listener?: () => void;
+  private timer?: NodeJS.Timeout;
+
+  constructor(private readonly visit: Visit) {
+    this.isClosed = visit.node.socket.destroyed;
+    visit.answer.onClose(() => this.closed());
+  }
+
+  header(name: string, value: string): void {
+    this.visit.answer.header(name, value);
+  }
+
+  send(status: number, body?: string): void {
+    this.visit.answer.send(status, body);
+  }
+
+  stream(): Writable {
+    return this.visit.answer.stream();
+  }
+
+  onClose(listener: () => void): void {
+    if (this.isClosed) listener();
+    else this.listener = listener;
+  }
+
+  /** Cuts the network connection when the client has not taken the whole response by then; 0 waits for ever. */
+  cutAfter(seconds: number): void {
+    clearTimeout(this.timer);
+    if (!this.isClosed && seconds > 0) this.timer = setTimeout(() => this.cut(), seconds * 1000);
+  }
+
+  /** Cuts the network connection. */
+  cut(): void {
+    this.visit.node.socket.destroy();
+  }
+
+  private closed(): void {
+    clearTimeout(this.timer);
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.listener?.();
+  }
+}

@@ -2,13 +2,26 @@
  * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
  * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
  */
+import { refusal } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
-import type { Answer, Visit } from './answer.js';
+import type { Answer, Visit, WatchedAnswer } from './answer.js';
 import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './requests.js';
 
 /** One message of a batch. */
 type Item = string | { readonly binary: string };
+
+/** The body of an answer. */
+interface Batch {
+  /** On the first answer of a connection: its public id and its credential. */
+  readonly id?: string;
+  readonly token?: string;
+  /** That of the last message. */
+  readonly position?: number;
+  readonly messages: readonly Item[];
+  /** The connection has ended. */
+  readonly close?: RequestEnd;
+}
 
 export class PollingTransport implements RequestTransport {
   readonly name = 'polling';
@@ -29,16 +42,18 @@ export class PollingTransport implements RequestTransport {
     return new PollingSocket(this.settings);
   }
 
-  answerEnded({ answer }: Visit, close: RequestEnd): void {
-    answer.header('Content-Type', 'application/json; charset=utf-8');
-    answer.send(200, JSON.stringify({ messages: [], close }));
+  answerEnded(answer: Answer, close: RequestEnd): void {
+    send(answer, { messages: [], close });
   }
 }
 
-class PollingSocket extends RequestSocket {
-  private answer?: Answer;
+export class PollingSocket extends RequestSocket {
+  /** The poll that waits for news. */
+  private waiting?: { readonly answer: WatchedAnswer; readonly position: number };
+  /** The response of the last poll; while it is under way the client is there. */
+  private last?: WatchedAnswer;
   private holdTimer?: NodeJS.Timeout;
-  /** True for the first answer, which goes at once: it carries the token. */
+  /** For the first answer, which goes at once: it carries the token. */
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
 
@@ -46,76 +61,95 @@ class PollingSocket extends RequestSocket {
     return this.entryBytes;
   }
 
-  open(answer: Answer, id: string, position: number | undefined): boolean {
+  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
-    this.reply();
-    this.answer = answer;
-    answer.onClose(() => {
-      if (this.answer === answer) this.forget();
-    });
+    // Two polls at once: the older goes without news, which belongs to the newer
+    if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
+    this.waiting = { answer, position: position ?? 0 };
+    this.last = answer;
     if (position === undefined) this.greeting = { id, token: this.token };
-    else this.holdTimer = setTimeout(() => this.reply(), this.settings.pollHold * 1000);
+    else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
     this.present();
     this.flush();
     this.settle();
+    answer.onClose(() => this.left(answer));
     return true;
   }
 
-  /** A silent poll is answered and comes back: that is its sign of life. */
+  /** Half of the idle time at most: the next poll is the sign of life. */
+  private get holdMs(): number {
+    const { pollHold, heartbeatIdleTime } = this.settings;
+    return Math.min(pollHold, heartbeatIdleTime / 2 || Infinity) * 1000;
+  }
+
+  /** A poll without news is answered and comes back: that is its sign of life. */
   ping(): void {}
 
   /** All messages of one turn of the event loop go in one answer. */
   protected flush(): void {
     const hasNews = this.greeting !== undefined || this.entries.length > 0;
-    if (!this.answer || this.isHeld || !hasNews || this.turn) return;
+    if (!this.waiting || this.isHeld || !hasNews || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
-      if (!this.isHeld) this.reply();
+      if (!this.isHeld) this.reply(this.batch());
     });
   }
 
+  /**
+   * Forgets what the client has.
+   *
+   * @returns false when it cannot be there
+   * @throws HandshakeError 409 when it once was there and went on: a request that was overtaken changes nothing
+   */
   private acknowledge(position: number): boolean {
     if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
-    const before = this.entries.length;
-    while (this.entries.length > 0 && this.entries[0]!.position <= position) {
-      this.entryBytes -= this.entries.shift()!.frame.size;
-    }
-    if (this.entries.length < before) this.drained();
+    const acknowledged = this.position - this.entries.length;
+    if (position < acknowledged) throw refusal(409, `You have had messages up to position ${acknowledged}`);
+    while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
+    if (position > acknowledged) this.drained();
     return true;
   }
 
-  private reply(close?: RequestEnd): void {
-    const { answer, greeting } = this;
+  private batch(): Batch {
+    return { ...this.greeting, position: this.position, messages: this.entries.map(itemOf) };
+  }
+
+  private reply(batch: Batch): void {
+    const answer = this.waiting?.answer;
     if (!answer) return;
-    this.answer = undefined;
+    this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
-    this.greeting = undefined;
-    const messages = this.entries.map(itemOf);
-    answer.header('Content-Type', 'application/json; charset=utf-8');
-    answer.header('Cache-Control', 'no-store');
-    answer.send(200, JSON.stringify({ ...greeting, position: this.position, messages, close }));
-    this.absent();
+    send(answer, batch);
+    answer.cutAfter(batch.close ? this.settings.closeTimeout : this.settings.maxSlowTime);
   }
 
-  private forget(): void {
-    this.answer = undefined;
-    clearTimeout(this.holdTimer);
-    this.absent();
+  /** The response was taken, or the client has gone. */
+  private left(answer: WatchedAnswer): void {
+    if (this.waiting?.answer === answer) this.stopWaiting();
+    if (this.last === answer) this.absent();
   }
 
-  protected sayGoodbye(end: RequestEnd): boolean {
-    if (!this.answer) return false;
-    this.reply(end);
+  private stopWaiting(): void {
+    this.waiting = undefined;
+    clearTimeout(this.holdTimer);
+  }
+
+  protected sayGoodbye(close: RequestEnd): boolean {
+    if (!this.waiting) return false;
+    this.reply({ ...this.batch(), close });
     return true;
   }
 
-  protected dropResponse(): void {
-    clearImmediate(this.turn);
-    clearTimeout(this.holdTimer);
-    const { answer } = this;
-    this.answer = undefined;
-    answer?.send(204);
+  protected cut(): void {
+    this.stopWaiting();
+    this.last?.cut();
   }
+}
+
+function send(answer: Answer, batch: Batch): void {
+  answer.header('Content-Type', 'application/json; charset=utf-8');
+  answer.header('Cache-Control', 'no-store');
+  answer.send(200, JSON.stringify(batch));
 }
 
 function itemOf({ frame }: Entry): Item {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Frame } from '../payload.js';
 import type { RealtimeSettings } from '../settings.js';
+import type { WatchedAnswer } from './answer.js';
 import type { Sink, Socket } from './transport.js';
 
 /** One message under its position. */
@@ -21,11 +22,16 @@ export interface RequestEnd {
   readonly reason: string;
 }
 
+/** What an entry costs beside its payload, in bytes: without it, empty messages would wait without a bound. */
+const ENTRY_COST = 128;
+
 export abstract class RequestSocket implements Socket {
   /** The credential of the connection: unguessable, apart from its public id. */
   readonly token = randomBytes(24).toString('base64url');
   readonly protocol = '';
   end?: RequestEnd;
+  /** True once its end was told. */
+  isGone = false;
   /** True while the hooks are behind: what the client sends is refused. */
   isPaused = false;
   protected readonly entries: Entry[] = [];
@@ -34,7 +40,6 @@ export abstract class RequestSocket implements Socket {
   protected isHeld = false;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
-  private hasClosed = false;
   /** It ended in `onOpen`, before there was anybody to tell. */
   private early?: RequestEnd;
   private whenGone: () => void = () => {};
@@ -43,11 +48,23 @@ export abstract class RequestSocket implements Socket {
 
   abstract readonly bufferedBytes: number;
 
+  /**
+   * Takes a response.
+   *
+   * @param id the connection's public id
+   * @param position where the client is; undefined on a new connection
+   * @returns false when it cannot go on from there
+   */
+  abstract open(answer: WatchedAnswer, id: string, position: number | undefined): boolean;
+
   /** Hands on what can be handed on now. */
   protected abstract flush(): void;
 
-  /** Tells the client that this is the end, if it is there to be told. @returns true when it was told */
+  /** Ends the response with all that waits and the end, if there is one. @returns true when there was */
   protected abstract sayGoodbye(end: RequestEnd): boolean;
+
+  /** Cuts the response, if there is one. */
+  protected abstract cut(): void;
 
   abstract ping(): void;
 
@@ -62,14 +79,10 @@ export abstract class RequestSocket implements Socket {
     this.sink?.received(data, isBinary);
   }
 
-  alive(): void {
-    this.sink?.alive();
-  }
-
   send(frame: Frame): boolean {
     if (this.end) return false;
     this.entries.push({ position: ++this.position, frame });
-    this.entryBytes += frame.size;
+    this.entryBytes += costOf(frame);
     this.flush();
     return true;
   }
@@ -77,19 +90,19 @@ export abstract class RequestSocket implements Socket {
   close(code: number, reason: string): void {
     if (this.end) return;
     this.end = { code, reason };
-    this.isHeld = false;
-    this.flush();
     this.settle();
   }
 
   /** The client says that it goes. */
   leave(code: number, reason: string): void {
     this.end ??= { code, reason };
+    this.sayGoodbye(this.end);
     this.finish(code, reason);
   }
 
   terminate(): void {
     this.end ??= { code: CloseCode.ABNORMAL, reason: '' };
+    this.cut();
     this.finish(CloseCode.ABNORMAL, '');
   }
 
@@ -108,6 +121,18 @@ export abstract class RequestSocket implements Socket {
   release(): void {
     this.isHeld = false;
     this.flush();
+    this.settle();
+  }
+
+  /** The oldest entry has gone to the client. */
+  protected take(): Entry {
+    const entry = this.entries.shift()!;
+    this.entryBytes -= costOf(entry.frame);
+    return entry;
+  }
+
+  protected alive(): void {
+    this.sink?.alive();
   }
 
   protected drained(): void {
@@ -123,7 +148,7 @@ export abstract class RequestSocket implements Socket {
   /** No request is there: the client has a while to send the next. */
   protected absent(): void {
     clearTimeout(this.grace);
-    if (this.hasClosed) return;
+    if (this.isGone) return;
     const seconds = this.end ? this.settings.closeTimeout : this.settings.graceTime;
     this.grace = setTimeout(() => this.finish(CloseCode.ABNORMAL, ''), seconds * 1000);
   }
@@ -131,24 +156,26 @@ export abstract class RequestSocket implements Socket {
   /** After `close`: done once the client was told, else when it does not come for it. */
   protected settle(): void {
     const { end } = this;
-    if (!end || this.hasClosed) return;
+    if (!end || this.isGone || this.isHeld) return;
     if (this.sayGoodbye(end)) this.finish(end.code, end.reason);
     else this.absent();
   }
 
-  protected finish(code: number, reason: string): void {
-    if (this.hasClosed) return;
+  private finish(code: number, reason: string): void {
+    if (this.isGone) return;
     if (!this.sink) {
       this.early = { code, reason };
       return;
     }
-    this.hasClosed = true;
+    this.end ??= { code, reason };
+    this.isGone = true;
     clearTimeout(this.grace);
-    this.dropResponse();
     this.sink.closed(code, reason);
     this.whenGone();
   }
+}
 
-  /** Ends what response there is. */
-  protected abstract dropResponse(): void;
+/** What a frame that is kept counts against the bounds. */
+export function costOf(frame: Frame): number {
+  return frame.size + ENTRY_COST;
 }

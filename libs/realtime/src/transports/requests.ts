@@ -4,13 +4,15 @@
  * every request, hooks once per connection.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { HandshakeError } from '../errors.js';
-import { refusal } from '../refusals.js';
+import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
+import type { Limits } from '../limits.js';
+import { refusal, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
-import type { Answer, Visit } from './answer.js';
+import { type Answer, type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
+import { boundOwner, Holders, NOBODY, pathOf } from './holders.js';
 import type { RequestEnd, RequestSocket } from './request-socket.js';
-import type { Gate, Transport } from './transport.js';
+import type { Admission, Gate, Transport } from './transport.js';
 import { readMessages } from './upstream.js';
 
 /** The request header that carries a connection's token. */
@@ -22,40 +24,23 @@ export interface RequestTransport extends Transport {
   takes(visit: Visit): boolean;
   /** The connection that a GET wants to go on with. */
   ticket(visit: Visit): { token: string; position: number } | undefined;
-  createSocket(): RequestSocket & OpenableSocket;
+  createSocket(): RequestSocket;
   /** Tells a client that comes back to a connection which was ended for good. */
-  answerEnded(visit: Visit, end: RequestEnd): void;
+  answerEnded(answer: Answer, end: RequestEnd): void;
 }
 
-interface OpenableSocket {
-  /**
-   * Takes a response.
-   *
-   * @param position where the client is; undefined on a new connection
-   * @returns false when it cannot go on from there
-   */
-  open(answer: Answer, id: string, position: number | undefined): boolean;
+/** The engine. */
+export interface RequestGate extends Gate {
+  readonly limits: Pick<Limits, 'reached'>;
+  /** False from the first moment of a shutdown. */
+  readonly isReady: boolean;
 }
-
-/** A connection of ours. */
-interface Holder {
-  readonly socket: RequestSocket & OpenableSocket;
-  readonly id: string;
-  /** Whom its handshake belonged to. */
-  readonly owner: string;
-  readonly transport: RequestTransport;
-}
-
-/** How long an ended connection is remembered, in milliseconds, and how many at most. */
-const REMEMBER_MS = 60_000;
-const REMEMBER_MAX = 10_000;
 
 export class Requests {
-  private readonly holders = new Map<string, Holder>();
-  private readonly ended = new Map<string, { end: RequestEnd; at: number; owner: string }>();
+  private readonly holders = new Holders();
 
   constructor(
-    private readonly gate: Gate,
+    private readonly gate: RequestGate,
     private readonly settings: RealtimeSettings,
     private readonly transports: readonly RequestTransport[],
   ) {}
@@ -66,105 +51,137 @@ export class Requests {
    * @returns false when it is not for these transports
    * @throws HandshakeError, or what the application's guards throw: the platform answers it
    */
-  async handle(visit: Visit): Promise<boolean> {
-    const { method } = visit.node;
-    const token = visit.node.headers[TOKEN_HEADER];
-    if (method === 'OPTIONS') return this.preflight(visit);
-    if (method === 'GET') return this.get(visit);
-    if (typeof token !== 'string' || (method !== 'POST' && method !== 'DELETE')) return false;
-    await this.upstream(visit, token);
+  async handle(plain: Visit): Promise<boolean> {
+    const { method, headers } = plain.node;
+    if (method === 'OPTIONS') return this.preflight(plain);
+    const token = headers[TOKEN_HEADER];
+    const transport = method === 'GET' ? this.transportOf(plain) : undefined;
+    const isUpstream = typeof token === 'string' && (method === 'POST' || method === 'DELETE');
+    if (!transport && !isUpstream) return false;
+    const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
+    this.letRead(visit);
+    try {
+      await (transport ? this.get(visit, transport) : this.upstream(visit, String(token)));
+    } catch (error) {
+      // What is still to come of the body will not be read
+      if (!visit.node.complete) visit.answer.header('Connection', 'close');
+      throw error;
+    }
     return true;
   }
 
+  /** A page of an allowed origin may read our answers, refusals included. */
+  private letRead({ node, raw, answer }: Visit): void {
+    try {
+      this.gate.allowOrigin(node, raw, answer);
+    } catch {
+      // A foreign origin: whoever handles the request refuses it, and says so in the log
+    }
+  }
+
   private preflight({ node, raw, answer }: Visit): boolean {
-    const asked = node.headers['access-control-request-headers']?.toLowerCase() ?? '';
-    if (!asked.includes(TOKEN_HEADER)) return false;
+    const asked = node.headers['access-control-request-headers'] ?? '';
+    const isOpening = node.headers['access-control-request-method'] === 'GET';
+    if (!isOpening && !asked.toLowerCase().includes(TOKEN_HEADER)) return false;
+    if (!this.transports.some(({ name }) => this.gate.speaks(node, name))) return false;
     this.gate.allowOrigin(node, raw, answer);
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
-    answer.header('Access-Control-Allow-Headers', `content-type, ${TOKEN_HEADER}`);
+    answer.header('Access-Control-Allow-Headers', asked);
     answer.header('Access-Control-Max-Age', '600');
     answer.send(204);
     return true;
   }
 
-  private async get(visit: Visit): Promise<boolean> {
+  private transportOf(visit: Visit): RequestTransport | undefined {
     const transport = this.transports.find((each) => each.takes(visit));
-    if (!transport || !this.gate.speaks(visit.node, transport.name)) return false;
+    return transport && this.gate.speaks(visit.node, transport.name) ? transport : undefined;
+  }
+
+  private async get(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(visit);
-    if (ticket && (await this.goOn(visit, transport, ticket))) return true;
-    await this.begin(visit, transport);
-    return true;
+    if (!ticket || !(await this.goOn(visit, transport, ticket))) await this.begin(visit, transport);
   }
 
   /** @returns false when there is nothing to go on with: then it is a new connection, which is told so */
   private async goOn(
-    visit: Visit,
+    visit: WatchedVisit,
     transport: RequestTransport,
     { token, position }: { token: string; position: number },
   ): Promise<boolean> {
-    const holder = this.holders.get(token);
-    const past = this.ended.get(token);
-    if (!holder && !past) return false;
-    const owner = await this.gate.recheck(visit.node, visit.raw, visit.response);
-    if (owner !== (holder ?? past)!.owner) throw refusal(403, 'This connection belongs to another user');
-    this.gate.allowOrigin(visit.node, visit.raw, visit.answer);
+    const found = this.holders.find(token, visit) ?? this.holders.findEnded(token, visit);
+    if (!found) return false;
+    await this.requireOwner(visit, found.owner);
+    if (found.transport !== transport) throw refusal(400, `This connection speaks ${found.transport.name}`);
+    // It may have ended while the guards were asked
+    const holder = this.holders.find(token, visit);
     if (holder) {
-      if (holder.transport !== transport) throw refusal(400, `This connection speaks ${holder.transport.name}`);
       if (holder.socket.open(visit.answer, holder.id, position)) return true;
       holder.socket.terminate();
       return false;
     }
-    if (!isFinal(past!.end.code)) return false;
-    transport.answerEnded(visit, past!.end);
-    return true;
+    const past = this.holders.findEnded(token, visit);
+    if (past) transport.answerEnded(visit.answer, past.end);
+    return past !== undefined;
   }
 
-  private async begin(visit: Visit, transport: RequestTransport): Promise<void> {
+  /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
+  private async requireOwner(visit: Visit, owner: string): Promise<void> {
+    const visitor = boundOwner(await this.gate.recheck(visit.node, visit.raw, visit.response), visit);
+    if (owner !== NOBODY && visitor !== owner) throw refusal(403, 'This connection belongs to another user');
+  }
+
+  private async begin(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
     const { node, raw, response, answer } = visit;
     const admission = await this.gate.admitRequest(node, raw, response);
-    this.gate.allowOrigin(node, raw, answer);
-    await admission.session?.saveChanges(this.settings.handshakeTimeout * 1000);
-    const socket = transport.createSocket();
-    const owner = this.gate.ownerOf(admission.request);
-    const sink = this.gate.open(admission, socket, transport.name);
-    const id = 'id' in sink ? String(sink.id) : '';
-    this.holders.set(socket.token, { socket, id, owner, transport });
-    socket.attach(sink, () => this.forget(socket.token, owner, socket.end));
-    socket.open(answer, id, undefined);
+    try {
+      await admission.session?.saveChanges(this.settings.handshakeTimeout * 1000);
+      if (!this.gate.isReady) throw unavailable('The server is shutting down');
+    } catch (error) {
+      admission.release();
+      throw error;
+    }
+    if (answer.isClosed) admission.release();
+    else this.open(visit, transport, admission);
   }
 
-  private async upstream(visit: Visit, token: string): Promise<void> {
-    const holder = this.holders.get(token);
-    if (!holder) throw refusal(404, 'There is no such connection (any more)');
-    const owner = await this.gate.recheck(visit.node, visit.raw, visit.response);
-    if (owner !== holder.owner) throw refusal(403, 'This connection belongs to another user');
-    this.gate.allowOrigin(visit.node, visit.raw, visit.answer);
-    const { socket } = holder;
+  private open(visit: WatchedVisit, transport: RequestTransport, admission: Admission): void {
+    const socket = transport.createSocket();
+    const owner = boundOwner(this.gate.ownerOf(admission.request), visit);
+    const sink = this.gate.open(admission, socket, transport.name);
+    const id = 'id' in sink ? String(sink.id) : '';
+    const holder = { socket, id, owner, path: pathOf(visit), transport };
+    this.holders.add(holder);
+    socket.attach(sink, () => this.holders.forget(holder));
+    if (socket.isGone) transport.answerEnded(visit.answer, socket.end!);
+    else socket.open(visit.answer, id, undefined);
+  }
+
+  private async upstream(visit: WatchedVisit, token: string): Promise<void> {
+    const found = this.holders.find(token, visit);
+    if (!found) throw gone();
+    await this.requireOwner(visit, found.owner);
+    const { socket } = found;
     if (visit.node.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
-    else {
-      if (socket.isPaused) throw new HandshakeError(429, BUSY, { 'Retry-After': '1' });
-      const messages = await readMessages(visit, this.settings.maxMessageBytes);
-      for (const { data, isBinary } of messages) socket.receive(data, isBinary);
-    }
+    else await this.receive(visit, socket);
     visit.answer.send(204);
   }
 
-  private forget(token: string, owner: string, end: RequestEnd = { code: CloseCode.ABNORMAL, reason: '' }): void {
-    this.holders.delete(token);
-    const now = performance.now();
-    for (const [old, { at }] of this.ended) {
-      if (now - at < REMEMBER_MS && this.ended.size < REMEMBER_MAX) break;
-      this.ended.delete(old);
-    }
-    this.ended.set(token, { end, at: now, owner });
+  private async receive(visit: Visit, socket: RequestSocket): Promise<void> {
+    if (socket.isPaused) throw busy();
+    const messages = await readMessages(visit, this.settings, this.gate.limits);
+    // Other requests may have come in meanwhile
+    if (socket.isPaused) throw busy();
+    if (socket.end) throw gone();
+    for (const { data, isBinary } of messages) socket.receive(data, isBinary);
   }
 }
 
-const BUSY = { statusCode: 429, message: 'Messages that you sent are still being handled' };
+function gone(): HandshakeError {
+  return refusal(404, 'There is no such connection (any more)');
+}
 
-/** The codes that tell a client to stay away; a new connection is made for the others. */
-function isFinal(code: number): boolean {
-  return code === CloseCode.NORMAL || code >= 4500;
+function busy(): HandshakeError {
+  return refusal(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
 }
 
 /** The query of a request. */

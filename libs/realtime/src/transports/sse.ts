@@ -1,8 +1,8 @@
 /** Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). Upstream is `POST` (requests.ts). */
 import type { Writable } from 'node:stream';
 import type { RealtimeSettings } from '../settings.js';
-import type { Answer, Visit } from './answer.js';
-import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import type { Answer, Visit, WatchedAnswer } from './answer.js';
+import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './requests.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
 
@@ -12,7 +12,8 @@ export class SseTransport implements RequestTransport {
   constructor(private readonly settings: RealtimeSettings) {}
 
   takes({ node }: Visit): boolean {
-    return node.headers.accept?.split(',').some((type) => type.trim().startsWith('text/event-stream')) ?? false;
+    const types = node.headers.accept?.split(',') ?? [];
+    return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
   }
 
   /** The browser states where it was: `<token>.<position>`. */
@@ -26,76 +27,77 @@ export class SseTransport implements RequestTransport {
   }
 
   /** 204 tells an EventSource to stay away (WHATWG HTML §9.2.3). */
-  answerEnded({ answer }: Visit): void {
+  answerEnded(answer: Answer): void {
     answer.send(204);
   }
 }
 
-class SseSocket extends RequestSocket {
+export class SseSocket extends RequestSocket {
+  private answer?: WatchedAnswer;
   private stream?: Writable;
   /** Positions up to here were written. */
   private written = 0;
-  private replayBytes = 0;
+  /** What was written may not have arrived: it is kept, within its bound, for a client that comes back. */
+  private readonly sent: Entry[] = [];
+  private sentBytes = 0;
 
   get bufferedBytes(): number {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
   }
 
-  /** Not encoded once for all: every block carries the connection's own id. */
-  private readonly sent: Entry[] = [];
-
-  open(answer: Answer, id: string, position: number | undefined): boolean {
+  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.canResume(position)) return false;
-    this.dropResponse();
-    this.begin(answer, id, position);
-    if (position !== undefined) this.replay(position);
+    this.cut();
+    const stream = this.begin(answer);
+    const start = { id, token: this.token, recovered: position !== undefined };
+    const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
+    stream.write(retry + controlBlock(this.idAt(position ?? 0), 'open', start));
+    if (position !== undefined) this.replay(stream, position);
     this.present();
     this.flush();
+    this.drained();
     this.settle();
+    answer.onClose(() => this.left(answer));
     return true;
   }
 
-  private begin(answer: Answer, id: string, position: number | undefined): void {
+  private begin(answer: WatchedAnswer): Writable {
     answer.header('Content-Type', 'text/event-stream; charset=utf-8');
     answer.header('Cache-Control', 'no-cache, no-transform');
     answer.header('X-Accel-Buffering', 'no');
-    const stream = (this.stream = answer.stream());
-    const recovered = position !== undefined;
-    const start = { id, token: this.token, recovered };
-    stream.write(
-      `retry: ${Math.round(this.settings.sseRetry * 1000)}\n${controlBlock(this.idAt(position ?? 0), 'open', start)}`,
-    );
+    const stream = answer.stream();
+    this.answer = answer;
+    this.stream = stream;
     stream.on('drain', () => {
+      if (this.stream !== stream) return;
       this.flush();
       this.drained();
     });
     stream.on('error', () => {});
-    answer.onClose(() => {
-      if (this.stream !== stream) return;
-      this.stream = undefined;
-      this.absent();
-    });
+    return stream;
   }
 
+  /** A half-open stream is found by its buffer: a comment that the network takes is a sign of life. */
   ping(): void {
-    this.stream?.write(COMMENT, () => this.alive());
+    this.stream?.write(COMMENT, (error) => {
+      if (!error) this.alive();
+    });
   }
 
   protected flush(): void {
     while (this.stream && !this.isHeld && this.entries.length > 0 && !this.stream.writableNeedDrain) {
-      const entry = this.entries.shift()!;
-      this.entryBytes -= entry.frame.size;
-      this.stream.write(messageBlock(this.idAt(entry.position), entry.frame));
-      this.written = entry.position;
-      this.remember(entry);
+      this.write(this.stream, this.take());
     }
   }
 
-  /** What was written may not have arrived: it is kept, within its bound, for a client that comes back. */
-  private remember(entry: Entry): void {
+  private write(stream: Writable, entry: Entry): void {
+    stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+    this.written = entry.position;
     this.sent.push(entry);
-    this.replayBytes += entry.frame.size;
-    while (this.replayBytes > this.settings.maxReplayBytes) this.replayBytes -= this.sent.shift()!.frame.size;
+    this.sentBytes += costOf(entry.frame);
+    while (this.sentBytes > this.settings.maxReplayBytes && this.sent.length > 0) {
+      this.sentBytes -= costOf(this.sent.shift()!.frame);
+    }
   }
 
   private canResume(position: number): boolean {
@@ -103,26 +105,32 @@ class SseSocket extends RequestSocket {
     return position <= this.written && position >= oldest - 1;
   }
 
-  private replay(position: number): void {
+  private replay(stream: Writable, position: number): void {
     for (const entry of this.sent) {
-      if (entry.position > position) this.stream?.write(messageBlock(this.idAt(entry.position), entry.frame));
+      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.frame));
     }
+  }
+
+  private left(answer: WatchedAnswer): void {
+    if (this.answer !== answer) return;
+    this.answer = this.stream = undefined;
+    this.absent();
   }
 
   protected sayGoodbye(end: RequestEnd): boolean {
-    if (!this.stream) return false;
-    while (this.entries.length > 0) {
-      const { position, frame } = this.entries.shift()!;
-      this.stream.write(messageBlock(this.idAt(position), frame));
-    }
-    this.stream.write(controlBlock(undefined, 'close', end));
+    const { answer, stream } = this;
+    if (!answer || !stream) return false;
+    while (this.entries.length > 0) this.write(stream, this.take());
+    stream.end(controlBlock(undefined, 'close', end));
+    answer.cutAfter(this.settings.closeTimeout);
+    this.answer = this.stream = undefined;
     return true;
   }
 
-  protected dropResponse(): void {
-    const { stream } = this;
-    this.stream = undefined;
-    stream?.end();
+  protected cut(): void {
+    const { answer } = this;
+    this.answer = this.stream = undefined;
+    answer?.cut();
   }
 
   private idAt(position: number): string {

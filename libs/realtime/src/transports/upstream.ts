@@ -1,6 +1,9 @@
 /** What a client sends by `POST`: one message or a batch, bounded while it comes in. */
 import type { IncomingMessage } from 'node:http';
+import type { HandshakeError } from '../errors.js';
+import type { Limits } from '../limits.js';
 import { refusal } from '../refusals.js';
+import type { RealtimeSettings } from '../settings.js';
 import type { Visit } from './answer.js';
 
 export interface UpstreamMessage {
@@ -8,32 +11,46 @@ export interface UpstreamMessage {
   readonly isBinary: boolean;
 }
 
+/** The bounds of a request. */
+type Bounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | 'messageTimeout'>;
+
 /**
- * Reads the messages of a request: `text/plain` is one text message, `application/octet-stream` a binary one,
- * `application/json` a batch where it is an array (texts, or `{ "binary": base64 }`) and else one message, the JSON.
+ * Reads the messages of a request: `text/plain` is one text message; `application/json` is a batch where it is an array
+ * (of texts and `{ "binary": base64 }`), else one message, the JSON.
  *
- * @param maxBytes of one message
- * @throws HandshakeError 413 for one that is too long, 415 for another type, 400 for a batch that is none
+ * @throws HandshakeError 413 for what is too long or too many, 415 for another type, 400 for what is no batch, 408
+ *   for a body that does not come
  */
-export async function readMessages({ node, raw }: Visit, maxBytes: number): Promise<UpstreamMessage[]> {
+export async function readMessages(
+  { node, raw }: Visit,
+  bounds: Bounds,
+  limits: Pick<Limits, 'reached'>,
+): Promise<UpstreamMessage[]> {
   const type = node.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  if (!TYPES.has(type)) throw refusal(415, `Send ${[...TYPES].join(', ')}`);
-  const body = isRead(raw.body) ? raw.body : await readBody(node, maxBytes);
-  const messages = type === 'application/json' ? fromJson(body) : [single(body, type !== 'text/plain')];
-  for (const { data } of messages) if (data.length > maxBytes) throw tooBig(maxBytes);
+  if (!TYPES.has(type)) throw refusal(415, `Send ${[...TYPES].join(' or ')}`);
+  const body = isParsed(raw.body, type) ? raw.body : await readBody(node, bounds, limits);
+  const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
+  const { maxQueuedMessages, maxMessageBytes } = bounds;
+  if (messages.length > maxQueuedMessages && limits.reached('queuedMessages', `batch=${messages.length}`)) {
+    throw refusal(413, `A batch has at most ${maxQueuedMessages} messages`);
+  }
+  for (const { data } of messages) {
+    if (data.length > maxMessageBytes && limits.reached('messageBytes', `bytes=${data.length}`)) throw tooBig(bounds);
+  }
   return messages;
 }
 
-const TYPES: ReadonlySet<string> = new Set(['text/plain', 'application/json', 'application/octet-stream']);
+const TEXT = 'text/plain';
+const TYPES: ReadonlySet<string> = new Set([TEXT, 'application/json']);
 
-/** A body parser of the application has read it already. */
-function isRead(body: unknown): body is string | Buffer | object {
-  return typeof body === 'string' || (typeof body === 'object' && body !== null);
+/** A body parser of the application was there first. Some leave an empty object where they have read nothing. */
+function isParsed(body: unknown, type: string): boolean {
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return true;
+  return type !== TEXT && body !== undefined;
 }
 
-function single(body: unknown, isBinary: boolean): UpstreamMessage {
-  const data = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : '');
-  return { data, isBinary };
+function bytesOf(body: unknown): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.from(body as string);
 }
 
 function fromJson(body: unknown): UpstreamMessage[] {
@@ -56,17 +73,38 @@ function parse(text: string): unknown {
   }
 }
 
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
+function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooBig(maxBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return new Promise((resolve, reject) => {
+    const refuse = (why: HandshakeError) => {
+      clearTimeout(timer);
+      request.off('data', take).pause();
+      reject(why);
+    };
+    const take = (chunk: Buffer) => {
+      const before = size;
+      size += chunk.length;
+      const isOver = size > bounds.maxMessageBytes && before <= bounds.maxMessageBytes;
+      if (isOver && limits.reached('messageBytes', `bytes=${size}`)) refuse(tooBig(bounds));
+      else chunks.push(chunk);
+    };
+    const timer = timeOut(bounds, limits, () => refuse(refusal(408, 'The body did not come in time')));
+    request.on('data', take);
+    request.once('end', () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
+    request.once('close', () => refuse(refusal(400, 'The request broke off')));
+  });
 }
 
-function tooBig(maxBytes: number) {
-  return refusal(413, `A message has at most ${maxBytes} bytes`);
+function timeOut({ messageTimeout }: Bounds, limits: Pick<Limits, 'reached'>, late: () => void) {
+  if (messageTimeout === 0) return undefined;
+  return setTimeout(() => limits.reached('messageTime', 'status=408') && late(), messageTimeout * 1000);
+}
+
+function tooBig({ maxMessageBytes }: Bounds): HandshakeError {
+  return refusal(413, `A request and a message have at most ${maxMessageBytes} bytes`);
 }
