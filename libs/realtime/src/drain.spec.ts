@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { ReadyState } from './connection.js';
 import { drain } from './drain.js';
 import type { LiveConnection } from './live-connection.js';
 
@@ -9,6 +10,7 @@ class FakeLiving {
   endedAt?: number;
   ending?: readonly [code: number, reason: string, initiator: string];
   isCut = false;
+  readyState: number = ReadyState.OPEN;
 
   constructor(
     private readonly living: Set<FakeLiving>,
@@ -26,6 +28,7 @@ class FakeLiving {
 
   terminate(): void {
     this.isCut = true;
+    this.readyState = ReadyState.CLOSED;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The end of a shutdown: closes all connections at a pace, waits for their hooks, cuts what is left. */
 import { CloseCode } from 'nestjs-realtime-protocol';
+import { ReadyState } from './connection.js';
 import type { LiveConnection } from './live-connection.js';
 import type { RealtimeSettings } from './settings.js';
 
@@ -8,8 +9,8 @@ type Timings = Pick<RealtimeSettings, 'shutdownTimeout' | 'shutdownBatch' | 'shu
 /** How often it is looked whether all have ended, in milliseconds. */
 const LOOK_MS = 10;
 
-/** How long a connection that was cut may take to end, in milliseconds. */
-const CUT_MS = 200;
+/** How long wires that were cut may take to tell so, in milliseconds. */
+const CUT_MS = 500;
 
 /**
  * Ends all connections.
@@ -21,15 +22,18 @@ const CUT_MS = 200;
 export async function drain(living: ReadonlySet<LiveConnection>, timings: Timings): Promise<LiveConnection[]> {
   const deadline = performance.now() + timings.shutdownTimeout * 1000;
   await closeInBatches([...living], timings, deadline);
-  await untilEmpty(living, deadline);
-  for (const connection of living) connection.terminate();
-  // A cut wire tells of its end a few turns of the event loop later, and its onClose has still to run
-  await untilEmpty(living, performance.now() + CUT_MS);
+  while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
+  await cut(living);
   return [...living];
 }
 
-async function untilEmpty(living: ReadonlySet<unknown>, deadline: number): Promise<void> {
-  while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
+/** A wire that is cut tells of its end some turns of the event loop later, and then its `onClose` has still to run. */
+async function cut(living: ReadonlySet<LiveConnection>): Promise<void> {
+  for (const connection of living) connection.terminate();
+  const deadline = performance.now() + CUT_MS;
+  const isOpen = ({ readyState }: LiveConnection) => readyState !== ReadyState.CLOSED;
+  while ([...living].some(isOpen) && performance.now() < deadline) await pause(LOOK_MS);
+  await new Promise(setImmediate);
 }
 
 async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {
