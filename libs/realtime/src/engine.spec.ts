@@ -709,22 +709,26 @@ const anyPlan: fc.Arbitrary<Plan> = fc.tuple(
 );
 
 describe('whatever happens in whatever order', () => {
-  it.each(['soon', 'at once'] as const)('the contract holds on wires that tell of their end %s', async (reports) => {
-    const run = async (plans: Plan[], steps: Step[], answers: 'soon' | 'by hand') => {
-      const world = new World(plans);
-      await world.node.start();
-      for (let count = 0; count < 2; count++) world.open({ answers, reports, closeTimeoutMs: 500 });
-      for (const [what, which, value] of steps) {
-        await STEPS[what](world.subjects[which]!, world, value);
-        await world.check();
-      }
-      await world.finish();
-      await world.checkEnd();
-    };
-    const answers = fc.constantFrom('soon' as const, 'by hand' as const);
-    const plans = fc.array(anyPlan, { maxLength: 12 });
-    await fc.assert(fc.asyncProperty(plans, fc.array(anyStep, { maxLength: 40 }), answers, run), { numRuns: 250 });
-  }, 30_000);
+  it.each(['soon', 'at once'] as const)(
+    'the contract holds on wires that tell of their end %s',
+    async (reports) => {
+      const run = async (plans: Plan[], steps: Step[], answers: 'soon' | 'by hand') => {
+        const world = new World(plans);
+        await world.node.start();
+        for (let count = 0; count < 2; count++) world.open({ answers, reports, closeTimeoutMs: 500 });
+        for (const [what, which, value] of steps) {
+          await STEPS[what](world.subjects[which]!, world, value);
+          await world.check();
+        }
+        await world.finish();
+        await world.checkEnd();
+      };
+      const answers = fc.constantFrom('soon' as const, 'by hand' as const);
+      const plans = fc.array(anyPlan, { maxLength: 12 });
+      await fc.assert(fc.asyncProperty(plans, fc.array(anyStep, { maxLength: 40 }), answers, run), { numRuns: 250 });
+    },
+    30_000,
+  );
 });
 
 describe('the lifecycle log', () => {

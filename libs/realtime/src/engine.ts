@@ -136,6 +136,10 @@ export class Engine implements Gate, Host {
     return this.handshake.probe(request, this.requireRoute(request), raw, response);
   }
 
+  noteRefusal(request: IncomingMessage, error: unknown): void {
+    this.handshake.noteRefusal({ node: request }, error);
+  }
+
   async admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission> {
     return this.handshake.admitRequest(node, this.requireRoute(node), raw, response);
   }

@@ -231,7 +231,7 @@ export class Handshake {
     return this.unfinished.run(task, handshakeTimeout * 1000, late);
   }
 
-  private noteRefusal({ node, address = addressOf(node.socket) }: Visit, error: unknown): void {
+  noteRefusal({ node, address = addressOf(node.socket) }: Pick<Visit, 'node' | 'address'>, error: unknown): void {
     this.host.counters.refused++;
     const at = `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`;
     if (error instanceof AnsweredError || error instanceof HandshakeError) {

@@ -9,7 +9,7 @@ import { addressOf } from './handshake-request.js';
 import type { Limits } from './limits.js';
 
 export class HeaderDeadline {
-  private readonly timers = new Map<Socket, NodeJS.Timeout>();
+  private readonly waiting = new Map<Socket, { readonly timer: NodeJS.Timeout; readonly closed: () => void }>();
   private readonly connected = (socket: Socket) => this.watch(socket);
   private readonly requested = ({ socket }: IncomingMessage) => this.release(socket);
   /** With TLS the socket that requests come on exists only after its handshake. */
@@ -31,22 +31,27 @@ export class HeaderDeadline {
   stop(): void {
     this.server.off(this.event, this.connected);
     this.server.off('request', this.requested);
-    for (const socket of this.timers.keys()) this.release(socket);
+    for (const socket of this.waiting.keys()) this.release(socket);
   }
 
   /** The first request has come; upgrades say so themselves. */
   release(socket: Socket): void {
-    clearTimeout(this.timers.get(socket));
-    this.timers.delete(socket);
+    const waiting = this.waiting.get(socket);
+    if (!waiting) return;
+    this.waiting.delete(socket);
+    clearTimeout(waiting.timer);
+    socket.off('close', waiting.closed);
   }
 
   private watch(socket: Socket): void {
-    const timer = setTimeout(() => {
-      this.timers.delete(socket);
+    const due = () => {
+      this.release(socket);
       if (this.limits.reached('headerTime', `ip=${addressOf(socket)} seconds=${this.seconds}`)) socket.destroy();
-    }, this.seconds * 1000);
+    };
+    const closed = () => this.release(socket);
+    const timer = setTimeout(due, this.seconds * 1000);
     timer.unref();
-    this.timers.set(socket, timer);
-    socket.once('close', () => this.release(socket));
+    this.waiting.set(socket, { timer, closed });
+    socket.once('close', closed);
   }
 }

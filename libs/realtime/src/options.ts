@@ -29,7 +29,7 @@ export const SETTINGS = {
     about: 'The address the application listens on, when its `main.ts` passes it to `app.listen`.',
     read: (text: string) => text,
   } satisfies Setting<string>,
-  listenPort: count('REALTIME_LISTEN_PORT', 3000, 0, 65_535, 'the port', 'The port, likewise; 0 takes any free one.'),
+  listenPort: count('REALTIME_LISTEN_PORT', 3000, 0, 65_535, 'a port', 'The port, likewise; 0 takes any free one.'),
   path: {
     env: 'REALTIME_PATH',
     fallback: '/ws',

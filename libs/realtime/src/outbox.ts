@@ -68,7 +68,7 @@ export class Outbox {
   drained(): void {
     if (this.behindSince === 0) return;
     while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
-    if (this.waiting.length > 0) return;
+    if (this.waiting.length > 0 || this.socket.bufferedBytes >= SOCKET_BYTES) return;
     this.settle();
     this.owner.caughtUp();
   }

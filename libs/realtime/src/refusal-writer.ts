@@ -1,5 +1,5 @@
 /** Answers an upgrade that is refused: a complete HTTP response on the raw stream, flushed before the socket goes. */
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { HandshakeError } from './errors.js';
 
@@ -9,12 +9,20 @@ const LINGER_MS = 2000;
 /**
  * Writes the answer and closes.
  *
+ * @param request what is answered: to a HEAD goes no body (RFC 9110 §9.3.2)
  * @param stream the raw socket of the upgrade; it MUST have an `error` listener
  * @param refusal status, body and headers
  * @param headers more header lines, of an application that had set them before it refused
+ * @throws TypeError for a header of the refusal that HTTP cannot carry
  */
-export function writeRefusal(stream: Duplex, refusal: HandshakeError, headers: readonly string[] = []): void {
-  const { status, body } = refusal;
+export function writeRefusal(
+  request: IncomingMessage,
+  stream: Duplex,
+  refusal: HandshakeError,
+  headers: readonly string[] = [],
+): void {
+  const { body } = refusal;
+  const status = isFinal(refusal.status) ? refusal.status : 500;
   const isText = typeof body === 'string';
   const content = Buffer.from(isText ? body : JSON.stringify(body));
   const own = {
@@ -23,12 +31,27 @@ export function writeRefusal(stream: Duplex, refusal: HandshakeError, headers: r
     Connection: 'close',
     'Content-Length': String(content.length),
   };
+  validateHeaders(refusal.headers);
   const lines = [...headers, ...Object.entries(own).map(([name, value]) => `${name}: ${value}`)];
   if (stream.writable) {
-    stream.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${lines.join('\r\n')}\r\n\r\n`);
-    stream.write(content);
+    const start = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`;
+    stream.write([start, ...lines, '', ''].join('\r\n'), 'latin1');
+    if (request.method !== 'HEAD') stream.write(content);
   }
   lingerAndClose(stream);
+}
+
+/** An answer of 1xx would not be the last one, and others are none. */
+function isFinal(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+/** @throws TypeError for one that could end its line, or that HTTP cannot carry */
+export function validateHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  }
 }
 
 /**

@@ -32,7 +32,7 @@ export function count(
   unit: string,
   about: string,
 ): Setting<number> {
-  const allowed = `a whole number of ${unit}, ${min} to ${max}`;
+  const allowed = `a whole number${unit === 'a port' ? '' : ` of ${unit}`}, ${min} to ${max}`;
   return { env, fallback, schema: z.number().int().min(min).max(max), allowed, about, read: number };
 }
 
@@ -60,5 +60,12 @@ export function choice<T extends string>(env: string, words: readonly [T, ...T[]
 /** A rate or a number that 0 leaves without a bound. */
 export function bound(env: string, fallback: number, unit: string, about: string): Setting<number> {
   const schema = z.number().int().min(0).max(MAX_INT32);
-  return { env, fallback, schema, allowed: `a whole number of ${unit}, 0 is without bound`, about, read: number };
+  return {
+    env,
+    fallback,
+    schema,
+    allowed: `a whole number of ${unit}, 0 (without bound) to ${MAX_INT32}`,
+    about,
+    read: number,
+  };
 }

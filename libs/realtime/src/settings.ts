@@ -139,7 +139,7 @@ function heartbeatDoubts({ heartbeatPingInterval: ping, heartbeatIdleTime: idle 
 
 function unknownOptions(options: RealtimeOptions): string[] {
   return Object.keys(options)
-    .filter((name) => name !== 'envFile' && !(name in SETTINGS))
+    .filter((name) => name !== 'envFile' && !Object.hasOwn(SETTINGS, name))
     .map((name) => `forRoot({ ${name} }): there is no such setting; see docs/settings.md`);
 }
 

@@ -13,6 +13,8 @@ import { writeRefusal } from './refusal-writer.js';
 /** Who takes the upgrades. */
 export interface UpgradeTaker {
   serves(path: string): boolean;
+  /** Counts and logs a refusal of one of its own. */
+  noteRefusal(request: IncomingMessage, error: unknown): void;
   /** Any upgrade has come, on whatever path. */
   arrived(stream: Duplex): void;
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void;
@@ -55,13 +57,22 @@ export class UpgradeTap {
       this.taker.upgrade(request, stream, head);
       return true;
     }
-    stream.on('error', () => stream.destroy());
+    const broken = () => stream.destroy();
+    stream.on('error', broken);
     void afterAnswers(stream, () => {
-      if (!isWebSocket) this.readAgain(request, stream, head);
-      else if (isOurs) writeRefusal(stream, refusal(400, 'The previous request was still being answered'));
-      else writeRefusal(stream, refusal(404, 'No gateway here'));
+      if (!isWebSocket) {
+        stream.off('error', broken);
+        this.readAgain(request, stream, head);
+      } else if (isOurs) this.refuse(request, stream);
+      else writeRefusal(request, stream, refusal(404, 'No gateway here'));
     });
     return true;
+  }
+
+  private refuse(request: IncomingMessage, stream: Duplex): void {
+    const answer = refusal(400, 'The previous request was still being answered');
+    this.taker.noteRefusal(request, answer);
+    writeRefusal(request, stream, answer);
   }
 
   /**

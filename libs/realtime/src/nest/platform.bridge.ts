@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { type HttpServer, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Engine } from '../engine.js';
 import type { PathRules } from '../paths.js';
@@ -43,10 +43,20 @@ export class PlatformBridge {
     else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
     else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
     if (this.platform) engine.standBehind(this.platform);
+    if (type) refuseFromTheStart(http, engine);
     return this.platform?.rules ?? DEFAULT_RULES;
   }
 
   mount(paths: readonly string[]): void {
     this.platform?.mount(paths);
   }
+}
+
+/** The first step of a shutdown that Nest tells of: the hooks of other modules may take long, and come before ours. */
+function refuseFromTheStart(http: HttpServer, engine: Engine): void {
+  const original = http.beforeClose?.bind(http) as (() => unknown) | undefined;
+  http.beforeClose = () => {
+    engine.refuse();
+    return original?.();
+  };
 }

@@ -62,6 +62,7 @@ export class RealtimeLifecycle
     const deadline = (this.deadline = new HeaderDeadline(server, this.settings.headerTimeout, this.engine.limits));
     this.tap = new UpgradeTap(server, {
       serves: (path) => this.engine.serves(path),
+      noteRefusal: (request, error) => this.engine.noteRefusal(request, error),
       arrived: (stream) => deadline.release(stream as Socket),
       upgrade: (request, stream, head) => transport.upgrade(request, stream, head),
     });
@@ -113,12 +114,14 @@ export class RealtimeLifecycle
   }
 
   private checkAddress(server: Server): void {
-    const { address, port } = server.address() as AddressInfo;
+    const at = server.address() as AddressInfo | string;
+    const { address, port } = typeof at === 'string' ? { address: at, port: undefined } : at;
     const { listenIp, listenPort } = this.settings;
     const isSet = (name: 'listenIp' | 'listenPort') => this.settings.sourceOf(name) !== 'default';
     const advice = 'has no effect: main.ts must call app.listen(settings.listenPort, settings.listenIp)';
     if (isSet('listenPort') && listenPort !== 0 && listenPort !== port) {
-      this.engine.log.warn(`REALTIME_LISTEN_PORT=${listenPort} ${advice}; the application listens on port ${port}`);
+      const where = port === undefined ? address : `port ${port}`;
+      this.engine.log.warn(`REALTIME_LISTEN_PORT=${listenPort} ${advice}; the application listens on ${where}`);
     }
     if (isSet('listenIp') && listenIp !== address) {
       this.engine.log.warn(`REALTIME_LISTEN_IP=${listenIp} ${advice}; the application listens on ${address}`);

@@ -30,15 +30,12 @@ function expectedOf(messages: readonly FrameParts[][]) {
   const fragments = messages.map((frames) => frames.filter((one) => !isControl(one)).length);
   return {
     finished: messages.length,
-    controls: messages.flat().filter(isControl).length,
     tooFragmented: fragments.filter((count) => count > BOUNDS.maxFragments).length,
     isUnfinished: false,
   };
 }
 
-const seen = ({ finished, controls, tooFragmented, isUnfinished }: FrameScanner) => ({
-  ...{ finished, controls, tooFragmented, isUnfinished },
-});
+const seen = ({ finished, tooFragmented, isUnfinished }: FrameScanner) => ({ finished, tooFragmented, isUnfinished });
 
 /** Cuts bytes at the given places. */
 function split(bytes: Buffer, places: readonly number[]): Buffer[] {

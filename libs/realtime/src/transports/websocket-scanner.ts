@@ -1,6 +1,6 @@
 /**
  * Follows the frames of a client (RFC 6455 §5.2) by their headers alone, beside ws's parser: whether a message is
- * unfinished, of how many fragments it is, and how many control frames came. ws tells none of this.
+ * unfinished, and of how many fragments and chunks it is. ws tells none of this.
  */
 const FINAL = 0x80;
 const OPCODE = 0x0f;
@@ -15,8 +15,6 @@ export interface ScannerBounds {
 }
 
 export class FrameScanner {
-  /** Control frames since the start. */
-  controls = 0;
   /** Messages since the start whose last frame has come. */
   finished = 0;
   /** Messages since the start that had more fragments than the bound. */
@@ -65,8 +63,7 @@ export class FrameScanner {
     const first = bytes[at]!;
     this.skip = payloadLength(bytes, at);
     this.chunks = 0;
-    if ((first & OPCODE) >= FIRST_CONTROL_OPCODE) this.controls++;
-    else {
+    if ((first & OPCODE) < FIRST_CONTROL_OPCODE) {
       this.isLast = (first & FINAL) !== 0;
       if (++this.fragments === this.bounds.maxFragments + 1) this.tooFragmented++;
     }

@@ -21,7 +21,6 @@ export class WebSocketSocket implements Socket {
   private readonly isCompressed: boolean;
   private readonly scanner: FrameScanner;
   /** What the scanner had counted when it was last looked at. */
-  private controls = 0;
   private tooFragmented = 0;
   private tooSpread = 0;
   private controlRate?: TokenBucket;
@@ -55,6 +54,10 @@ export class WebSocketSocket implements Socket {
     this.stream.on('data', (chunk: Buffer) => this.heard(chunk));
     this.stream.on('drain', () => sink.drained());
     this.webSocket.on('message', (data: RawData, isBinary) => this.received(data as Buffer, isBinary));
+    this.webSocket.on('ping', (data) => {
+      if (this.mayControl()) this.webSocket.pong(data, false, ignore);
+    });
+    this.webSocket.on('pong', () => this.mayControl());
     this.webSocket.on('error', (error) => {
       const broken = brokenRule(error);
       if (!broken) return;
@@ -72,7 +75,6 @@ export class WebSocketSocket implements Socket {
     const { scanner } = this;
     scanner.scan(chunk);
     this.sink.alive();
-    if (scanner.controls !== this.controls) this.countControls(scanner.controls - this.controls);
     if (this.limits.isReportOnly) this.report();
     if (scanner.isUnfinished) this.timeMessage();
   }
@@ -83,15 +85,16 @@ export class WebSocketSocket implements Socket {
     this.sink.received(data, isBinary);
   }
 
-  private countControls(count: number): void {
-    this.controls += count;
+  /** @returns false when a control frame is one too many */
+  private mayControl(): boolean {
+    if (this.webSocket.readyState !== WebSocket.OPEN) return false;
     const { maxControlRate, maxBufferedBytes: max } = this.settings;
+    this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
+    if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
     // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
-    if (this.bufferedBytes > max + SLACK)
+    else if (this.bufferedBytes > max + SLACK)
       this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
-    if (maxControlRate === 0) return;
-    this.controlRate ??= new TokenBucket(maxControlRate);
-    if (!this.controlRate.take(count)) this.enforce('controlRate', 4002, 'too many control frames');
+    return this.webSocket.readyState === WebSocket.OPEN;
   }
 
   /** What ws does not enforce, because it is only reported. */

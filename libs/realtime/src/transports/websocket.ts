@@ -3,7 +3,7 @@
  * and the protocol's rules. The outbound path is ours: a frame is header and payload in one buffer, made once for all
  * receivers, and all frames of one turn of the event loop leave in one write.
  */
-import type { IncomingMessage, OutgoingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../errors.js';
@@ -37,19 +37,28 @@ export class WebSocketTransport implements Transport {
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // First of all: Node has taken its own listener away, and a reset would end the process
     stream.on('error', () => stream.destroy());
-    this.shake(request, stream, head).catch((error: unknown) => this.refuse(stream, error));
+    this.shake(request, stream, head).catch((error: unknown) => this.refuse(request, stream, error));
   }
 
   private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
-    await previousAnswer(stream);
-    checkUpgrade(request);
-    if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off here');
+    this.check(request);
     const upgrade = new UpgradeResponse(request, stream);
     try {
       const admission = await this.gate.admit(upgrade);
       this.accept(admission, upgrade, stream, head);
     } catch (error) {
-      this.refuse(stream, error, upgrade);
+      this.refuse(request, stream, error, upgrade);
+    }
+  }
+
+  /** Before anything of the application runs; also such a refusal is counted and logged. */
+  private check(request: IncomingMessage): void {
+    try {
+      checkUpgrade(request);
+      if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off here');
+    } catch (error) {
+      this.gate.noteRefusal(request, error);
+      throw error;
     }
   }
 
@@ -66,7 +75,7 @@ export class WebSocketTransport implements Transport {
     if (!isOpen) admission.release();
   }
 
-  private refuse(stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
+  private refuse(request: IncomingMessage, stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
     if (error instanceof AnsweredError) return;
     const headers = upgrade?.headers();
     upgrade?.abandon();
@@ -78,7 +87,7 @@ export class WebSocketTransport implements Transport {
       this.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
     }
     const answer = error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
-    writeRefusal(stream, answer, headers);
+    writeRefusal(request, stream, answer, headers);
   }
 }
 
@@ -111,10 +120,11 @@ function chooseProtocol(offered: Set<string>): string | false {
   return false;
 }
 
-/** RFC 6455 §4.2.1, checked before anything of the application runs. */
+/** RFC 6455 §4.2.1; RFC 9112 §3.2 for the Host. */
 function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
   if (method !== 'GET') throw refusal(405, 'A WebSocket handshake is a GET', { Allow: 'GET' });
   if (httpVersion !== '1.1') throw refusal(400, 'A WebSocket handshake needs HTTP/1.1');
+  if (headers.host === undefined) throw refusal(400, 'The Host header is missing');
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
     throw refusal(400, 'A WebSocket handshake has no body');
   }
@@ -125,14 +135,17 @@ function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
     throw refusal(400, 'Sec-WebSocket-Key is not 16 bytes in base64');
   }
+  if (!areProtocols(headers['sec-websocket-protocol']))
+    throw refusal(400, 'Sec-WebSocket-Protocol is no list of names');
 }
+
+/** RFC 6455 §4.1: names that are tokens (RFC 9110 §5.6.2), each of them once. */
+function areProtocols(header: string | undefined): boolean {
+  if (header === undefined) return true;
+  const names = header.split(',').map((name) => name.trim());
+  return names.every((name) => TOKEN.test(name)) && new Set(names).size === names.length;
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const UPGRADE = { Upgrade: 'websocket' };
-
-/** A client may pipeline requests: an answer that is still being written must end before ours. */
-async function previousAnswer(stream: Duplex): Promise<void> {
-  const pending = (stream as { _httpMessage?: OutgoingMessage | null })._httpMessage;
-  if (!pending) return;
-  await new Promise((resolve) => pending.once('close', resolve));
-  throw refusal(400, 'The previous request was still being answered');
-}

@@ -8,6 +8,7 @@ import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { PlatformRequest } from '../../handshake-request.js';
 import type { Examine, Platform, Verdict } from '../../platform.js';
+import { validateHeaders } from '../../refusal-writer.js';
 import type { Answer, Visit as DoorVisit } from '../../transports/answer.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 
@@ -110,6 +111,11 @@ function answered(upgrade: UpgradeResponse, refusal?: unknown): AnsweredError {
 /** So that the application's exception filters see what a controller would have thrown. */
 function asHttpException(error: unknown, answer: Answer): unknown {
   if (!(error instanceof HandshakeError)) return error;
+  try {
+    validateHeaders(error.headers);
+  } catch (broken) {
+    return broken;
+  }
   for (const [name, value] of Object.entries(error.headers)) answer.header(name, value);
   return error.cause instanceof HttpException ? error.cause : new HttpException(error.body, error.status);
 }

@@ -1,0 +1,290 @@
+/** What settings do in a running application, wherever they were written down. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Controller, Get, type LoggerService } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { WebSocketGateway } from '@nestjs/websockets';
+import {
+  Connection,
+  Message,
+  OptionsError,
+  type RealtimeOptions,
+  RealtimeModule,
+  RealtimeServer,
+  RealtimeSettings,
+} from 'nestjs-realtime';
+import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
+
+/** A gateway that names no path. */
+@WebSocketGateway()
+class EchoGateway {
+  opened = 0;
+
+  constructor(readonly server: RealtimeServer) {}
+
+  onOpen() {
+    this.opened++;
+  }
+
+  onMessage(connection: Connection, message: Message) {
+    connection.send(message.text());
+  }
+}
+
+/** Whoever wants to know what is in force. */
+@Controller()
+class SettingsController {
+  constructor(
+    readonly settings: RealtimeSettings,
+    readonly server: RealtimeServer,
+  ) {}
+
+  @Get('path')
+  path() {
+    return { path: this.settings.path, source: this.settings.sourceOf('path') };
+  }
+}
+
+class Lines implements LoggerService {
+  readonly all: string[] = [];
+  private readonly keep = (level: string) => (message: unknown) => void this.all.push(`${level} ${String(message)}`);
+  readonly log = this.keep('log');
+  readonly warn = this.keep('warn');
+  readonly error = this.keep('error');
+  readonly debug = this.keep('debug');
+  readonly verbose = this.keep('verbose');
+
+  warnings(): string[] {
+    return this.all.filter((line) => line.startsWith('warn '));
+  }
+
+  table(): string {
+    return this.all.find((line) => line.startsWith('log Realtime is ready')) ?? '';
+  }
+}
+
+let folder: string;
+let app: TestApp | undefined;
+let lines: Lines;
+const before = { ...process.env };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realtime-settings-'));
+  lines = new Lines();
+});
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+  rmSync(folder, { recursive: true });
+});
+
+interface Places {
+  readonly code?: RealtimeOptions;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly file?: string;
+}
+
+async function compile({ code, env = {}, file }: Places) {
+  Object.assign(process.env, env);
+  const envFile = join(folder, '.env');
+  if (file !== undefined) writeFileSync(envFile, file);
+  return Test.createTestingModule({
+    imports: [RealtimeModule.forRoot({ envFile: file === undefined ? false : envFile, ...code })],
+    controllers: [SettingsController],
+    providers: [EchoGateway],
+  }).compile();
+}
+
+async function start(places: Places): Promise<TestApp> {
+  return (app = await createTestApp(await compile(places), { logger: lines }));
+}
+
+/** Starts it as `main.ts` would, and tells where it listens. */
+async function listen(places: Places, ...where: [number | string, string?]): Promise<AddressInfo | string> {
+  const nest = (await compile(places)).createNestApplication({ logger: lines });
+  app = { close: () => nest.close() } as TestApp;
+  await nest.listen(...(where as [number, string]));
+  return (nest.getHttpServer() as Server).address()!;
+}
+
+async function expectServed(path: string): Promise<void> {
+  const client = await app!.connect(path);
+  client.send('hello');
+  expect(await client.next()).toBe('hello');
+  await client.close();
+}
+
+describe('a setting acts', () => {
+  it('from the env file', async () => {
+    await start({ file: 'REALTIME_PATH=/file' });
+    await expectServed('/file');
+    await expect(app!.connect('/ws')).rejects.toMatchObject({ status: 404 });
+    expect(lines.table()).toContain('/file (EchoGateway)');
+  });
+
+  it('from the environment, which wins over the env file', async () => {
+    await start({ env: { REALTIME_PATH: '/env' }, file: 'REALTIME_PATH=/file' });
+    await expectServed('/env');
+    await expect(app!.connect('/file')).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('from code, which wins over both', async () => {
+    await start({ code: { path: '/code' }, env: { REALTIME_PATH: '/env' }, file: 'REALTIME_PATH=/file' });
+    await expectServed('/code');
+    await expect(app!.connect('/env')).rejects.toMatchObject({ status: 404 });
+    const response = await fetch(`${app!.url}/path`);
+    expect(await response.json()).toEqual({ path: '/code', source: 'code' });
+  });
+
+  it('as a bound on the wire', async () => {
+    await start({ env: { REALTIME_MAX_MESSAGE_BYTES: '10' } });
+    const client = await app!.connect('/ws');
+    client.send('x'.repeat(11));
+    expect(await client.closed()).toEqual({ code: 1009, reason: expect.stringContaining('10') });
+  });
+
+  it('as a heartbeat', async () => {
+    await start({ env: { REALTIME_HEARTBEAT_PING_INTERVAL: '0.05' } });
+    const client = await app!.connect('/ws');
+    await new Promise((resolve) => client.socket.once('ping', resolve));
+    await client.close();
+  });
+
+  it('from a factory', async () => {
+    const moduleRef = await Test.createTestingModule({
+      imports: [RealtimeModule.forRootAsync({ useFactory: async () => ({ path: '/later', envFile: false }) })],
+      providers: [EchoGateway],
+    }).compile();
+    app = await createTestApp(moduleRef, { logger: lines });
+    await expectServed('/later');
+  });
+});
+
+describe('what is in force', () => {
+  it('is injectable and frozen', async () => {
+    await start({ code: { maxConnections: 7 } });
+    const settings = app!.app.get(RealtimeSettings);
+    expect(app!.app.get(SettingsController).settings).toBe(settings);
+    expect(settings.maxConnections).toBe(7);
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it('shows the heartbeat as it was derived', async () => {
+    await start({ env: { REALTIME_HEARTBEAT_IDLE_TIME: '20' } });
+    expect(app!.app.get(RealtimeSettings)).toMatchObject({ heartbeatIdleTime: 20, heartbeatCheckInterval: 10 });
+    expect(lines.table()).toMatch(/heartbeat .*close after 20s, checked every 10s/);
+  });
+
+  it('is told without a warning when nothing is set', async () => {
+    await start({});
+    expect(lines.table()).toContain('/ws (EchoGateway)');
+    expect(lines.warnings()).toEqual([]);
+  });
+});
+
+describe('a warning in the log', () => {
+  it('names variables that do nothing', async () => {
+    await start({ env: { REALTIME_HEARTBEAT_IDLE: '1' }, file: 'REALTIME_PORT=1' });
+    expect(lines.warnings()).toEqual([
+      expect.stringContaining('REALTIME_HEARTBEAT_IDLE is set, but there is no such setting'),
+      expect.stringContaining('REALTIME_PORT is set, but there is no such setting'),
+    ]);
+  });
+
+  it('says that no ping leaves connections to the proxies', async () => {
+    await start({ env: { REALTIME_HEARTBEAT_PING_INTERVAL: '0' } });
+    expect(lines.warnings()).toEqual([expect.stringContaining('Heartbeat pings are off')]);
+  });
+
+  it('says that the listen address is set and not in effect', async () => {
+    const { port } = (await listen(
+      { env: { REALTIME_LISTEN_PORT: '1' }, file: 'REALTIME_LISTEN_IP=0.0.0.0' },
+      0,
+      '127.0.0.1',
+    )) as AddressInfo;
+    expect(lines.warnings()).toEqual([
+      expect.stringMatching(new RegExp(`REALTIME_LISTEN_PORT=1 .*listens on port ${port}$`)),
+      expect.stringMatching(/REALTIME_LISTEN_IP=0\.0\.0\.0 .*listens on 127\.0\.0\.1$/),
+    ]);
+    for (const warning of lines.warnings())
+      expect(warning).toContain('app.listen(settings.listenPort, settings.listenIp)');
+  });
+
+  it('says so also where the application listens on a path', async () => {
+    const path = join(folder, 'app.sock');
+    expect(await listen({ env: { REALTIME_LISTEN_PORT: '4000' } }, path)).toBe(path);
+    expect(lines.warnings()).toEqual([expect.stringContaining(`listens on ${path}`)]);
+  });
+
+  it.each([
+    ['is used by main.ts', { REALTIME_LISTEN_PORT: '0', REALTIME_LISTEN_IP: '127.0.0.1' }],
+    ['is not set', {}],
+  ])('is not given when the listen address %s', async (_name, env) => {
+    await listen({ env }, 0, '127.0.0.1');
+    expect(lines.warnings()).toEqual([]);
+  });
+});
+
+describe('REALTIME_ENABLED=false', () => {
+  beforeEach(() => start({ env: { REALTIME_ENABLED: 'false' } }));
+
+  it('answers upgrades and plain requests on the path with 404', async () => {
+    await expect(app!.connect('/ws')).rejects.toMatchObject({ status: 404 });
+    const response = await fetch(`${app!.url}/ws`);
+    expect(response.status).toBe(404);
+    expect(app!.app.get(EchoGateway).opened).toBe(0);
+    expect(lines.warnings()).toEqual([expect.stringContaining('REALTIME_ENABLED')]);
+  });
+
+  it('leaves RealtimeServer injectable, and delivering to nobody', async () => {
+    const server = app!.app.get(SettingsController).server;
+    await server.toEveryone().push('anybody?');
+    await server.to('room').emit('event', { data: 1 });
+    await server.toUser('7').disconnect();
+    expect(await server.push('no.1', 'hello')).toBe(false);
+    expect(await server.disconnect('no.1')).toBe(false);
+    expect(await server.exists('no.1')).toBe(false);
+    expect(await server.toEveryone().count()).toBe(0);
+    expect(await server.list()).toEqual({ items: [] });
+    expect(await server.stats()).toMatchObject({ current: 0, accepted: 0, messagesOut: 0 });
+    expect(server.connections.size).toBe(0);
+  });
+
+  it('leaves the rest of the application alone', async () => {
+    const response = await fetch(`${app!.url}/path`);
+    expect(response.status).toBe(200);
+  });
+});
+
+describe('bad values', () => {
+  it('stop the boot, all listed at once with name, given value and what is allowed', async () => {
+    const code = { maxConnections: -1, nonsense: true } as RealtimeOptions;
+    const env = { REALTIME_LISTEN_PORT: 'http', REALTIME_HEARTBEAT_IDLE_TIME: 'soon' };
+    const error: unknown = await compile({ code, env, file: 'REALTIME_PATH=ws' }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(OptionsError);
+    const { problems, message } = error as OptionsError;
+    expect(problems).toHaveLength(5);
+    for (const part of [
+      'forRoot({ nonsense })',
+      'forRoot({ maxConnections }): -1 is not allowed; expected a whole number',
+      'REALTIME_LISTEN_PORT: "http" is not allowed; expected',
+      'REALTIME_HEARTBEAT_IDLE_TIME: "soon" is not allowed; expected seconds, 0 to 86400',
+      'REALTIME_PATH (in the env file): "ws" is not allowed; expected a path that starts with /',
+    ]) {
+      expect(message).toContain(part);
+    }
+  });
+
+  it('stop the boot also where Realtime is off', async () => {
+    await expect(compile({ code: { enabled: false }, env: { REALTIME_PATH: 'ws' } })).rejects.toThrow(OptionsError);
+  });
+
+  it('stop the boot when the named env file is missing', async () => {
+    const missing = join(folder, 'missing.env');
+    await expect(compile({ code: { envFile: missing } })).rejects.toThrow(`envFile: "${missing}" cannot be read`);
+  });
+});

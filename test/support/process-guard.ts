@@ -1,0 +1,66 @@
+/** Waiting with a bound, and what a server that was attacked must look like afterwards. */
+import type { Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long anything is waited for before it counts as hanging, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/** Gives what a task gives, or throws when it takes longer than the bound. */
+export async function within<T>(timeoutMs: number, what: string, task: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${timeoutMs} ms for ${what}`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([task, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Asks again and again until the answer is the wanted one.
+ *
+ * @param what for the message
+ * @param ask gives the current state
+ * @param isWanted tells whether it is the wanted one
+ * @throws Error with the last state when it does not come in time
+ */
+export async function until<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  isWanted: (state: T) => boolean,
+  timeoutMs = PATIENCE_MS,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const state = await ask();
+    if (isWanted(state)) return state;
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms for ${what}; it is ${JSON.stringify(state)}`);
+    await sleep(5);
+  }
+}
+
+/** The TCP connections that a server holds, whatever is spoken on them. */
+export function countConnections(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+  });
+}
+
+/** Waits until a server holds exactly so many TCP connections: none was lost, none stays. */
+export async function untilConnections(server: Server, wanted: number, timeoutMs?: number): Promise<void> {
+  const isWanted = (count: number) => count === wanted;
+  await until(`${wanted} TCP connections`, () => countConnections(server), isWanted, timeoutMs);
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
