@@ -60,7 +60,7 @@ export default defineConfig(
   {
     // ARCHITECTURE §3: imports point from nest/, transports/ and brokers/ to the core, never back
     files: ['libs/realtime/src/**/*.ts'],
-    ignores: ['libs/realtime/src/{nest,testing}/**', 'libs/realtime/src/index.ts', '**/*.spec.ts'],
+    ignores: ['libs/realtime/src/{nest,testing,health}/**', 'libs/realtime/src/index.ts', '**/*.spec.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -20,7 +20,7 @@ const shared = {
   transform: { '^.+\\.ts$': swc },
   moduleNameMapper: {
     '^nestjs-realtime$': '<rootDir>/libs/realtime/src/index.ts',
-    '^nestjs-realtime/testing$': '<rootDir>/libs/realtime/src/testing/index.ts',
+    '^nestjs-realtime/(testing|health)$': '<rootDir>/libs/realtime/src/$1/index.ts',
     '^nestjs-realtime-protocol$': '<rootDir>/libs/realtime-protocol/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
@@ -29,6 +29,8 @@ const shared = {
 };
 
 export default {
+  // A hang guard, not a measure: a busy machine must not make a test red
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{src,libs}/**/*.spec.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

@@ -13,6 +13,7 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
   ['conversation.css', STYLE],
   ['conversation.js', SCRIPT],
   ['reconnecting-socket.js', SCRIPT],
+  ['request-sockets.js', SCRIPT],
   ['theme.css', STYLE],
 ]);
 

@@ -3,11 +3,13 @@ import { addMessage, addNote, avatar, element, nameTag } from './conversation.js
 import { meaningOf, ReconnectingSocket } from './reconnecting-socket.js';
 
 const [joinForm, nameBox, nameHint] = find('join-form', 'name', 'name-hint');
-const [chat, state, people, count, command] = find('chat', 'state', 'people', 'count', 'command');
+const [chat, state, via, people, count, command] = find('chat', 'state', 'via', 'people', 'count', 'command');
 const [trouble, troubleText, again, leave] = find('trouble', 'trouble-text', 'again', 'leave');
 const [composer, target, textBox, hint] = find('composer', 'target', 'text', 'hint');
 
-const socket = new ReconnectingSocket('/ws', { onText, onState });
+/** `?transport=sse` uses that one and no other. */
+const only = new window.URLSearchParams(location.search).get('transport');
+const socket = new ReconnectingSocket('/ws', { onText, onState, only });
 
 /** This page's own connection: a new one after each reconnect. */
 let myId;
@@ -70,12 +72,15 @@ function said({ id, name, to, text }) {
 
 // --- the connection ---
 
+const VIA = { websocket: 'WebSocket', sse: 'SSE', polling: 'long polling' };
 const STATES = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', closed: 'Disconnected' };
 
 function onState(change) {
   clearInterval(countdown);
   chat.dataset.state = change.state;
   state.textContent = STATES[change.state];
+  via.textContent = VIA[change.transport] ?? '';
+  via.hidden = change.state !== 'open';
   leave.hidden = change.state === 'closed';
   if (change.state === 'open') trouble.hidden = true;
   if (change.code !== undefined) addNote(`Connection closed with ${change.code}`);

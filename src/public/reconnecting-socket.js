@@ -1,7 +1,8 @@
 /**
- * A WebSocket that comes back by itself: backoff with jitter, and the close code decides whether to come back at all.
- * It needs nothing but a browser; take it along.
+ * A connection that comes back by itself: backoff with jitter, and the close code decides whether to come back at all.
+ * It is a WebSocket where that is possible, else server-sent events, else long polling. Take it along.
  */
+import { PollingSocket, SseSocket } from './request-sockets.js';
 
 const MEANINGS = new Map([
   [1000, 'closed on purpose'],
@@ -33,6 +34,9 @@ const STABLE_MS = 5000;
 /** Of the 4xx answers only these may be different next time; 426 says that a WebSocket would be admitted. */
 const WORTH_RETRYING = [408, 425, 426, 429];
 
+/** The ways to connect, the best first. */
+const TRANSPORTS = ['websocket', 'sse', 'polling'];
+
 /** What a close code means, in words. */
 export function meaningOf(code) {
   return MEANINGS.get(code) ?? 'closed by the application';
@@ -53,16 +57,21 @@ export class ReconnectingSocket {
   #attempt = 0;
   #socket;
   #timer;
+  #transports;
+  /** The one of them that is tried. */
+  #choice = 0;
 
   /**
    * @param path the gateway's path on this page's own host
    * @param onText called with every text that comes in
    * @param onState called with `{ state: 'connecting' | 'open' | 'waiting' | 'closed' }`; the last two tell why:
    *   `code` and `reason` of a connection that ended, or `refusal` (the HTTP answer) of one that never began;
-   *   'waiting' has also `delay`, in milliseconds
+   *   'waiting' has also `delay`, in milliseconds; 'open' has `transport`
+   * @param only the one transport to use: websocket, sse or polling; any other value leaves the choice
    */
-  constructor(path, { onText, onState }) {
+  constructor(path, { onText, onState, only }) {
     this.path = path;
+    this.#transports = TRANSPORTS.includes(only) ? [only] : TRANSPORTS;
     this.onText = onText;
     this.onState = onState;
   }
@@ -71,17 +80,19 @@ export class ReconnectingSocket {
   connect() {
     this.#drop();
     this.onState({ state: 'connecting' });
-    const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path}`);
+    if (!window.WebSocket && this.#transports.length > 1) this.#choice ||= 1;
+    const transport = this.#transports[this.#choice];
+    const socket = openSocket(transport, this.path);
     let openedAt = 0;
     socket.onopen = () => {
       openedAt = Date.now();
-      this.onState({ state: 'open' });
+      this.onState({ state: 'open', transport });
     };
     socket.onmessage = ({ data }) => this.onText(data);
     socket.onclose = ({ code, reason }) => {
       if (openedAt === 0) return this.#refused(socket);
       if (Date.now() - openedAt > STABLE_MS) this.#attempt = 0;
+      this.#choice = 0;
       this.#ended({ code, reason }, mayReconnect(code));
     };
     this.#socket = socket;
@@ -89,7 +100,7 @@ export class ReconnectingSocket {
 
   /** @returns false when there is no open connection: nothing was sent */
   send(text) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(text);
     return true;
   }
@@ -114,6 +125,10 @@ export class ReconnectingSocket {
   async #refused(socket) {
     const refusal = await askWhy(this.path);
     if (socket !== this.#socket) return;
+    // The server would take a connection: something on the way does not, or not this kind of one
+    const isLast = this.#choice === this.#transports.length - 1;
+    this.#choice = isLast || refusal.status !== 426 ? 0 : this.#choice + 1;
+    if (this.#choice > 0) return this.connect();
     const isFinal = refusal.status >= 400 && refusal.status < 500 && !WORTH_RETRYING.includes(refusal.status);
     this.#ended({ refusal }, !isFinal);
   }
@@ -124,6 +139,13 @@ export class ReconnectingSocket {
     this.onState({ state: 'waiting', delay, ...why });
     this.#timer = setTimeout(() => this.connect(), delay);
   }
+}
+
+function openSocket(transport, path) {
+  if (transport === 'sse') return new SseSocket(path);
+  if (transport === 'polling') return new PollingSocket(path);
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  return new WebSocket(`${scheme}//${location.host}${path}`);
 }
 
 /** @returns status and message; status 0 when the server does not answer, 426 when it would connect a WebSocket */

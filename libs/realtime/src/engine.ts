@@ -20,7 +20,8 @@ import type { Host } from './host.js';
 import { Hub } from './hub.js';
 import { LiveConnection } from './live-connection.js';
 import { Limits } from './limits.js';
-import { bytesField, errorField, field, type Log, quotedField } from './log.js';
+import { errorField, field, type Log } from './log.js';
+import { closedLine, openedLine } from './log-lines.js';
 import type { Message } from './message.js';
 import { refusal } from './refusals.js';
 import type { RealtimeSettings } from './settings.js';
@@ -46,6 +47,8 @@ export class Engine implements Gate, Host {
   private readonly gateways = new Map<string, Gateway>();
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
+  /** Clients that have not said yet who they are. */
+  private readonly guests = new Set<FirstMessage>();
   private opened = 0;
   private stopping?: Promise<void>;
 
@@ -61,16 +64,13 @@ export class Engine implements Gate, Host {
     this.handshake = new Handshake(this);
   }
 
-  /**
-   * Serves a path.
-   *
-   * @throws OptionsError when another gateway has it
-   */
+  /** Serves a path. @throws OptionsError when another gateway has it */
   bind(gateway: Gateway): void {
     const other = this.gateways.get(gateway.path);
     if (other) {
-      const names = `${other.name} and ${gateway.name}`;
-      throw new OptionsError(`${names} both have hooks on the path ${gateway.path}: give one of them another path`);
+      throw new OptionsError(
+        `${other.name} and ${gateway.name} both have hooks on the path ${gateway.path}: give one of them another path`,
+      );
     }
     this.gateways.set(gateway.path, gateway);
   }
@@ -116,6 +116,7 @@ export class Engine implements Gate, Host {
   private async drain(): Promise<void> {
     this.refuse();
     if (this.living.size > 0) this.log.log(`WebSocket shutdown closes connections=${this.living.size}`);
+    for (const guest of this.guests) guest.goAway(farewell(this.settings.reconnectSpread));
     const unfinished = await drain(this.living, this.settings);
     for (const { id } of unfinished) this.log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
     this.heartbeat.stop();
@@ -127,11 +128,7 @@ export class Engine implements Gate, Host {
     return this.handshake.admit(upgrade, this.requireRoute(upgrade.request));
   }
 
-  /**
-   * Says what a plain request on a gateway's path would get as a handshake.
-   *
-   * @throws always: what refuses it, or HandshakeError 426 when nothing does
-   */
+  /** What a plain request would get as a handshake. @throws always: what refuses it, or HandshakeError 426 */
   async probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never> {
     return this.handshake.probe(request, this.requireRoute(request), raw, response);
   }
@@ -169,7 +166,6 @@ export class Engine implements Gate, Host {
     return route;
   }
 
-  /** Handshakes under way. */
   get unfinished(): number {
     return this.handshake.underWay;
   }
@@ -180,8 +176,22 @@ export class Engine implements Gate, Host {
   }
 
   open(admission: Admission, socket: Socket, transport: string): Sink {
-    if (admission.gateway.onAuthenticate) return new FirstMessage(admission, socket, transport, this);
+    if (admission.gateway.onAuthenticate) return this.ask(admission, socket, transport);
     return this.establish(admission, socket, transport);
+  }
+
+  private ask(admission: Admission, socket: Socket, transport: string): Sink {
+    const guest = new FirstMessage(admission, socket, transport, this);
+    this.guests.add(guest);
+    return guest;
+  }
+
+  forget(guest: FirstMessage): void {
+    this.guests.delete(guest);
+  }
+
+  turnedAway({ node, address }: HandshakeRequest): void {
+    this.handshake.failed(node, address);
   }
 
   accept(identity: Identity | void, { request }: Admission): Identity {
@@ -196,8 +206,7 @@ export class Engine implements Gate, Host {
     this.living.add(connection);
     this.counters.accepted++;
     this.handshake.addresses.opened(connection.address);
-    const protocol = connection.protocol ? ` protocol=${field(connection.protocol)}` : '';
-    this.log.log(`WebSocket connection opened ${at(connection)}${protocol}`);
+    this.log.log(openedLine(connection));
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection, connection.userId);
@@ -215,12 +224,11 @@ export class Engine implements Gate, Host {
     this.broker.publish(command).catch(failed);
   }
 
-  heard(connection: LiveConnection, message: Message): void {
+  heard({ id }: LiveConnection, { size, isBinary }: Message): void {
     this.counters.messagesIn++;
-    this.counters.bytesIn += message.size;
+    this.counters.bytesIn += size;
     if (this.log.isVerbose?.() === false) return;
-    const kind = message.isBinary ? 'binary' : 'text';
-    this.log.verbose(`WebSocket message id=${connection.id} bytes=${message.size} type=${kind}`);
+    this.log.verbose(`WebSocket message id=${id} bytes=${size} type=${isBinary ? 'binary' : 'text'}`);
   }
 
   expired(connection: LiveConnection, silentMs: number): void {
@@ -230,18 +238,10 @@ export class Engine implements Gate, Host {
   left(connection: LiveConnection, close: CloseInfo): void {
     this.counters.closed[close.initiator]++;
     this.handshake.addresses.closed(connection.address);
-    const { id, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
-    const how = `code=${close.code} reason=${quotedField(close.reason)} by=${close.initiator}`;
-    const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
-    const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
-    this.log.log(`WebSocket connection closed id=${id} ${how} ${after} ${traffic}`);
+    this.log.log(closedLine(connection, close));
   }
 
   ended(connection: LiveConnection): void {
     this.living.delete(connection);
   }
-}
-
-function at({ id, path, address, userId }: LiveConnection): string {
-  return `id=${id} path=${field(path)} ip=${address} user=${userId === undefined ? '-' : field(userId)}`;
 }

@@ -3,6 +3,7 @@
  * first message says who it is; until then nothing is pushed, and the handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
+import type { HandshakeRequest } from './handshake-request.js';
 import type { Identity } from './hooks.js';
 import { errorField, type Log } from './log.js';
 import { Message } from './message.js';
@@ -22,6 +23,10 @@ export interface Establisher {
   /** @throws HandshakeError when the identity is not acceptable */
   accept(identity: Identity | void, admission: Admission): Identity;
   establish(admission: Admission, socket: Socket, transport: string): Sink;
+  /** It has become a connection, or nothing. */
+  forget(guest: FirstMessage): void;
+  /** The client could not say who it is: it counts as a failed handshake. */
+  turnedAway(request: HandshakeRequest): void;
 }
 
 export class FirstMessage implements Sink {
@@ -66,6 +71,7 @@ export class FirstMessage implements Sink {
   closed(code: number, reason: string): void {
     this.hasEnded = true;
     clearTimeout(this.timer);
+    this.engine.forget(this);
     if (this.connection) this.connection.closed(code, reason);
     else this.admission.release();
   }
@@ -79,8 +85,14 @@ export class FirstMessage implements Sink {
     } catch (error) {
       const at = `code=4501 path=${gateway.path} ip=${request.address}`;
       this.engine.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
+      this.engine.turnedAway(request);
       this.refuse('unauthorized');
     }
+  }
+
+  /** The server goes: nobody is asked any more. */
+  goAway(reason: string): void {
+    this.refuse(reason, CloseCode.GOING_AWAY);
   }
 
   private late(): void {
@@ -91,6 +103,7 @@ export class FirstMessage implements Sink {
 
   private establish(admission: Admission): void {
     clearTimeout(this.timer);
+    this.engine.forget(this);
     this.connection = this.engine.establish(admission, this.socket, this.transport);
     for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
     this.socket.resume();

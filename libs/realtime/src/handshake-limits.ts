@@ -2,7 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Addresses, isUnknownProxy } from './addresses.js';
 import { channelOf } from './command.js';
-import { HandshakeError } from './errors.js';
+import { checkName } from './checks.js';
+import { HandshakeError, RealtimeError } from './errors.js';
 import type { Hub } from './hub.js';
 import type { LimitName, Limits } from './limits.js';
 import type { Log } from './log.js';
@@ -42,7 +43,7 @@ export class HandshakeLimits {
   /** @param address the client's, undefined while it is not known */
   requireAddress(request: IncomingMessage, address: string): void {
     if (this.isProxy(request, address)) return;
-    const { maxConnectionsPerAddress, maxConnectionRatePerAddress, maxFailedHandshakes } = this.host.settings;
+    const { maxConnectionRatePerAddress, maxFailedHandshakes } = this.host.settings;
     const { addresses } = this;
     const at = `ip=${address}`;
     if (maxFailedHandshakes > 0 && addresses.failuresOf(address) >= maxFailedHandshakes) {
@@ -51,8 +52,25 @@ export class HandshakeLimits {
     if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
       this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
     }
-    if (maxConnectionsPerAddress > 0 && addresses.openOf(address) >= maxConnectionsPerAddress) {
-      this.refuse('connectionsPerAddress', 429, 'Too many connections', at, 5);
+    this.requireRoom(request, address);
+  }
+
+  /** Asked once more when a place is taken: many may have come in at the same time. */
+  requireRoom(request: IncomingMessage, address: string): void {
+    const max = this.host.settings.maxConnectionsPerAddress;
+    if (max === 0 || this.addresses.openOf(address) < max || this.isProxy(request, address)) return;
+    this.refuse('connectionsPerAddress', 429, 'Too many connections', `ip=${address}`, 5);
+  }
+
+  /** @throws RealtimeError when a hook gave a new connection rooms that it may not be in: the application's fault */
+  requireRooms(rooms: readonly string[]): void {
+    const { maxRoomsPerConnection: max, maxNameLength } = this.host.settings;
+    for (const room of rooms) checkName('room', room, maxNameLength);
+    if (rooms.length > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
+      throw new RealtimeError(
+        'too_many_rooms',
+        `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
+      );
     }
   }
 

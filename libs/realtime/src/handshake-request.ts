@@ -31,7 +31,8 @@ export class HandshakeRequest {
   private parsedQuery?: URLSearchParams;
 
   constructor(
-    private readonly node: IncomingMessage,
+    /** @internal */
+    readonly node: IncomingMessage,
     /** The gateway's path. */
     readonly path: string,
     /** Parameters of the path, decoded. */

@@ -6,7 +6,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Addresses } from './addresses.js';
 import { checkName } from './checks.js';
-import { AnsweredError, HandshakeError } from './errors.js';
+import { AnsweredError } from './errors.js';
 import {
   addressOf,
   HandshakeRequest,
@@ -18,11 +18,11 @@ import {
 } from './handshake-request.js';
 import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
 import type { Gateway, Identity } from './hooks.js';
-import { errorField, field, quotedField, stackOf } from './log.js';
+import { field } from './log.js';
 import { isAllowedOrigin, isDevelopment } from './origin.js';
 import { isDecodable, type Params } from './paths.js';
 import type { Examine, Platform, Verdict } from './platform.js';
-import { answerFor, refusal, unavailable } from './refusals.js';
+import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from './refusals.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
 import { OpenSession } from './session.js';
@@ -65,6 +65,11 @@ export class Handshake {
   /** Handshakes under way, admitted ones that are no connection yet included. */
   get underWay(): number {
     return this.unfinished.size + this.admitted;
+  }
+
+  /** A credential was wrong after the handshake itself. */
+  failed(node: IncomingMessage, address: string): void {
+    this.limits.failed(node, address);
   }
 
   get isRunning(): boolean {
@@ -201,7 +206,7 @@ export class Handshake {
   accept(answer: Identity | void, request: HandshakeRequest): Identity {
     const identity: Identity = { ...answer, userId: answer?.userId ?? userIdOf(request.user) };
     const max = this.settings.maxNameLength;
-    for (const room of identity.rooms ?? []) checkName('room', room, max);
+    this.limits.requireRooms(identity.rooms ?? []);
     if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
       throw refusal(401, 'The credential has expired');
     if (identity.userId === undefined) return identity;
@@ -212,11 +217,16 @@ export class Handshake {
 
   /** From here on it takes a place, until it is a connection or given up. */
   private hold(verdict: Verdict): Admission {
+    const { node, address } = verdict.request;
+    this.limits.requireRoom(node, address);
     this.admitted++;
+    this.addresses.opened(address);
     let isHeld = true;
     const release = () => {
-      if (isHeld) this.admitted--;
+      if (!isHeld) return;
       isHeld = false;
+      this.admitted--;
+      this.addresses.closed(address);
     };
     return { ...verdict, release };
   }
@@ -232,17 +242,7 @@ export class Handshake {
   }
 
   noteRefusal({ node, address = addressOf(node.socket) }: Pick<Visit, 'node' | 'address'>, error: unknown): void {
-    this.host.counters.refused++;
-    const at = `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`;
-    if (error instanceof AnsweredError || error instanceof HandshakeError) {
-      const isLimit = error.code.startsWith('limit_');
-      if (!isLimit && error.status < 500) this.limits.failed(node, address);
-      const line = `WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
-      if (isLimit) this.host.log.debug(line);
-      else this.host.log.warn(line);
-      return;
-    }
-    this.host.counters.hookErrors++;
-    this.host.log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
+    if (isClientsFault(error)) this.limits.failed(node, address);
+    logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error);
   }
 }

@@ -27,11 +27,14 @@ export class HeaderDeadline {
     server.prependListener('request', this.requested);
   }
 
-  /** Takes the listeners off the server, and lets those be that it watched. */
+  /** Takes the listeners off, and cuts who has not asked for anything yet: the server would wait for them to go. */
   stop(): void {
     this.server.off(this.event, this.connected);
     this.server.off('request', this.requested);
-    for (const socket of this.waiting.keys()) this.release(socket);
+    for (const socket of this.waiting.keys()) {
+      this.release(socket);
+      socket.destroy();
+    }
   }
 
   /** The first request has come; upgrades say so themselves. */

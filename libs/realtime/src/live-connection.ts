@@ -101,7 +101,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.bytesIn += data.length;
     const message = new Message(data, isBinary);
     this.host.heard(this, message);
-    if (this.rate.allows(data.length)) this.hooks.push(message);
+    if (this.rate.allows(data.length, this.lastSeenAt)) this.hooks.push(message);
   }
 
   alive(): void {

@@ -24,8 +24,8 @@ export class MessageRate {
   ) {}
 
   /** @returns false when the message has to be dropped; the client is told, or closed, as the setting says */
-  allows(bytes: number): boolean {
-    const bound = this.exceededBy(bytes);
+  allows(bytes: number, now = performance.now()): boolean {
+    const bound = this.exceededBy(bytes, now);
     const { rateLimit } = this.host.settings;
     if (!bound || !this.host.limits.reached(bound, `id=${this.connection.id} policy=${rateLimit}`)) return true;
     if (rateLimit === 'close') this.connection.end(CloseCode.RATE_LIMIT, 'rate limit', 'limit');
@@ -33,12 +33,12 @@ export class MessageRate {
     return false;
   }
 
-  private exceededBy(bytes: number): LimitName | undefined {
+  private exceededBy(bytes: number, now: number): LimitName | undefined {
     const { maxMessageRate, maxByteRate, maxMessageBytes } = this.host.settings;
-    if (maxMessageRate > 0 && !(this.messages ??= new TokenBucket(maxMessageRate)).take()) return 'messageRate';
+    if (maxMessageRate > 0 && !(this.messages ??= new TokenBucket(maxMessageRate)).take(1, now)) return 'messageRate';
     // A burst holds at least one message of the length that is allowed
     const burst = Math.max(maxByteRate, maxMessageBytes);
-    if (maxByteRate > 0 && !(this.bytes ??= new TokenBucket(maxByteRate, burst)).take(bytes)) return 'byteRate';
+    if (maxByteRate > 0 && !(this.bytes ??= new TokenBucket(maxByteRate, burst)).take(bytes, now)) return 'byteRate';
     return undefined;
   }
 

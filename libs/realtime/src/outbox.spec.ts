@@ -109,6 +109,15 @@ describe('a client that does not read', () => {
     expect([names(socket), owner.caughtUps]).toEqual([['a', 'b', 'c'], 1]);
   });
 
+  it('has caught up only when its socket has room again, so that onDrain can send', () => {
+    const { socket, owner, send, drain } = client(nodeOf({ bytes: 300_000 }));
+    send(text('last', 70_000));
+    drain();
+    expect([names(socket), owner.caughtUps]).toEqual([['last'], 0]);
+    drain();
+    expect(owner.caughtUps).toBe(1);
+  });
+
   it('has a message wait behind those that wait, also when its socket has room', () => {
     const { socket, send, drain } = client(nodeOf());
     send('first');

@@ -1,5 +1,7 @@
-/** The HTTP answers to handshakes that are refused. */
-import { HandshakeError } from './errors.js';
+/** The HTTP answers to handshakes that are refused, and what the log says of them. */
+import { AnsweredError, HandshakeError } from './errors.js';
+import { errorField, type Log, quotedField, stackOf } from './log.js';
+import type { Counters } from './stats.js';
 
 const RETRY_AFTER_SECONDS = '5';
 
@@ -19,4 +21,31 @@ export function answerFor(error: unknown): HandshakeError {
 
 export function unavailable(message: string): HandshakeError {
   return refusal(503, message, { 'Retry-After': RETRY_AFTER_SECONDS });
+}
+
+/** True for a refusal that counts against the client's address: not one for a bound, and no fault of ours. */
+export function isClientsFault(error: unknown): boolean {
+  return isRefusal(error) && !isForBound(error) && error.status < 500;
+}
+
+/** Counts and logs a refusal; an error that is none is a fault of the application. */
+export function logRefusal({ log, counters }: { log: Log; counters: Counters }, at: string, error: unknown): void {
+  counters.refused++;
+  if (!isRefusal(error)) {
+    counters.hookErrors++;
+    log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
+    return;
+  }
+  const line = `WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
+  // A bound has its own line, which does not flood
+  if (isForBound(error)) log.debug(line);
+  else log.warn(line);
+}
+
+function isRefusal(error: unknown): error is AnsweredError | HandshakeError {
+  return error instanceof AnsweredError || error instanceof HandshakeError;
+}
+
+function isForBound({ code }: AnsweredError | HandshakeError): boolean {
+  return code.startsWith('limit_');
 }

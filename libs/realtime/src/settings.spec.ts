@@ -155,7 +155,12 @@ describe('a value that is not allowed', () => {
     ['REALTIME_MAX_MESSAGE_BYTES', '1.5', '1.5', BYTES],
     ['REALTIME_MAX_MESSAGE_BYTES', '1MB', '"1MB"', BYTES],
     ['REALTIME_MAX_MESSAGE_RATE', '-1', '-1', 'a whole number of messages per second, 0 (without bound) to 2147483647'],
-    ['REALTIME_MAX_MESSAGE_RATE', '0.5', '0.5', 'a whole number of messages per second, 0 (without bound) to 2147483647'],
+    [
+      'REALTIME_MAX_MESSAGE_RATE',
+      '0.5',
+      '0.5',
+      'a whole number of messages per second, 0 (without bound) to 2147483647',
+    ],
     ['REALTIME_RATE_LIMIT', 'ignore', '"ignore"', 'drop, close'],
     ['REALTIME_QUERY_TOKEN', 'a b', '"a b"', 'the name of a query parameter: letters, digits, _ . -'],
     ['REALTIME_ALLOWED_ORIGINS', 'app.example.com', '["app.example.com"]', ORIGINS],

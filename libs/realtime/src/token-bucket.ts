@@ -14,16 +14,18 @@ export class TokenBucket {
     this.tokens = burst;
   }
 
-  /** @returns false when there are not enough tokens; then none is taken */
-  take(amount = 1): boolean {
-    this.refill();
+  /**
+   * @param now of `performance.now()`, where it is known already: asking costs more than the rest
+   * @returns false when there are not enough tokens; then none is taken
+   */
+  take(amount = 1, now = performance.now()): boolean {
+    this.refill(now);
     if (this.tokens < amount) return false;
     this.tokens -= amount;
     return true;
   }
 
-  private refill(): void {
-    const now = performance.now();
+  private refill(now: number): void {
     if (now === this.filledAt) return;
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) / 1000) * this.perSecond);
     this.filledAt = now;

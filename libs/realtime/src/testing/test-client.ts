@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { asEnvelope } from 'nestjs-realtime-protocol';
 import { WebSocket } from 'ws';
@@ -19,6 +20,21 @@ export interface Refusal extends Error {
   readonly body: string;
 }
 
+/** The client of `ws` underneath a TestClient, as far as tests need it; its events are those of `ws`. */
+export interface RawClient extends EventEmitter {
+  readonly readyState: number;
+  readonly extensions: string;
+  readonly protocol: string;
+  send(data: string | Uint8Array): void;
+  ping(data?: string | Uint8Array): void;
+  pong(data?: string | Uint8Array): void;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  /** Stops reading, as a client that is too slow. */
+  pause(): void;
+  resume(): void;
+}
+
 /** What came in: text as a string, binary as bytes. */
 type Received = string | Buffer;
 
@@ -35,11 +51,14 @@ export class TestClient {
   private end?: { code: number; reason: string };
   private readonly whenClosed: Promise<{ code: number; reason: string }>;
 
+  /** The client of `ws` underneath, for what is not offered here. */
+  readonly socket: RawClient;
+
   private constructor(
-    /** The client of `ws` underneath, for what is not offered here. */
-    readonly socket: WebSocket,
+    socket: WebSocket,
     private readonly timeoutMs: number,
   ) {
+    this.socket = socket;
     socket.on('message', (data, isBinary) => this.received(isBinary ? (data as Buffer) : (data as Buffer).toString()));
     this.whenClosed = new Promise((resolve) => {
       socket.on('close', (code, reason) => {

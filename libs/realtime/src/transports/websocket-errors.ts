@@ -1,5 +1,4 @@
 /** What ws reports as an error of the peer, as a close code with a reason that names the rule or the bound. */
-import { type ClientOptions, WebSocket } from 'ws';
 import type { CloseInitiator } from '../close-info.js';
 import type { LimitName } from '../limits.js';
 import type { RealtimeSettings } from '../settings.js';
@@ -33,20 +32,4 @@ export function reasonOf(code: number, settings: RealtimeSettings): string {
   if (code === 1009) return `message too big: more than ${settings.maxMessageBytes} bytes`;
   if (code === 1008) return `more than ${settings.maxFragments} fragments or ${settings.maxBufferedChunks} chunks`;
   return code === 1007 ? 'data that is not UTF-8, or cannot be inflated' : 'protocol error';
-}
-
-/**
- * ws closes on a broken rule with an empty reason; this gives it one. It also cuts, without a word, who sends pings faster
- * than it reads pongs; here pings are answered, counted and bounded by the socket (websocket-socket.ts).
- */
-export function webSocketWithReasons(settings: RealtimeSettings): typeof WebSocket {
-  return class extends WebSocket {
-    constructor(address: null, protocols: undefined, options: ClientOptions) {
-      super(address as never, protocols, { ...options, autoPong: false });
-    }
-
-    override close(code?: number, reason?: string | Buffer): void {
-      super.close(code, reason ?? (code !== undefined && code <= 1009 ? reasonOf(code, settings) : undefined));
-    }
-  } as typeof WebSocket;
 }

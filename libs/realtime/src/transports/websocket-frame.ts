@@ -5,6 +5,9 @@ const FINAL = 0x80;
 const TEXT = 0x1;
 const BINARY = 0x2;
 
+/** A ping without a payload. */
+export const PING = Buffer.from([FINAL | 0x9, 0]);
+
 /** Encodes one message as one frame. A pure function of the frame: its result is shared by all receivers. */
 export function encodeFrame(frame: Frame): Buffer {
   const length = frame.size;

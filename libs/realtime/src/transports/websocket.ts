@@ -15,12 +15,14 @@ import { writeRefusal } from '../refusal-writer.js';
 import type { RealtimeSettings } from '../settings.js';
 import { UpgradeResponse } from '../upgrade-response.js';
 import type { Admission, Gate, Transport } from './transport.js';
-import { webSocketWithReasons } from './websocket-errors.js';
+import { Flusher } from './websocket-flusher.js';
+import { orderedWebSocket } from './websocket-ordered.js';
 import { WebSocketSocket } from './websocket-socket.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
+  private readonly flusher: Flusher;
   /** Header lines for the 101 that is being written. */
   private headers: readonly string[] = [];
 
@@ -31,6 +33,7 @@ export class WebSocketTransport implements Transport {
     private readonly log: Log,
   ) {
     this.server = createServer(settings);
+    this.flusher = new Flusher();
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
@@ -69,7 +72,7 @@ export class WebSocketTransport implements Transport {
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
-      const socket = new WebSocketSocket(webSocket, stream, this.settings, this.limits);
+      const socket = new WebSocketSocket(webSocket, stream, this.settings, this.limits, this.flusher);
       socket.attach(this.gate.open(admission, socket, this.name));
     });
     if (!isOpen) admission.release();
@@ -95,7 +98,7 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
   return new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    WebSocket: webSocketWithReasons(settings),
+    WebSocket: orderedWebSocket(settings),
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,
     handleProtocols: chooseProtocol,

@@ -1,0 +1,23 @@
+/** The regression gate: ratios of a short run against those that are committed, with the tolerance that noise needs. */
+import { readFileSync } from 'node:fs';
+import { cases } from '../cases/index.mjs';
+import { ratio, show } from './tables.mjs';
+
+const committed = JSON.parse(readFileSync(new URL('../ratios.json', import.meta.url), 'utf8'));
+
+export const CHECKED = [...new Set(committed.ratios.map((row) => row.case))];
+
+/** @returns false when a ratio is above what is committed for it */
+export function check(all) {
+  let isGood = true;
+  console.log('');
+  for (const { case: name, server, to, ratio: expected } of committed.ratios) {
+    const results = all[name] ?? {};
+    const found = ratio(results[server], results[to], cases[name].figure);
+    const bound = expected * (1 + committed.tolerance);
+    const isOver = found === undefined || found > bound;
+    if (isOver) isGood = false;
+    console.log(`${isOver ? 'SLOWER' : 'ok    '} ${name}: ${server} / ${to} = ${show(found)} (at most ${show(bound)})`);
+  }
+  return isGood;
+}

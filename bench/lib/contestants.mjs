@@ -1,0 +1,123 @@
+/** The servers: how each is started, and how one talks to it. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Peer } from './peer.mjs';
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+const BUNS = ['linux-x64', 'linux-x64-baseline', 'linux-aarch64', 'darwin-aarch64', 'darwin-x64'];
+
+/** Bun as npm installed it, else the one on the PATH the environment names. */
+const bun = [process.env.BENCH_BUN, ...BUNS.map((name) => at(`node_modules/@oven/bun-${name}/bin/bun`))].find(
+  (path) => path && existsSync(path),
+);
+
+/** Every bound is on; these rates are above what the load reaches, the rest is the default. */
+const BOUNDS = {
+  REALTIME_MAX_MESSAGE_RATE: '100000000',
+  REALTIME_MAX_BYTE_RATE: '2147483647',
+  REALTIME_MAX_CONNECTIONS_PER_ADDRESS: '1000000',
+  REALTIME_MAX_CONNECTION_RATE: '1000000',
+  REALTIME_MAX_CONNECTION_RATE_PER_ADDRESS: '1000000',
+};
+
+/** `ws` unmasks in JavaScript unless `bufferutil` is installed; only the `+bufferutil` contestants see it. */
+const WITHOUT_BUFFERUTIL = { WS_NO_BUFFER_UTIL: '1' };
+
+const node = (file, env = {}) => ({
+  command: [process.execPath, '--expose-gc', ...(process.env.BENCH_NODE_ARGS?.split(' ') ?? []), at(`servers/${file}`)],
+  env: { NODE_ENV: 'production', ...WITHOUT_BUFFERUTIL, ...env },
+});
+
+const plain = {
+  path: (place) => `/${place}?i={i}`,
+  open: () => ({}),
+  message: (bytes, place) => (ENVELOPED.has(place) ? envelope(bytes, place) : 'x'.repeat(bytes)),
+  trigger: () => 'p',
+};
+
+const ENVELOPED = new Set(['json', 'guarded', 'validated']);
+
+/** `{ event, data }` of so many bytes. */
+function envelope(bytes, place, prefix = '{"event":"echo","data":', suffix = '}') {
+  if (place === 'validated') return `${prefix}{"text":"hello","amount":42}${suffix}`;
+  return `${prefix}"${'x'.repeat(bytes - prefix.length - suffix.length - 2)}"${suffix}`;
+}
+
+const wsAdapter = {
+  ...plain,
+  path: (place) => `/${place === 'json' ? 'echo' : place}`,
+  message: envelope,
+  trigger: () => '{"event":"push"}',
+};
+
+const NAMESPACES = { json: 'echo', users: 'rooms', churn: 'rooms' };
+
+const socketIo = {
+  path: (place) => `/socket.io/?EIO=4&transport=websocket&kind=${place}&i={i}`,
+  open: (place) => ({ hello: `40/${NAMESPACES[place] ?? place},`, greeting: 2 }),
+  message: (bytes, place) => {
+    if (place === 'churn') return '42/rooms,["churn"]';
+    return envelope(bytes, place, `42/${NAMESPACES[place] ?? place},["echo",`, ']');
+  },
+  trigger: (place) => (place === 'fan' ? '42/fan,["push"]' : `42/rooms,["${place}"]`),
+};
+
+export const contestants = {
+  ws: { title: 'ws', ...node('ws.mjs'), ...plain },
+  WsAdapter: { title: 'Nest WsAdapter', ...node('nest-ws.mjs'), ...wsAdapter },
+  IoAdapter: { title: 'Nest + socket.io', ...node('nest-socketio.mjs'), ...socketIo },
+  bun: { title: 'Bun.serve', command: bun && [bun, at('servers/bun.mjs')], env: {}, ...plain },
+  realtime: { title: 'nestjs-realtime', ...node('realtime.mjs', BOUNDS), ...plain },
+  'realtime+window': {
+    title: 'nestjs-realtime, 1 ms window',
+    ...node('realtime.mjs', { ...BOUNDS, REALTIME_FLUSH_WINDOW: '0.001' }),
+    ...plain,
+  },
+  'realtime+bufferutil': {
+    title: 'nestjs-realtime + bufferutil',
+    ...node('realtime.mjs', { ...BOUNDS, WS_NO_BUFFER_UTIL: '' }),
+    ...plain,
+  },
+  'realtime+compression': {
+    title: 'nestjs-realtime, compression offered',
+    ...node('realtime.mjs', { ...BOUNDS, REALTIME_COMPRESSION: 'true' }),
+    ...plain,
+  },
+  'realtime+middleware': {
+    title: 'nestjs-realtime, three middlewares',
+    ...node('realtime.mjs', { ...BOUNDS, BENCH_MIDDLEWARE: '1' }),
+    ...plain,
+  },
+};
+
+/** Another checkout's `bench/` (installed there): how the library was before a change, in the same run. */
+const { BENCH_BEFORE } = process.env;
+if (BENCH_BEFORE) {
+  const { command, ...rest } = contestants.realtime;
+  const server = `${BENCH_BEFORE}/servers/realtime.mjs`;
+  contestants.before = { ...rest, command: [...command.slice(0, -1), server], title: 'nestjs-realtime before' };
+}
+
+/** The contestants of a case. */
+export function contestantsOf({ on }) {
+  return contestants.before && on.includes('realtime') ? ['before', ...on] : on;
+}
+
+/** @returns undefined where this machine cannot run it */
+export function canRun(name) {
+  return contestants[name]?.command !== undefined;
+}
+
+export async function startServer(name, core, env = {}) {
+  const { command, env: own } = contestants[name];
+  const peer = new Peer(command, { core, env: { ...own, ...env }, shows: Boolean(process.env.BENCH_VERBOSE) });
+  const { port } = await peer.ready;
+  return { peer, port, cpu: async () => (await peer.call('cpu')).cpu, times: () => peer.call('cpu') };
+}
+
+export async function startLoad(core) {
+  const peer = new Peer([process.execPath, at('lib/load.mjs')], { core });
+  await peer.ready;
+  return peer;
+}

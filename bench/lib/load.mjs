@@ -1,0 +1,162 @@
+/** The load: a process of its own, so that its work is not on the server's bill. It obeys one command at a time. */
+import { performance } from 'node:perf_hooks';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { Client } from './client.mjs';
+import { clientFrame } from './frames.mjs';
+import { Latencies } from './latencies.mjs';
+
+/** @type {Client[]} */
+let clients = [];
+
+/** Opens clients, a few at a time. Loopback addresses are spread: one has 28,000 ports. */
+async function open({ port, path, count, concurrency = 32, ...rest }) {
+  const started = performance.now();
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const index = next++;
+      const source = `127.0.0.${2 + Math.floor(index / 10_000)}`;
+      clients.push(await new Client().open({ port, path: path.replace('{i}', index), source, ...rest }));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
+  return { count, seconds: (performance.now() - started) / 1000 };
+}
+
+async function close() {
+  const open = clients;
+  clients = [];
+  await Promise.all(open.map((client) => client.close()));
+}
+
+/** Every client keeps `inFlight` messages under way for some seconds. */
+async function echo({ payload, isBinary, inFlight, seconds }) {
+  const frame = clientFrame(payload, { isBinary });
+  const bursts = Array.from({ length: inFlight + 1 }, (_, n) => Buffer.concat(new Array(n).fill(frame)));
+  const latencies = new Latencies();
+  let total = 0;
+  let isOver = false;
+  for (const client of clients) {
+    let sentAt = performance.now();
+    let waiting = inFlight;
+    client.onFrames = (found) => {
+      total += found;
+      waiting -= found;
+      if (waiting > 0) return;
+      const now = performance.now();
+      latencies.add(now - sentAt);
+      if (isOver) return;
+      waiting = inFlight;
+      sentAt = now;
+      client.socket.write(bursts[inFlight]);
+    };
+    client.socket.write(bursts[inFlight]);
+  }
+  const started = performance.now();
+  await sleep(seconds * 1000);
+  isOver = true;
+  const result = { messages: total, seconds: (performance.now() - started) / 1000 };
+  await settled(() => total);
+  return { ...result, messages: total, ...latencies.result() };
+}
+
+/** Messages at a fixed rate over all clients, whatever the answers do: the only fair latency. */
+async function paced({ payload, isBinary, perSecond, seconds }) {
+  const frame = clientFrame(payload, { isBinary });
+  const latencies = new Latencies();
+  let total = 0;
+  for (const client of clients) {
+    client.sentAt = [];
+    client.onFrames = (found) => {
+      const now = performance.now();
+      total += found;
+      for (let i = 0; i < found; i++) latencies.add(now - client.sentAt.shift());
+    };
+  }
+  const started = performance.now();
+  let sent = 0;
+  while (performance.now() - started < seconds * 1000) {
+    const due = ((performance.now() - started) / 1000) * perSecond;
+    for (; sent < due; sent++) {
+      const client = clients[sent % clients.length];
+      client.sentAt.push(performance.now());
+      client.socket.write(frame);
+    }
+    await turn();
+  }
+  const took = (performance.now() - started) / 1000;
+  await settled(() => total);
+  return { messages: total, seconds: took, ...latencies.result() };
+}
+
+/** So many clients trigger one push after the other, that every client gets once each. */
+async function fan({ trigger, inFlight, seconds }) {
+  const frame = clientFrame(trigger);
+  const latencies = new Latencies();
+  /** reached[k]: clients that have at least k frames */
+  const reached = [];
+  const sentAt = [];
+  let sent = 0;
+  let done = 0;
+  let total = 0;
+  let isOver = false;
+  const fire = (count) => {
+    const now = performance.now();
+    for (let i = 0; i < count; i++) {
+      sentAt[++sent] = now;
+      clients[sent % inFlight].socket.write(frame);
+    }
+  };
+  const finished = () => {
+    const before = done;
+    while (reached[done + 1] === clients.length) latencies.add(performance.now() - sentAt[++done]);
+    if (!isOver && done > before) fire(done - before);
+  };
+  for (const client of clients) {
+    let mine = 0;
+    client.onFrames = (found) => {
+      total += found;
+      let isLast = false;
+      for (let i = 0; i < found; i++) {
+        const count = (reached[++mine] ?? 0) + 1;
+        reached[mine] = count;
+        if (count === clients.length) isLast = true;
+      }
+      if (isLast) finished();
+    };
+  }
+  const started = performance.now();
+  fire(inFlight);
+  await sleep(seconds * 1000);
+  isOver = true;
+  const took = (performance.now() - started) / 1000;
+  await settled(() => total);
+  return { messages: total, pushes: done, seconds: took, ...latencies.result() };
+}
+
+/** What was on its way has come. */
+async function settled(count) {
+  for (let tries = 0, before = -1; tries < 40 && count() !== before; tries++) {
+    before = count();
+    await sleep(50);
+  }
+  for (const client of clients) client.onFrames = undefined;
+}
+
+/** Nothing at all, for the idle cases: pings are answered. */
+async function rest({ seconds }) {
+  await sleep(seconds * 1000);
+  return { seconds };
+}
+
+const commands = { open, close, echo, paced, fan, rest };
+
+process.on('message', async ({ id, verb, args }) => {
+  try {
+    process.send({ id, value: (await commands[verb](args ?? {})) ?? {} });
+  } catch (error) {
+    process.send({ id, error: String(error?.stack ?? error) });
+  }
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });

@@ -1,0 +1,103 @@
+/** nestjs-realtime, through Nest, with every bound on: the rates are only set so high that the load stays below. */
+import 'reflect-metadata';
+import { Module, UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { RealtimeModule, RealtimeServer } from 'nestjs-realtime';
+import { AllowGuard, OrderBody, PassPipe } from './bodies.mjs';
+import { obey } from './control.mjs';
+import { injects, methods, parameters } from './decorate.mjs';
+import { CHURN, churnRooms, indexOf, PUSH_TEXT, roomCursor, roomsOf, userOf, USERS } from './shapes.mjs';
+
+const nextRooms = roomCursor();
+const gateways = [];
+
+function gateway(path, target, options = {}) {
+  WebSocketGateway({ path, ...options })(target);
+  injects(target, RealtimeServer);
+  gateways.push(target);
+}
+
+class Echo {
+  onMessage(connection, message) {
+    connection.send(message.isBinary ? message.bytes() : message.text());
+  }
+}
+gateway('/echo', Echo);
+gateway('/bare', class Bare extends Echo {}, { middleware: false });
+
+class AsyncEcho {
+  async onMessage(connection, message) {
+    connection.send(message.isBinary ? message.bytes() : message.text());
+  }
+}
+gateway('/async', AsyncEcho);
+
+function jsonGateway(path, ...decorators) {
+  class Json {
+    echo(data) {
+      return { event: 'echo', data };
+    }
+  }
+  methods(Json, { echo: [SubscribeMessage('echo'), ...decorators] });
+  parameters(Json, { echo: [MessageBody()] }, { echo: [path === '/validated' ? OrderBody : Object] });
+  gateway(path, Json);
+}
+jsonGateway('/json');
+jsonGateway('/guarded', UseGuards(new AllowGuard()), UsePipes(new PassPipe()));
+jsonGateway('/validated', UseGuards(new AllowGuard()), UsePipes(new ValidationPipe({ transform: true })));
+
+class Fan {
+  constructor(server) {
+    this.server = server;
+  }
+  onMessage() {
+    void this.server.toEveryone('/fan').push(PUSH_TEXT);
+  }
+}
+gateway('/fan', Fan);
+
+class Rooms {
+  constructor(server) {
+    this.server = server;
+  }
+  onHandshake(request) {
+    return { rooms: roomsOf(indexOf(request.url)) };
+  }
+  onMessage() {
+    nextRooms((room) => void this.server.to(room).push(PUSH_TEXT));
+  }
+}
+gateway('/rooms', Rooms);
+
+class Users {
+  constructor(server) {
+    this.server = server;
+  }
+  onHandshake(request) {
+    return { userId: userOf(indexOf(request.url)) };
+  }
+  onMessage() {
+    for (let i = 0; i < USERS; i++) void this.server.toUser(`user-${i}`).push(PUSH_TEXT);
+  }
+}
+gateway('/users', Users);
+
+class Churn {
+  onMessage(connection) {
+    for (let i = 0; i < CHURN; i++) void connection.join(churnRooms[i]);
+    for (let i = 0; i < CHURN; i++) void connection.leave(churnRooms[i]);
+    connection.send('done');
+  }
+}
+gateway('/churn', Churn);
+
+class AppModule {}
+Module({ imports: [RealtimeModule.forRoot({ envFile: false })], providers: gateways })(AppModule);
+
+const app = await NestFactory.create(AppModule, { logger: ['log', 'warn', 'error'] });
+if (process.env.BENCH_MIDDLEWARE) {
+  for (let i = 0; i < 3; i++) app.use((_request, _response, next) => next());
+}
+await app.listen(0, '127.0.0.1');
+obey(app.getHttpServer().address().port);

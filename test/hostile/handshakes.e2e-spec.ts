@@ -1,0 +1,347 @@
+/** Who may connect, how fast and how many, and what a hostile request costs: by raw sockets against a real application. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { HostileApp, type HostileSettings } from '../support/hostile-app.js';
+import type { RawSocket } from '../support/raw-socket.js';
+import { closeFrame, frame, type HttpAnswer, Opcode, upgradeRequest } from '../support/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+let app: HostileApp;
+const starting =
+  (settings: HostileSettings = {}) =>
+  async () => {
+    app = await HostileApp.start(settings);
+  };
+const stopping = () => app.stop();
+const beginning = () => app.begin();
+const knock = (...args: Parameters<HostileApp['knock']>) => app.knock(...args);
+const connect = () => app.connect();
+
+const statuses = async (attempts: Promise<HttpAnswer>[]) => (await Promise.all(attempts)).map(({ status }) => status);
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+describe('a request that is meant to harm', () => {
+  beforeAll(starting());
+  afterAll(stopping);
+  beforeEach(beginning);
+  afterEach(() => app.expectCalm());
+
+  it.each([
+    [1990, 101],
+    [2500, 101],
+    [5000, 431],
+  ])('of %i headers is answered, with %i: Node keeps 2,000, and reads 16 KiB', async (count, expected) => {
+    const client = await connect();
+    const [start] = upgradeRequest({}).toString('latin1').split('\r\n\r\n');
+    client.send(`${start}\r\n${'a: bcd\r\n'.repeat(count)}\r\n`);
+    expect((await client.answer()).status).toBe(expected);
+  });
+
+  it('whose own headers come after 2,000 others is no handshake, and is answered', async () => {
+    const client = await connect();
+    const [line, ...rest] = upgradeRequest({}).toString('latin1').split('\r\n');
+    client.send(`${line}\r\n${'a:\r\n'.repeat(2100)}${rest.join('\r\n')}`);
+    const { status } = await client.answer();
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status).toBeLessThan(500);
+  });
+
+  it.each([
+    ['Sec-WebSocket-Protocol', `b${' '.repeat(15_000)}x`],
+    ['Sec-WebSocket-Protocol', 'b,'.repeat(7000)],
+    ['Sec-WebSocket-Protocol', `bearer.${'A'.repeat(15_000)}`],
+    ['Sec-WebSocket-Protocol', `${'\t'.repeat(15_000)}b`],
+    ['Sec-WebSocket-Extensions', `b${' '.repeat(15_000)}x`],
+    ['Sec-WebSocket-Extensions', `a; b="${'\\"'.repeat(7000)}`],
+    ['Sec-WebSocket-Extensions', 'permessage-deflate, '.repeat(700)],
+    ['Cookie', `a${' '.repeat(15_000)}=b;`.repeat(1)],
+    ['Cookie', 'a=b;'.repeat(3700)],
+    ['Authorization', `Bearer ${' '.repeat(15_000)}`],
+    ['Origin', `http://${'a.'.repeat(7000)}`],
+    ['Origin', `http://${'-'.repeat(15_000)}!`],
+    ['X-Forwarded-For', '1,'.repeat(7000)],
+  ])('with 15 KB of %s is answered at once', async (name, value) => {
+    await knock();
+    await app.state();
+    const start = performance.now();
+    const { status } = await knock(`/ws?auth=bearer`, { headers: { [name]: value } });
+    const tookMs = performance.now() - start;
+    expect(status).toBeGreaterThanOrEqual(101);
+    expect(status).toBeLessThan(500);
+    // What backtracks takes seconds for 15 KB
+    expect(tookMs).toBeLessThan(500);
+    expect((await app.state()).delayMs).toBeLessThan(200);
+  });
+
+  const NAMES = [
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    'error',
+    '',
+    'x'.repeat(2000),
+    '%',
+    '%ff',
+    '%00',
+  ];
+
+  it.each(NAMES)('has names in its query and cookies as data: %.20s', async (name) => {
+    const client = await connect();
+    const cookie = `${name}=1; ${name}=2; a=%; __proto__=evil; =x`;
+    client.send(upgradeRequest({ target: `/ws?greet=1&${name}=1&${name}=2&a=%`, headers: { Cookie: cookie } }));
+    expect((await client.answer()).status).toBe(101);
+    const { query, cookies } = JSON.parse((await client.frame()).payload.toString()) as Record<string, object>;
+    expect([Object.getPrototypeOf(query), Object.getPrototypeOf(cookies)]).toEqual([
+      Object.prototype,
+      Object.prototype,
+    ]);
+    expect((await app.state()).stats.accepted).toBeGreaterThan(0);
+    client.send(closeFrame(1000));
+    await client.ended();
+  });
+
+  it('with an absolute target or two slashes reaches nothing', async () => {
+    for (const target of ['http://169.254.169.254/ws', '//127.0.0.1/ws', '//[]/x', '/%2e%2e/ws', '/ws/../x', '*']) {
+      expect((await knock(target)).status).toBeGreaterThanOrEqual(400);
+    }
+  });
+
+  it.each([
+    ['an unmasked frame', frame({ isMasked: false, payload: 'x' }), 1002],
+    ['reserved bits', frame({ rsv: 3, payload: 'x' }), 1002],
+    ['an unknown opcode', frame({ opcode: 5 }), 1002],
+    ['a text that is no UTF-8', frame({ payload: Buffer.from([0xff]) }), 1007],
+    ['a frame that is too big', frame({ declaredLength: 2 ** 40, lengthForm: 64 }), 1009],
+  ])('with %s in its own packet is closed by the rule, also while onOpen is pending', async (_name, bytes, code) => {
+    for (const target of ['/ws', '/ws?dawdle=200']) {
+      const client = await app.open(target, {}, bytes);
+      expect((await client.closeFrame()).code).toBe(code);
+      await client.ended();
+    }
+  });
+});
+
+describe('a client that resets its connection', () => {
+  beforeAll(starting());
+  afterAll(stopping);
+  beforeEach(beginning);
+
+  const request = upgradeRequest({ target: '/ws?wait=15&dawdle=15' });
+  const STAGES: [string, (client: RawSocket) => Promise<void>][] = [
+    ['before the request', async () => {}],
+    ['in the middle of the request', async (client) => client.send(request.subarray(0, 60))],
+    ['after the request', async (client) => client.send(request)],
+    ['during onHandshake', async (client) => (client.send(request), sleep(5))],
+    ['after the 101', async (client) => (client.send(request), void (await client.answer()))],
+    ['during onOpen', async (client) => (client.send(request), await client.answer(), sleep(5))],
+    [
+      'in the middle of a frame',
+      async (client) => (
+        client.send(upgradeRequest(), frame({ payload: 'x'.repeat(200) }).subarray(0, 90)),
+        void (await client.answer())
+      ),
+    ],
+    [
+      'while it is answered',
+      async (client) => (
+        client.send(upgradeRequest(), ...times(20, () => frame({ payload: 'x'.repeat(3000) }))),
+        void (await client.answer())
+      ),
+    ],
+    ['while it is refused', async (client) => client.send(upgradeRequest({ target: '/ws?deny=1' }))],
+    [
+      'after its close frame',
+      async (client) => (client.send(upgradeRequest(), closeFrame(1000)), void (await client.answer())),
+    ],
+  ];
+
+  it.each(STAGES)('%s leaves nothing behind, a hundred times at once', async (_name, act) => {
+    await Promise.all(
+      times(100, async () => {
+        const client = await connect();
+        await act(client);
+        client.reset();
+      }),
+    );
+    await app.expectCalm();
+  });
+});
+
+describe('5,000 half-sent handshakes', () => {
+  beforeAll(starting({ HEADER_TIMEOUT: 4, MAX_CONNECTION_RATE_PER_ADDRESS: 0 }));
+  afterAll(stopping);
+
+  it('are cut after the header time, and until then others connect promptly', async () => {
+    const COUNT = 5000;
+    const half = upgradeRequest().subarray(0, 70);
+    for (let batch = 0; batch < COUNT; batch += 250) {
+      await Promise.all(times(250, async () => (await connect()).send(half)));
+    }
+    const { connections } = await app.state();
+    expect(connections).toBeGreaterThan(COUNT / 2);
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const start = performance.now();
+      const client = await app.open();
+      waits.push(performance.now() - start);
+      client.send(closeFrame(1000));
+      await client.ended();
+    }
+    expect(waits.toSorted((a, b) => a - b)[10]).toBeLessThan(100);
+    await app.until('all to be cut', (state) => state.connections === 1, 20_000);
+    expect(await app.limits()).toEqual({ headerTime: COUNT });
+    await app.expectCalm(15);
+    // One line a second, not one for each
+    expect(app.output.match(/limit=headerTime/g)!.length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('the bounds of connections', () => {
+  afterEach(stopping);
+
+  it('of the node: one more gets 503 with Retry-After, and those that are there stay', async () => {
+    await starting({ MAX_CONNECTIONS: 5 })();
+    expect(await statuses(times(4, () => knock()))).toEqual([101, 101, 101, 101]);
+    const { status, headers } = await knock();
+    expect([status, headers['retry-after']]).toEqual([503, '5']);
+    await app.echo();
+    expect(await app.limits()).toEqual({ connections: 1 });
+    await app.expectCalm();
+    expect((await knock()).status).toBe(101);
+  });
+
+  it('of an address: one more gets 429 with Retry-After, until one ends', async () => {
+    await starting({ MAX_CONNECTIONS_PER_ADDRESS: 4 })();
+    const first = await app.open();
+    expect(await statuses(times(2, () => knock()))).toEqual([101, 101]);
+    const { status, headers } = await knock();
+    expect([status, headers['retry-after']]).toEqual([429, '5']);
+    first.reset();
+    await app.until('a free place', ({ stats }) => stats.current === 3);
+    expect((await knock()).status).toBe(101);
+    expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
+  });
+
+  it('of an address concern the client, where the application trusts the proxy', async () => {
+    await starting({ MAX_CONNECTIONS_PER_ADDRESS: 2, APP_TRUST_PROXY: 'loopback' })();
+    const from = (address: string) => knock('/ws', { headers: { 'X-Forwarded-For': address } });
+    for (const address of ['203.0.113.1', '2001:db8:1:2::1', '10.1.1.1']) {
+      expect(await statuses([from(address), from(address)])).toEqual([101, 101]);
+    }
+    expect((await from('203.0.113.1')).status).toBe(429);
+    expect((await from('2001:db8:1:2:3::9')).status).toBe(429);
+    expect((await from('10.1.1.1')).status).toBe(429);
+    // Who puts an address in front changes nothing: the right-most one counts
+    expect((await from('198.51.100.1, 203.0.113.1')).status).toBe(429);
+    expect((await from('203.0.113.2')).status).toBe(101);
+  });
+
+  it('of an address are off behind a proxy that the application does not trust, and the log says so once', async () => {
+    await starting({ MAX_CONNECTIONS_PER_ADDRESS: 2 })();
+    const headers = { 'X-Forwarded-For': '203.0.113.1' };
+    expect(await statuses(times(5, () => knock('/ws', { headers })))).toEqual([101, 101, 101, 101, 101]);
+    expect(app.output.match(/through a proxy at 127\.0\.0\.1/g)).toHaveLength(1);
+  });
+
+  it('of a user: one more gets 429, and another user does not', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 2 })();
+    for (const expected of [101, 101, 429]) expect((await knock('/ws?user=ann')).status).toBe(expected);
+    expect((await knock('/ws?user=bob')).status).toBe(101);
+    expect(await app.limits()).toEqual({ connectionsPerUser: 1 });
+  });
+
+  it('of a user do not stand in the way of who replaces the others', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 1 })();
+    const first = await app.open('/ws?user=ann&replace=1');
+    const second = await app.open('/ws?user=ann&replace=1');
+    expect(await first.closeFrame()).toMatchObject({ code: 4503 });
+    second.send(frame({ payload: 'still here' }));
+    expect((await second.frame()).payload.toString()).toBe('still here');
+  });
+
+  it('per second of the node: above it 503 with Retry-After', async () => {
+    await starting({ MAX_CONNECTION_RATE: 10 })();
+    await sleep(300);
+    const answers = await Promise.all(times(40, () => knock()));
+    const refused = answers.filter(({ status }) => status === 503);
+    // Those of a second, and what flows in meanwhile
+    expect(refused.length).toBeGreaterThanOrEqual(20);
+    expect(refused.length).toBeLessThanOrEqual(32);
+    expect(refused[0]!.headers['retry-after']).toBe('1');
+    expect(await app.limits()).toEqual({ connectionRate: refused.length });
+  });
+
+  it('per second of an address: above it 429 with Retry-After', async () => {
+    await starting({ MAX_CONNECTION_RATE_PER_ADDRESS: 10 })();
+    const answers = await Promise.all(times(40, () => knock()));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThanOrEqual(20);
+    expect(refused[0]!.headers['retry-after']).toBe('1');
+    expect(await app.limits()).toEqual({ connectionRatePerAddress: refused.length });
+  });
+
+  it('of failed handshakes: the application is not asked any more, and other addresses are', async () => {
+    await starting({ MAX_FAILED_HANDSHAKES: 5, APP_TRUST_PROXY: 'loopback' })();
+    const bad = (address: string) =>
+      knock('/ws?auth=bearer', { headers: { 'X-Forwarded-For': address, Authorization: 'Bearer guess' } });
+    for (let guess = 0; guess < 5; guess++) expect((await bad('203.0.113.1')).status).toBe(401);
+    const asked = (await app.state()).hooks.handshakes;
+    for (let guess = 0; guess < 20; guess++) {
+      const { status, headers } = await bad('203.0.113.1');
+      expect([status, headers['retry-after']]).toEqual([429, '60']);
+    }
+    expect((await app.state()).hooks.handshakes).toBe(asked);
+    expect((await bad('203.0.113.2')).status).toBe(401);
+    expect(await app.limits()).toEqual({ failedHandshakes: 20 });
+    await app.echo();
+  });
+
+  it('of unfinished handshakes: one more gets 503, and places come back', async () => {
+    await starting({ MAX_UNFINISHED_HANDSHAKES: 3 })();
+    const slow = times(3, () => knock('/ws?wait=400'));
+    await app.until('three under way', ({ stats }) => stats.unfinished === 3);
+    const { status, headers } = await knock();
+    expect([status, headers['retry-after']]).toEqual([503, '1']);
+    expect(await statuses(slow)).toEqual([101, 101, 101]);
+    expect((await knock()).status).toBe(101);
+    expect(await app.limits()).toEqual({ unfinishedHandshakes: 1 });
+  });
+
+  it('of handshake time: 503, and no connection when the application is done', async () => {
+    await starting({ HANDSHAKE_TIMEOUT: 0.2 })();
+    const { status, headers } = await knock('/ws?wait=600');
+    expect([status, headers['retry-after']]).toEqual([503, '5']);
+    await app.until('the hook to be done', ({ hooks }) => hooks.handshakes === 2);
+    await app.expectCalm();
+    expect((await app.state()).stats.accepted).toBe(1);
+    expect(await app.limits()).toEqual({ handshakeTime: 1 });
+  });
+
+  it('of silence before the first message, where that is the credential: 4501', async () => {
+    await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_UNFINISHED_HANDSHAKES: 4 })();
+    const silent = await Promise.all(times(4, () => app.open('/ask')));
+    expect((await app.state()).stats).toMatchObject({ current: 1, unfinished: 4 });
+    // They hold places: nobody holds more than there are
+    expect((await knock()).status).toBe(503);
+    for (const client of silent)
+      expect(await client.closeFrame()).toEqual({ code: 4501, reason: 'no credential in time' });
+    await app.expectCalm();
+    expect(await app.limits()).toEqual({ authenticateTime: 4, unfinishedHandshakes: 1 });
+  });
+});
+
+describe('a client that pings', () => {
+  beforeAll(starting());
+  afterAll(stopping);
+
+  it('in the packet of its handshake is answered', async () => {
+    const client = await app.open('/ws', {}, frame({ opcode: Opcode.PING, payload: 'hello' }));
+    const { opcode, payload } = await client.frame();
+    expect([opcode, payload.toString()]).toEqual([Opcode.PONG, 'hello']);
+    client.send(closeFrame(1000));
+    await client.ended();
+  });
+});

@@ -1,0 +1,326 @@
+/** What a client may send: floods, bombs, and names that are meant to be more than data. By raw sockets. */
+import { deflateRawSync } from 'node:zlib';
+import { jest } from '@jest/globals';
+import { HostileApp } from '../support/hostile-app.js';
+import { until } from '../support/process-guard.js';
+import { frame, Opcode, type RawSocket, type RequestParts } from '../support/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+const MB = 1024 * 1024;
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index));
+const text = async (client: RawSocket) => (await client.frame()).payload.toString();
+
+let app: HostileApp;
+
+describe('with the bounds that hold by default', () => {
+  beforeAll(async () => {
+    app = await HostileApp.start();
+  });
+  afterAll(() => app.stop());
+  beforeEach(() => app.begin());
+  afterEach(() => app.expectCalm());
+
+  it('200 clients that send messages in 16,000 fragments of one byte are closed with 1008, and cost next to nothing', async () => {
+    const start = (await app.state()).memory.rss;
+    const first = frame({ opcode: Opcode.BINARY, fin: false, payload: 'x' });
+    const more = frame({ opcode: Opcode.CONTINUATION, fin: false, payload: 'x' });
+    const flood = Buffer.concat([first, ...times(16_000, () => more)]);
+    const clients = await Promise.all(times(200, () => app.open()));
+    for (const client of clients) client.send(flood);
+    for (const client of clients) {
+      expect(await client.closeFrame()).toEqual({ code: 1008, reason: 'more than 128 fragments or 4096 chunks' });
+    }
+    expect((await app.state()).memory.rss - start).toBeLessThan(50 * MB);
+    expect(await app.limits()).toEqual({ fragments: 200 });
+  });
+
+  it('empty fragments count as others do', async () => {
+    const client = await app.open();
+    client.send(frame({ fin: false }), ...times(200, () => frame({ opcode: Opcode.CONTINUATION, fin: false })));
+    expect((await client.closeFrame()).code).toBe(1008);
+    expect(await app.limits()).toEqual({ fragments: 1 });
+  });
+
+  it('a message is taken up to the bound and closed with 1009 above it, which the reason names', async () => {
+    const max = MB;
+    for (const length of [max - 1, max]) {
+      const client = await app.open();
+      client.send(frame({ opcode: Opcode.BINARY, payload: Buffer.alloc(length) }));
+      expect((await client.frame()).payload).toHaveLength(length);
+    }
+    const pieces = (length: number) => [
+      frame({ opcode: Opcode.BINARY, fin: false, payload: Buffer.alloc(length / 2) }),
+      frame({ opcode: Opcode.CONTINUATION, payload: Buffer.alloc(length / 2 + 1) }),
+    ];
+    const offences = [[frame({ payload: 'x'.repeat(max + 1) })], pieces(max), [frame({ declaredLength: 2n ** 62n })]];
+    for (const offence of offences) {
+      const client = await app.open();
+      client.send(...offence);
+      expect(await client.closeFrame()).toEqual({ code: 1009, reason: `message too big: more than ${max} bytes` });
+    }
+    expect(await app.limits()).toEqual({ messageBytes: 3 });
+    await app.until('the lines', () =>
+      app.output.includes('reason="message too big: more than 1048576 bytes" by=limit'),
+    );
+  });
+
+  it('a frame that is announced and never comes takes no memory', async () => {
+    const clients = await Promise.all(times(200, () => app.open()));
+    for (const client of clients) client.send(frame({ declaredLength: MB, payload: 'x' }));
+    const { memory, stats } = await app.state();
+    expect(stats.current).toBe(201);
+    expect(memory.external + memory.heapUsed).toBeLessThan(100 * MB);
+  });
+
+  it('a flood of pings is closed with 4002', async () => {
+    const client = await app.open();
+    client.send(...times(2000, () => frame({ opcode: Opcode.PING, payload: 'ping' })));
+    expect(await client.closeFrame()).toEqual({ code: 4002, reason: 'too many control frames' });
+    expect(await app.limits()).toEqual({ controlRate: 1 });
+  });
+
+  it('as many pings as are allowed are answered', async () => {
+    const client = await app.open();
+    client.send(...times(40, (index) => frame({ opcode: Opcode.PING, payload: String(index) })));
+    for (const index of times(40, (number) => number)) expect(await text(client)).toBe(String(index));
+    expect(await app.limits()).toEqual({});
+  });
+
+  it('5,000 messages at once are handled up to the rate, and the client is told', async () => {
+    const client = await app.open();
+    client.send(...times(5000, () => frame({ payload: 'hush' })));
+    expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'rate_limit' } });
+    client.send(frame({ opcode: Opcode.PING, payload: 'all read' }));
+    await until(
+      'the pong',
+      () => client.frame(),
+      ({ opcode }) => opcode === Opcode.PONG,
+    );
+    const { hooks, stats } = await app.state();
+    expect(stats.messagesIn).toBeGreaterThanOrEqual(5000);
+    const dropped = (await app.limits()).messageRate!;
+    // The tokens of one second, and what flows in while they are read
+    expect(dropped).toBeGreaterThan(3000);
+    expect(hooks.messages + dropped).toBe(stats.messagesIn);
+    expect(app.output.match(/limit=messageRate/g)!.length).toBeLessThanOrEqual(3);
+  });
+
+  it('bytes above their rate are dropped likewise', async () => {
+    const client = await app.open();
+    const big = frame({ payload: 'hush'.padEnd(MB, '.') });
+    // 30 MB against 8 MB per second
+    const before = (await app.state()).stats.bytesIn;
+    client.send(...times(30, () => big));
+    await app.until('all to be read', ({ stats }) => stats.bytesIn >= before + 30 * MB, 10_000);
+    expect((await app.limits()).byteRate).toBeGreaterThan(3);
+  });
+
+  it('messages that hooks cannot keep up with wait in the network, not in memory', async () => {
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 700' }));
+    client.send(...times(400, () => frame({ payload: 'hush'.padEnd(20_000, '.') })));
+    await app.until('a pause', ({ stats }) => stats.pauses > 0);
+    const { memory } = await app.state();
+    expect(memory.external).toBeLessThan(40 * MB);
+    await app.echo();
+    await app.until('all to be handled', ({ stats }) => stats.messagesIn > 400);
+    expect((await app.limits()).queuedMessages).toBeGreaterThan(0);
+  });
+
+  const NAMES = ['error', 'disconnect', '__proto__', 'constructor', 'toString', 'then', '', 'x'.repeat(900_000)];
+
+  it.each(NAMES)('an event named %.20s is data', async (event) => {
+    const client = await app.open('/events');
+    client.send(frame({ payload: JSON.stringify({ event, data: { ['__proto__']: { admin: true } }, id: 1 }) }));
+    const answer = JSON.parse(await text(client)) as { event: string; data: { code?: string } };
+    if (event === 'error') expect(answer.event).toBe('echo');
+    else expect([answer.event, answer.data.code]).toEqual(['exception', 'unknown_event']);
+    client.send(frame({ payload: '{"event":"echo","data":{}}' }));
+    expect(JSON.parse(await text(client))).toEqual({ event: 'echo', data: {} });
+  });
+
+  it('rooms and users have any name, and one is not another', async () => {
+    const names = ['__proto__', 'constructor', 'toString', 'error', '*', 'r:a', 'u:a', 'a\r\nb', '\u001b[2J'];
+    for (const name of names) {
+      const client = await app.open(`/ws?user=${encodeURIComponent(name)}`);
+      client.send(frame({ payload: `join ${name}` }), frame({ payload: 'done' }));
+      expect(await text(client)).toBe('done');
+    }
+    expect(await app.order('rooms', { names: [...names, 'a', 'hasOwnProperty', ''] })).toEqual([
+      ...names.map(() => 1),
+      0,
+      0,
+      0,
+    ]);
+    expect(await app.order('users', { names: [...names, 'a', 'valueOf', ''] })).toEqual([
+      ...names.map(() => 1),
+      0,
+      0,
+      0,
+    ]);
+  });
+
+  it.each(['', 'x'.repeat(257), 'x'.repeat(MB - 10)])(
+    'a room name that is empty or too long is refused: %.10s',
+    async (name) => {
+      const client = await app.open();
+      client.send(frame({ payload: `join ${name}` }), frame({ payload: 'done' }));
+      expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
+      expect(await text(client)).toBe('done');
+      app.output = app.output.replaceAll('ERROR', 'expected');
+    },
+  );
+
+  const BAD = [
+    '{',
+    'null',
+    '[]',
+    '5',
+    '"x"',
+    '{}',
+    '{"event":{}}',
+    '{"event":null,"data":1}',
+    '['.repeat(100_000),
+    `{"a":${'['.repeat(50_000)}`,
+  ];
+
+  it.each(BAD)('what is no envelope gets an error frame, and the connection stays: %.20s', async (payload) => {
+    const client = await app.open('/events');
+    client.send(frame({ payload }), frame({ opcode: Opcode.BINARY, payload: Buffer.from([0, 255, 1]) }));
+    for (let answers = 0; answers < 2; answers++)
+      expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
+    client.send(frame({ payload: '{"event":"echo","data":1}' }));
+    expect(JSON.parse(await text(client))).toEqual({ event: 'echo', data: 1 });
+  });
+});
+
+describe('with bounds of their own', () => {
+  afterEach(() => app.stop());
+
+  it('a message that is not finished in time is closed with 1008, however it trickles, and one that is finished is not', async () => {
+    app = await HostileApp.start({ MESSAGE_TIMEOUT: 0.4 });
+    const half = await app.open('/ws', {}, frame({ fin: false, payload: 'half' }));
+    const header = await app.open('/ws', {}, frame({ payload: 'x'.repeat(200) }).subarray(0, 3));
+    const trickle = await app.open('/ws', {}, frame({ fin: false, payload: 'x' }));
+    const timer = setInterval(() => trickle.send(frame({ opcode: Opcode.CONTINUATION, fin: false, payload: 'x' })), 50);
+    const pinging = await app.open('/ws', {}, frame({ fin: false, payload: 'x' }));
+    const pings = setInterval(() => pinging.send(frame({ opcode: Opcode.PING })), 50);
+    try {
+      for (const client of [half, header, trickle, pinging]) {
+        expect(await client.closeFrame()).toEqual({ code: 1008, reason: 'message not finished in time' });
+      }
+    } finally {
+      clearInterval(timer);
+      clearInterval(pings);
+    }
+    expect(await app.limits()).toEqual({ messageTime: 4 });
+    await app.expectCalm();
+  });
+
+  it('a client that this side does not read is not blamed for an unfinished message', async () => {
+    app = await HostileApp.start({ MESSAGE_TIMEOUT: 0.2, MAX_QUEUED_MESSAGES: 2 });
+    const client = await app.open();
+    // While the hook sleeps the socket is not read, in the middle of a message
+    client.send(frame({ payload: 'sleep 900' }), ...times(40, () => frame({ payload: 'hush'.padEnd(60_000, '.') })));
+    client.send(frame({ payload: 'done' }));
+    expect(await text(client)).toBe('done');
+    expect((await app.limits()).messageTime).toBeUndefined();
+  });
+
+  it('a client that is too fast is closed with 4002 where the setting says so', async () => {
+    app = await HostileApp.start({ MAX_MESSAGE_RATE: 10, RATE_LIMIT: 'close' });
+    const client = await app.open('/ws', {}, Buffer.concat(times(100, () => frame({ payload: 'hush' }))));
+    expect(await client.closeFrame()).toEqual({ code: 4002, reason: 'rate limit' });
+    expect(await app.limits()).toEqual({ messageRate: 1 });
+    await app.expectCalm();
+  });
+
+  it('one room more than allowed is refused, and the connection stays', async () => {
+    app = await HostileApp.start({ MAX_ROOMS_PER_CONNECTION: 3 });
+    const client = await app.open();
+    for (const room of ['a', 'b', 'c', 'd']) client.send(frame({ payload: `join ${room}` }));
+    client.send(frame({ payload: 'done' }));
+    expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
+    expect(await text(client)).toBe('done');
+    expect(await app.order('rooms', { names: ['a', 'b', 'c', 'd'] })).toEqual([1, 1, 1, 0]);
+    expect(await app.limits()).toEqual({ rooms: 1 });
+  });
+
+  it('one call of members() answers no more than allowed', async () => {
+    app = await HostileApp.start({ MAX_MEMBERS: 3 });
+    await Promise.all(times(2, () => app.open()));
+    expect(await app.order('members', { path: '/ws' })).toHaveLength(3);
+    await app.open();
+    await expect(app.order('members', { path: '/ws' })).rejects.toThrow('too_many_members');
+    expect(await app.limits()).toEqual({ members: 1 });
+  });
+
+  it('a frame in too many packets is closed with 1008', async () => {
+    app = await HostileApp.start({ MAX_BUFFERED_CHUNKS: 16 });
+    const client = await app.open();
+    const bytes = frame({ payload: 'x'.repeat(5000) });
+    // Each packet is read before the next one leaves: a ping that is answered tells so on another connection
+    for (let at = 0; at < bytes.length && !client.isOver; at += 100) {
+      client.send(bytes.subarray(at, at + 100));
+      await app.echo();
+    }
+    expect((await client.closeFrame()).code).toBe(1008);
+    expect(await app.limits()).toEqual({ chunks: 1 });
+  });
+
+  it('a client that pings and never reads the pongs is closed before they fill the memory', async () => {
+    app = await HostileApp.start({ MAX_CONTROL_RATE: 0, MAX_BUFFERED_BYTES: 100_000 });
+    const client = await app.open();
+    client.socket.pause();
+    const ping = frame({ opcode: Opcode.PING, payload: Buffer.alloc(125) });
+    const packet = Buffer.concat(times(500, () => ping));
+    for (let sent = 0; sent < 400 && (await app.state()).stats.current === 2; sent++) {
+      client.socket.write(packet);
+    }
+    await app.until('the end', ({ stats }) => stats.closed.limit === 1);
+    expect(await app.limits()).toEqual({ bufferedBytes: 1 });
+    await app.expectCalm();
+  });
+});
+
+describe('with compression', () => {
+  const OFFER: RequestParts = { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } };
+  const compressed = (payload: Buffer, parts = {}) =>
+    frame({ opcode: Opcode.BINARY, rsv: 4, payload: deflateRawSync(payload, { level: 9 }), ...parts });
+
+  beforeAll(async () => {
+    app = await HostileApp.start({ COMPRESSION: 'on', MAX_MESSAGE_BYTES: 100_000 });
+  });
+  afterAll(() => app.stop());
+  beforeEach(() => app.begin());
+
+  it('a bomb is closed with 1009 before it is large: 50 of 60 MB each', async () => {
+    const start = (await app.state()).memory.rss;
+    const bomb = compressed(Buffer.alloc(60 * MB));
+    expect(bomb.length).toBeLessThan(100_000);
+    const clients = await Promise.all(times(50, () => app.open('/ws', OFFER)));
+    for (const client of clients) client.send(bomb);
+    for (const client of clients) {
+      expect(await client.closeFrame()).toEqual({ code: 1009, reason: 'message too big: more than 100000 bytes' });
+    }
+    expect((await app.state()).memory.rss - start).toBeLessThan(100 * MB);
+    expect(await app.limits()).toEqual({ messageBytes: 50 });
+    await app.expectCalm();
+  });
+
+  it('what cannot be inflated is closed, and nobody else notices', async () => {
+    const client = await app.open('/ws', OFFER);
+    client.send(frame({ rsv: 4, payload: Buffer.alloc(500, 0xff) }));
+    expect((await client.closeFrame()).code).toBe(1007);
+    await app.expectCalm();
+  });
+
+  it('is not offered by default', async () => {
+    const plain = await HostileApp.start();
+    const { headers } = await plain.knock('/ws', OFFER);
+    expect(headers['sec-websocket-extensions']).toBeUndefined();
+    await plain.stop();
+  });
+});

@@ -1,0 +1,156 @@
+/** Clients that do not read, or not as fast as they are sent to; and what is sent while they go. */
+import { jest } from '@jest/globals';
+import { HostileApp } from '../support/hostile-app.js';
+import { frame, Opcode, type RawSocket } from '../support/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+const MB = 1024 * 1024;
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+let app: HostileApp;
+
+afterEach(() => app.stop());
+
+/** A client that stops to read after its handshake. */
+async function frozen(path: string): Promise<RawSocket> {
+  const client = await app.open(path);
+  client.socket.pause();
+  return client;
+}
+
+/** Counts the numbered messages of a flood as they come, and forgets them. */
+function counting(client: RawSocket) {
+  const seen = { count: 0, isOrdered: true };
+  void (async () => {
+    for (;;) {
+      const { opcode, payload } = await client.frame();
+      if (opcode !== Opcode.TEXT) continue;
+      const number = Number.parseInt(payload.toString('utf8', 0, 20), 10);
+      // What onDrain says is not of the flood
+      if (Number.isNaN(number)) continue;
+      if (number !== seen.count) seen.isOrdered = false;
+      seen.count++;
+    }
+  })().catch(() => {});
+  return seen;
+}
+
+/** All that came after it began to read again, as numbers, and the news of what was lost. */
+async function readUntilDropped(client: RawSocket) {
+  client.socket.resume();
+  const numbers: number[] = [];
+  for (;;) {
+    const text = (await client.frame()).payload.toString('utf8', 0, 60);
+    if (!text.startsWith('{')) numbers.push(Number.parseInt(text, 10));
+    else if (text.includes('dropped'))
+      return { numbers, lost: (JSON.parse(text) as { data: { count: number } }).data.count };
+  }
+}
+
+describe('a client that never reads', () => {
+  it('is closed with 4001 while 300 MB are pushed; memory is bounded, and who reads gets everything in order', async () => {
+    app = await HostileApp.start();
+    const COUNT = 1200;
+    const client = await frozen('/newest');
+    const seen = (await Promise.all(times(2, () => app.open('/newest')))).map(counting);
+    const start = (await app.state()).memory.rss;
+    let peak = 0;
+    const look = async () => (peak = Math.max(peak, (await app.state()).memory.rss));
+    const watch = setInterval(() => void look().catch(() => {}), 200);
+    try {
+      // Those that read are the two, and the client that behaves in every one of these applications
+      await app.order('flood', { path: '/newest', count: COUNT, bytes: 262_144, slow: 'close', readers: 3 });
+      await app.until('everything to arrive', () => seen.every(({ count }) => count === COUNT), 20_000);
+    } finally {
+      clearInterval(watch);
+    }
+    expect(seen.map(({ isOrdered }) => isOrdered)).toEqual([true, true]);
+    const { stats } = await app.until('the close', (state) => state.stats.closed.limit >= 1);
+    expect([stats.limits.bufferedBytes, stats.closed.limit, stats.dropped]).toEqual([1, 1, 0]);
+    expect(app.output).toMatch(/code=4001 reason="slow consumer: more than 1048576 bytes wait" by=limit/);
+    // Each has at most its bound in flight; the rest is what the allocator has not given back
+    expect(peak - start).toBeLessThan(150 * MB);
+    client.destroy();
+    await app.expectCalm();
+  });
+
+  it('and stays below the bound of bytes is closed with 4001 after the time', async () => {
+    app = await HostileApp.start({ MAX_SLOW_TIME: 0.5, MAX_BUFFERED_BYTES: 20 * MB });
+    await frozen('/newest');
+    await app.order('flood', { path: '/newest', count: 150, bytes: 65_536 });
+    await app.until('one to be slow', ({ stats }) => stats.slow === 1 || stats.closed.limit === 1);
+    await app.until('the close', ({ stats }) => stats.closed.limit === 1);
+    expect(await app.limits()).toEqual({ slowTime: 1 });
+    expect(app.output).toContain('reason="slow consumer: behind for 0.5s" by=limit');
+    await app.expectCalm();
+  });
+
+  it('has no more room than the process has for all of them', async () => {
+    app = await HostileApp.start({ MAX_BUFFERED_BYTES: 50 * MB, MAX_BUFFERED_BYTES_TOTAL: 10 * MB, MAX_SLOW_TIME: 0 });
+    const clients = await Promise.all(times(10, () => frozen('/newest')));
+    const start = (await app.state()).memory.external;
+    await app.order('flood', { path: '/newest', count: 400, bytes: 65_536 });
+    const { memory, stats } = await app.state();
+    expect(stats.limits.bufferedBytesTotal).toBeGreaterThan(0);
+    expect(stats.dropped).toBeGreaterThan(0);
+    expect(memory.external - start).toBeLessThan(60 * MB);
+    for (const client of clients) client.destroy();
+    await app.expectCalm();
+  });
+});
+
+describe('a client that reads again', () => {
+  it.each(['newest', 'oldest'])(
+    'has kept its connection, and learns how many messages it lost: drop-%s',
+    async (which) => {
+      app = await HostileApp.start();
+      const COUNT = 400;
+      const client = await frozen(`/${which}`);
+      await app.order('flood', { path: `/${which}`, count: COUNT, bytes: 65_536 });
+      const { stats } = await app.state();
+      expect(stats.dropped).toBeGreaterThan(50);
+      const { numbers, lost } = await readUntilDropped(client);
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      expect([numbers.length + lost, lost]).toEqual([COUNT, stats.dropped]);
+      // The newest are lost, or the oldest that waited
+      expect(numbers.at(-1) === COUNT - 1).toBe(which === 'oldest');
+      expect(JSON.parse((await client.frame()).payload.toString())).toEqual({ event: 'caught-up' });
+      expect((await app.state()).hooks.drains).toBe(1);
+      client.send(frame({ payload: 'and on it goes' }));
+      expect((await client.frame()).payload.toString()).toBe('and on it goes');
+      await app.expectCalm();
+    },
+  );
+
+  it('is treated as the push says, whatever its gateway says', async () => {
+    app = await HostileApp.start();
+    const client = await frozen('/newest');
+    await app.order('flood', { path: '/newest', count: 400, bytes: 65_536, slow: 'close' });
+    await app.until('the close', ({ stats }) => stats.closed.limit === 1);
+    expect((await app.state()).stats.dropped).toBe(0);
+    client.destroy();
+    await app.expectCalm();
+  });
+});
+
+describe('a client that is closed while it is sent to', () => {
+  it('1,000 sends race with closes: none throws, each says whether it was sent', async () => {
+    app = await HostileApp.start();
+    await app.begin();
+    const clients = await Promise.all(times(40, () => app.open()));
+    const seen = clients.map((client) => ({ count: 0, client }));
+    for (const one of seen) {
+      void (async () => {
+        for (;;) if ((await one.client.frame()).opcode === Opcode.TEXT) one.count++;
+      })().catch(() => {});
+    }
+    for (const client of clients.slice(20, 30)) setTimeout(() => client.reset(), Math.random() * 20);
+    const { sent, refused } = await app.order<{ sent: number; refused: number }>('race', { count: 1000 });
+    expect(sent + refused).toBe(1000);
+    expect(refused).toBeGreaterThan(0);
+    expect(app.output).not.toMatch(/failed|Unhandled/);
+    await app.until('closes', ({ stats }) => stats.closed.server >= 15);
+  });
+});

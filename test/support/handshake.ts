@@ -1,0 +1,54 @@
+/** What the handshake tests share: an application in one call, a refusal as a value, and who is still in memory. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import type { INestApplication, ModuleMetadata } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { RealtimeModule, type RealtimeOptions } from 'nestjs-realtime';
+import { createTestApp, type Refusal, type TestApp } from 'nestjs-realtime/testing';
+
+/** The application under test: module metadata and settings of the module. */
+export interface AppParts extends ModuleMetadata {
+  readonly options?: RealtimeOptions;
+  /** What `main.ts` would do with the application before it listens. */
+  readonly configure?: (app: INestApplication) => void | Promise<void>;
+}
+
+/** Starts an application that imports the module, on a free port. */
+export async function startApp(adapter: AbstractHttpAdapter, parts: AppParts): Promise<TestApp> {
+  const { options, configure, imports = [], ...metadata } = parts;
+  const moduleRef = await Test.createTestingModule({
+    imports: [RealtimeModule.forRoot({ envFile: false, ...options }), ...imports],
+    ...metadata,
+  }).compile();
+  return createTestApp(moduleRef, { adapter, configure });
+}
+
+/** Waits for an attempt to be refused. @throws Error when it is not */
+export async function refusalOf(attempt: Promise<unknown>): Promise<Refusal> {
+  try {
+    await attempt;
+  } catch (error) {
+    return error as Refusal;
+  }
+  throw new Error('The handshake was admitted');
+}
+
+/** Port of an application under test, for clients on a bare socket. */
+export function portOf({ url }: TestApp): number {
+  return Number(new URL(url).port);
+}
+
+v8.setFlagsFromString('--expose-gc');
+const collectGarbage = vm.runInNewContext('gc') as () => void;
+
+/** Collects garbage until nobody of these is in memory. @returns how many are left when patience ends */
+export async function survivors(refs: readonly WeakRef<object>[]): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await sleep(10);
+    collectGarbage();
+    if (refs.every((ref) => ref.deref() === undefined)) return 0;
+  }
+  return refs.filter((ref) => ref.deref() !== undefined).length;
+}

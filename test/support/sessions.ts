@@ -1,0 +1,67 @@
+/** HTTP sessions on both platforms, over a store that a test can make slow or break. */
+import cookie from '@fastify/cookie';
+import fastifySession from '@fastify/session';
+import type { INestApplication } from '@nestjs/common';
+import expressSession from 'express-session';
+
+const SECRET = 'a secret of at least 32 characters, for the tests';
+
+type Done = (error?: unknown) => void;
+
+/** Keeps sessions as text, as a store in another process does. */
+export class TestStore extends expressSession.Store {
+  readonly texts = new Map<string, string>();
+  /** What `set` does; `slowly` takes as long as the test holds it. */
+  behaviour: 'works' | 'slowly' | 'fails' | 'hangs' = 'works';
+  /** Ends of `set` that the test holds. */
+  readonly held: (() => void)[] = [];
+
+  override get(id: string, done: (error: unknown, session?: never) => void): void {
+    const text = this.texts.get(id);
+    setImmediate(done, null, text === undefined ? null : JSON.parse(text));
+  }
+
+  override set(id: string, session: object, done: Done = () => {}): void {
+    const text = JSON.stringify(session);
+    const keep = () => {
+      this.texts.set(id, text);
+      done();
+    };
+    if (this.behaviour === 'works') setImmediate(keep);
+    else if (this.behaviour === 'slowly') this.held.push(keep);
+    else if (this.behaviour === 'fails') setImmediate(done, new Error('The store is down'));
+  }
+
+  override destroy(id: string, done: Done = () => {}): void {
+    this.texts.delete(id);
+    setImmediate(done);
+  }
+
+  /** All that is stored, as one object per session. */
+  get stored(): Record<string, unknown>[] {
+    return [...this.texts.values()].map((text) => JSON.parse(text) as Record<string, unknown>);
+  }
+}
+
+/** What `main.ts` does to have sessions. */
+export async function useSessions(app: INestApplication, store: TestStore): Promise<void> {
+  if (app.getHttpAdapter().getType() === 'express') {
+    app.use(expressSession({ store, secret: SECRET, resave: false, saveUninitialized: false }));
+    return;
+  }
+  const fastify = app.getHttpAdapter().getInstance() as { register(plugin: unknown, options?: object): unknown };
+  await fastify.register(cookie);
+  await fastify.register(fastifySession, {
+    store,
+    secret: SECRET,
+    saveUninitialized: false,
+    cookie: { secure: false },
+  });
+}
+
+/** The session cookie of an answer, as a client sends it back. */
+export function cookieOf(setCookie: string | null | undefined): string {
+  const [pair] = /^[^;]+/.exec(setCookie ?? '') ?? [];
+  if (pair === undefined) throw new Error('The answer sets no cookie');
+  return pair;
+}
