@@ -111,7 +111,7 @@ async function runCase(spec, wanted, settings) {
   return Object.fromEntries(Object.entries(results).filter(([, runs]) => runs.length > 0));
 }
 
-async function runAll(names, settings) {
+async function runAll(names, settings, about) {
   const all = {};
   for (const name of names) {
     const results = await runCase(cases[name], options.servers?.split(','), settings);
@@ -119,6 +119,7 @@ async function runAll(names, settings) {
     all[name] = results;
     console.log(`\n### ${name}: ${cases[name].title}\n`);
     console.log(caseTable(cases[name], results, (server) => contestants[server].title));
+    save(all, about);
   }
   return all;
 }
@@ -130,7 +131,6 @@ function save(all, about) {
   });
   mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
   writeFileSync(options.out, `${JSON.stringify({ ...about, cases: Object.fromEntries(figures) }, null, 2)}\n`);
-  console.log(`\nWritten to ${options.out}`);
 }
 
 const wanted = positionals.length > 0 ? positionals : options.check ? CHECKED : Object.keys(cases);
@@ -150,11 +150,7 @@ console.log(
 );
 const isQuick = options.quick || options.check;
 const rounds = Number(options.rounds);
-const all = await runAll(wanted, {
-  rounds,
-  warmUp: { messages: 200_000, seconds: isQuick ? 4 : 15 },
-  seconds: Number(options.seconds),
-  isQuick,
-});
-save(all, about);
+const warmUp = { messages: 200_000, seconds: isQuick ? 4 : 15 };
+const all = await runAll(wanted, { rounds, warmUp, seconds: Number(options.seconds), isQuick }, about);
+console.log(`\nWritten to ${options.out}`);
 if (options.check && !check(all)) process.exitCode = 1;

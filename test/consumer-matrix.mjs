@@ -42,11 +42,23 @@ async function pack(folder) {
       cwd: join(root, 'libs', name),
     });
     // Scripts of the package write before the JSON
-    const [{ filename, entryCount, size }] = JSON.parse(stdout.slice(stdout.indexOf('[\n')));
+    const [{ filename, entryCount, size, files }] = JSON.parse(stdout.slice(stdout.indexOf('[\n')));
+    requireLean(files.map(({ path }) => path));
     console.log(`${filename}: ${entryCount} files, ${size} bytes packed`);
     return join(folder, filename);
   });
   return Promise.all(packed);
+}
+
+/** Compiled code with its types and maps, and what npm wants beside it: nothing else is published. */
+const NEEDED = /^(package\.json|README\.md|LICENSE|dist\/cjs\/package\.json|dist\/(esm|cjs)\/.+\.(js|js\.map|d\.ts))$/;
+
+function requireLean(paths) {
+  const tooMuch = paths.filter((path) => !NEEDED.test(path) || path.includes('.spec.'));
+  const missing = ['README.md', 'LICENSE', 'dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json'].filter(
+    (path) => !paths.includes(path),
+  );
+  if (tooMuch.length + missing.length > 0) throw new Error(`too much: ${tooMuch}; missing: ${missing}`);
 }
 
 /** Binaries of Node itself, without the `node` package's install script. */
@@ -58,7 +70,7 @@ async function installNode(folder) {
 
 async function installConsumer(folder, nest, tarballs) {
   const packages = PACKAGES.map((name) => `@nestjs/${name}@${nest}`);
-  const types = ['@types/node@20', '@types/ws@8', 'typescript@~5.9'];
+  const types = ['@types/node@20', 'typescript@~5.9'];
   await npm(folder, 'install', ...packages, 'reflect-metadata@0.2', 'rxjs@7', ...types, ...tarballs);
   const source = await readFile(join(root, 'test/support/consumer-app.ts'), 'utf8');
   for (const format of FORMATS) await writeConsumer(await newFolder(folder, format), format, source);
@@ -98,10 +110,10 @@ async function checkRun(node, folder) {
   if (seen !== JSON.stringify(EXPECTED)) throw new Error(`saw ${stdout}`);
 }
 
-/** Types, library files included, as the oldest TypeScript in wide use resolves them. */
+/** Types, those of all packages included, with the oldest TypeScript in wide use. */
 async function checkTypes(folder) {
   const flags = ['--noEmit', '--strict', '--experimentalDecorators', '--emitDecoratorMetadata', '--target', 'ES2022'];
-  const modules = ['--module', 'nodenext', '--types', 'node', '--skipLibCheck'];
+  const modules = ['--module', 'nodenext', '--types', 'node'];
   await run(process.execPath, ['../node_modules/typescript/bin/tsc', ...flags, ...modules, 'app.ts'], { cwd: folder });
 }
 
@@ -110,10 +122,10 @@ async function checkDeepImports(node, folder) {
   const dist = join(folder, '../node_modules/nestjs-realtime/dist/esm/nest');
   const { stdout } = await run('grep', ['-rhoE', "from '@nestjs/[^']+'", dist, '--include=*.js']);
   const paths = [...new Set(stdout.match(/@nestjs\/[^']+/g))].filter((path) => path.endsWith('.js'));
+  if (paths.length < 5) throw new Error(`expected deep imports, found ${paths}`);
   const load = folder.endsWith('esm') ? 'await import' : 'require';
   const code = `require('reflect-metadata');(async()=>{${paths.map((path) => `${load}('${path}');`).join('')}})()`;
   await run(node, ['-e', code, '--input-type=commonjs'], { cwd: folder });
-  return paths;
 }
 
 async function main(temporary) {

@@ -19,6 +19,7 @@ import {
   type PipeTransform,
   ServiceUnavailableException,
   SetMetadata,
+  type Type,
   UnauthorizedException,
   UseFilters,
   UseGuards,
@@ -29,11 +30,12 @@ import {
 import { BaseExceptionFilter, HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
-import { Type } from 'class-transformer';
+import { Type as TypeOf } from 'class-transformer';
 import { IsInt, IsString, ValidateNested, validateOrReject } from 'class-validator';
 import { Connection, HandshakeRequest, Message, MessageError, OptionsError, RealtimeModule } from 'nestjs-realtime';
+import type { RealtimeGatewayOptions } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
-import { map, type Observable, of, tap, throwError } from 'rxjs';
+import { map, Observable, of, tap, throwError } from 'rxjs';
 import { z } from 'zod';
 import { ask } from './support/both-adapters.js';
 import { Marker } from './support/classic-gateways.js';
@@ -48,6 +50,7 @@ import {
   type Setup,
 } from './support/enhancer-matrix.js';
 import { PLATFORMS } from './support/platforms.js';
+import { until } from './support/process-guard.js';
 
 let app: TestApp | undefined;
 
@@ -66,6 +69,38 @@ async function boot(providers: ModuleMetadata['providers'], options: BootOptions
   const imports = [RealtimeModule.forRoot({ envFile: false })];
   app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile(), options);
   return app;
+}
+
+@Injectable()
+class Refusing implements CanActivate {
+  canActivate(context: ExecutionContext) {
+    if (context.switchToWs().getData() === 'throw') throw new UnauthorizedException('Log in first');
+    return false;
+  }
+}
+
+class Doubling implements NestInterceptor {
+  intercept(_: ExecutionContext, next: CallHandler<{ data: number }>): Observable<unknown> {
+    return next.handle().pipe(map((reply) => reply && { ...reply, data: reply.data * 2 }));
+  }
+}
+
+function drainUnder(enhance: MethodDecorator): Type {
+  @WebSocketGateway({ path: '/drain' })
+  class Draining {
+    @enhance
+    onDrain() {}
+  }
+  return Draining;
+}
+
+function authenticateUnder(enhance: MethodDecorator): Type {
+  @WebSocketGateway({ path: '/authenticate' })
+  class Authenticating {
+    @enhance
+    onAuthenticate() {}
+  }
+  return Authenticating;
 }
 
 const NOWHERE: readonly string[] = [];
@@ -220,6 +255,15 @@ describe('The matrix of enhancers', () => {
     const booting = bootMatrix({ kind, level: 'method', on, ...setup });
     await expect(booting).rejects.toThrow(OptionsError);
     await expect(booting).rejects.toThrow(`Gateway.${on} has ${kind}s of its own that would never run`);
+  });
+
+  it.each<[string, string, Type]>([
+    ['onDrain', 'guards', drainUnder(UseGuards(Refusing))],
+    ['onDrain', 'pipes', drainUnder(UsePipes(ValidationPipe))],
+    ['onAuthenticate', 'interceptors', authenticateUnder(UseInterceptors(Doubling))],
+    ['onAuthenticate', 'filters', authenticateUnder(UseFilters(BaseExceptionFilter))],
+  ])('ends in a boot error for %s with %s too', async (hook, kinds, gateway) => {
+    await expect(boot([gateway])).rejects.toThrow(`.${hook} has ${kinds} of its own that would never run`);
   });
 
   it('knows five places', () => {
@@ -508,7 +552,7 @@ class Room {
   name!: string;
 
   @ValidateNested()
-  @Type(() => Inner)
+  @TypeOf(() => Inner)
   inner!: Inner;
 }
 
@@ -647,13 +691,6 @@ describe('The error of a validation library', () => {
 
 describe('A guard', () => {
   it('on a message refuses with the exception it throws', async () => {
-    @Injectable()
-    class Refusing implements CanActivate {
-      canActivate(context: ExecutionContext) {
-        if (context.switchToWs().getData() === 'throw') throw new UnauthorizedException('Log in first');
-        return false;
-      }
-    }
     @UseGuards(Refusing)
     @WebSocketGateway()
     class Guarded {
@@ -694,12 +731,6 @@ describe('A guard', () => {
 });
 
 describe('An interceptor', () => {
-  class Doubling implements NestInterceptor {
-    intercept(_: ExecutionContext, next: CallHandler<{ data: number }>): Observable<unknown> {
-      return next.handle().pipe(map((reply) => reply && { ...reply, data: reply.data * 2 }));
-    }
-  }
-
   const results: unknown[] = [];
 
   class Watching implements NestInterceptor {
@@ -752,6 +783,93 @@ describe('An interceptor', () => {
     client.send('b');
     expect([await client.next(), await client.next()]).toEqual(['echo a', 'echo b']);
     expect(results).toEqual([{ entity: 'secret' }, { entity: 'secret' }]);
+  });
+});
+
+describe("A hook's Observable", () => {
+  it.each<[string, NestInterceptor[]]>([
+    ['alone', []],
+    ['under an interceptor', [{ intercept: (_: ExecutionContext, next: CallHandler) => next.handle() }]],
+  ])("is nobody's reply and holds up nothing: %s", async (_, interceptors) => {
+    let subscribed = 0;
+    const endless = new Observable<never>(() => void subscribed++);
+    @WebSocketGateway({ path: '/endless' })
+    class Endless {
+      onOpen() {
+        return endless;
+      }
+      onMessage(connection: Connection, message: Message) {
+        connection.send(message.text());
+        return endless;
+      }
+      onClose() {
+        return endless;
+      }
+    }
+    const testApp = await boot([Endless], { configure: (nest) => void nest.useGlobalInterceptors(...interceptors) });
+    const client = await testApp.connect('/endless');
+    client.send('one');
+    client.send('two');
+    expect([await client.next(), await client.next()]).toEqual(['one', 'two']);
+    await client.close();
+    await testApp.close();
+    expect(subscribed).toBe(0);
+  });
+});
+
+describe('onDrain', () => {
+  it('runs in the ws context of its own, once the client has read what waited', async () => {
+    const contexts: unknown[] = [];
+    class Noting implements NestInterceptor {
+      intercept(context: ExecutionContext, next: CallHandler) {
+        const socket = context.switchToWs();
+        contexts.push([context.getHandler().name, socket.getPattern(), typeof socket.getData()]);
+        return next.handle();
+      }
+    }
+    @WebSocketGateway({ path: '/drain', slowConsumer: 'drop-newest' } satisfies RealtimeGatewayOptions)
+    class Draining {
+      onMessage(connection: Connection, message: Message) {
+        const chunk = 'x'.repeat(100_000);
+        for (let sent = 0; sent < Number(message.text()) && connection.send(chunk); sent++);
+      }
+      @UseInterceptors(Noting)
+      onDrain(connection: Connection) {
+        connection.emit('drained', contexts);
+      }
+    }
+    const client = await (await boot([Draining])).connect('/drain');
+    client.socket.pause();
+    client.send('1000');
+    await until(
+      'a slow client',
+      () => app!.server.stats(),
+      ({ dropped }) => dropped > 0,
+    );
+    client.socket.resume();
+    expect(await client.next('drained')).toEqual([['onDrain', 'onDrain', 'undefined']]);
+  });
+});
+
+describe('onAuthenticate', () => {
+  @WebSocketGateway({ path: '/first' })
+  class Authenticating {
+    onAuthenticate(message: Message, request: HandshakeRequest) {
+      if (message.text() !== 'secret') throw new UnauthorizedException();
+      return { userId: request.query.get('name')! };
+    }
+    onOpen(connection: Connection) {
+      connection.send(`Hello ${connection.userId}`);
+    }
+  }
+
+  it('decides by the first message, before onOpen', async () => {
+    const testApp = await boot([Authenticating]);
+    const [ann, bob] = [await testApp.connect('/first?name=ann'), await testApp.connect('/first?name=bob')];
+    ann.send('secret');
+    bob.send('guess');
+    expect(await ann.next()).toBe('Hello ann');
+    expect(await bob.closed()).toEqual({ code: 4501, reason: 'unauthorized' });
   });
 });
 

@@ -1,6 +1,6 @@
 /** Which gateway an upgrade goes to: the platform's own router decides how paths are read. */
 import { EventEmitter } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CanActivate,
@@ -8,6 +8,9 @@ import {
   Get,
   type INestApplication,
   Injectable,
+  type MiddlewareConsumer,
+  Module,
+  type NestMiddleware,
   Param,
   RequestMethod,
   UseGuards,
@@ -178,6 +181,73 @@ describe.each(ROUTERS)('The paths of gateways on %s', (_name, make, wildcard) =>
     ]);
     return Object.fromEntries(entries);
   }
+});
+
+/** Spellings of `/ws` and of `/rooms/7` that one reader might take for the path and another not. */
+const SPELLINGS = ['/ws', '/rooms/7'].flatMap((path) => [
+  path,
+  `${path}/`,
+  `${path}//`,
+  `/${path}`,
+  path.toUpperCase(),
+  `${path}?x=/ws`,
+  `${path}#x`,
+  `${path};x=1`,
+  `${path}%20`,
+  `${path}%00`,
+  `${path}%2f`,
+  `${path}/.`,
+  `/x/..${path}`,
+  `/x/%2e%2e${path}`,
+  `/.${path}`,
+  path.replace('s', '%73'),
+  path.replace('s', '%2573'),
+  path.replace('/', '%2f'),
+  path.replace('/', '/%2f'),
+  path.replace('/', '\\'),
+  `http://evil.example${path}`,
+  `//evil.example${path}`,
+]);
+
+describe.each(ROUTERS)('Middleware on the path of a gateway on %s', (_name, make) => {
+  @Injectable()
+  class Authenticate implements NestMiddleware {
+    use(request: IncomingMessage, response: ServerResponse, next: () => void) {
+      if (request.headers['x-key'] === 'right') return next();
+      response.statusCode = 401;
+      response.end('not without a key');
+    }
+  }
+  class Opens {
+    onOpen(connection: Connection) {
+      connection.send('{}');
+    }
+  }
+  @WebSocketGateway({ path: '/ws' })
+  class Gateway extends Opens {}
+  @WebSocketGateway({ path: '/rooms/:id' })
+  class Rooms extends Opens {}
+  @Module({ providers: [Authenticate, Gateway, Rooms] })
+  class Feature {
+    configure(consumer: MiddlewareConsumer) {
+      consumer.apply(Authenticate).forRoutes('ws', 'rooms/:id');
+    }
+  }
+
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startApp(make(), { imports: [Feature], options: { maxFailedHandshakes: 0 } });
+  });
+  afterAll(() => app.close());
+
+  it.each(SPELLINGS)('is not gone around by the spelling %s', async (target) => {
+    const status = await seenByUpgrade(app, target);
+    expect([400, 401, 404]).toContain(status);
+  });
+
+  it('lets who has the key through, by the same path', async () => {
+    for (const path of ['/ws', '/rooms/7']) await (await app.connect(path, { headers: { 'x-key': 'right' } })).next();
+  });
 });
 
 describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => {

@@ -157,6 +157,19 @@ describe.each(PLATFORMS)('A handshake that is slow on $platform', ({ adapter }) 
     },
   );
 
+  it('comes through on a connection that has served other requests before', async () => {
+    const client = await RawSocket.connect(portOf(app));
+    for (let count = 0; count < 2; count++) {
+      client.send(httpRequest({ target: '/page' }));
+      expect(await client.answer()).toMatchObject({ status: 200, body: 'a page' });
+    }
+    client.send(upgradeRequest({ target: '/ws?at=guard&ms=20' }));
+    expect(await client.answer()).toMatchObject({ status: 101 });
+    client.send(frame({ payload: 'hello' }));
+    expect((await client.frame()).payload.toString()).toBe('hello');
+    client.destroy();
+  });
+
   it('takes one place only, from its start to its end', async () => {
     const open = await app.connect('/ws');
     const arrived = arrival('/ws?at=onHandshake');

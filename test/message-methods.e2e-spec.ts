@@ -1,7 +1,7 @@
 /** @SubscribeMessage() methods on this module's engine: routing beside hooks, the order of replies, streams, ids, bounds. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SubscribeMessage, WebSocketGateway, ConnectedSocket, MessageBody } from '@nestjs/websockets';
-import { type ModuleMetadata } from '@nestjs/common';
+import type { LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { type Connection, type Message, RealtimeModule, type RealtimeOptions, Stream } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
@@ -17,9 +17,13 @@ afterEach(async () => {
   app = undefined;
 });
 
-async function boot(providers: ModuleMetadata['providers'], options: RealtimeOptions = {}): Promise<TestApp> {
+async function boot(
+  providers: ModuleMetadata['providers'],
+  options: RealtimeOptions = {},
+  logger?: LoggerService,
+): Promise<TestApp> {
   const imports = [RealtimeModule.forRoot({ envFile: false, ...options })];
-  app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile());
+  app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile(), { logger });
   return app;
 }
 
@@ -86,6 +90,18 @@ describe('A message that nobody takes', () => {
     const { server, connect } = bound(await boot([Methods]));
     expect(await ask(await connect('/'), message)).toEqual([exception({ code })]);
     expect((await server.stats()).messageErrors).toBe(1);
+  });
+
+  it('fills no log, however many there are', async () => {
+    const lines: unknown[] = [];
+    const keep = (line: unknown) => void lines.push(line);
+    const logger = { log() {}, warn: keep, error: keep, debug: keep, verbose() {} };
+    const testApp = await boot([Methods], { maxMessageRate: 0 }, logger);
+    const client = await testApp.connect('/');
+    for (let number = 0; number < 1000; number++) client.send(number % 2 ? 'no json' : { event: 'nobody' });
+    expect(await ask(client)).toHaveLength(1000);
+    expect((await testApp.server.stats()).messageErrors).toBe(1000);
+    expect(lines).toEqual([]);
   });
 
   it('gets its id back', async () => {

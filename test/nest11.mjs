@@ -1,7 +1,7 @@
 /**
  * Runs the tests that hold what this library touches inside Nest (the enhancer matrix, message methods, request scope,
- * compatibility, kinds of applications) against Nest 11, which is installed into a temporary folder: `npm run
- * check:nest11`. `npm test` runs the same files against Nest 12.
+ * compatibility, kinds of applications, the handshake through the platform) against Nest 11, which is installed into a
+ * temporary folder: `npm run check:nest11`. `npm test` runs the same files against Nest 12.
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -23,6 +23,9 @@ const files = [
   'compatibility',
   'application-kinds',
   'user-spec',
+  'handshake',
+  'handshake-paths',
+  'handshake-context',
 ];
 
 /** jest's own configuration, with Nest and what shares state with it from another folder. */

@@ -37,6 +37,8 @@ export interface Route {
   readonly params: Params;
 }
 
+type Raw = PlatformRequest & object;
+
 /** A request, where it goes, and the client's address once it is known. */
 interface Visit {
   readonly node: IncomingMessage;
@@ -114,19 +116,14 @@ export class Handshake {
    *
    * @throws always: what refuses it, or HandshakeError 426 when nothing does
    */
-  async probe(node: IncomingMessage, route: Route, raw: PlatformRequest & object, response: unknown): Promise<never> {
+  async probe(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<never> {
     const admission = await this.admitRequest(node, route, raw, response);
     admission.release();
     throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
   }
 
   /** Admits a request that has come through the middleware. @throws what the platform should answer */
-  async admitRequest(
-    node: IncomingMessage,
-    route: Route,
-    raw: PlatformRequest & object,
-    response: unknown,
-  ): Promise<Admission> {
+  async admitRequest(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<Admission> {
     const visit: Visit = { node, route };
     try {
       this.enter(visit);
@@ -138,20 +135,15 @@ export class Handshake {
   }
 
   /** Asks origin and guards about a further request of a connection. @returns its owner */
-  async recheck(
-    node: IncomingMessage,
-    { gateway, params }: Route,
-    raw: PlatformRequest & object,
-    response: unknown,
-  ): Promise<string> {
-    const request = new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+  async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<string> {
+    const request = this.requestOf(node, route, raw);
     this.requireOrigin(node, raw);
-    await gateway.guard?.(request, response);
+    await route.gateway.guard?.(request, response);
     return ownerOf(request);
   }
 
   /** CORS: what may connect may also read the answer, with credentials. */
-  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {
+  allowOrigin(node: IncomingMessage, raw: Raw, answer: Pick<Answer, 'header'>): void {
     const { origin } = node.headers;
     if (origin === undefined) return;
     this.requireOrigin(node, raw);
@@ -176,19 +168,23 @@ export class Handshake {
   }
 
   /** What is asked of a request at the gateway's door, after the middleware. */
-  private async examine(visit: Visit, raw: PlatformRequest & object, response: unknown): Promise<Verdict> {
+  private async examine(visit: Visit, raw: Raw, response: unknown): Promise<Verdict> {
     const { node, route } = visit;
-    const { gateway, params } = route;
-    const request = new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+    const { gateway } = route;
+    const request = this.requestOf(node, route, raw);
     const session = OpenSession.of(request.session);
     if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
-    if (Object.keys(raw.params ?? {}).length === 0) raw.params = params;
     if (!isDecodable(splitTarget(request.url).path)) throw refusal(400, 'The path cannot be decoded');
     this.requireOrigin(node, raw);
     await gateway.guard?.(request, response);
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     this.requireRunning();
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
+  }
+
+  private requestOf(node: IncomingMessage, { gateway, params }: Route, raw: Raw) {
+    if (Object.keys(raw.params ?? {}).length === 0) raw.params = params;
+    return new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
   }
 
   private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {

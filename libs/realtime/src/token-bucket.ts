@@ -26,7 +26,7 @@ export class TokenBucket {
   }
 
   private refill(now: number): void {
-    if (now === this.filledAt) return;
+    if (now <= this.filledAt) return;
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) / 1000) * this.perSecond);
     this.filledAt = now;
   }

@@ -5,12 +5,15 @@ import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
 import { errorBoundary, GatewayFilters } from './error.boundary.js';
 import type { FoundGateway } from './gateway.explorer.js';
 import { inScope, type Method, MethodContext, type Parts } from './method.context.js';
+import { asObservable, isStreamLike } from './replies.js';
 
 /** Which guards a method gets: all that apply to it, its own alone, or none. */
 export type GuardScope = 'all' | 'own' | 'none';
 
 /** What of Nest's treatment a method gets. */
 export interface Treatment {
+  /** A hook's Observable is nobody's reply: it is not subscribed. Interceptors see each item of a message method's. */
+  readonly isHook: boolean;
   readonly guards: GuardScope;
   /** True: the second argument is a message's body, which pipes may change. */
   readonly hasBody: boolean;
@@ -65,6 +68,7 @@ export class Enhancers {
     const { instance } = scoped;
     const noPipes: PropertyDescriptorMap = treatment.hasBody ? {} : { createContext: NOTHING };
     const context = new MethodContext(
+      treatment.isHook ? withoutStream : withItems,
       errorBoundary(treatment.alwaysFails) as never,
       inScope(this.filters, 'filters', scoped),
       inScope(parts.pipesContextCreator, 'pipes', scoped, noPipes) as never,
@@ -78,16 +82,19 @@ export class Enhancers {
   }
 
   /** True when nothing of Nest stands around a method, so that it can be called as it is. */
-  isBare(found: FoundGateway, name: string, guards: GuardScope): boolean {
+  isBare(found: FoundGateway, name: string, { guards, hasBody }: Treatment): boolean {
     const callback = methodOf(found.instance, name);
     if (this.scope.isNeeded(found)) return false;
     const isFree = (kind: EnhancerKind) =>
       globalsOf(this.config, kind).length === 0 &&
       ![found.instance.constructor, callback].some((owner) => hasEnhancers(kind, owner));
     const unguarded = { all: isFree('guards'), own: !hasEnhancers('guards', callback), none: true }[guards];
-    return unguarded && isFree('interceptors') && isFree('pipes') && isFree('filters');
+    return unguarded && (!hasBody || isFree('pipes')) && isFree('interceptors') && isFree('filters');
   }
 }
+
+const withItems = (result: unknown): unknown => asObservable(result) ?? result;
+const withoutStream = (result: unknown): unknown => (isStreamLike(result) ? undefined : result);
 
 const NOTHING = { value: () => [] };
 

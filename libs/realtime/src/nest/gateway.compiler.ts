@@ -98,8 +98,11 @@ export class GatewayCompiler {
         const instance = await this.instanceFor(gateway, connection);
         await instance.handleDisconnect!(connection, close.code);
       });
-      await inTurn([async () => onClose?.(connection, close), ...disconnect]);
-      this.enhancers.scope.leave(connection);
+      try {
+        await inTurn([async () => onClose?.(connection, close), ...disconnect]);
+      } finally {
+        this.enhancers.scope.leave(connection);
+      }
     };
   }
 

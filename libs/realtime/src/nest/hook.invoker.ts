@@ -17,7 +17,7 @@ export type Hooks = Pick<Gateway, 'onHandshake' | 'onAuthenticate' | HookName>;
 type HookName = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
 
 /** Outside of a message: guards and pipes have nothing to decide or to change. */
-const NO_MESSAGE: Treatment = { guards: 'none', hasBody: false };
+const NO_MESSAGE: Treatment = { isHook: true, guards: 'none', hasBody: false };
 
 /** Road IN, step 5: guards, pipes, interceptors, the hook, filters. */
 @Injectable()
@@ -55,7 +55,7 @@ export class HookInvoker {
   private message(found: FoundGateway): Gateway['onMessage'] {
     const decode = bodyOf(found.instance);
     const guards = found.guards === 'handshake' ? 'own' : 'all';
-    const hook = this.hook(found, 'onMessage', { guards, hasBody: decode !== undefined });
+    const hook = this.hook(found, 'onMessage', { isHook: true, guards, hasBody: decode !== undefined });
     if (!hook || !decode) return hook;
     return (connection, message) => hook(connection, decode(message) as Message);
   }
@@ -65,7 +65,7 @@ export class HookInvoker {
     const hook = instance[name] as Method | undefined;
     if (!hook) return undefined;
     const isPlain = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, name) === undefined;
-    if (isPlain && this.enhancers.isBare(found, name, treatment.guards)) return hook.bind(instance) as never;
+    if (isPlain && this.enhancers.isBare(found, name, treatment)) return hook.bind(instance) as never;
     const wrapped = this.enhancers.wrap(found, name, treatment);
     const run: Method = async (connection, subject) => {
       const result = await wrapped(connection, subject);

@@ -3,7 +3,7 @@ import { MetadataScanner } from '@nestjs/core';
 import { PARAM_ARGS_METADATA } from '@nestjs/websockets/constants.js';
 import { GatewayMetadataExplorer } from '@nestjs/websockets/gateway-metadata-explorer.js';
 import type { Connection } from '../connection.js';
-import { Enhancers, type GuardScope } from './enhancers.js';
+import { Enhancers, type GuardScope, type Treatment } from './enhancers.js';
 import type { FoundGateway } from './gateway.explorer.js';
 import type { Method } from './method.context.js';
 import { isStream } from './stream.decorator.js';
@@ -41,8 +41,9 @@ export class MessageRoutes {
     const { instance } = found;
     const metadata = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, name) as Parameters | undefined;
     const parameters = plainParameters(metadata);
-    if (!parameters || !this.enhancers.isBare(found, name, guards)) {
-      return this.enhancers.wrap(found, name, { guards, hasBody: true });
+    const treatment: Treatment = { isHook: false, guards, hasBody: true };
+    if (!parameters || !this.enhancers.isBare(found, name, treatment)) {
+      return this.enhancers.wrap(found, name, treatment);
     }
     const method = (instance as Record<string, Method>)[name]!;
     return (connection, data) => method.apply(instance, parameters(connection, data));

@@ -2,7 +2,6 @@ import type { PipeTransform } from '@nestjs/common';
 import { WsContextCreator } from '@nestjs/websockets/context/ws-context-creator.js';
 import type { Scoped } from './connection.scope.js';
 import type { EnhancerKind } from './enhancer-kinds.js';
-import { fromIterable, isAsyncIterable } from './replies.js';
 
 /** A method of a gateway as it is called: `(client, payload)`. */
 export type Method = (...args: unknown[]) => unknown;
@@ -81,19 +80,15 @@ type Intercept = (
 
 /**
  * Nest's treatment of a message handler, with three differences: pipes touch the body alone (a global ValidationPipe
- * would take a Connection apart), a parameter without decorator gets what stands at its place, and interceptors see the
- * items of an async generator as they see those of an Observable.
+ * would take a Connection apart), a parameter without decorator gets what stands at its place, and what the method
+ * returns is made ready before interceptors see it.
  */
 export class MethodContext extends WsContextCreator {
-  constructor(...parts: ConstructorParameters<typeof WsContextCreator>) {
+  /** @param ready what interceptors see of what the method returned */
+  constructor(ready: (result: unknown) => unknown, ...parts: ConstructorParameters<typeof WsContextCreator>) {
     const consumer = parts[7] as unknown as { intercept: Intercept };
-    const intercept: Intercept = (list, args, instance, callback, next, type) => {
-      const items: Next = async () => {
-        const result = await next();
-        return isAsyncIterable(result) ? fromIterable(result) : result;
-      };
-      return consumer.intercept(list, args, instance, callback, items, type);
-    };
+    const intercept: Intercept = (list, args, instance, callback, next, type) =>
+      consumer.intercept(list, args, instance, callback, async () => ready(await next()), type);
     super(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], { intercept } as never);
   }
 

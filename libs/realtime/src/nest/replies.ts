@@ -12,16 +12,20 @@ export function asObservable(value: unknown): Observable<unknown> | undefined {
 
 /** True for what has no value yet: a promise, an Observable, an async generator. */
 export function isDeferred(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return 'then' in value || isObservable(value) || isAsyncIterable(value);
+  return isStreamLike(value) || (typeof value === 'object' && value !== null && 'then' in value);
 }
 
-export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+/** True for an Observable and for an async generator. */
+export function isStreamLike(value: unknown): boolean {
+  return isObservable(value) || isAsyncIterable(value);
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 /** As rxjs's own `from`, but the iterator is told at once when nobody listens any more, so that its `finally` runs. */
-export function fromIterable(iterable: AsyncIterable<unknown>): Observable<unknown> {
+function fromIterable(iterable: AsyncIterable<unknown>): Observable<unknown> {
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();
     const pump = async (): Promise<void> => {

@@ -39,7 +39,7 @@ export class WebSocketTransport implements Transport {
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // First of all: Node has taken its own listener away, and a reset would end the process
-    stream.on('error', () => stream.destroy());
+    stream.on('error', destroy);
     this.shake(request, stream, head).catch((error: unknown) => this.refuse(request, stream, error));
   }
 
@@ -92,6 +92,11 @@ export class WebSocketTransport implements Transport {
     const answer = error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
     writeRefusal(request, stream, answer, headers);
   }
+}
+
+/** A function of its own: a closure here would keep the request for as long as the stream lives. */
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 function createServer(settings: RealtimeSettings): WebSocketServer {
