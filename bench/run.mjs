@@ -63,7 +63,8 @@ async function attempt(name, task) {
 async function freshTurns(spec, names, { rounds, ...rest }, results) {
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
-      const context = await start(name);
+      const context = await attempt(name, () => start(name));
+      if (!context) continue;
       const figures = await attempt(name, () => spec.measure({ ...context, ...rest }));
       if (figures) results[name].push(figures);
       await end(context);
@@ -88,7 +89,9 @@ async function turns(spec, names, { rounds, warmUp, ...rest }, results) {
   const contexts = [];
   try {
     for (const name of names) {
-      const context = { ...(await start(name)), ...rest };
+      const started = await attempt(name, () => start(name));
+      if (!started) continue;
+      const context = { ...started, ...rest };
       contexts.push(context);
       await attempt(name, () => spec.open?.(context));
       await attempt(name, () => warm(spec, context, warmUp));
