@@ -643,6 +643,34 @@ describe('A global ValidationPipe({ transform: true, whitelist: true })', () => 
   });
 });
 
+describe('A global pipe that changes whatever it gets', () => {
+  const Sender = createParamDecorator((_: unknown, context: ExecutionContext) =>
+    context.switchToWs().getClient<Connection>(),
+  );
+
+  @WebSocketGateway({ path: '/changed' })
+  class Changed {
+    onMessage(@ConnectedSocket() connection: Connection, @MessageBody() body: unknown, @Sender() sender: Connection) {
+      connection.emit('hook', [body, sender === connection]);
+    }
+    @SubscribeMessage('event')
+    event(@ConnectedSocket() connection: Connection, @MessageBody() body: unknown, @Sender() sender: Connection) {
+      connection.emit('method', [body, sender === connection]);
+    }
+  }
+
+  it('gets the body alone', async () => {
+    const configure = (nest: INestApplication) => void nest.useGlobalPipes({ transform: () => 'changed' });
+    const client = await (await boot([Changed], { configure })).connect('/changed');
+    client.send('{}');
+    client.send({ event: 'event', data: {} });
+    expect([await client.next('hook'), await client.next('method')]).toEqual([
+      ['changed', true],
+      ['changed', true],
+    ]);
+  });
+});
+
 describe('The error of a validation library', () => {
   class ZodPipe implements PipeTransform {
     transform(value: unknown) {
@@ -704,6 +732,35 @@ describe('A guard', () => {
     expect(await client.next('exception')).toMatchObject({ message: 'Forbidden resource' });
     client.send({ event: 'guarded', data: 'throw' });
     expect(await client.next('exception')).toMatchObject({ statusCode: 401, message: 'Log in first' });
+  });
+
+  it('on the class is asked at the handshake alone, whatever else stands around a method', async () => {
+    const asked: string[] = [];
+    const guardNamed = (name: string): CanActivate => ({
+      canActivate: (context) => asked.push(`${name} ${context.getType()} ${context.getHandler().name}`) > 0,
+    });
+    @UseGuards(guardNamed('class'))
+    @WebSocketGateway({ path: '/asked' })
+    class Asked {
+      onMessage(connection: Connection) {
+        connection.emit('hook');
+      }
+      @UseGuards(guardNamed('method'))
+      @SubscribeMessage('event')
+      event() {
+        return { event: 'method' };
+      }
+    }
+    const configure = (nest: INestApplication) => {
+      nest.useGlobalGuards(guardNamed('global'));
+      nest.useGlobalInterceptors({ intercept: (_: ExecutionContext, next: CallHandler) => next.handle() });
+    };
+    const client = await (await boot([Asked], { configure })).connect('/asked');
+    client.send('text');
+    await client.next('hook');
+    client.send({ event: 'event' });
+    await client.next('method');
+    expect(asked).toEqual(['global http onHandshake', 'class http onHandshake', 'method ws event']);
   });
 
   it('reads the metadata of the gateway and of the hook at the handshake', async () => {

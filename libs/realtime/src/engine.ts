@@ -190,8 +190,8 @@ export class Engine implements Gate, Host {
     this.guests.delete(guest);
   }
 
-  turnedAway({ node, address }: HandshakeRequest): void {
-    this.handshake.failed(node, address);
+  turnedAway(request: HandshakeRequest): void {
+    this.handshake.failed(request.node, request.address);
   }
 
   accept(identity: Identity | void, { request }: Admission): Identity {
