@@ -37,7 +37,8 @@ export class FirstMessage implements Sink {
   private readonly timer: NodeJS.Timeout;
 
   constructor(
-    private readonly admission: Admission,
+    /** Gone once there is a connection: the request in it is not kept. */
+    private admission: Admission | undefined,
     private readonly socket: Socket,
     private readonly transport: string,
     private readonly engine: Establisher,
@@ -52,7 +53,7 @@ export class FirstMessage implements Sink {
     else {
       this.isAsked = true;
       this.socket.pause();
-      void this.authenticate(new Message(data, isBinary));
+      void this.authenticate(this.admission!, new Message(data, isBinary));
     }
   }
 
@@ -73,15 +74,15 @@ export class FirstMessage implements Sink {
     clearTimeout(this.timer);
     this.engine.forget(this);
     if (this.connection) this.connection.closed(code, reason);
-    else this.admission.release();
+    else this.admission?.release();
   }
 
-  private async authenticate(message: Message): Promise<void> {
-    const { gateway, request } = this.admission;
+  private async authenticate(admission: Admission, message: Message): Promise<void> {
+    const { gateway, request } = admission;
     try {
-      const identity = this.engine.accept(await gateway.onAuthenticate!(message, request), this.admission);
+      const identity = this.engine.accept(await gateway.onAuthenticate!(message, request), admission);
       if (!this.engine.isReady) this.refuse('server shutting down', CloseCode.GOING_AWAY);
-      else if (!this.hasEnded) this.establish({ ...this.admission, identity });
+      else if (!this.hasEnded) this.establish({ ...admission, identity });
     } catch (error) {
       const at = `code=4501 path=${gateway.path} ip=${request.address}`;
       this.engine.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
@@ -96,12 +97,13 @@ export class FirstMessage implements Sink {
   }
 
   private late(): void {
-    const { gateway, request } = this.admission;
+    const { gateway, request } = this.admission!;
     const at = `path=${gateway.path} ip=${request.address}`;
     if (this.engine.limits.reached('authenticateTime', at)) this.refuse('no credential in time');
   }
 
   private establish(admission: Admission): void {
+    this.admission = undefined;
     clearTimeout(this.timer);
     this.engine.forget(this);
     this.connection = this.engine.establish(admission, this.socket, this.transport);
