@@ -132,6 +132,14 @@ describe.each(CASES)('A context that middleware opens with $way in $place on $pl
     expect(seenBy('ann')).toEqual(expected);
   });
 
+  it('is not that of a message that came while onOpen ran', async () => {
+    await start();
+    const client = await app.connect('/plain', { headers: { 'x-id': 'ann' } });
+    client.send('early');
+    expect([await client.next(), await client.next()]).toEqual(['opened', 'early']);
+    expect(seenBy('ann')).toMatchObject({ onOpen: 'ann', onMessage: undefined });
+  });
+
   it('is there in all hooks with keepContext', async () => {
     await start();
     await visit('/kept', 'ann');

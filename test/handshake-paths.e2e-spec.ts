@@ -275,6 +275,24 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     expect(await refusalOf(app.connect('/four'))).toMatchObject({ status: 404 });
   });
 
+  it('that fit the same request are chosen between as routes of controllers are', async () => {
+    const paths = ['/w/*rest', '/w/:id', '/w/lobby', '/w/:id/edit', '/w/lobby/:what'];
+    const targets = ['/w/lobby', '/w/7', '/w/a/b/c', '/w/lobby/edit', '/w/7/edit'];
+    @Controller()
+    class Routes {}
+    for (const path of paths) {
+      const tell = () => ({ path });
+      Object.defineProperty(Routes.prototype, path, { value: tell });
+      // The one spelling of a wildcard that controllers know on both
+      Get(`c${path.replace('*rest', '*')}`)(Routes.prototype, path, { value: tell } as never);
+    }
+    app = await startApp(adapter(), { controllers: [Routes], providers: paths.map((path) => gatewayOn(path)) });
+    for (const target of targets) {
+      const expected: unknown = await (await fetch(`${app.url}/c${target}`)).json();
+      expect([target, await pathSeen(target)]).toEqual([target, expected]);
+    }
+  });
+
   it('that cannot be read are an error at boot', async () => {
     const boot = startApp(adapter(), { providers: [gatewayOn('/rooms/(')] });
     await expect(boot).rejects.toThrow('The path /rooms/( of a gateway cannot be read');

@@ -232,6 +232,7 @@ describe.each(PLATFORMS)('An application that is not ready on $platform', ({ ada
       await once(this.reached, 'go');
     }
     onModuleInit = () => this.pass('onModuleInit');
+    onApplicationBootstrap = () => this.pass('onApplicationBootstrap');
     onModuleDestroy = () => this.pass('onModuleDestroy');
     beforeApplicationShutdown = () => this.pass('beforeApplicationShutdown');
   }
@@ -277,15 +278,18 @@ describe.each(PLATFORMS)('An application that is not ready on $platform', ({ ada
     raw.destroy();
   }
 
-  it('answers 503 with Retry-After until it is', async () => {
-    const { end } = await isIn('onModuleInit', init);
-    await expectUnavailable();
-    go();
-    await end;
-    const raw = await RawSocket.upgraded(Number(url.split(':')[1]));
-    raw.destroy();
-    await nest.close();
-  });
+  it.each(['onModuleInit', 'onApplicationBootstrap'])(
+    'answers 503 with Retry-After until it is: in %s',
+    async (hook) => {
+      const { end } = await isIn(hook, init);
+      await expectUnavailable();
+      go();
+      await end;
+      const raw = await RawSocket.upgraded(Number(url.split(':')[1]));
+      raw.destroy();
+      await nest.close();
+    },
+  );
 
   it.each(['onModuleDestroy', 'beforeApplicationShutdown'])(
     'answers 503 with Retry-After while it ends: in %s',

@@ -32,7 +32,6 @@ export class FakeSocket implements Socket {
   /** What the peer has not read yet; a test that has a slow client sets it. */
   bufferedBytes = 0;
   isPaused = false;
-  isHeld = false;
   pauses = 0;
   resumes = 0;
   /** The messages that reached this side, in order. */
@@ -95,14 +94,6 @@ export class FakeSocket implements Socket {
     this.isPaused = false;
     this.resumes++;
     void Promise.resolve().then(() => this.read());
-  }
-
-  hold(): void {
-    this.isHeld = true;
-  }
-
-  release(): void {
-    this.isHeld = false;
   }
 
   // --- the peer's side ---

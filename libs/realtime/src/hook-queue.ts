@@ -14,6 +14,8 @@ import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from './limits.js';
 import { errorField, type Log, stackOf } from './log.js';
 import type { Message } from './message.js';
+import type { Outbox } from './outbox.js';
+import { outside } from './outside.js';
 import type { OpenSession } from './session.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
@@ -49,7 +51,8 @@ export class HookQueue {
   constructor(
     private readonly gateway: Gateway,
     private readonly connection: HookedConnection,
-    private readonly socket: Pick<Socket, 'pause' | 'resume' | 'hold' | 'release'>,
+    private readonly socket: Pick<Socket, 'pause' | 'resume'>,
+    private readonly outbox: Pick<Outbox, 'hold' | 'release' | 'discard'>,
     private readonly owner: HookQueueOwner,
     /** Given, the hooks after `onOpen` run in it. */
     private readonly scope?: AsyncResource,
@@ -57,29 +60,22 @@ export class HookQueue {
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
   start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
-    this.open(request, session).then(
-      () => this.proceed(),
-      (error: unknown) => {
-        this.hookFailed('onOpen', error);
-        this.drop();
-        this.connection.openFailed();
-        this.proceed();
-      },
-    );
+    const opened = this.open(request, session).catch((error: unknown) => {
+      this.hookFailed('onOpen', error);
+      this.drop();
+      this.outbox.discard();
+      this.connection.openFailed();
+    });
+    // What comes next is not part of the request that was upgraded
+    void opened.then(() => outside(() => this.proceed()));
   }
 
+  /** What `onOpen` writes to the session is stored before the client gets anything that `onOpen` sent. */
   private async open(request: HandshakeRequest, session: OpenSession | undefined): Promise<void> {
-    if (!session) {
-      await this.gateway.onOpen?.(this.connection, request);
-      return;
-    }
-    this.socket.hold();
-    try {
-      await this.gateway.onOpen?.(this.connection, request);
-      await session.saveChanges(this.owner.settings.handshakeTimeout * 1000);
-    } finally {
-      this.socket.release();
-    }
+    if (session) this.outbox.hold();
+    await this.gateway.onOpen?.(this.connection, request);
+    await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
+    this.outbox.release();
   }
 
   /** Hands a message to `onMessage`, now or when what came before it is done. */

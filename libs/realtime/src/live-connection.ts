@@ -55,8 +55,8 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.address = request.address;
     this.protocol = socket.protocol;
     this.data = identity.data;
-    this.hooks = new HookQueue(gateway, this, socket, host, gateway.keepContext ? scope : undefined);
     this.outbox = new Outbox(this, socket, host, gateway.slowConsumer);
+    this.hooks = new HookQueue(gateway, this, socket, this.outbox, host, gateway.keepContext ? scope : undefined);
     this.membership = new Membership(this, host);
     this.rate = new MessageRate(this, host);
     host.hub.add(this);
@@ -127,7 +127,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     const close = new CloseInfo(ending.code, ending.reason, code !== CloseCode.ABNORMAL, ending.initiator);
     this.host.heartbeat.remove(this);
     this.host.hub.remove(this);
-    this.outbox.clear();
+    this.outbox.gone();
     this.host.left(this, close);
     this.aborter?.abort();
     this.hooks.close(close);
@@ -211,8 +211,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   /** Ends it from this side, after what was sent before. Nothing happens when it has ended already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
     if (!this.decide(code, reason, initiator)) return;
-    this.outbox.flush();
-    this.socket.close(code, reason);
+    this.outbox.close(code, reason);
   }
 
   expire(silentMs: number): void {

@@ -26,7 +26,7 @@ function nodeOf(settings: { bytes?: number; total?: number; policy?: SlowPolicy;
   const { bytes = 1000 + FULL, total = 1_000_000, policy = 'close', isReportOnly = false } = settings;
   const limits = new Limits(new RecordingLog(), isReportOnly);
   return {
-    settings: { maxBufferedBytes: bytes, maxBufferedBytesTotal: total, slowConsumer: policy },
+    settings: { maxBufferedBytes: bytes, maxBufferedBytesTotal: total, slowConsumer: policy, closeTimeout: 5 },
     limits,
     slowConsumers: new SlowConsumers(0, limits),
     counters: new Counters(),
@@ -45,8 +45,7 @@ function client(
     ends: [] as unknown[][],
     end(...how: unknown[]) {
       this.ends.push(how);
-      outbox.flush();
-      socket.close(how[0] as number, how[1] as string);
+      outbox.close(how[0] as number, how[1] as string);
     },
     caughtUp() {
       this.caughtUps++;
@@ -216,8 +215,9 @@ describe('a connection that is closed while messages wait', () => {
     const { socket, outbox, send } = client(nodeOf({ policy: 'drop-newest' }));
     send(text('a', 400));
     send(text('b', 800));
-    outbox.flush();
+    outbox.close(1000, 'bye');
     expect(names(socket)).toEqual(['a', dropped(1)]);
+    expect(socket.closeFrame).toEqual({ code: 1000, reason: 'bye' });
   });
 
   it('forgets them when it is cut', () => {
@@ -228,6 +228,74 @@ describe('a connection that is closed while messages wait', () => {
     outbox.clear();
     outbox.drained();
     expect([socket.sent, node.slowConsumers.bytes, node.slowConsumers.count]).toEqual([[], 0, 0]);
+  });
+});
+
+describe('what is sent while the outbox is held', () => {
+  const held = (settings: Parameters<typeof nodeOf>[0] = {}) => {
+    const node = nodeOf(settings);
+    const one = client(node, { isFull: false });
+    one.outbox.hold();
+    return { ...one, node };
+  };
+
+  it('leaves on release, in order, and before what comes later', () => {
+    const { socket, outbox, send, node } = held();
+    expect([send('a'), send('b')]).toEqual([true, true]);
+    expect([socket.sent, outbox.bytes, node.slowConsumers.count]).toEqual([[], 2, 0]);
+    outbox.release();
+    send('c');
+    expect([names(socket), node.slowConsumers.bytes]).toEqual([['a', 'b', 'c'], 0]);
+  });
+
+  it('never leaves once it is discarded; what comes later does', () => {
+    const { socket, outbox, send, node } = held();
+    send('a');
+    outbox.discard();
+    send('b');
+    expect([names(socket), node.slowConsumers.bytes]).toEqual([['b'], 0]);
+  });
+
+  it('goes before a close that was asked for meanwhile', () => {
+    const { socket, outbox, send } = held();
+    send('a');
+    outbox.close(4500, 'bye');
+    expect([socket.sent, socket.closeFrame]).toEqual([[], undefined]);
+    outbox.release();
+    expect([names(socket), socket.closeFrame]).toEqual([['a'], { code: 4500, reason: 'bye' }]);
+  });
+
+  it('does not keep a connection open for longer than the close timeout', () => {
+    const { socket, outbox, send } = held();
+    send('a');
+    outbox.close(4500, 'bye');
+    jest.advanceTimersByTime(5000);
+    expect([socket.sent, socket.closeFrame]).toEqual([[], { code: 4500, reason: 'bye' }]);
+  });
+
+  it('leaves no timer when the wire is gone', () => {
+    const { outbox } = held();
+    outbox.close(4500, 'bye');
+    outbox.gone();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('is bounded', () => {
+    const { owner, send, node } = held({ bytes: 1000 });
+    send(text('a', 500));
+    expect(send(text('b', 500))).toBe(false);
+    expect([owner.ends.length, node.slowConsumers.bytes]).toEqual([1, 0]);
+  });
+
+  it('waits on when the socket is full on release, as for any slow client', () => {
+    const { socket, outbox, send, drain, node } = held({ bytes: FULL + 1000 });
+    send('a');
+    socket.bufferedBytes = FULL;
+    outbox.drained();
+    outbox.release();
+    expect([socket.sent, node.slowConsumers.count]).toEqual([[], 1]);
+    drain();
+    expect([names(socket), node.slowConsumers.count]).toEqual([['a'], 0]);
   });
 });
 

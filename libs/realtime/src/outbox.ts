@@ -22,7 +22,10 @@ export const DROPPED_EVENT = 'dropped';
 
 /** The node. */
 export interface OutboxHost {
-  readonly settings: Pick<RealtimeSettings, 'maxBufferedBytes' | 'maxBufferedBytesTotal' | 'slowConsumer'>;
+  readonly settings: Pick<
+    RealtimeSettings,
+    'maxBufferedBytes' | 'maxBufferedBytesTotal' | 'slowConsumer' | 'closeTimeout'
+  >;
   readonly limits: Limits;
   readonly slowConsumers: SlowConsumers;
   readonly counters: Counters;
@@ -44,6 +47,10 @@ export class Outbox {
   private waiting: Frame[] = [];
   private waitingBytes = 0;
   private lost = 0;
+  /** Everything waits: what `onOpen` wrote to the session is not stored yet. */
+  private isHeld = false;
+  /** A close that waits for what is held. */
+  private closing?: { readonly code: number; readonly reason: string; readonly timer: NodeJS.Timeout };
 
   constructor(
     private readonly owner: OutboxOwner,
@@ -60,23 +67,72 @@ export class Outbox {
   /** @returns false when the frame was not sent and does not wait */
   send(frame: Frame): boolean {
     const isFlowing = this.waiting.length === 0 && this.lost === 0;
-    if (isFlowing && this.socket.bufferedBytes < SOCKET_BYTES) return this.write(frame);
+    if (isFlowing && !this.isHeld && this.socket.bufferedBytes < SOCKET_BYTES) return this.write(frame);
     return this.wait(frame);
+  }
+
+  /** From now on everything waits, within the bounds, until `release` or `discard`. */
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  /** What was held leaves. */
+  release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.writeWaiting();
+    if (this.waiting.length > 0) this.fallBehind();
+    else this.settle();
+    this.lateClose();
+  }
+
+  /** What was held is forgotten, as if it had not been sent. */
+  discard(): void {
+    if (!this.isHeld) return;
+    this.clear();
+    this.isHeld = false;
+    this.lateClose();
+  }
+
+  /** Closes after what was sent before; what is held must not leave, so it waits for that, up to the close timeout. */
+  close(code: number, reason: string): void {
+    if (this.isHeld) {
+      const timer = setTimeout(() => this.discard(), this.host.settings.closeTimeout * 1000);
+      this.closing = { code, reason, timer };
+      return;
+    }
+    this.flush();
+    this.socket.close(code, reason);
   }
 
   /** The socket has drained: what waits goes on, in order; then the client learns what it lost. */
   drained(): void {
-    if (this.behindSince === 0) return;
-    while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
+    if (this.behindSince === 0 || this.isHeld) return;
+    this.writeWaiting();
     if (this.waiting.length > 0 || this.socket.bufferedBytes >= SOCKET_BYTES) return;
     this.settle();
     this.owner.caughtUp();
   }
 
-  /** Before a close frame: what waits goes first, and what was lost is told. */
-  flush(): void {
+  /** What waits goes, and what was lost is told. */
+  private flush(): void {
     while (this.waiting.length > 0) this.write(this.take());
     this.settle();
+  }
+
+  private lateClose(): void {
+    const { closing } = this;
+    if (!closing) return;
+    clearTimeout(closing.timer);
+    this.closing = undefined;
+    this.close(closing.code, closing.reason);
+  }
+
+  /** The wire is gone. */
+  gone(): void {
+    this.clear();
+    clearTimeout(this.closing?.timer);
+    this.closing = undefined;
   }
 
   /** Forgets what waits. */
@@ -96,16 +152,23 @@ export class Outbox {
   }
 
   private wait(frame: Frame): boolean {
-    if (this.behindSince === 0) {
-      this.behindSince = performance.now();
-      this.host.slowConsumers.add(this);
-    }
+    if (!this.isHeld) this.fallBehind();
     const bound = this.boundFor(frame);
     if (bound && !this.makeRoom(frame, bound)) return false;
     this.waiting.push(frame);
     this.waitingBytes += frame.size;
     this.host.slowConsumers.bytes += frame.size + MESSAGE_COST;
     return true;
+  }
+
+  private fallBehind(): void {
+    if (this.behindSince > 0) return;
+    this.behindSince = performance.now();
+    this.host.slowConsumers.add(this);
+  }
+
+  private writeWaiting(): void {
+    while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
   }
 
   /** @returns the bound that the frame would exceed */

@@ -13,6 +13,8 @@ export interface PathRules {
   readonly isStrict: boolean;
   /** `/files/` is a path of `/files/*path`. */
   readonly isWildcardOptional?: boolean;
+  /** A path without parameters goes before one with them; else the one that was declared first. */
+  readonly prefersStatic?: boolean;
   /** What the router makes of a request's path before it matches it. Never throws. */
   readonly prepare?: (path: string) => string;
 }
@@ -36,6 +38,22 @@ export function compilePath(path: string, rules: PathRules): PathMatcher {
     const found = matcher(prepare(candidate));
     return found ? flat({ ...empty, ...found.params }) : undefined;
   };
+}
+
+/**
+ * Sorts paths as a router does that prefers static segments: static, with a parameter in it, a parameter, a wildcard; the
+ * first segment that differs decides.
+ */
+export function bySpecificity(one: string, other: string): number {
+  const [ranks, others] = [one, other].map((path) => path.split('/').map(rankOf)) as [number[], number[]];
+  const at = ranks.findIndex((rank, index) => rank !== others[index]);
+  return at < 0 ? 0 : ranks[at]! - (others[at] ?? -1);
+}
+
+function rankOf(segment: string): number {
+  if (segment.startsWith('*')) return 3;
+  if (!segment.includes(':')) return 0;
+  return segment.startsWith(':') ? 2 : 1;
 }
 
 function compiled(path: string, options: MatchOptions): MatchFunction<Record<string, string | string[]>> {

@@ -1,4 +1,5 @@
 import type { Limits } from './limits.js';
+import { outside } from './outside.js';
 
 /** What is known of a client that is behind. */
 interface Behind {
@@ -29,7 +30,7 @@ export class SlowConsumers {
   add(consumer: Behind): void {
     this.behind.set(consumer, false);
     if (this.maxSeconds === 0 || this.timer) return;
-    this.timer = setInterval(() => this.check(), Math.min(CHECK_MS, this.maxSeconds * 250));
+    this.timer = outside(() => setInterval(() => this.check(), Math.min(CHECK_MS, this.maxSeconds * 250)));
     this.timer.unref();
   }
 

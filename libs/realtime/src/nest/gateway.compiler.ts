@@ -3,7 +3,7 @@ import type { Connection } from '../connection.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import type { Gateway } from '../hooks.js';
-import { compilePath, type PathRules } from '../paths.js';
+import { bySpecificity, compilePath, type PathRules } from '../paths.js';
 import { Enhancers } from './enhancers.js';
 import type { FoundGateway } from './gateway.explorer.js';
 import { HookInvoker, type Hooks } from './hook.invoker.js';
@@ -31,13 +31,18 @@ export class GatewayCompiler {
     this.faults = new MessageFaults(engine);
   }
 
-  /** @throws OptionsError when two gateways with hooks are on one path */
+  /**
+   * @returns the gateways in the order in which their paths are tried
+   * @throws OptionsError when two gateways with hooks are on one path
+   */
   compile(found: readonly FoundGateway[], rules: PathRules): Gateway[] {
     const byPath = new Map<string, FoundGateway[]>();
     for (const gateway of found) {
       for (const path of gateway.paths) byPath.set(path, [...(byPath.get(path) ?? []), gateway]);
     }
-    return [...byPath].map(([path, gateways]) => ({
+    const entries = [...byPath];
+    if (rules.prefersStatic) entries.sort(([one], [other]) => bySpecificity(one, other));
+    return entries.map(([path, gateways]) => ({
       path,
       match: compilePath(path, rules),
       ...this.merge(path, gateways),

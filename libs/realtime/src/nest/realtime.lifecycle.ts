@@ -8,7 +8,7 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Broker } from '../brokers/broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
@@ -19,10 +19,10 @@ import { Requests } from '../transports/requests.js';
 import { SseTransport } from '../transports/sse.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { UpgradeTap } from '../upgrade-tap.js';
+import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
 import { GatewayCompiler } from './gateway.compiler.js';
 import { type FoundGateway, GatewayExplorer } from './gateway.explorer.js';
-
 import { PlatformBridge } from './platform.bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { drainOnSignals } from './signals.js';
@@ -46,6 +46,7 @@ export class RealtimeLifecycle
     @Inject(PlatformBridge) private readonly bridge: PlatformBridge,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {}
 
   /** Gateways are instances now, and the HTTP server exists: upgrades get 503 until the application is ready. */
@@ -69,7 +70,12 @@ export class RealtimeLifecycle
     server.once('listening', () => this.checkAddress(server));
   }
 
+  /** Admits when the last module is ready: a server that listened before `app.init()` has clients already. */
   async onApplicationBootstrap(): Promise<void> {
+    if (!afterBootstrap(this.modules, () => this.start())) await this.start();
+  }
+
+  private async start(): Promise<void> {
     for (const warning of this.settings.warnings) this.engine.log.warn(warning);
     await this.engine.start();
     if (!this.settings.enabled) {

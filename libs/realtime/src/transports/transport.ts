@@ -29,10 +29,6 @@ export interface Socket {
   /** Stops reading from the peer. */
   pause(): void;
   resume(): void;
-  /** From now on what is sent waits, a close frame included, and counts as buffered. */
-  hold(): void;
-  /** Lets go what waits. */
-  release(): void;
 }
 
 /** What a transport tells about its socket. */

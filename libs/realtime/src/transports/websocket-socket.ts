@@ -235,14 +235,6 @@ export class WebSocketSocket implements Socket, Flushable {
   resume(): void {
     this.webSocket.resume();
   }
-
-  hold(): void {
-    this.stream.cork();
-  }
-
-  release(): void {
-    this.stream.uncork();
-  }
 }
 
 /** A ping that fails does so because the socket broke, and that is told by `close`. */

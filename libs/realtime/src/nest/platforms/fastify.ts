@@ -69,6 +69,7 @@ export class FastifyPlatform extends HttpPlatform {
       isCaseSensitive: router.caseSensitive ?? true,
       isStrict: true,
       isWildcardOptional: true,
+      prefersStatic: true,
       prepare: (path) => prepared(path, router),
     };
   }

@@ -1,0 +1,28 @@
+import type { ModulesContainer } from '@nestjs/core';
+
+/** A module class with the hook, or without. */
+interface Bootstrapped {
+  onApplicationBootstrap?(): unknown;
+}
+
+/**
+ * Runs a task when the `onApplicationBootstrap` hooks of all modules have settled, as the end of `app.init()`. Nest calls
+ * that of a global module first, and has no hook for the last: so the task follows the one of the root module's class,
+ * which is the last to be called.
+ *
+ * @returns false where that one is not called, because the root module's class is request-scoped
+ */
+export function afterBootstrap(modules: ModulesContainer, task: () => Promise<void>): boolean {
+  const nearest = Math.min(...[...modules.values()].map(({ distance }) => distance));
+  const root = [...modules.values()].findLast(({ distance }) => distance === nearest);
+  const host = root?.getProviderByKey(root.metatype);
+  if (!host?.instance || !host.isDependencyTreeStatic()) return false;
+  const instance = host.instance as Bootstrapped;
+  const value = async () => {
+    Reflect.deleteProperty(instance, 'onApplicationBootstrap');
+    await instance.onApplicationBootstrap?.();
+    await task();
+  };
+  Object.defineProperty(instance, 'onApplicationBootstrap', { configurable: true, value });
+  return true;
+}
