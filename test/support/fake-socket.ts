@@ -107,6 +107,7 @@ export class FakeSocket implements Socket {
   sendsUnread(data: string | Buffer): void {
     if (this.isGone) return;
     this.delivered.push(data.toString());
+    this.sink!.alive();
     this.sink!.received(Buffer.from(data), typeof data !== 'string');
   }
 

@@ -36,7 +36,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
   private readonly membership: Membership;
-  private readonly rate: MessageRate;
+  private rate: MessageRate | undefined = undefined;
   private aborter?: AbortController;
   /** How this side decided to end it. */
   private ending?: Pick<CloseInfo, 'code' | 'reason' | 'initiator'>;
@@ -58,7 +58,6 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.outbox = new Outbox(this, socket, host, gateway.slowConsumer);
     this.hooks = new HookQueue(gateway, this, socket, this.outbox, host, gateway.keepContext ? scope : undefined);
     this.membership = new Membership(this, host);
-    this.rate = new MessageRate(this, host);
     host.hub.add(this);
     host.heartbeat.add(this);
     if (identity.userId !== undefined) this.bind(identity.userId);
@@ -95,12 +94,12 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   received(data: Buffer, isBinary: boolean): void {
-    this.lastSeenAt = performance.now();
     if (this.readyState !== ReadyState.OPEN) return;
     this.messagesIn++;
     this.bytesIn += data.length;
     const message = new Message(data, isBinary);
     this.host.heard(this, message);
+    this.rate ??= new MessageRate(this, this.host);
     if (this.rate.allows(data.length, this.lastSeenAt)) this.hooks.push(message);
   }
 
@@ -155,27 +154,36 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   // --- out ---
 
   send(data: Payload, options?: PushOptions): boolean {
-    return this.attempt('send', () => Frame.of(data, options?.slow));
+    if (this.readyState !== ReadyState.OPEN) return false;
+    try {
+      return this.dispatch(Frame.of(data, options?.slow));
+    } catch (error) {
+      return this.notSent('send', error);
+    }
   }
 
   emit(event: string, data?: unknown, options?: PushOptions): boolean {
-    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data), options?.slow, true));
+    if (this.readyState !== ReadyState.OPEN) return false;
+    try {
+      return this.dispatch(new Frame(encodeEnvelope(event, data), options?.slow, true));
+    } catch (error) {
+      return this.notSent('emit', error);
+    }
   }
 
   deliver(frame: Frame): boolean {
+    frame.isShared = true;
     return this.readyState === ReadyState.OPEN && this.outbox.send(frame);
   }
 
-  private attempt(verb: string, makeFrame: () => Frame): boolean {
-    if (this.readyState !== ReadyState.OPEN) return false;
-    try {
-      const frame = makeFrame();
-      checkSize(frame, this.host.settings.maxBufferedBytes);
-      return this.outbox.send(frame);
-    } catch (error) {
-      this.host.log.error(`WebSocket ${verb} failed id=${this.id} error=${errorField(error)}`, stackOf(error));
-      return false;
-    }
+  private dispatch(frame: Frame): boolean {
+    checkSize(frame, this.host.settings.maxBufferedBytes);
+    return this.outbox.send(frame);
+  }
+
+  private notSent(verb: string, error: unknown): false {
+    this.host.log.error(`WebSocket ${verb} failed id=${this.id} error=${errorField(error)}`, stackOf(error));
+    return false;
   }
 
   ping(): void {

@@ -1,9 +1,10 @@
 /**
  * Road OUT, step 8: what is sent. A Frame is encoded once per wire, however many connections it goes to.
  */
+import { Message } from './message.js';
 
-/** What can be sent: a string becomes a text message, bytes a binary one. */
-export type Payload = string | Uint8Array | ArrayBuffer;
+/** What can be sent: a string becomes a text message, bytes a binary one; a message that came in is passed on as it is. */
+export type Payload = string | Uint8Array | ArrayBuffer | Message;
 
 /**
  * What happens to a message for a client that is too slow, when its bound is reached: `close` the connection with 4001,
@@ -23,6 +24,8 @@ export type Encoder = (frame: Frame) => Buffer;
 
 /** One outgoing message; `encoded` is computed once per encoder and shared by all receivers. */
 export class Frame {
+  /** Several connections may get it: what it is encoded to is kept for them. */
+  isShared = false;
   private encoder?: Encoder;
   private bytes?: Buffer;
   private length = -1;
@@ -33,6 +36,8 @@ export class Frame {
     readonly slow?: SlowPolicy,
     /** True for an `{ event, data }` envelope of `emit`; SSE makes a named event of it. */
     readonly isEnvelope = false,
+    /** False for text, which may be given as its UTF-8 bytes. */
+    readonly isBinary = typeof data !== 'string',
   ) {}
 
   /**
@@ -44,14 +49,16 @@ export class Frame {
     if (typeof payload === 'string') return new Frame(payload, slow);
     if (payload instanceof Uint8Array)
       return new Frame(Buffer.from(payload.buffer, payload.byteOffset, payload.length), slow);
+    if (payload instanceof Message) return new Frame(payload.bytes(), slow, false, payload.isBinary);
     if (payload instanceof ArrayBuffer) return new Frame(Buffer.from(payload), slow);
     throw new TypeError(
-      `Expected a string or bytes to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
+      `Expected a string, bytes or a message to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
     );
   }
 
-  get isBinary(): boolean {
-    return typeof this.data !== 'string';
+  /** The payload of a text message. */
+  get text(): string {
+    return typeof this.data === 'string' ? this.data : this.data.toString('utf8');
   }
 
   /** The payload's length in bytes. */

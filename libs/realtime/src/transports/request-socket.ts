@@ -76,6 +76,7 @@ export abstract class RequestSocket implements Socket {
 
   /** A message from the client. */
   receive(data: Buffer, isBinary: boolean): void {
+    this.sink?.alive();
     this.sink?.received(data, isBinary);
   }
 

@@ -33,6 +33,7 @@ export interface Socket {
 
 /** What a transport tells about its socket. */
 export interface Sink {
+  /** A message has come. MUST follow a call of `alive` for what was read, which may be several messages. */
   received(data: Buffer, isBinary: boolean): void;
   /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
   alive(): void;

@@ -10,20 +10,38 @@ export const PING = Buffer.from([FINAL | 0x9, 0]);
 
 /** Encodes one message as one frame. A pure function of the frame: its result is shared by all receivers. */
 export function encodeFrame(frame: Frame): Buffer {
-  const length = frame.size;
-  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const bytes = Buffer.allocUnsafe(start + length);
-  bytes[0] = FINAL | (frame.isBinary ? BINARY : TEXT);
-  if (start === 2) bytes[1] = length;
-  else if (start === 4) {
-    bytes[1] = 126;
-    bytes.writeUInt16BE(length, 2);
-  } else {
-    bytes[1] = 127;
-    bytes.writeUInt32BE(Math.floor(length / 2 ** 32), 2);
-    bytes.writeUInt32BE(length >>> 0, 6);
-  }
-  if (typeof frame.data === 'string') bytes.write(frame.data, start, 'utf8');
-  else frame.data.copy(bytes, start);
+  const bytes = Buffer.allocUnsafe(headerLength(frame.size) + frame.size);
+  writeFrame(frame, bytes, 0);
   return bytes;
+}
+
+/** @returns bytes before the payload */
+export function headerLength(size: number): number {
+  if (size < 126) return 2;
+  return size < 65_536 ? 4 : 10;
+}
+
+/** Writes a whole frame; there must be room for it. */
+export function writeFrame(frame: Frame, bytes: Buffer, at: number): void {
+  const start = writeHeader(frame, bytes, at);
+  const { data } = frame;
+  if (typeof data !== 'string') bytes.set(data, start);
+  // As many bytes as characters: all of it is ASCII, which is copied at half the cost of UTF-8
+  else bytes.write(data, start, frame.size === data.length ? 'latin1' : 'utf8');
+}
+
+/** @returns where the payload starts */
+export function writeHeader({ size, isBinary }: Frame, bytes: Buffer, at: number): number {
+  bytes[at] = FINAL | (isBinary ? BINARY : TEXT);
+  if (size < 126) {
+    bytes[at + 1] = size;
+    return at + 2;
+  }
+  if (size < 65_536) {
+    bytes[at + 1] = 126;
+    return bytes.writeUInt16BE(size, at + 2);
+  }
+  bytes[at + 1] = 127;
+  bytes.writeUInt32BE(Math.floor(size / 2 ** 32), at + 2);
+  return bytes.writeUInt32BE(size >>> 0, at + 6);
 }

@@ -14,6 +14,19 @@ export interface ScannerBounds {
   readonly maxBufferedChunks: number;
 }
 
+/** Tells whether a chunk that starts between two messages ends between two, and has none in fragments. */
+export function isWhole(chunk: Buffer): boolean {
+  let at = 0;
+  while (at < chunk.length) {
+    const header = headerLength(chunk, at);
+    if (header === 0 || chunk.length - at < header) return false;
+    const first = chunk[at]!;
+    if ((first & FINAL) === 0 || (first & OPCODE) === 0) return false;
+    at += header + payloadLength(chunk, at);
+  }
+  return at === chunk.length;
+}
+
 export class FrameScanner {
   /** Messages since the start whose last frame has come. */
   finished = 0;

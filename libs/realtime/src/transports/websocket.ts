@@ -17,23 +17,24 @@ import { UpgradeResponse } from '../upgrade-response.js';
 import type { Admission, Gate, Transport } from './transport.js';
 import { Flusher } from './websocket-flusher.js';
 import { orderedWebSocket } from './websocket-ordered.js';
-import { WebSocketSocket } from './websocket-socket.js';
+import { Slab } from './websocket-slab.js';
+import { type WebSocketHost, WebSocketSocket } from './websocket-socket.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
-  private readonly flusher: Flusher;
+  private readonly host: WebSocketHost;
   /** Header lines for the 101 that is being written. */
   private headers: readonly string[] = [];
 
   constructor(
     private readonly gate: Gate,
-    private readonly settings: RealtimeSettings,
-    private readonly limits: Limits,
+    settings: RealtimeSettings,
+    limits: Limits,
     private readonly log: Log,
   ) {
     this.server = createServer(settings);
-    this.flusher = new Flusher();
+    this.host = { settings, limits, flusher: new Flusher(settings.flushWindow * 1000), slab: new Slab() };
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
@@ -72,7 +73,9 @@ export class WebSocketTransport implements Transport {
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
-      const socket = new WebSocketSocket(webSocket, stream, this.settings, this.limits, this.flusher);
+      // ws has one of its own now
+      stream.off('error', destroy);
+      const socket = new WebSocketSocket(webSocket, stream, this.host);
       socket.attach(this.gate.open(admission, socket, this.name));
     });
     if (!isOpen) admission.release();
