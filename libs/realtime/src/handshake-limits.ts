@@ -8,7 +8,7 @@ import type { Hub } from './hub.js';
 import type { LimitName, Limits } from './limits.js';
 import type { Log } from './log.js';
 import type { RealtimeSettings } from './settings.js';
-import { TokenBucket } from './token-bucket.js';
+import { RateWindow } from './rate-window.js';
 
 /** The node. */
 export interface HandshakeHost {
@@ -20,13 +20,13 @@ export interface HandshakeHost {
 
 export class HandshakeLimits {
   readonly addresses: Addresses;
-  private readonly rate?: TokenBucket;
+  private readonly rate?: RateWindow;
   private hasWarned = false;
 
   constructor(private readonly host: HandshakeHost) {
     const { maxConnectionRate, maxConnectionRatePerAddress } = host.settings;
     this.addresses = new Addresses(maxConnectionRatePerAddress || Infinity);
-    if (maxConnectionRate > 0) this.rate = new TokenBucket(maxConnectionRate);
+    if (maxConnectionRate > 0) this.rate = new RateWindow(maxConnectionRate);
   }
 
   /** @param underWay handshakes under way, this one not counted */
@@ -52,7 +52,8 @@ export class HandshakeLimits {
     if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
       this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
     }
-    this.requireRoom(request, address);
+    // Only reported, it is counted where a place is taken: once
+    if (!this.host.limits.isReportOnly) this.requireRoom(request, address);
   }
 
   /** Asked once more when a place is taken: many may have come in at the same time. */
@@ -64,8 +65,8 @@ export class HandshakeLimits {
 
   /** @throws RealtimeError when a hook gave a new connection rooms that it may not be in: the application's fault */
   requireRooms(rooms: readonly string[]): void {
-    const { maxRoomsPerConnection: max, maxNameLength } = this.host.settings;
-    for (const room of rooms) checkName('room', room, maxNameLength);
+    const max = this.host.settings.maxRoomsPerConnection;
+    for (const room of rooms) checkName('room', room, this.host);
     if (rooms.length > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
       throw new RealtimeError(
         'too_many_rooms',

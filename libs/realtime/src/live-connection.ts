@@ -2,7 +2,7 @@
  * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is bounded and queued for the
  * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
  */
-import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
+import { CloseCode } from 'nestjs-realtime-protocol';
 import { checkClose, checkSize } from './checks.js';
 import { CloseInfo, type CloseInitiator } from './close-info.js';
 import type { Action } from './command.js';
@@ -10,12 +10,12 @@ import { Connection, type ConnectionInfo, ReadyState } from './connection.js';
 import type { Beating } from './heartbeat.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import type { Host } from './host.js';
-import { errorField, stackOf } from './log.js';
+import { errorField } from './log.js';
 import { Membership } from './membership.js';
 import { Message } from './message.js';
 import { MessageRate } from './message-rate.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { Frame, type Payload, type PushOptions } from './payload.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from './payload.js';
 import type { Admission, Sink, Socket } from './transports/transport.js';
 
 export class LiveConnection extends Connection implements Sink, Beating, HookedConnection, OutboxOwner {
@@ -61,8 +61,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.rate = new MessageRate(this, host);
     host.hub.add(this);
     host.heartbeat.add(this);
-    if (identity.userId !== undefined) this.bind(identity.userId);
-    for (const room of identity.rooms ?? []) this.membership.join(room);
+    this.membership.begin(identity);
   }
 
   get userId(): string | undefined {
@@ -159,7 +158,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   emit(event: string, data?: unknown, options?: PushOptions): boolean {
-    return this.attempt('emit', () => new Frame(encodeEnvelope(event, data), options?.slow, true));
+    return this.attempt('emit', () => eventFrame(event, data, options?.slow, this.host));
   }
 
   deliver(frame: Frame): boolean {
@@ -170,10 +169,10 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     if (this.readyState !== ReadyState.OPEN) return false;
     try {
       const frame = makeFrame();
-      checkSize(frame, this.host.settings.maxBufferedBytes);
+      checkSize(frame, this.host);
       return this.outbox.send(frame);
     } catch (error) {
-      this.host.log.error(`WebSocket ${verb} failed id=${this.id} error=${errorField(error)}`, stackOf(error));
+      this.host.faultLines.tell(this, verb, error);
       return false;
     }
   }

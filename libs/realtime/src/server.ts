@@ -79,7 +79,7 @@ export class RealtimeServer {
    */
   async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
     const frame = Frame.of(data, options?.slow);
-    checkSize(frame, this.engine.settings.maxBufferedBytes);
+    checkSize(frame, this.engine);
     return this.engine.hub.connections.get(id)?.deliver(frame) ?? false;
   }
 
@@ -135,9 +135,11 @@ export class RealtimeServer {
    * @throws RealtimeError `bad_name` for an empty or too long user id
    */
   async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
-    checkName('user', userId, this.engine.settings.maxNameLength);
     const connection = this.engine.hub.connections.get(id);
-    if (!connection) return false;
+    if (!connection) {
+      checkName('user', userId, this.engine);
+      return false;
+    }
     connection.bind(userId);
     if (replace) await this.toUser(userId).except(id).disconnect(CloseCode.REPLACED, 'replaced by a newer connection');
     return true;
