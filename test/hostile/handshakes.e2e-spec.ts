@@ -243,7 +243,10 @@ describe('the bounds of connections', () => {
   it('of an address hold also for many at once whose guards are slow, and every place comes back', async () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 4 })();
     for (let round = 1; round <= 2; round++) {
-      const answers = await statuses(times(40, () => knock('/ws?wait=150')));
+      const knocks = times(40, () => knock('/ws?gate=1'));
+      await app.until('all under way', ({ stats }) => stats.unfinished === 40);
+      await app.order('openGate');
+      const answers = await statuses(knocks);
       // One more is there: the client that behaves
       expect(answers.filter((status) => status === 101)).toHaveLength(3);
       expect(answers.filter((status) => status === 429)).toHaveLength(37);
@@ -288,6 +291,34 @@ describe('the bounds of connections', () => {
     for (const expected of [101, 101, 429]) expect((await knock('/ws?user=ann')).status).toBe(expected);
     expect((await knock('/ws?user=bob')).status).toBe(101);
     expect(await app.limits()).toEqual({ connectionsPerUser: 1 });
+  });
+
+  it('of a user hold also for many at once whose guards end in the same moment', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
+    const knocks = times(40, () => knock('/ws?user=ann&gate=1'));
+    await app.until('all under way', ({ stats }) => stats.unfinished === 40);
+    await app.order('openGate');
+    const answers = await statuses(knocks);
+    expect(answers.filter((status) => status === 101)).toHaveLength(3);
+    expect(answers.filter((status) => status === 429)).toHaveLength(37);
+    expect(await app.limits()).toEqual({ connectionsPerUser: 37 });
+    app.cutAll();
+    await app.until('free places', ({ stats }) => stats.current === 1);
+    expect(await statuses(times(3, () => knock('/ws?user=ann')))).toEqual([101, 101, 101]);
+    expect((await knock('/ws?user=ann')).status).toBe(429);
+  });
+
+  it('of a user hold also for clients that go in the middle: their places come back', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
+    for (let client = 0; client < 20; client++) {
+      const going = await connect();
+      going.send(upgradeRequest({ target: '/ws?user=ann&gate=1' }));
+    }
+    await app.until('all under way', ({ stats }) => stats.unfinished === 20);
+    app.cutAll();
+    await app.order('openGate');
+    await app.until('nothing under way', ({ stats, connections }) => stats.unfinished === 0 && connections === 1);
+    expect(await statuses(times(3, () => knock('/ws?user=ann')))).toEqual([101, 101, 101]);
   });
 
   it('of a user do not stand in the way of who replaces the others', async () => {

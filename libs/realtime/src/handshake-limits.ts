@@ -4,6 +4,7 @@ import { Addresses, isUnknownProxy } from './addresses.js';
 import { channelOf } from './command.js';
 import { checkName } from './checks.js';
 import { HandshakeError, RealtimeError } from './errors.js';
+import type { Identity } from './hooks.js';
 import type { Hub } from './hub.js';
 import type { LimitName, Limits } from './limits.js';
 import type { Log } from './log.js';
@@ -22,6 +23,8 @@ export class HandshakeLimits {
   readonly addresses: Addresses;
   private readonly rate?: RateWindow;
   private hasWarned = false;
+  /** How many of a user are admitted and not yet a connection. */
+  private readonly coming = new Map<string, number>();
 
   constructor(private readonly host: HandshakeHost) {
     const { maxConnectionRate, maxConnectionRatePerAddress } = host.settings;
@@ -77,8 +80,24 @@ export class HandshakeLimits {
 
   requireUser(userId: string): void {
     const max = this.host.settings.maxConnectionsPerUser;
-    const open = this.host.hub.size(channelOf.user(userId));
+    const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
     if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
+  }
+
+  /**
+   * Asks once more, for the same reason, and takes a place.
+   *
+   * @returns gives the place back: when there is a connection, or will be none
+   */
+  takeUser({ userId, replace }: Identity): () => void {
+    if (userId === undefined) return () => {};
+    if (!replace && !this.host.limits.isReportOnly) this.requireUser(userId);
+    this.coming.set(userId, (this.coming.get(userId) ?? 0) + 1);
+    return () => {
+      const left = this.coming.get(userId)! - 1;
+      if (left > 0) this.coming.set(userId, left);
+      else this.coming.delete(userId);
+    };
   }
 
   /** A handshake was refused; not for its bounds. */

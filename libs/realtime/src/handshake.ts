@@ -212,8 +212,11 @@ export class Handshake {
 
   /** From here on it takes a place, until it is a connection or given up. */
   private hold(verdict: Verdict): Admission {
-    const { node, address } = verdict.request;
+    const { gateway, identity, request } = verdict;
+    const { node, address } = request;
     this.limits.requireRoom(node, address);
+    // Where the first message says who it is, it is asked then
+    const leave = this.limits.takeUser(gateway.onAuthenticate ? {} : identity);
     this.admitted++;
     this.addresses.opened(address);
     let isHeld = true;
@@ -222,6 +225,7 @@ export class Handshake {
       isHeld = false;
       this.admitted--;
       this.addresses.closed(address);
+      leave();
     };
     return { ...verdict, release };
   }
