@@ -78,14 +78,8 @@ export class HandshakeLimits {
     }
   }
 
-  requireUser(userId: string): void {
-    const max = this.host.settings.maxConnectionsPerUser;
-    const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
-    if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
-  }
-
   /**
-   * Asks once more, for the same reason, and takes a place.
+   * Asks `requireUser` once more, for the same reason, and takes a place.
    *
    * @returns gives the place back: when there is a connection, or will be none
    */
@@ -98,6 +92,12 @@ export class HandshakeLimits {
       if (left > 0) this.coming.set(userId, left);
       else this.coming.delete(userId);
     };
+  }
+
+  requireUser(userId: string): void {
+    const max = this.host.settings.maxConnectionsPerUser;
+    const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
+    if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
   }
 
   /** A handshake was refused; not for its bounds. */
