@@ -70,7 +70,7 @@ export class HandshakeLimits {
   requireRooms(rooms: readonly string[]): void {
     const max = this.host.settings.maxRoomsPerConnection;
     for (const room of rooms) checkName('room', room, this.host);
-    if (rooms.length > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
+    if (rooms.length > max && new Set(rooms).size > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
       throw new RealtimeError(
         'too_many_rooms',
         `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
@@ -79,7 +79,7 @@ export class HandshakeLimits {
   }
 
   /**
-   * Asks `requireUser` once more, for the same reason, and takes a place.
+   * Asks `requireUser` once more, as many may have been asked about in the same moment, and takes a place.
    *
    * @returns gives the place back: when there is a connection, or will be none
    */
