@@ -11,9 +11,9 @@ export async function startServer(settings = {}) {
   const child = fork(fileURLToPath(new URL('server.mjs', import.meta.url)), { env, stdio, execArgv: ['--expose-gc'] });
   const [{ port }] = await once(child, 'message');
   let asked = 0;
-  const state = async () => {
+  const state = async (details = {}) => {
     const id = ++asked;
-    child.send({ id });
+    child.send({ id, ...details });
     for (;;) {
       const [message] = await once(child, 'message');
       if (message.id === id) return message;

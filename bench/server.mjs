@@ -15,7 +15,7 @@ class AppModule {}
 Module({ imports: [RealtimeModule.forRoot({ envFile: false })], providers: [EchoGateway] })(AppModule);
 
 const app = await NestFactory.create(AppModule, { logger: ['error'] });
-process.on('message', async ({ id }) => {
+process.on('message', async ({ id, withTimes }) => {
   globalThis.gc?.();
   const { heapUsed, external, rss } = process.memoryUsage();
   const resources = {};
@@ -27,6 +27,8 @@ process.on('message', async ({ id }) => {
     memory: { heapUsed, external, rss },
     resources,
     listeners,
+    // When each open connection was opened, in milliseconds since 1970
+    openedAt: withTimes && [...app.get(RealtimeServer).connections.values()].map(({ openedAt }) => openedAt),
   });
 });
 process.channel.unref();

@@ -135,6 +135,35 @@ describe('a page of another origin with the cookie of the victim', () => {
     expect(await visit(`http://bank.test:${evilPort}/`)).toBe('Welcome victim');
   });
 
+  /** The same by the transports that speak plain HTTP, which a page may ask with credentials too. */
+  const PLAIN: [string, () => string][] = [
+    [
+      'sse',
+      () => `new Promise((resolve) => {
+        const source = new EventSource('http://bank.test:${port}/ws', { withCredentials: true });
+        source.onmessage = ({ data }) => resolve(data);
+        source.onerror = () => source.readyState === EventSource.CLOSED && resolve('refused');
+      })`,
+    ],
+    [
+      'polling',
+      () => `fetch('http://bank.test:${port}/ws?transport=polling', { credentials: 'include' })
+        .then((response) => response.json()).then(({ messages }) => messages[0]).catch(() => 'refused')`,
+    ],
+  ];
+
+  it.each(PLAIN)('is refused before any hook: by %s', async (_name, script) => {
+    await start();
+    expect(await visit(`http://evil.test:${evilPort}/`, script())).toBe('refused');
+    expect(handshakes()).toEqual([]);
+    expect((await app.server.stats()).refused).toBe(1);
+  });
+
+  it.each(PLAIN)('connects by %s when it is listed, with the cookie', async (_name, script) => {
+    await start({ allowedOrigins: [`http://bank.test:${evilPort}`], closeTimeout: 0.1 });
+    expect(await visit(`http://bank.test:${evilPort}/`, script())).toBe('Welcome victim');
+  });
+
   it('connects as anybody when "*" is spelled out', async () => {
     await start({ allowedOrigins: ['*'] });
     expect(await visit(`http://evil.test:${evilPort}/`)).toMatch(/^Welcome /);

@@ -184,7 +184,7 @@ export const FRAMES = {
 };
 
 const names = fc.constantFrom('event', 'data', 'id', '__proto__', 'constructor', 'toString', 'then', 'toJSON');
-const event = fc.constantFrom('echo', 'error', '__proto__', 'constructor', 'disconnect', '', 'message');
+const event = fc.constantFrom('echo', 'error', '__proto__', 'constructor', 'disconnect', '', 'x'.repeat(300));
 const envelope = fc.oneof(
   fc.json({ maxDepth: 4 }),
   fc

@@ -48,6 +48,18 @@ describe('a request that is meant to harm', () => {
     expect(status).toBeLessThan(500);
   });
 
+  it('of more headers than the server keeps is answered', async () => {
+    await app.stop();
+    await starting({ APP_MAX_HEADERS: 12 })();
+    const client = await connect();
+    const [line, ...rest] = upgradeRequest({}).toString('latin1').split('\r\n');
+    client.send(`${line}\r\n${'a:\r\n'.repeat(2000 - 12)}${rest.join('\r\n')}`);
+    expect((await client.answer()).status).toBe(400);
+    await app.expectCalm();
+    await app.stop();
+    await starting()();
+  });
+
   it.each([
     ['Sec-WebSocket-Protocol', `b${' '.repeat(15_000)}x`],
     ['Sec-WebSocket-Protocol', 'b,'.repeat(7000)],
@@ -200,7 +212,10 @@ describe('5,000 half-sent handshakes', () => {
 });
 
 describe('the bounds of connections', () => {
-  afterEach(stopping);
+  afterEach(async () => {
+    await app.expectCalm();
+    await stopping();
+  });
 
   it('of the node: one more gets 503 with Retry-After, and those that are there stay', async () => {
     await starting({ MAX_CONNECTIONS: 5 })();
@@ -223,6 +238,31 @@ describe('the bounds of connections', () => {
     await app.until('a free place', ({ stats }) => stats.current === 3);
     expect((await knock()).status).toBe(101);
     expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
+  });
+
+  it('of an address hold also for many at once whose guards are slow, and every place comes back', async () => {
+    await starting({ MAX_CONNECTIONS_PER_ADDRESS: 4 })();
+    for (let round = 1; round <= 2; round++) {
+      const knocks = times(40, () => knock('/ws?gate=1'));
+      await app.until('all under way', ({ stats }) => stats.unfinished === 40);
+      await app.order('openGate');
+      const answers = await statuses(knocks);
+      // One more is there: the client that behaves
+      expect(answers.filter((status) => status === 101)).toHaveLength(3);
+      expect(answers.filter((status) => status === 429)).toHaveLength(37);
+      expect((await app.state()).stats).toMatchObject({ current: 4, unfinished: 0 });
+      expect(await app.limits()).toEqual({ connectionsPerAddress: round * 37 });
+      app.cutAll();
+      await app.until('free places', ({ stats }) => stats.current === 1);
+    }
+    // A handshake that the application refuses takes no place, nor does one that its client gives up
+    expect(await statuses(times(10, () => knock('/ws?wait=20&deny=1')))).toEqual(Array(10).fill(401));
+    for (const client of await Promise.all(times(10, connect))) {
+      client.send(upgradeRequest({ target: '/ws?wait=50' }));
+      client.reset();
+    }
+    await app.until('nothing under way', ({ stats, connections }) => stats.unfinished === 0 && connections === 1);
+    expect(await statuses(times(3, () => knock()))).toEqual([101, 101, 101]);
   });
 
   it('of an address concern the client, where the application trusts the proxy', async () => {
@@ -251,6 +291,34 @@ describe('the bounds of connections', () => {
     for (const expected of [101, 101, 429]) expect((await knock('/ws?user=ann')).status).toBe(expected);
     expect((await knock('/ws?user=bob')).status).toBe(101);
     expect(await app.limits()).toEqual({ connectionsPerUser: 1 });
+  });
+
+  it('of a user hold also for many at once whose guards end in the same moment', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
+    const knocks = times(40, () => knock('/ws?user=ann&gate=1'));
+    await app.until('all under way', ({ stats }) => stats.unfinished === 40);
+    await app.order('openGate');
+    const answers = await statuses(knocks);
+    expect(answers.filter((status) => status === 101)).toHaveLength(3);
+    expect(answers.filter((status) => status === 429)).toHaveLength(37);
+    expect(await app.limits()).toEqual({ connectionsPerUser: 37 });
+    app.cutAll();
+    await app.until('free places', ({ stats }) => stats.current === 1);
+    expect(await statuses(times(3, () => knock('/ws?user=ann')))).toEqual([101, 101, 101]);
+    expect((await knock('/ws?user=ann')).status).toBe(429);
+  });
+
+  it('of a user hold also for clients that go in the middle: their places come back', async () => {
+    await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
+    for (let client = 0; client < 20; client++) {
+      const going = await connect();
+      going.send(upgradeRequest({ target: '/ws?user=ann&gate=1' }));
+    }
+    await app.until('all under way', ({ stats }) => stats.unfinished === 20);
+    app.cutAll();
+    await app.order('openGate');
+    await app.until('nothing under way', ({ stats, connections }) => stats.unfinished === 0 && connections === 1);
+    expect(await statuses(times(3, () => knock('/ws?user=ann')))).toEqual([101, 101, 101]);
   });
 
   it('of a user do not stand in the way of who replaces the others', async () => {
@@ -320,6 +388,41 @@ describe('the bounds of connections', () => {
     expect(await app.limits()).toEqual({ handshakeTime: 1 });
   });
 
+  it('of rooms count those of the identity too: the handshake fails, for that is no fault of the client', async () => {
+    await starting({ MAX_ROOMS_PER_CONNECTION: 3 })();
+    const knocks = ['a,b,c', 'a,b,c,d', 'a,b,c,a'].map((rooms) => knock(`/ws?rooms=${rooms}`));
+    expect(await statuses(knocks)).toEqual([101, 500, 101]);
+    expect(await app.order('rooms', { names: ['a', 'd'] })).toEqual([2, 0]);
+    expect(await app.limits()).toEqual({ rooms: 1 });
+    await app.expectError('refused status=500');
+  });
+
+  it('of names hold in the identity: the handshake fails', async () => {
+    await starting({ MAX_NAME_LENGTH: 8 })();
+    const long = 'x'.repeat(9);
+    expect(await statuses([knock(`/ws?user=${long}`), knock(`/ws?rooms=a,${long}`)])).toEqual([500, 500]);
+    expect((await knock(`/ws?user=${'x'.repeat(8)}`)).status).toBe(101);
+    expect(await app.limits()).toEqual({ nameLength: 2 });
+    await app.until('both lines', () => (app.output.match(/refused status=500/g) ?? []).length === 2);
+    await app.expectError('limit=nameLength name=user characters=9');
+  });
+
+  it.each([
+    ['a wrong credential', '{"token":"wrong"}', 'unauthorized'],
+    ['silence', undefined, 'no credential in time'],
+  ])('of failed handshakes count %s where the first message is the credential', async (_name, payload, reason) => {
+    await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_FAILED_HANDSHAKES: 3 })();
+    for (let guess = 0; guess < 3; guess++) {
+      const client = await app.open('/ask');
+      if (payload !== undefined) client.send(frame({ payload }));
+      expect(await client.closeFrame()).toEqual({ code: 4501, reason });
+    }
+    const { status, headers } = await knock('/ask');
+    expect([status, headers['retry-after']]).toEqual([429, '60']);
+    expect(await app.limits()).toMatchObject({ failedHandshakes: 1 });
+    expect(await app.grown('refused')).toBe(4);
+  });
+
   it('of silence before the first message, where that is the credential: 4501', async () => {
     await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_UNFINISHED_HANDSHAKES: 4 })();
     const silent = await Promise.all(times(4, () => app.open('/ask')));
@@ -330,6 +433,24 @@ describe('the bounds of connections', () => {
       expect(await client.closeFrame()).toEqual({ code: 4501, reason: 'no credential in time' });
     await app.expectCalm();
     expect(await app.limits()).toEqual({ authenticateTime: 4, unfinishedHandshakes: 1 });
+  });
+});
+
+describe('a shutdown while clients have not said who they are', () => {
+  it('closes them with 1001 and a hint when to come back, asks nobody any more, and ends', async () => {
+    app = await HostileApp.startAlone({ AUTHENTICATE_TIMEOUT: 60 });
+    const silent = await Promise.all(times(5, () => app.open('/ask')));
+    expect((await app.state()).stats.unfinished).toBe(5);
+    app.signal('SIGTERM');
+    for (const client of silent) {
+      const { code, reason } = await client.closeFrame();
+      expect([code, reason]).toEqual([1001, expect.stringMatching(/^server shutting down; retry-after-ms=\d+$/)]);
+      client.send(closeFrame(1001));
+      await client.ended();
+    }
+    await app.exited;
+    expect(app.output).not.toMatch(/Unhandled|Uncaught|ERROR/);
+    await stopping();
   });
 });
 

@@ -16,7 +16,8 @@ let app: HostileApp;
 
 describe('with the bounds that hold by default', () => {
   beforeAll(async () => {
-    app = await HostileApp.start();
+    // Of who may connect, handshakes.e2e-spec.ts
+    app = await HostileApp.start({ MAX_CONNECTION_RATE_PER_ADDRESS: 0 });
   });
   afterAll(() => app.stop());
   beforeEach(() => app.begin());
@@ -136,7 +137,11 @@ describe('with the bounds that hold by default', () => {
     client.send(frame({ payload: JSON.stringify({ event, data: { ['__proto__']: { admin: true } }, id: 1 }) }));
     const answer = JSON.parse(await text(client)) as { event: string; data: { code?: string } };
     if (event === 'error') expect(answer.event).toBe('echo');
-    else expect([answer.event, answer.data.code]).toEqual(['exception', 'unknown_event']);
+    else
+      expect([answer.event, answer.data.code]).toEqual([
+        'exception',
+        event.length > 256 ? 'bad_name' : 'unknown_event',
+      ]);
     client.send(frame({ payload: '{"event":"echo","data":{}}' }));
     expect(JSON.parse(await text(client))).toEqual({ event: 'echo', data: {} });
   });
@@ -162,16 +167,44 @@ describe('with the bounds that hold by default', () => {
     ]);
   });
 
-  it.each(['', 'x'.repeat(257), 'x'.repeat(MB - 10)])(
-    'a room name that is empty or too long is refused: %.10s',
-    async (name) => {
-      const client = await app.open();
-      client.send(frame({ payload: `join ${name}` }), frame({ payload: 'done' }));
-      expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
-      expect(await text(client)).toBe('done');
-      app.output = app.output.replaceAll('ERROR', 'expected');
-    },
-  );
+  it.each<[string, number]>([
+    ['', 0],
+    ['x'.repeat(257), 1],
+    ['x'.repeat(MB - 10), 1],
+  ])('a room name that is empty or too long is refused: %.10s', async (name, count) => {
+    const client = await app.open();
+    client.send(frame({ payload: `join ${name}` }), frame({ payload: 'done' }));
+    expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
+    expect(await text(client)).toBe('done');
+    expect((await app.limits()).nameLength ?? 0).toBe(count);
+    await app.expectError('onMessage failed');
+  });
+
+  it('an event name that is too long is refused as such, also a million times as long', async () => {
+    const client = await app.open('/events');
+    for (const length of [257, 900_000]) {
+      client.send(frame({ payload: JSON.stringify({ event: 'x'.repeat(length), id: 1 }) }));
+      const answer = JSON.parse(await text(client)) as object;
+      expect(answer).toMatchObject({ event: 'exception', id: 1, data: { code: 'bad_name' } });
+      expect(JSON.stringify(answer).length).toBeLessThan(300);
+    }
+    expect(await app.limits()).toEqual({ nameLength: 2 });
+    expect(await app.grown('messageErrors')).toBe(2);
+  });
+
+  it.each([
+    ['that a hook fails on', '/ws', 'fail on purpose'],
+    ['whose answer cannot be made', '/events', `{"event":"echo","data":${'['.repeat(8000)}${']'.repeat(8000)}}`],
+  ])('200 messages %s get 200 error frames, and a few lines', async (_name, path, payload) => {
+    const client = await app.open(path);
+    client.send(...times(200, () => frame({ payload })));
+    for (let answers = 0; answers < 200; answers++) {
+      expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'internal' } });
+    }
+    expect(await app.grown('hookErrors')).toBe(200);
+    await app.expectError(' failed id=');
+    expect(app.output.match(/ failed id=/g)!.length).toBeLessThanOrEqual(10);
+  });
 
   const BAD = [
     '{',
@@ -197,7 +230,10 @@ describe('with the bounds that hold by default', () => {
 });
 
 describe('with bounds of their own', () => {
-  afterEach(() => app.stop());
+  afterEach(async () => {
+    await app.expectCalm();
+    await app.stop();
+  });
 
   it('a message that is not finished in time is closed with 1008, however it trickles, and one that is finished is not', async () => {
     app = await HostileApp.start({ MESSAGE_TIMEOUT: 0.4 });
@@ -246,6 +282,20 @@ describe('with bounds of their own', () => {
     expect(await text(client)).toBe('done');
     expect(await app.order('rooms', { names: ['a', 'b', 'c', 'd'] })).toEqual([1, 1, 1, 0]);
     expect(await app.limits()).toEqual({ rooms: 1 });
+    await app.expectError('onMessage failed');
+  });
+
+  it('one reply more than allowed is an error frame, and the connection stays', async () => {
+    app = await HostileApp.start({ MAX_REPLIES: 3 });
+    const client = await app.open('/events');
+    client.send(
+      frame({ payload: '{"event":"many","data":1000000}' }),
+      frame({ payload: '{"event":"echo","data":"on"}' }),
+    );
+    for (let number = 0; number < 3; number++) expect(JSON.parse(await text(client))).toMatchObject({ data: number });
+    expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'too_many_replies' } });
+    expect(JSON.parse(await text(client))).toEqual({ event: 'echo', data: 'on' });
+    expect(await app.limits()).toEqual({ replies: 1 });
   });
 
   it('one call of members() answers no more than allowed', async () => {
@@ -291,7 +341,7 @@ describe('with compression', () => {
     frame({ opcode: Opcode.BINARY, rsv: 4, payload: deflateRawSync(payload, { level: 9 }), ...parts });
 
   beforeAll(async () => {
-    app = await HostileApp.start({ COMPRESSION: 'on', MAX_MESSAGE_BYTES: 100_000 });
+    app = await HostileApp.startAlone({ COMPRESSION: 'on', MAX_MESSAGE_BYTES: 100_000 });
   });
   afterAll(() => app.stop());
   beforeEach(() => app.begin());

@@ -51,7 +51,7 @@ async function readUntilDropped(client: RawSocket) {
 
 describe('a client that never reads', () => {
   it('is closed with 4001 while 300 MB are pushed; memory is bounded, and who reads gets everything in order', async () => {
-    app = await HostileApp.start();
+    app = await HostileApp.startAlone();
     const COUNT = 1200;
     const client = await frozen('/newest');
     const seen = (await Promise.all(times(2, () => app.open('/newest')))).map(counting);

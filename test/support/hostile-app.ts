@@ -1,11 +1,9 @@
 /** The application under attack (fixtures/hostile-app.mjs), and what must hold after every attack. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { afterAll } from '@jest/globals';
 import type { LimitName, Stats } from 'nestjs-realtime';
-import { until, within } from './process-guard.js';
+import { HostileProcess } from './hostile-process.js';
+import { until } from './process-guard.js';
 import { frame, type HttpAnswer, RawSocket, type RequestParts, upgradeRequest } from './raw-socket.js';
-
-const FIXTURE = fileURLToPath(new URL('../fixtures/hostile-app.mjs', import.meta.url));
 
 /** What the process tells of itself. */
 export interface HostileState {
@@ -21,13 +19,6 @@ export interface HostileState {
 /** Settings by environment name without `REALTIME_`; variables of the fixture begin with `APP_`. */
 export type HostileSettings = Readonly<Record<string, string | number>>;
 
-/** What the fixture answers to an order. */
-interface Answer {
-  readonly id: number;
-  readonly result?: unknown;
-  readonly error?: string;
-}
-
 const MB = 1024 * 1024;
 
 /** Bytes that are held: not what the allocator keeps for later. */
@@ -41,43 +32,52 @@ const QUIET: HostileSettings = {
   CLOSE_TIMEOUT: 0.5,
 };
 
+/** One process for the applications of a spec, one after another: an application starts in 30 ms, a process in 600. */
+let shared: HostileProcess | undefined;
+
+afterAll(() => shared?.kill());
+
 export class HostileApp {
-  /** All that it wrote, both streams. */
-  output = '';
   port = 0;
-  private readonly exited: Promise<void>;
-  private readonly answers = new Map<number, (answer: Answer) => void>();
-  private asked = 0;
   private before!: HostileState;
   private bystander!: RawSocket;
   private readonly clients: RawSocket[] = [];
 
-  private constructor(private readonly child: ChildProcess) {
-    this.exited = new Promise((resolve) => child.once('close', () => resolve()));
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.on('data', (chunk: Buffer) => (this.output += String(chunk)));
-    }
-  }
+  private constructor(
+    private readonly process: HostileProcess,
+    private readonly isAlone: boolean,
+  ) {}
 
   /** Starts it, and a client that behaves. */
   static async start(settings: HostileSettings = {}): Promise<HostileApp> {
-    const own = Object.entries(process.env).filter(([name]) => !/^(REALTIME_|NODE_OPTIONS)/.test(name));
+    if (!shared?.isRunning) shared = new HostileProcess();
+    return HostileApp.in(shared, false, settings);
+  }
+
+  /** As `start`, in a process of its own: for what is measured by the memory of the process, and for signals. */
+  static async startAlone(settings: HostileSettings = {}): Promise<HostileApp> {
+    return HostileApp.in(new HostileProcess(), true, settings);
+  }
+
+  private static async in(process: HostileProcess, isAlone: boolean, settings: HostileSettings): Promise<HostileApp> {
+    const app = new HostileApp(process, isAlone);
     const given = Object.entries({ ...QUIET, ...settings }).map(([name, value]) => [
       name.startsWith('APP_') ? name : `REALTIME_${name}`,
       String(value),
     ]);
-    const env = { ...Object.fromEntries([...own, ...given]), NO_COLOR: '1', NODE_ENV: 'production' };
-    const child = fork(FIXTURE, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--expose-gc'], env });
-    const app = new HostileApp(child);
-    const listening = new Promise<number>((resolve, reject) => {
-      child.once('message', (message: { port: number }) => resolve(message.port));
-      void app.exited.then(() => reject(app.died()));
-    });
-    app.port = await within(20_000, 'the application to listen', listening);
-    child.on('message', (message: Answer) => app.answers.get(message.id)?.(message));
+    app.port = await app.order<number>('start', { env: Object.fromEntries(given) });
     app.bystander = await RawSocket.upgraded(app.port);
     await app.begin();
     return app;
+  }
+
+  /** All that the process wrote since `begin()`, both streams. */
+  get output(): string {
+    return this.process.output;
+  }
+
+  set output(text: string) {
+    this.process.output = text;
   }
 
   /** Connects the TCP socket of a client, and sends nothing. */
@@ -107,16 +107,8 @@ export class HostileApp {
   }
 
   /** Gives it an order (fixtures/hostile-app.mjs). @throws Error when it fails, or the process has died */
-  async order<T>(order: string, details: object = {}): Promise<T> {
-    const id = ++this.asked;
-    const answered = new Promise<T>((resolve, reject) => {
-      this.answers.set(id, ({ result, error }) =>
-        error === undefined ? resolve(result as T) : reject(new Error(error)),
-      );
-      void this.exited.then(() => reject(this.died()));
-      this.child.send({ id, order, ...details }, (error) => error && void this.exited.then(() => reject(this.died())));
-    });
-    return within(30_000, `the answer to ${order}`, answered).finally(() => this.answers.delete(id));
+  order<T>(order: string, details: object = {}): Promise<T> {
+    return this.process.order<T>(order, details);
   }
 
   state(): Promise<HostileState> {
@@ -152,6 +144,28 @@ export class HostileApp {
     return performance.now() - start;
   }
 
+  /** What the application does wrong on purpose is in the log, and is no reason to worry. */
+  async expectError(text: string): Promise<void> {
+    await until(
+      `the line of "${text}"`,
+      () => this.output,
+      (output) => output.includes(text),
+    );
+    this.output = this.output.replaceAll('ERROR', 'expected');
+  }
+
+  /** How much a counter of `stats()` has grown since `begin()`. */
+  async grown(
+    counter: 'accepted' | 'refused' | 'dropped' | 'pauses' | 'hookErrors' | 'messageErrors',
+  ): Promise<number> {
+    return (await this.state()).stats[counter] - this.before.stats[counter];
+  }
+
+  /** How many connections were ended by a bound since `begin()`. */
+  async endedByBounds(): Promise<number> {
+    return (await this.state()).stats.closed.limit - this.before.stats.closed.limit;
+  }
+
   /**
    * After an attack: the process is up and has nothing left of it, who behaves did not notice, and what was opened was
    * closed.
@@ -176,18 +190,19 @@ export class HostileApp {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+    this.process.signal(signal);
   }
 
-  /** Ends it. */
+  /** Resolves when its process has ended. */
+  get exited(): Promise<void> {
+    return this.process.exited;
+  }
+
+  /** Ends it. @throws Error when its process has died meanwhile, or it does not close */
   async stop(): Promise<void> {
     this.cutAll();
     this.bystander.destroy();
-    this.child.kill('SIGKILL');
-    await this.exited;
-  }
-
-  private died(): Error {
-    return new Error(`The application has died:\n${this.output.slice(-4000)}`);
+    if (this.isAlone) await this.process.kill();
+    else if (!this.process.wasKilled) await this.order('stop');
   }
 }

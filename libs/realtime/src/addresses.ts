@@ -2,11 +2,11 @@
 import { isIPv6 } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { addressOf } from './handshake-request.js';
-import { TokenBucket } from './token-bucket.js';
+import { RateWindow } from './rate-window.js';
 
 interface Entry {
   open: number;
-  opening?: TokenBucket;
+  opening?: RateWindow;
   failures: number;
   failuresSince: number;
 }
@@ -38,7 +38,7 @@ export class Addresses {
   /** @returns false when the address opens connections too fast */
   mayOpen(address: string): boolean {
     const entry = this.touch(networkOf(address));
-    entry.opening ??= new TokenBucket(this.ratePerAddress);
+    entry.opening ??= new RateWindow(this.ratePerAddress);
     return entry.opening.take();
   }
 

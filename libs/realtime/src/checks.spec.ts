@@ -1,5 +1,7 @@
+import { RecordingLog } from '../../../test/support/recording-gateway.js';
 import { checkClose, checkName, checkSize } from './checks.js';
 import { RealtimeError } from './errors.js';
+import { Limits } from './limits.js';
 import { Frame } from './payload.js';
 
 describe('a close', () => {
@@ -40,31 +42,60 @@ describe('a close', () => {
   });
 });
 
+/** A node whose bounds are 8 characters and 2 bytes. */
+const node = (isReportOnly = false) => ({
+  settings: { maxNameLength: 8, maxBufferedBytes: 2 },
+  limits: new Limits(new RecordingLog(), isReportOnly),
+});
+
 describe('a name', () => {
   it.each(['x', 'x'.repeat(8), '__proto__'.slice(0, 8), ' ', '\n', '日本'])('may be %j', (name) => {
-    expect(() => checkName('room', name, 8)).not.toThrow();
+    expect(() => checkName('room', name, node())).not.toThrow();
   });
 
   it.each(['', 'x'.repeat(9), 'x'.repeat(2 ** 20)])(
     'of another length is refused, and the error does not repeat it',
     (name) => {
-      const check = () => checkName('user', name, 8);
+      const check = () => checkName('user', name, node());
       expect(check).toThrow(RealtimeError);
       expect(check).toThrow(`The name of a user has 1 to 8 characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`);
       expect(check).toThrow(expect.objectContaining({ code: 'bad_name' }));
     },
   );
 
+  it.each(['room', 'user', 'event'] as const)('that is too long is counted and logged: of a %s', (what) => {
+    const { settings, limits } = node();
+    expect(() => checkName(what, 'x'.repeat(9), { settings, limits })).toThrow();
+    expect(limits.counts.nameLength).toBe(1);
+  });
+
+  it('that is too long is taken where bounds are only reported; one that is empty is none', () => {
+    const host = node(true);
+    expect(() => checkName('room', 'x'.repeat(9), host)).not.toThrow();
+    expect(() => checkName('room', '', host)).toThrow(expect.objectContaining({ code: 'bad_name' }));
+    expect(host.limits.counts.nameLength).toBe(1);
+  });
+
   it.each([[5], [null], [undefined], [['x']], [{ length: 3 }]])('is no %p', (name) => {
-    expect(() => checkName('event', name as never, 8)).toThrow(/^The name of an? event is a string/);
-    expect(() => checkName('event', name as never, 8)).toThrow(expect.objectContaining({ code: 'bad_name' }));
+    expect(() => checkName('event', name as never, node(true))).toThrow(/^The name of an? event is a string/);
+    expect(() => checkName('event', name as never, node())).toThrow(expect.objectContaining({ code: 'bad_name' }));
   });
 });
 
 describe('a size', () => {
   it('is in bytes and may reach the bound, not pass it', () => {
-    expect(() => checkSize(Frame.of('é'), 2)).not.toThrow();
-    expect(() => checkSize(Frame.of('éx'), 2)).toThrow(expect.objectContaining({ code: 'too_big' }));
-    expect(() => checkSize(Frame.of('éx'), 2)).toThrow('A message of 3 bytes exceeds REALTIME_MAX_BUFFERED_BYTES (2)');
+    const host = node();
+    expect(() => checkSize(Frame.of('é'), host)).not.toThrow();
+    expect(() => checkSize(Frame.of('éx'), host)).toThrow(expect.objectContaining({ code: 'too_big' }));
+    expect(() => checkSize(Frame.of('éx'), host)).toThrow(
+      'A message of 3 bytes exceeds REALTIME_MAX_BUFFERED_BYTES (2)',
+    );
+    expect(host.limits.counts.bufferedBytes).toBe(2);
+  });
+
+  it('is only counted where bounds are only reported', () => {
+    const host = node(true);
+    expect(() => checkSize(Frame.of('éx'), host)).not.toThrow();
+    expect(host.limits.counts.bufferedBytes).toBe(1);
   });
 });

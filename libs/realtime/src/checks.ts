@@ -1,7 +1,9 @@
 /** Checks of what the application passes in; each error says what was wrong and what is allowed. */
 import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { RealtimeError } from './errors.js';
+import type { Limits } from './limits.js';
 import type { Frame } from './payload.js';
+import type { RealtimeSettings } from './settings.js';
 
 /** RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code. */
 const MAX_REASON_BYTES = 123;
@@ -20,11 +22,22 @@ export function checkClose(code: number, reason: string): void {
     throw new TypeError(`A close reason has at most ${MAX_REASON_BYTES} bytes, got ${length}`);
 }
 
-/** @throws RealtimeError `bad_name` unless the name is a string of 1 to `max` characters */
-export function checkName(what: 'room' | 'user' | 'event', name: string, max: number): void {
+/** The node. */
+export interface Bounds {
+  readonly settings: Pick<RealtimeSettings, 'maxNameLength' | 'maxBufferedBytes'>;
+  readonly limits: Pick<Limits, 'reached'>;
+}
+
+/**
+ * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. One that is
+ *   empty or no string is none: it is refused also where bounds are only reported.
+ */
+export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: Bounds): void {
+  const max = settings.maxNameLength;
   if (typeof name !== 'string')
     throw new RealtimeError('bad_name', `The name of a ${what} is a string, got ${typeof name}`);
   if (name.length > 0 && name.length <= max) return;
+  if (name.length > 0 && !limits.reached('nameLength', `name=${what} characters=${name.length}`)) return;
   throw new RealtimeError(
     'bad_name',
     `The name of a ${what} has 1 to ${max} characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
@@ -32,7 +45,8 @@ export function checkName(what: 'room' | 'user' | 'event', name: string, max: nu
 }
 
 /** @throws RealtimeError `too_big` when a message is longer than what may wait for one client */
-export function checkSize(frame: Frame, max: number): void {
-  if (frame.size <= max) return;
+export function checkSize(frame: Frame, { settings, limits }: Bounds): void {
+  const max = settings.maxBufferedBytes;
+  if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
 }

@@ -11,6 +11,7 @@ import { channelOf } from './command.js';
 import { drain, farewell } from './drain.js';
 import { OptionsError } from './errors.js';
 import { endAt } from './expiry.js';
+import { FaultLines } from './fault-lines.js';
 import { FirstMessage } from './first-message.js';
 import { Handshake, type Route } from './handshake.js';
 import { type HandshakeRequest, ownerOf, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
@@ -42,6 +43,7 @@ export class Engine implements Gate, Host {
   readonly hub: Hub;
   readonly heartbeat: Heartbeat;
   readonly limits: Limits;
+  readonly faultLines: FaultLines;
   readonly slowConsumers: SlowConsumers;
   private readonly handshake: Handshake;
   private readonly gateways = new Map<string, Gateway>();
@@ -60,6 +62,7 @@ export class Engine implements Gate, Host {
     this.hub = new Hub(broker, log);
     this.heartbeat = new Heartbeat(settings);
     this.limits = new Limits(log, settings.limits === 'report');
+    this.faultLines = new FaultLines(log);
     this.slowConsumers = new SlowConsumers(settings.maxSlowTime, this.limits);
     this.handshake = new Handshake(this);
   }

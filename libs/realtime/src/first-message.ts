@@ -99,7 +99,10 @@ export class FirstMessage implements Sink {
   private late(): void {
     const { gateway, request } = this.admission!;
     const at = `path=${gateway.path} ip=${request.address}`;
-    if (this.engine.limits.reached('authenticateTime', at)) this.refuse('no credential in time');
+    if (!this.engine.limits.reached('authenticateTime', at)) return;
+    // A hook that hangs is not the client's fault
+    if (!this.isAsked) this.engine.turnedAway(request);
+    this.refuse('no credential in time');
   }
 
   private establish(admission: Admission): void {

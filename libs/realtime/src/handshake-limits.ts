@@ -4,11 +4,12 @@ import { Addresses, isUnknownProxy } from './addresses.js';
 import { channelOf } from './command.js';
 import { checkName } from './checks.js';
 import { HandshakeError, RealtimeError } from './errors.js';
+import type { Identity } from './hooks.js';
 import type { Hub } from './hub.js';
 import type { LimitName, Limits } from './limits.js';
 import type { Log } from './log.js';
 import type { RealtimeSettings } from './settings.js';
-import { TokenBucket } from './token-bucket.js';
+import { RateWindow } from './rate-window.js';
 
 /** The node. */
 export interface HandshakeHost {
@@ -20,13 +21,15 @@ export interface HandshakeHost {
 
 export class HandshakeLimits {
   readonly addresses: Addresses;
-  private readonly rate?: TokenBucket;
+  private readonly rate?: RateWindow;
   private hasWarned = false;
+  /** How many of a user are admitted and not yet a connection. */
+  private readonly coming = new Map<string, number>();
 
   constructor(private readonly host: HandshakeHost) {
     const { maxConnectionRate, maxConnectionRatePerAddress } = host.settings;
     this.addresses = new Addresses(maxConnectionRatePerAddress || Infinity);
-    if (maxConnectionRate > 0) this.rate = new TokenBucket(maxConnectionRate);
+    if (maxConnectionRate > 0) this.rate = new RateWindow(maxConnectionRate);
   }
 
   /** @param underWay handshakes under way, this one not counted */
@@ -52,7 +55,8 @@ export class HandshakeLimits {
     if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
       this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
     }
-    this.requireRoom(request, address);
+    // Only reported, it is counted where a place is taken: once
+    if (!this.host.limits.isReportOnly) this.requireRoom(request, address);
   }
 
   /** Asked once more when a place is taken: many may have come in at the same time. */
@@ -64,9 +68,9 @@ export class HandshakeLimits {
 
   /** @throws RealtimeError when a hook gave a new connection rooms that it may not be in: the application's fault */
   requireRooms(rooms: readonly string[]): void {
-    const { maxRoomsPerConnection: max, maxNameLength } = this.host.settings;
-    for (const room of rooms) checkName('room', room, maxNameLength);
-    if (rooms.length > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
+    const max = this.host.settings.maxRoomsPerConnection;
+    for (const room of rooms) checkName('room', room, this.host);
+    if (rooms.length > max && new Set(rooms).size > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
       throw new RealtimeError(
         'too_many_rooms',
         `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
@@ -74,9 +78,25 @@ export class HandshakeLimits {
     }
   }
 
+  /**
+   * Asks `requireUser` once more, as many may have been asked about in the same moment, and takes a place.
+   *
+   * @returns gives the place back: when there is a connection, or will be none
+   */
+  takeUser({ userId, replace }: Identity): () => void {
+    if (userId === undefined) return () => {};
+    if (!replace && !this.host.limits.isReportOnly) this.requireUser(userId);
+    this.coming.set(userId, (this.coming.get(userId) ?? 0) + 1);
+    return () => {
+      const left = this.coming.get(userId)! - 1;
+      if (left > 0) this.coming.set(userId, left);
+      else this.coming.delete(userId);
+    };
+  }
+
   requireUser(userId: string): void {
     const max = this.host.settings.maxConnectionsPerUser;
-    const open = this.host.hub.size(channelOf.user(userId));
+    const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
     if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
   }
 

@@ -28,7 +28,7 @@ import type { Counters } from './stats.js';
 import { OpenSession } from './session.js';
 import type { Answer } from './transports/answer.js';
 import type { Admission } from './transports/transport.js';
-import { Unfinished } from './unfinished.js';
+import { Unfinished, whenGone } from './unfinished.js';
 import type { UpgradeResponse } from './upgrade-response.js';
 
 /** A gateway and what its path says of a request. */
@@ -104,7 +104,7 @@ export class Handshake {
       const ask = () => this.platform?.[way](upgrade, examine) ?? examine(request, response);
       // A context that is entered on the way is entered for this handshake, not for what the node does after it
       const scope = new AsyncResource('WebSocketHandshake');
-      return this.hold(await scope.runInAsyncScope(() => this.withinDeadline(ask)));
+      return this.hold(await scope.runInAsyncScope(() => this.withinDeadline(request, ask)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
@@ -127,7 +127,7 @@ export class Handshake {
     const visit: Visit = { node, route };
     try {
       this.enter(visit);
-      return this.hold(await this.withinDeadline(() => this.examine(visit, raw, response)));
+      return this.hold(await this.withinDeadline(node, () => this.examine(visit, raw, response)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error;
@@ -201,20 +201,22 @@ export class Handshake {
    */
   accept(answer: Identity | void, request: HandshakeRequest): Identity {
     const identity: Identity = { ...answer, userId: answer?.userId ?? userIdOf(request.user) };
-    const max = this.settings.maxNameLength;
     this.limits.requireRooms(identity.rooms ?? []);
     if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
       throw refusal(401, 'The credential has expired');
     if (identity.userId === undefined) return identity;
-    checkName('user', identity.userId, max);
+    checkName('user', identity.userId, this.host);
     if (!identity.replace) this.limits.requireUser(identity.userId);
     return identity;
   }
 
   /** From here on it takes a place, until it is a connection or given up. */
   private hold(verdict: Verdict): Admission {
-    const { node, address } = verdict.request;
+    const { gateway, identity, request } = verdict;
+    const { node, address } = request;
     this.limits.requireRoom(node, address);
+    // Where the first message says who it is, it is asked then
+    const leave = this.limits.takeUser(gateway.onAuthenticate ? {} : identity);
     this.admitted++;
     this.addresses.opened(address);
     let isHeld = true;
@@ -223,16 +225,18 @@ export class Handshake {
       isHeld = false;
       this.admitted--;
       this.addresses.closed(address);
+      leave();
     };
     return { ...verdict, release };
   }
 
   /** Bounds everything from the middleware to `onHandshake`. */
-  private withinDeadline(task: () => Promise<Verdict>): Promise<Verdict> {
+  private withinDeadline({ socket }: IncomingMessage, task: () => Promise<Verdict>): Promise<Verdict> {
     const { handshakeTimeout } = this.settings;
-    const late = () => {
-      this.host.limits.reached('handshakeTime', `seconds=${handshakeTimeout}`);
-      return unavailable('The handshake took too long');
+    const late = (refuse: (error: Error) => void) => {
+      if (this.host.limits.reached('handshakeTime', `seconds=${handshakeTimeout}`)) {
+        refuse(unavailable('The handshake took too long'));
+      } else whenGone(socket, () => refuse(unavailable('The client has gone')));
     };
     return this.unfinished.run(task, handshakeTimeout * 1000, late);
   }

@@ -5,6 +5,8 @@ import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 /** What the heartbeat looks after; it counts how often it is looked at. */
 class FakeBeating implements Beating {
   isPaused = false;
+  beatSlot = -1;
+  beatPingAt = 0;
   readonly pingedAt: number[] = [];
   readonly expiredAt: number[] = [];
   silentMs?: number;

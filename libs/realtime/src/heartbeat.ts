@@ -11,6 +11,10 @@ export interface Beating {
   readonly lastSeenAt: number;
   /** True while this side does not read from it on purpose: silence then says nothing about the peer. */
   readonly isPaused: boolean;
+  /** The heartbeat's own: the slot in which it stands, -1 where it stands in none. */
+  beatSlot: number;
+  /** The heartbeat's own: when it was last pinged. */
+  beatPingAt: number;
   ping(): void;
   /** Nothing was heard for the idle time. The sweep does not look at it again. */
   expire(silentMs: number): void;
@@ -21,12 +25,6 @@ export interface HeartbeatTimings {
   readonly heartbeatPingInterval: number;
   readonly heartbeatIdleTime: number;
   readonly heartbeatCheckInterval: number;
-}
-
-/** Where a connection stands in the wheel. */
-interface Beat {
-  slot: number;
-  lastPingAt: number;
 }
 
 /** Connections that one turn of the event loop looks at: about 2 ms of pings. */
@@ -43,7 +41,7 @@ export class Heartbeat {
   private readonly idleMs: number;
   private readonly checkMs: number;
   private readonly slotMs: number;
-  private readonly beats = new Map<Beating, Beat>();
+  private size = 0;
   private readonly slots = new Map<number, Set<Beating>>();
   private readonly startedAt = performance.now();
   /** The first slot that was not swept yet. */
@@ -65,11 +63,10 @@ export class Heartbeat {
   /** Starts to look after a connection. */
   add(connection: Beating): void {
     if (this.pingMs === 0 && this.idleMs === 0) return;
-    const beat: Beat = { slot: -1, lastPingAt: -Infinity };
     const now = performance.now();
     if (!this.timer) this.cursor = Math.floor((now - this.startedAt) / this.slotMs);
-    this.beats.set(connection, beat);
-    this.place(connection, beat, now);
+    this.size++;
+    this.place(connection, now);
     if (this.timer) return;
     this.sweptAt = now;
     this.timer = outside(() => setInterval(() => this.sweep(), this.slotMs));
@@ -78,19 +75,20 @@ export class Heartbeat {
 
   /** Forgets a connection; nothing happens when it was not added. */
   remove(connection: Beating): void {
-    const beat = this.beats.get(connection);
-    if (!beat) return;
-    this.beats.delete(connection);
-    this.slots.get(beat.slot)?.delete(connection);
-    if (this.beats.size === 0) this.stop();
+    if (connection.beatSlot < 0) return;
+    this.size--;
+    this.slots.get(connection.beatSlot)?.delete(connection);
+    connection.beatSlot = -1;
+    if (this.size === 0) this.stop();
   }
 
   stop(): void {
     clearInterval(this.timer);
     clearImmediate(this.rest);
     this.timer = this.rest = undefined;
-    this.beats.clear();
+    for (const occupants of this.slots.values()) for (const connection of occupants) connection.beatSlot = -1;
     this.slots.clear();
+    this.size = 0;
   }
 
   /** Looks at every connection whose slot is due, and goes on in the next turn when there are many. */
@@ -116,9 +114,8 @@ export class Heartbeat {
   }
 
   private look(connection: Beating, now: number): void {
-    const beat = this.beats.get(connection);
-    if (!beat) return;
-    this.slots.get(beat.slot)?.delete(connection);
+    if (connection.beatSlot < 0) return;
+    this.slots.get(connection.beatSlot)?.delete(connection);
     const since = this.quietSince(connection, now);
     const silentMs = now - since;
     if (now >= this.checkAfter(since)) {
@@ -126,22 +123,22 @@ export class Heartbeat {
       connection.expire(silentMs);
       return;
     }
-    if (this.pingMs > 0 && silentMs >= this.pingMs && now - beat.lastPingAt >= this.pingMs) {
-      beat.lastPingAt = now;
+    if (this.pingMs > 0 && silentMs >= this.pingMs && now - connection.beatPingAt >= this.pingMs) {
+      connection.beatPingAt = now;
       connection.ping();
     }
-    if (this.beats.has(connection)) this.place(connection, beat, now);
+    if (connection.beatSlot >= 0) this.place(connection, now);
   }
 
   /** Puts a connection into the slot of its next due time: a ping, or the first check after its idle time. */
-  private place(connection: Beating, beat: Beat, now: number): void {
+  private place(connection: Beating, now: number): void {
     const since = this.quietSince(connection, now);
-    const pingDue = this.pingMs > 0 ? Math.max(since, beat.lastPingAt) + this.pingMs : Infinity;
+    const pingDue = this.pingMs > 0 ? Math.max(since, connection.beatPingAt) + this.pingMs : Infinity;
     const slot = Math.ceil((Math.min(pingDue, this.checkAfter(since)) - this.startedAt) / this.slotMs);
-    beat.slot = Math.max(slot, this.cursor + 1);
-    const occupants = this.slots.get(beat.slot);
+    connection.beatSlot = Math.max(slot, this.cursor + 1);
+    const occupants = this.slots.get(connection.beatSlot);
     if (occupants) occupants.add(connection);
-    else this.slots.set(beat.slot, new Set([connection]));
+    else this.slots.set(connection.beatSlot, new Set([connection]));
   }
 
   /** The first check after the idle time of who is silent since then. */

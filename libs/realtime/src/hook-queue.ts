@@ -8,11 +8,11 @@ import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import { exceptionData, MessageError } from './errors.js';
+import type { FaultLines } from './fault-lines.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Awaitable, Gateway } from './hooks.js';
 import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from './limits.js';
-import { errorField, type Log, stackOf } from './log.js';
 import type { Message } from './message.js';
 import type { Outbox } from './outbox.js';
 import { outside } from './outside.js';
@@ -26,7 +26,7 @@ export interface HookQueueOwner {
   readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
   readonly counters: Counters;
   readonly limits: Limits;
-  readonly log: Log;
+  readonly faultLines: FaultLines;
 }
 
 /** The connection whose hooks are run. */
@@ -183,8 +183,7 @@ export class HookQueue {
 
   private hookFailed(hook: string, error: unknown): void {
     this.owner.counters.hookErrors++;
-    const at = `id=${this.connection.id} path=${this.gateway.path}`;
-    this.owner.log.error(`WebSocket ${hook} failed ${at} error=${errorField(error)}`, stackOf(error));
+    this.owner.faultLines.tell(this.connection, hook, error);
   }
 }
 

@@ -3,6 +3,7 @@ import type { CloseInfo } from './close-info.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { HookQueueOwner } from './hook-queue.js';
 import type { Hub } from './hub.js';
+import type { Log } from './log.js';
 import type { LiveConnection } from './live-connection.js';
 import type { Message } from './message.js';
 import type { OutboxHost } from './outbox.js';
@@ -12,6 +13,7 @@ import type { RealtimeSettings } from './settings.js';
 export interface Host extends HookQueueOwner, OutboxHost {
   readonly settings: RealtimeSettings;
   readonly hub: Hub;
+  readonly log: Log;
   readonly heartbeat: Heartbeat;
   /** A message came in. */
   heard(connection: LiveConnection, message: Message): void;

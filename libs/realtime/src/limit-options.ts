@@ -69,7 +69,7 @@ export const LIMIT_SETTINGS = {
     1,
     65_536,
     'characters',
-    'Longest name of a room or user; a longer one is refused with `bad_name`.',
+    'Longest name of a room, user or event; a longer one is refused with `bad_name`.',
   ),
   maxConnectionsPerAddress: bound(
     'REALTIME_MAX_CONNECTIONS_PER_ADDRESS',

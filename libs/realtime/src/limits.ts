@@ -30,6 +30,7 @@ export const LIMIT_NAMES = [
   'rooms',
   'members',
   'replies',
+  'nameLength',
 ] as const;
 
 export type LimitName = (typeof LIMIT_NAMES)[number];

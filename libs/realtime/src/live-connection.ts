@@ -2,20 +2,20 @@
  * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is bounded and queued for the
  * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
  */
-import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
+import { CloseCode } from 'nestjs-realtime-protocol';
 import { checkClose, checkSize } from './checks.js';
 import { CloseInfo, type CloseInitiator } from './close-info.js';
 import type { Action } from './command.js';
-import { Connection, type ConnectionInfo, ReadyState } from './connection.js';
+import { Connection, ReadyState } from './connection.js';
 import type { Beating } from './heartbeat.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import type { Host } from './host.js';
-import { errorField, stackOf } from './log.js';
+import { errorField } from './log.js';
 import { Membership } from './membership.js';
 import { Message } from './message.js';
 import { MessageRate } from './message-rate.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { Frame, type Payload, type PushOptions } from './payload.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from './payload.js';
 import type { Admission, Sink, Socket } from './transports/transport.js';
 
 export class LiveConnection extends Connection implements Sink, Beating, HookedConnection, OutboxOwner {
@@ -28,6 +28,8 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   readyState: ReadyState = ReadyState.OPEN;
   data: unknown;
   lastSeenAt = performance.now();
+  beatSlot = -1;
+  beatPingAt = 0;
   isPausedByUser = false;
   messagesIn = 0;
   messagesOut = 0;
@@ -60,8 +62,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.membership = new Membership(this, host);
     host.hub.add(this);
     host.heartbeat.add(this);
-    if (identity.userId !== undefined) this.bind(identity.userId);
-    for (const room of identity.rooms ?? []) this.membership.join(room);
+    this.membership.begin(identity);
   }
 
   get userId(): string | undefined {
@@ -165,7 +166,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   emit(event: string, data?: unknown, options?: PushOptions): boolean {
     if (this.readyState !== ReadyState.OPEN) return false;
     try {
-      return this.dispatch(new Frame(encodeEnvelope(event, data), options?.slow, true));
+      return this.dispatch(eventFrame(event, data, options?.slow, this.host));
     } catch (error) {
       return this.notSent('emit', error);
     }
@@ -177,12 +178,12 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   private dispatch(frame: Frame): boolean {
-    checkSize(frame, this.host.settings.maxBufferedBytes);
+    checkSize(frame, this.host);
     return this.outbox.send(frame);
   }
 
   private notSent(verb: string, error: unknown): false {
-    this.host.log.error(`WebSocket ${verb} failed id=${this.id} error=${errorField(error)}`, stackOf(error));
+    this.host.faultLines.tell(this, verb, error);
     return false;
   }
 
@@ -218,8 +219,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
 
   /** Ends it from this side, after what was sent before. Nothing happens when it has ended already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
-    if (!this.decide(code, reason, initiator)) return;
-    this.outbox.close(code, reason);
+    if (this.decide(code, reason, initiator)) this.outbox.close(code, reason);
   }
 
   expire(silentMs: number): void {
@@ -244,13 +244,5 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     else if (action.kind === 'leave') this.membership.leave(action.room);
     else if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else this.join(action.room).catch((error) => this.host.log.warn(`WebSocket join failed ${errorField(error)}`));
-  }
-
-  info(): ConnectionInfo {
-    const { id, transport, path, address, protocol, userId, openedAt, bufferedBytes } = this;
-    const { messagesIn, messagesOut, bytesIn, bytesOut } = this;
-    const silentForMs = Math.max(0, Math.round(performance.now() - this.lastSeenAt));
-    const traffic = { silentForMs, bufferedBytes, messagesIn, messagesOut, bytesIn, bytesOut };
-    return { id, transport, path, address, protocol, userId, rooms: [...this.rooms], openedAt, ...traffic };
   }
 }

@@ -47,6 +47,14 @@ describe('the rooms of a connection', () => {
     expect([connection.rooms.size, (await stats()).limits.rooms]).toEqual([5, 2]);
   });
 
+  it('that the handshake checked are not counted again', async () => {
+    node = await new FakeNode({ maxRoomsPerConnection: 1, maxNameLength: 2, limits: 'report' }).start();
+    const { connection } = await node.opened({ userId: 'anna', rooms: ['aaa', 'b'] });
+    expect([connection.userId, [...connection.rooms]]).toEqual(['anna', ['aaa', 'b']]);
+    const { limits, rooms, users } = await stats();
+    expect([limits.nameLength, limits.rooms, rooms, users]).toEqual([0, 0, 2, 1]);
+  });
+
   it('may have the names of what every object has', async () => {
     const names = ['__proto__', 'toString', 'valueOf', 'error', 'r:', 'u:', '*'];
     const { connection } = await opened({ maxRoomsPerConnection: 10, maxNameLength: 20 });

@@ -1,6 +1,8 @@
 /**
  * Road OUT, step 8: what is sent. A Frame is encoded once per wire, however many connections it goes to.
  */
+import { encodeEnvelope } from 'nestjs-realtime-protocol';
+import { type Bounds, checkName } from './checks.js';
 import { Message } from './message.js';
 
 /** What can be sent: a string becomes a text message, bytes a binary one; a message that came in is passed on as it is. */
@@ -74,4 +76,14 @@ export class Frame {
     }
     return this.bytes;
   }
+}
+
+/**
+ * Makes the frame of an `{ event, data }` envelope.
+ *
+ * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`
+ */
+export function eventFrame(event: string, data: unknown, slow: SlowPolicy | undefined, bounds: Bounds): Frame {
+  checkName('event', event, bounds);
+  return new Frame(encodeEnvelope(event, data), slow, true);
 }

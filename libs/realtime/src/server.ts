@@ -4,6 +4,7 @@ import type { Broker } from './brokers/broker.js';
 import { checkClose, checkName, checkSize } from './checks.js';
 import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
+import { infoOf } from './connection-info.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
 import { Frame, type Payload, type PushOptions } from './payload.js';
@@ -79,7 +80,7 @@ export class RealtimeServer {
    */
   async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
     const frame = Frame.of(data, options?.slow);
-    checkSize(frame, this.engine.settings.maxBufferedBytes);
+    checkSize(frame, this.engine);
     return this.engine.hub.connections.get(id)?.deliver(frame) ?? false;
   }
 
@@ -103,7 +104,8 @@ export class RealtimeServer {
   }
 
   async info(id: string): Promise<ConnectionInfo | undefined> {
-    return this.engine.hub.connections.get(id)?.info();
+    const connection = this.engine.hub.connections.get(id);
+    return connection && infoOf(connection);
   }
 
   /**
@@ -122,7 +124,7 @@ export class RealtimeServer {
     for (const connection of this.engine.hub.connections.values()) {
       if (positionOf(connection.id) < start) continue;
       if (items.length === limit) return { items, next: items[limit - 1]!.id };
-      items.push(connection.info());
+      items.push(infoOf(connection));
     }
     return { items };
   }
@@ -135,9 +137,11 @@ export class RealtimeServer {
    * @throws RealtimeError `bad_name` for an empty or too long user id
    */
   async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
-    checkName('user', userId, this.engine.settings.maxNameLength);
     const connection = this.engine.hub.connections.get(id);
-    if (!connection) return false;
+    if (!connection) {
+      checkName('user', userId, this.engine);
+      return false;
+    }
     connection.bind(userId);
     if (replace) await this.toUser(userId).except(id).disconnect(CloseCode.REPLACED, 'replaced by a newer connection');
     return true;

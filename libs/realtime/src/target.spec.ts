@@ -240,6 +240,26 @@ describe('names', () => {
   });
 });
 
+describe('names of events', () => {
+  it.each(['', 'x'.repeat(13), 5 as never])('are refused when they are bad (%#)', async (name) => {
+    const { connection, socket } = await open();
+    await expect(node.server.toEveryone().emit(name, 1)).rejects.toMatchObject({ code: 'bad_name' });
+    expect([connection.emit(name, 1), socket.sent]).toEqual([false, []]);
+    expect(node.log.with('emit failed')).toHaveLength(1);
+  });
+
+  it('that are too long are counted and logged', async () => {
+    const { connection } = await open();
+    connection.emit('x'.repeat(13));
+    await expect(node.server.to('a').emit('x'.repeat(13))).rejects.toThrow('REALTIME_MAX_NAME_LENGTH');
+    expect(node.engine.limits.counts.nameLength).toBe(2);
+    expect(node.log.with('limit=nameLength')).toEqual([
+      'warn WebSocket limit reached limit=nameLength name=event characters=13',
+    ]);
+    expect(connection.emit('x'.repeat(12))).toBe(true);
+  });
+});
+
 describe('a broker', () => {
   it('that cannot publish makes the push reject', async () => {
     class DeafBroker extends Broker {

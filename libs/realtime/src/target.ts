@@ -1,12 +1,12 @@
 /** Road OUT, step 6: an address, and what can be done there. Immutable: every step gives a new one. */
-import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
+import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './brokers/broker.js';
 import { checkClose, checkName, checkSize } from './checks.js';
 import type { Action, Channel } from './command.js';
 import { RealtimeError } from './errors.js';
 import type { Hub } from './hub.js';
 import type { Limits } from './limits.js';
-import { Frame, type Payload, type PushOptions } from './payload.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from './payload.js';
 import type { RealtimeSettings } from './settings.js';
 
 /** One connection of a room or user. Plain data: it may be on another node. */
@@ -56,15 +56,15 @@ export class Target {
   /**
    * Sends a `{ event, data }` envelope as text to all members.
    *
-   * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `too_big` as `push`
+   * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`, `too_big` as `push`
    */
   async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
-    await this.pushFrame(new Frame(encodeEnvelope(event, data), options?.slow, true));
+    await this.pushFrame(eventFrame(event, data, options?.slow, this.host));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` */
   async join(room: string): Promise<void> {
-    checkName('room', room, this.host.settings.maxNameLength);
+    checkName('room', room, this.host);
     await this.publish({ kind: 'join', room });
   }
 
@@ -111,7 +111,7 @@ export class Target {
   }
 
   private async pushFrame(frame: Frame): Promise<void> {
-    checkSize(frame, this.host.settings.maxBufferedBytes);
+    checkSize(frame, this.host);
     await this.publish({ kind: 'push', frame });
   }
 

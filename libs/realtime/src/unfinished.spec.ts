@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { Unfinished } from './unfinished.js';
+import { Unfinished, whenGone } from './unfinished.js';
 
-const late = () => new Error('late');
+const late = (refuse: (error: Error) => void) => refuse(new Error('late'));
 
 let unfinished: Unfinished<string>;
 
@@ -73,6 +75,35 @@ describe('work with a deadline', () => {
     resolve('just in time');
     expect(await running).toBe('just in time');
   });
+});
+
+it('what is late may go on, and is refused later', async () => {
+  let refuse!: (error: Error) => void;
+  const hanging = unfinished.run(task().run, 1000, (given) => (refuse = given));
+  const { run, resolve } = task();
+  const slow = unfinished.run(run, 1000, () => {});
+  jest.advanceTimersByTime(60_000);
+  expect(unfinished.size).toBe(2);
+  resolve('at last');
+  expect(await slow).toBe('at last');
+  refuse(new Error('enough'));
+  await expect(hanging).rejects.toThrow('enough');
+  expectRest();
+});
+
+it.each(['end', 'close'])('a client has gone with the first of its events: %s', (event) => {
+  const socket = Object.assign(new EventEmitter(), { destroyed: false, readableEnded: false });
+  const gone = jest.fn();
+  whenGone(socket as unknown as Socket, gone);
+  expect(gone).not.toHaveBeenCalled();
+  socket.emit(event);
+  expect(gone).toHaveBeenCalledTimes(1);
+});
+
+it.each(['destroyed', 'readableEnded'])('a client may have gone already: %s', (fact) => {
+  const gone = jest.fn();
+  whenGone({ [fact]: true } as unknown as Socket, gone);
+  expect(gone).toHaveBeenCalledTimes(1);
 });
 
 it('all that is under way can be refused at once', async () => {

@@ -2,7 +2,7 @@ import { encodeEnvelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { Connection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { exceptionData } from '../errors.js';
-import { errorField, field, stackOf } from '../log.js';
+import { field } from '../log.js';
 import { type Cause, exceptionFrame, isClientFault } from './exception-frame.js';
 
 /** The id of a request, if the client gave one: replies and errors carry it. */
@@ -22,7 +22,7 @@ export interface Place {
 
 /** What becomes of an error that no filter took: the client learns what it may, and the log of the server's own faults. */
 export class MessageFaults {
-  constructor(private readonly engine: Pick<Engine, 'counters' | 'log'>) {}
+  constructor(private readonly engine: Pick<Engine, 'counters' | 'faultLines'>) {}
 
   /** Never throws. */
   tell(connection: Connection, error: unknown, place: Place): void {
@@ -38,13 +38,10 @@ export class MessageFaults {
     }
   }
 
-  private report({ id, path }: Connection, error: unknown, { hook, cause }: Place): void {
+  private report(connection: Connection, error: unknown, { hook, cause }: Place): void {
     this.engine.counters.hookErrors++;
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
-    this.engine.log.error(
-      `WebSocket ${what} failed id=${id} path=${field(path)} error=${errorField(error)}`,
-      stackOf(error),
-    );
+    this.engine.faultLines.tell(connection, what, error);
   }
 }
 

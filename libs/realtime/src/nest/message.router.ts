@@ -18,6 +18,8 @@ export const DROPPED = Symbol('dropped');
 /** Longest id that is repeated, in characters. */
 const MAX_ID = 256;
 
+const BAD_ENVELOPE = 'Expected JSON of the form { "event": "name", "data": … }';
+
 /** An envelope that came in. Events may be numbers, as in `@SubscribeMessage(Opcode.Join)`. */
 interface Request {
   readonly connection: Connection;
@@ -39,7 +41,7 @@ export class MessageRouter {
     private readonly onMessage: OnMessage | undefined,
     private readonly parse: ParseMessage,
     private readonly faults: MessageFaults,
-    host: StreamHost,
+    private readonly host: StreamHost,
   ) {
     this.streams = new Streams(host);
   }
@@ -66,11 +68,18 @@ export class MessageRouter {
   }
 
   private refuse(connection: Connection, request: Request | undefined): void {
-    const isNamed = typeof request?.event === 'string';
-    const error = isNamed
-      ? new MessageError('unknown_event', `There is no event ${JSON.stringify(request.event.slice(0, 100))} here`)
-      : new MessageError('bad_envelope', 'Expected JSON of the form { "event": "name", "data": … }');
-    this.faults.tell(connection, error, { id: request?.id });
+    this.faults.tell(connection, this.refusalOf(connection, request?.event), { id: request?.id });
+  }
+
+  /** A name that no method has; only such a one can be too long. */
+  private refusalOf({ id }: Connection, event: string | number | undefined): MessageError {
+    if (typeof event !== 'string') return new MessageError('bad_envelope', BAD_ENVELOPE);
+    const { settings, limits } = this.host;
+    const isTooLong = event.length > settings.maxNameLength;
+    if (isTooLong && limits.reached('nameLength', `name=event characters=${event.length} id=${id}`)) {
+      return new MessageError('bad_name', `The name of an event has at most ${settings.maxNameLength} characters`);
+    }
+    return new MessageError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 100))} here`);
   }
 
   private async callAll(routes: readonly MessageRoute[], request: Request): Promise<void> {

@@ -103,7 +103,7 @@ export class RealtimeLifecycle
   private requests(): Requests {
     return new Requests(this.engine, this.settings, [
       new SseTransport(this.settings),
-      new PollingTransport(this.settings),
+      new PollingTransport(this.settings, this.engine.limits),
     ]);
   }
 

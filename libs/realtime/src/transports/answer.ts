@@ -57,10 +57,14 @@ export class WatchedAnswer implements Answer {
     else this.listener = listener;
   }
 
-  /** Cuts the network connection when the client has not taken the whole response by then; 0 waits for ever. */
-  cutAfter(seconds: number): void {
+  /**
+   * Cuts the network connection when the client has not taken the whole response by then; 0 waits for ever.
+   *
+   * @param mayCut asked then
+   */
+  cutAfter(seconds: number, mayCut = () => true): void {
     clearTimeout(this.timer);
-    if (!this.isClosed && seconds > 0) this.timer = setTimeout(() => this.cut(), seconds * 1000);
+    if (!this.isClosed && seconds > 0) this.timer = setTimeout(() => mayCut() && this.cut(), seconds * 1000);
   }
 
   /** Cuts the network connection. */

@@ -2,6 +2,7 @@
  * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
  * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
  */
+import type { Limits } from '../limits.js';
 import { refusal } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import type { Answer, Visit, WatchedAnswer } from './answer.js';
@@ -26,7 +27,10 @@ interface Batch {
 export class PollingTransport implements RequestTransport {
   readonly name = 'polling';
 
-  constructor(private readonly settings: RealtimeSettings) {}
+  constructor(
+    private readonly settings: RealtimeSettings,
+    private readonly limits: Pick<Limits, 'reached'>,
+  ) {}
 
   takes(visit: Visit): boolean {
     return queryOf(visit).get('transport') === 'polling';
@@ -39,7 +43,7 @@ export class PollingTransport implements RequestTransport {
   }
 
   createSocket(): PollingSocket {
-    return new PollingSocket(this.settings);
+    return new PollingSocket(this.settings, this.limits);
   }
 
   answerEnded(answer: Answer, close: RequestEnd): void {
@@ -56,6 +60,13 @@ export class PollingSocket extends RequestSocket {
   /** For the first answer, which goes at once: it carries the token. */
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
+
+  constructor(
+    settings: RealtimeSettings,
+    private readonly limits: Pick<Limits, 'reached'>,
+  ) {
+    super(settings);
+  }
 
   get bufferedBytes(): number {
     return this.entryBytes;
@@ -120,7 +131,8 @@ export class PollingSocket extends RequestSocket {
     this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
     send(answer, batch);
-    answer.cutAfter(batch.close ? this.settings.closeTimeout : this.settings.maxSlowTime);
+    if (batch.close) answer.cutAfter(this.settings.closeTimeout);
+    else answer.cutAfter(this.settings.maxSlowTime, () => this.limits.reached('slowTime', 'transport=polling'));
   }
 
   /** The response was taken, or the client has gone. */

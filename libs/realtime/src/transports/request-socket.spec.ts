@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { FakeVisit } from '../../../../test/support/fake-visit.js';
+import { RecordingLog } from '../../../../test/support/recording-gateway.js';
+import { Limits } from '../limits.js';
 import { Frame } from '../payload.js';
 import { RealtimeSettings } from '../settings.js';
 import { PollingSocket } from './polling.js';
@@ -10,6 +12,11 @@ const SETTINGS = RealtimeSettings.from(
   { envFile: false, graceTime: 15, closeTimeout: 5, pollHold: 20, maxReplayBytes: 1000, maxSlowTime: 30 },
   {},
 );
+
+let limits: Limits;
+const LIMITS = { reached: (...at: Parameters<Limits['reached']>) => limits.reached(...at) };
+
+beforeEach(() => void (limits = new Limits(new RecordingLog(), false)));
 
 /** What the core is told. */
 class RecordingSink {
@@ -31,7 +38,7 @@ afterEach(() => void jest.useRealTimers());
 
 describe.each([
   ['sse', () => new SseSocket(SETTINGS)],
-  ['polling', () => new PollingSocket(SETTINGS)],
+  ['polling', () => new PollingSocket(SETTINGS, LIMITS)],
 ] as [string, () => RequestSocket][])('a socket of %s', (_name, create) => {
   const attached = () => {
     const socket = create();
@@ -253,7 +260,7 @@ describe('a stream', () => {
 
 describe('polling', () => {
   const open = async () => {
-    const socket = new PollingSocket(SETTINGS);
+    const socket = new PollingSocket(SETTINGS, LIMITS);
     const sink = new RecordingSink();
     const visit = new FakeVisit();
     socket.attach(sink, () => {});
@@ -268,6 +275,22 @@ describe('polling', () => {
     return visit;
   };
   const bodyOf = (visit: FakeVisit) => JSON.parse(visit.body!) as object;
+
+  it.each([false, true])(
+    'counts a client that does not take its answer as slow, and cuts it: report=%s',
+    async (isOnly) => {
+      limits = new Limits(new RecordingLog(), isOnly);
+      const { socket } = await open();
+      const visit = new FakeVisit();
+      Object.assign(visit.answer, { send: () => {} });
+      socket.open(visit.watched, 'id', 0);
+      socket.send(text('x'));
+      await jest.advanceTimersByTimeAsync(29_999);
+      expect([visit.isCut, limits.counts.slowTime]).toEqual([false, 0]);
+      await jest.advanceTimersByTimeAsync(1);
+      expect([visit.isCut, limits.counts.slowTime]).toEqual([!isOnly, 1]);
+    },
+  );
 
   it('answers the first poll at once, with id and token', async () => {
     const { socket, visit } = await open();
