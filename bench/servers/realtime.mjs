@@ -20,7 +20,7 @@ function gateway(path, target, options = {}) {
 
 class Echo {
   onMessage(connection, message) {
-    connection.send(message.isBinary ? message.bytes() : message.text());
+    connection.send(message);
   }
 }
 gateway('/echo', Echo);
@@ -28,7 +28,7 @@ gateway('/bare', class Bare extends Echo {}, { middleware: false });
 
 class AsyncEcho {
   async onMessage(connection, message) {
-    connection.send(message.isBinary ? message.bytes() : message.text());
+    connection.send(message);
   }
 }
 gateway('/async', AsyncEcho);

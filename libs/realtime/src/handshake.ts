@@ -183,7 +183,7 @@ export class Handshake {
   }
 
   private requestOf(node: IncomingMessage, { gateway, params }: Route, raw: Raw) {
-    if (Object.keys(raw.params ?? {}).length === 0) raw.params = params;
+    if (Object.keys(raw.params ?? {}).length === 0) raw.params = { ...params };
     return new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
   }
 

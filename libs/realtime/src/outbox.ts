@@ -17,6 +17,8 @@ const SOCKET_BYTES = 65_536;
 /** What a message that waits costs beside its payload, in bytes: without it, empty ones would wait without a bound. */
 const MESSAGE_COST = 128;
 
+const NOTHING: Frame[] = [];
+
 /** The event that tells a client how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';
 
@@ -44,7 +46,8 @@ export interface OutboxOwner {
 export class Outbox {
   /** When the client fell behind, in milliseconds of `performance.now()`. */
   behindSince = 0;
-  private waiting: Frame[] = [];
+  /** Most clients never wait for anything: they share one. */
+  private waiting: Frame[] = NOTHING;
   private waitingBytes = 0;
   private lost = 0;
   /** Everything waits: what `onOpen` wrote to the session is not stored yet. */
@@ -155,6 +158,7 @@ export class Outbox {
     if (!this.isHeld) this.fallBehind();
     const bound = this.boundFor(frame);
     if (bound && !this.makeRoom(frame, bound)) return false;
+    if (this.waiting === NOTHING) this.waiting = [];
     this.waiting.push(frame);
     this.waitingBytes += frame.size;
     this.host.slowConsumers.bytes += frame.size + MESSAGE_COST;

@@ -5,6 +5,9 @@ import { OptionsError } from './errors.js';
 /** The parameters of a path, decoded. */
 export type Params = Readonly<Record<string, string>>;
 
+/** Those of a path without any; a connection keeps its parameters, and most have none. */
+export const NO_PARAMS: Params = Object.freeze({});
+
 /** How the platform's router reads paths. */
 export interface PathRules {
   /** `/WS` is another path than `/ws`. */
@@ -84,6 +87,7 @@ function asItIs(path: string): string {
 
 /** A wildcard's segments as one string. */
 function flat(params: Readonly<Record<string, string | string[] | undefined>>): Params {
+  if (Object.keys(params).length === 0) return NO_PARAMS;
   const entries = Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')] as const);
   return Object.fromEntries(entries);
 }
