@@ -109,6 +109,19 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo still here');
     });
 
+    it('is refused with another cookie where only onHandshake reads one; cookies that it does not read may change', async () => {
+      await boot();
+      site.room.inHandshake = ({ cookies }) => void cookies['token'];
+      const client = await connect(kind, { cookie: 'balancer=1; token=ann' });
+      expect(await thieves({ cookie: 'balancer=1; token=mallory' }, client.token)).toEqual(Array(6).fill(403));
+      const rotated = { cookie: 'balancer=2; token=ann; seen=yes' };
+      expect((await ask('POST', client.token, rotated, 'still here')).status).toBe(204);
+      expect(await client.next()).toBe('echo still here');
+      expect(site.room.heard).toEqual(['still here']);
+      expect((await ask('DELETE', client.token, rotated)).status).toBe(204);
+      expect(site.room.handshakes).toBe(1);
+    });
+
     it('tells nobody but its owner how the connection ended', async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });

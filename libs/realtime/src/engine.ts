@@ -14,7 +14,7 @@ import { endAt } from './expiry.js';
 import { FaultLines } from './fault-lines.js';
 import { FirstMessage } from './first-message.js';
 import { Handshake, type Route } from './handshake.js';
-import { type HandshakeRequest, ownerOf, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
+import { type HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Gateway, Identity } from './hooks.js';
 import type { Host } from './host.js';
@@ -144,12 +144,8 @@ export class Engine implements Gate, Host {
     return this.handshake.admitRequest(node, this.requireRoute(node), raw, response);
   }
 
-  async recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string> {
+  async recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<HandshakeRequest> {
     return this.handshake.recheck(node, this.requireRoute(node), raw, response);
-  }
-
-  ownerOf(request: HandshakeRequest): string {
-    return ownerOf(request);
   }
 
   allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {

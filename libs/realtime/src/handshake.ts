@@ -10,7 +10,6 @@ import { AnsweredError } from './errors.js';
 import {
   addressOf,
   HandshakeRequest,
-  ownerOf,
   type PlatformRequest,
   splitTarget,
   targetOf,
@@ -134,12 +133,12 @@ export class Handshake {
     }
   }
 
-  /** Asks origin and guards about a further request of a connection. @returns its owner */
-  async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<string> {
+  /** Asks origin and guards about a further request of a connection. @returns it as the application sees it */
+  async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(node, route, raw);
     this.requireOrigin(node, raw);
     await route.gateway.guard?.(request, response);
-    return ownerOf(request);
+    return request;
   }
 
   /** CORS: what may connect may also read the answer, with credentials. */

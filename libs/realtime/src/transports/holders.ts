@@ -1,6 +1,7 @@
 /** The connections that live between requests, by their tokens, and whom each of them belongs to. */
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import { splitTarget, targetOf } from '../handshake-request.js';
+import type { Owner } from '../owner.js';
 import type { Visit } from './answer.js';
 import type { RequestEnd, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './requests.js';
@@ -11,7 +12,7 @@ export interface Holder {
   /** The connection's public id. */
   readonly id: string;
   /** Whom its handshake belonged to. */
-  readonly owner: string;
+  readonly owner: Owner;
   /** Where its handshake was: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
@@ -19,9 +20,6 @@ export interface Holder {
 
 /** One that was ended for good. */
 export type PastHolder = Pick<Holder, 'owner' | 'path' | 'transport'> & { readonly end: RequestEnd };
-
-/** The owner of what has none: its token is all there is to know. */
-export const NOBODY = 'nobody';
 
 /** How long a connection that was ended for good is remembered, in milliseconds, and how many at most. */
 const REMEMBER_MS = 60_000;
@@ -65,17 +63,4 @@ export function pathOf({ node }: Visit): string {
 
 function at<T extends { readonly path: string }>(found: T | undefined, visit: Visit): T | undefined {
   return found?.path === pathOf(visit) ? found : undefined;
-}
-
-/**
- * Whom a connection is bound to. A session middleware makes a session for every visitor; one that the client does not
- * have, because it is empty and so no cookie is sent, is another one on the next request and says nothing.
- *
- * @param owner as the Gate tells it
- */
-export function boundOwner(owner: string, { node, raw }: Visit): string {
-  if (!owner.startsWith('session:')) return owner;
-  const session = raw.session ?? (node as { session?: unknown }).session ?? {};
-  const isSent = node.headers.cookie?.includes(encodeURIComponent(owner.slice('session:'.length)));
-  return isSent || Object.keys(session).some((key) => key !== 'cookie') ? owner : NOBODY;
 }

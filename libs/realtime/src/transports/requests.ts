@@ -7,10 +7,11 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
 import type { Limits } from '../limits.js';
+import { isOwner, type Owner, ownerOf } from '../owner.js';
 import { refusal, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import { type Answer, type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
-import { boundOwner, Holders, NOBODY, pathOf } from './holders.js';
+import { Holders, pathOf } from './holders.js';
 import type { RequestEnd, RequestSocket } from './request-socket.js';
 import type { Admission, Gate, Transport } from './transport.js';
 import { readMessages } from './upstream.js';
@@ -125,9 +126,9 @@ export class Requests {
   }
 
   /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
-  private async requireOwner(visit: Visit, owner: string): Promise<void> {
-    const visitor = boundOwner(await this.gate.recheck(visit.node, visit.raw, visit.response), visit);
-    if (owner !== NOBODY && visitor !== owner) throw refusal(403, 'This connection belongs to another user');
+  private async requireOwner({ node, raw, response }: Visit, owner: Owner): Promise<void> {
+    const request = await this.gate.recheck(node, raw, response);
+    if (!isOwner(owner, request)) throw refusal(403, 'This connection belongs to another user');
   }
 
   private async begin(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
@@ -146,7 +147,7 @@ export class Requests {
 
   private open(visit: WatchedVisit, transport: RequestTransport, admission: Admission): void {
     const socket = transport.createSocket();
-    const owner = boundOwner(this.gate.ownerOf(admission.request), visit);
+    const owner = ownerOf(admission.request);
     const sink = this.gate.open(admission, socket, transport.name);
     const id = 'id' in sink ? String(sink.id) : '';
     const holder = { socket, id, owner, path: pathOf(visit), transport };

@@ -71,12 +71,10 @@ export interface Gate {
   /**
    * Asks origin and guards about a further request of a connection.
    *
-   * @returns whom the request belongs to, as `ownerOf`
+   * @returns the request as the application sees it, for `isOwner`
    * @throws what the platform should answer
    */
-  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string>;
-  /** Whom a request belongs to by what the application says: user, else session, else credential. */
-  ownerOf(request: HandshakeRequest): string;
+  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<HandshakeRequest>;
   /** Sets the CORS headers for an origin that may connect. */
   allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void;
   /** Tells whether the gateway of a request speaks a transport. */
