@@ -45,10 +45,6 @@ export class PollingTransport implements RequestTransport {
   createSocket(): PollingSocket {
     return new PollingSocket(this.settings, this.limits);
   }
-
-  answerEnded(answer: Answer, close: RequestEnd): void {
-    send(answer, { messages: [], close });
-  }
 }
 
 export class PollingSocket extends RequestSocket {
@@ -72,11 +68,16 @@ export class PollingSocket extends RequestSocket {
     return this.entryBytes;
   }
 
+  get keptBytes(): number {
+    return this.entryBytes;
+  }
+
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
     // Two polls at once: the older goes without news, which belongs to the newer
     if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
     this.waiting = { answer, position: position ?? 0 };
+    if (this.isGone) return this.sayGoodbye(this.end!);
     this.last = answer;
     if (position === undefined) this.greeting = { id, token: this.token };
     else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
@@ -138,7 +139,9 @@ export class PollingSocket extends RequestSocket {
   /** The response was taken, or the client has gone. */
   private left(answer: WatchedAnswer): void {
     if (this.waiting?.answer === answer) this.stopWaiting();
-    if (this.last === answer) this.absent();
+    if (this.last !== answer) return;
+    this.last = undefined;
+    this.absent();
   }
 
   private stopWaiting(): void {

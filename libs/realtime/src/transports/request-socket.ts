@@ -48,8 +48,11 @@ export abstract class RequestSocket implements Socket {
 
   abstract readonly bufferedBytes: number;
 
+  /** What it costs to remember it after its end, for a client that was not told: the last answer may be lost. */
+  abstract readonly keptBytes: number;
+
   /**
-   * Takes a response.
+   * Takes a response. After the end it tells what the client has not had, and the end.
    *
    * @param id the connection's public id
    * @param position where the client is; undefined on a new connection
@@ -173,6 +176,9 @@ export abstract class RequestSocket implements Socket {
     clearTimeout(this.grace);
     this.sink.closed(code, reason);
     this.whenGone();
+    // It may be remembered a while; the connection need not be
+    this.sink = undefined;
+    this.whenGone = () => {};
   }
 }
 

@@ -10,9 +10,9 @@ import type { Limits } from '../limits.js';
 import { isOwner, type Owner, ownerOf } from '../owner.js';
 import { refusal, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
-import { type Answer, type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
+import { type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
 import { Holders, pathOf } from './holders.js';
-import type { RequestEnd, RequestSocket } from './request-socket.js';
+import type { RequestSocket } from './request-socket.js';
 import type { Admission, Gate, Transport } from './transport.js';
 import { readMessages } from './upstream.js';
 
@@ -26,8 +26,6 @@ export interface RequestTransport extends Transport {
   /** The connection that a GET wants to go on with. */
   ticket(visit: Visit): { token: string; position: number } | undefined;
   createSocket(): RequestSocket;
-  /** Tells a client that comes back to a connection which was ended for good. */
-  answerEnded(answer: Answer, end: RequestEnd): void;
 }
 
 /** The engine. */
@@ -38,13 +36,15 @@ export interface RequestGate extends Gate {
 }
 
 export class Requests {
-  private readonly holders = new Holders();
+  private readonly holders: Holders;
 
   constructor(
     private readonly gate: RequestGate,
     private readonly settings: RealtimeSettings,
     private readonly transports: readonly RequestTransport[],
-  ) {}
+  ) {
+    this.holders = new Holders(settings);
+  }
 
   /**
    * Answers a request on a gateway's path.
@@ -109,20 +109,15 @@ export class Requests {
     transport: RequestTransport,
     { token, position }: { token: string; position: number },
   ): Promise<boolean> {
-    const found = this.holders.find(token, visit) ?? this.holders.findEnded(token, visit);
+    const found = this.holders.find(token, visit);
     if (!found) return false;
     await this.requireOwner(visit, found.owner);
     if (found.transport !== transport) throw refusal(400, `This connection speaks ${found.transport.name}`);
     // It may have ended while the guards were asked
-    const holder = this.holders.find(token, visit);
-    if (holder) {
-      if (holder.socket.open(visit.answer, holder.id, position)) return true;
-      holder.socket.terminate();
-      return false;
-    }
-    const past = this.holders.findEnded(token, visit);
-    if (past) transport.answerEnded(visit.answer, past.end);
-    return past !== undefined;
+    const { socket, id } = this.holders.find(token, visit) ?? {};
+    if (socket?.open(visit.answer, id!, position)) return true;
+    if (socket && !socket.isGone) socket.terminate();
+    return false;
   }
 
   /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
@@ -153,13 +148,12 @@ export class Requests {
     const holder = { socket, id, owner, path: pathOf(visit), transport };
     this.holders.add(holder);
     socket.attach(sink, () => this.holders.forget(holder));
-    if (socket.isGone) transport.answerEnded(visit.answer, socket.end!);
-    else socket.open(visit.answer, id, undefined);
+    socket.open(visit.answer, id, undefined);
   }
 
   private async upstream(visit: WatchedVisit, token: string): Promise<void> {
     const found = this.holders.find(token, visit);
-    if (!found) throw gone();
+    if (!found || found.socket.isGone) throw gone();
     await this.requireOwner(visit, found.owner);
     const { socket } = found;
     if (visit.node.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
