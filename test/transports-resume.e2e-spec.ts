@@ -417,19 +417,20 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       connection.close(4500, 'not you');
       store.behaviour = 'slowly';
     };
-    const answer = fetch(`${site.url}?transport=polling`);
-    let isAnswered = false;
-    void answer.then(() => (isAnswered = true));
+    const connecting = connect('polling');
+    let isTold = false;
+    void connecting.then((client) => client.closed()).then(() => (isTold = true));
     await until(
       'the save',
       () => store.held.length,
       (length) => length > 0,
     );
-    expect(isAnswered).toBe(false);
+    expect(isTold).toBe(false);
     store.behaviour = 'works';
     for (const end of store.held.splice(0)) end();
-    const batch = (await (await answer).json()) as Batch;
-    expect(batch).toMatchObject({ messages: ['go away'], close: { code: 4500, reason: 'not you' } });
+    const client = await connecting;
+    expect(await client.next()).toBe('go away');
+    expect(await client.closed()).toEqual({ code: 4500, reason: 'not you' });
   });
 
   it('a client that goes during its handshake leaves nothing', async () => {

@@ -1,7 +1,10 @@
 /** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
 import { request as httpRequest } from 'node:http';
 import { Body, Controller, Post, Req } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WebSocketGateway } from '@nestjs/websockets';
+import express from 'express';
 import type { RealtimeOptions } from 'nestjs-realtime';
 import { PLATFORMS } from './support/platforms.js';
 import { until, within } from './support/process-guard.js';
@@ -30,6 +33,12 @@ class OwnRoute {
   }
 }
 
+/** Believes what a proxy on this machine says of its clients. */
+const TRUSTING = {
+  express: () => new ExpressAdapter(express().set('trust proxy', 'loopback')),
+  fastify: () => new FastifyAdapter({ trustProxy: 'loopback' }),
+};
+
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
 const SSE = { accept: 'text/event-stream' };
@@ -39,13 +48,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   let lines: Lines;
   const clients: { vanish(): void }[] = [];
 
-  const boot = async (options: RealtimeOptions = {}, controllers = [Login] as unknown[]) => {
+  const boot = async (options: RealtimeOptions = {}, controllers = [Login] as unknown[], http = adapter()) => {
     lines = new Lines();
     const providers = [OtherGateway];
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, new TestStore());
     const bounds = { graceTime: 2, closeTimeout: 0.5, shutdownTimeout: 2, ...options };
     const metadata = { controllers: controllers as never[], providers };
-    site = await bootRoom(bounds, metadata, { adapter: adapter(), logger: lines, configure });
+    site = await bootRoom(bounds, metadata, { adapter: http, logger: lines, configure });
   };
   const connect = async (kind: Kind, headers: Record<string, string> = {}) => {
     const client = await KINDS[kind].connect(site.url, headers);
@@ -130,8 +139,8 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       const again = kind === 'sse' ? resume : poll;
       expect((await again(client.token, { authorization: 'Bearer mallory' })).status).toBe(403);
       const own = await again(client.token, { authorization: 'Bearer ann' });
-      expect(own.status).toBe(kind === 'sse' ? 204 : 200);
-      if (kind === 'polling') expect(await own.json()).toMatchObject({ close: { code: 4501, reason: 'secret' } });
+      expect(own.status).toBe(200);
+      expect(await own.text()).toContain('{"code":4501,"reason":"secret"}');
     });
 
     it('opens nothing on the path of another gateway', async () => {
@@ -274,6 +283,68 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo whole');
       expect(site.room.heard).toEqual(['whole']);
       if (platform === 'express') expect(lines.all.filter((line) => /abort|ECONNRESET/i.test(line))).toEqual([]);
+    });
+  });
+
+  describe('a refusal of a further request', () => {
+    const refused = () => lines.all.filter((line) => line.includes('connection refused'));
+
+    it('is counted and logged; only who is not the owner is warned of', async () => {
+      await boot({ maxMessageBytes: 1000 });
+      const client = await connect('polling', { authorization: 'Bearer ann' });
+      const ann = { authorization: 'Bearer ann' };
+      const answers = [
+        await ask('POST', client.token, {}, 'stolen'),
+        await poll(client.token),
+        await ask('POST', client.token, { ...ann, 'x-want': 'guard-refuses' }, 'no'),
+        await ask('POST', client.token, { ...ann, origin: 'https://evil.example' }, 'no'),
+        await ask('POST', client.token, ann, 'x'.repeat(1001)),
+        await ask('POST', client.token, { ...ann, 'content-type': 'application/json' }, '[1]'),
+        await ask('POST', 'unknown', ann, 'no'),
+        await resume(client.token, ann),
+      ];
+      const expected = [403, 403, 403, 403, 413, 400, 404, 400];
+      expect(answers.map(({ status }) => status)).toEqual(expected);
+      expect((await site.app.server.stats()).refused).toBe(expected.length);
+      expect(refused().map((line) => Number(/status=(\d+)/.exec(line)![1]))).toEqual(expected);
+      expect(lines.warnings.filter((line) => refused().includes(line))).toHaveLength(4);
+      for (const line of refused()) expect(line).toMatch(/path=\/ws ip=127\.0\.0\.1 reason="/);
+    });
+
+    it('is no failed handshake where the connection has ended or the body is wrong', async () => {
+      await boot({ maxFailedHandshakes: 3, maxMessageBytes: 1000 });
+      const client = await connect('sse');
+      for (let i = 0; i < 5; i++) {
+        expect((await ask('POST', 'gone', {}, 'x')).status).toBe(404);
+        expect((await ask('DELETE', 'gone')).status).toBe(404);
+        expect((await ask('POST', client.token, {}, 'x'.repeat(1001))).status).toBe(413);
+        expect((await ask('POST', client.token, { 'content-type': 'text/html' }, 'x')).status).toBe(415);
+        expect((await ask('POST', client.token, { 'content-type': 'application/json' }, '[1]')).status).toBe(400);
+      }
+      expect((await connect('polling')).id).not.toBe('');
+      expect((await site.app.server.stats()).limits.failedHandshakes).toBe(0);
+    });
+
+    it('is one for a stolen token; the thief opens nothing more, and does not fill the log', async () => {
+      await boot({ maxFailedHandshakes: 3 });
+      const ann = { authorization: 'Bearer ann' };
+      const client = await connect('polling', ann);
+      for (let i = 0; i < 10; i++) expect((await ask('POST', client.token, {}, 'x')).status).toBe(403);
+      await expect(connect('sse')).rejects.toMatchObject({ status: 429 });
+      await expect(connect('polling')).rejects.toMatchObject({ status: 429 });
+      expect(lines.warnings.filter((line) => line.includes('connection refused status=403'))).toHaveLength(3);
+      expect((await site.app.server.stats()).refused).toBe(12);
+      await client.send('still here');
+      expect(await client.next()).toBe('echo still here');
+    });
+
+    it("counts against the client's address where the application trusts the proxy", async () => {
+      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]());
+      const from = (address: string) => ({ 'x-forwarded-for': address });
+      const client = await connect('polling', { authorization: 'Bearer ann', ...from('203.0.113.1') });
+      for (let i = 0; i < 4; i++) await ask('POST', client.token, from('203.0.113.2'), 'x');
+      await expect(connect('sse', from('203.0.113.2'))).rejects.toMatchObject({ status: 429 });
+      expect((await connect('sse', from('203.0.113.3'))).id).not.toBe('');
     });
   });
 

@@ -240,8 +240,10 @@ export class Handshake {
     return this.unfinished.run(task, handshakeTimeout * 1000, late);
   }
 
+  /** Counts and logs a refusal, against the address of the client where it is the client's fault. */
   noteRefusal({ node, address = addressOf(node.socket) }: Pick<Visit, 'node' | 'address'>, error: unknown): void {
+    const isFlood = this.limits.hasFailedTooOften(address);
     if (isClientsFault(error)) this.limits.failed(node, address);
-    logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error);
+    logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error, isFlood);
   }
 }

@@ -105,25 +105,6 @@ describe.each([
     expect(visit.hasEnded).toBe(true);
   });
 
-  it('keeps all of it back while it is held, the goodbye too', async () => {
-    const { socket, sink } = attached();
-    const visit = new FakeVisit();
-    socket.hold();
-    socket.send(text('secret'));
-    socket.close(4500, 'bye');
-    socket.open(visit.watched, 'id', undefined);
-    await turn();
-    expect(visit.written + (visit.body ?? '')).not.toContain('secret');
-    expect(visit.hasEnded).toBe(false);
-    expect(sink.events).toEqual([]);
-    expect(socket.bufferedBytes).toBeGreaterThan(0);
-    socket.release();
-    await turn();
-    expect(visit.written + visit.body).toContain('secret');
-    expect(visit.written + visit.body).toContain('bye');
-    expect(sink.events).toEqual(['closed 4500 bye']);
-  });
-
   it('that ended in onOpen, before it had a sink, tells it as soon as there is one', () => {
     const socket = create();
     const sink = new RecordingSink();

@@ -37,7 +37,6 @@ export abstract class RequestSocket implements Socket {
   protected readonly entries: Entry[] = [];
   protected entryBytes = 0;
   protected position = 0;
-  protected isHeld = false;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   /** It ended in `onOpen`, before there was anybody to tell. */
@@ -118,16 +117,6 @@ export abstract class RequestSocket implements Socket {
     this.isPaused = false;
   }
 
-  hold(): void {
-    this.isHeld = true;
-  }
-
-  release(): void {
-    this.isHeld = false;
-    this.flush();
-    this.settle();
-  }
-
   /** The oldest entry has gone to the client. */
   protected take(): Entry {
     const entry = this.entries.shift()!;
@@ -160,7 +149,7 @@ export abstract class RequestSocket implements Socket {
   /** After `close`: done once the client was told, else when it does not come for it. */
   protected settle(): void {
     const { end } = this;
-    if (!end || this.isGone || this.isHeld) return;
+    if (!end || this.isGone) return;
     if (this.sayGoodbye(end)) this.finish(end.code, end.reason);
     else this.absent();
   }

@@ -8,7 +8,7 @@ import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
 import type { Limits } from '../limits.js';
 import { isOwner, type Owner, ownerOf } from '../owner.js';
-import { refusal, unavailable } from '../refusals.js';
+import { refusal, rejection, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import { type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
 import { Holders, pathOf } from './holders.js';
@@ -62,7 +62,7 @@ export class Requests {
     const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(visit);
     try {
-      await (transport ? this.get(visit, transport) : this.upstream(visit, String(token)));
+      await (transport ? this.get(visit, transport) : this.noted(visit, this.upstream(visit, String(token))));
     } catch (error) {
       // What is still to come of the body will not be read
       if (!visit.node.complete) visit.answer.header('Connection', 'close');
@@ -100,7 +100,18 @@ export class Requests {
 
   private async get(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(visit);
-    if (!ticket || !(await this.goOn(visit, transport, ticket))) await this.begin(visit, transport);
+    const isFound = ticket && (await this.noted(visit, this.goOn(visit, transport, ticket)));
+    if (!isFound) await this.begin(visit, transport);
+  }
+
+  /** Refusals of further requests are counted and logged as those of handshakes are. */
+  private async noted<T>({ node, raw }: Visit, task: Promise<T>): Promise<T> {
+    try {
+      return await task;
+    } catch (error) {
+      this.gate.noteRefusal(node, error, raw);
+      throw error;
+    }
   }
 
   /** @returns false when there is nothing to go on with: then it is a new connection, which is told so */
@@ -112,7 +123,7 @@ export class Requests {
     const found = this.holders.find(token, visit);
     if (!found) return false;
     await this.requireOwner(visit, found.owner);
-    if (found.transport !== transport) throw refusal(400, `This connection speaks ${found.transport.name}`);
+    if (found.transport !== transport) throw rejection(400, `This connection speaks ${found.transport.name}`);
     // It may have ended while the guards were asked
     const { socket, id } = this.holders.find(token, visit) ?? {};
     if (socket?.open(visit.answer, id!, position)) return true;
@@ -130,14 +141,19 @@ export class Requests {
     const { node, raw, response, answer } = visit;
     const admission = await this.gate.admitRequest(node, raw, response);
     try {
-      await admission.session?.saveChanges(this.settings.handshakeTimeout * 1000);
-      if (!this.gate.isReady) throw unavailable('The server is shutting down');
+      await this.noted(visit, this.settle(admission));
     } catch (error) {
       admission.release();
       throw error;
     }
     if (answer.isClosed) admission.release();
     else this.open(visit, transport, admission);
+  }
+
+  /** The last that can go wrong: from here on there is a connection. */
+  private async settle({ session }: Admission): Promise<void> {
+    await session?.saveChanges(this.settings.handshakeTimeout * 1000);
+    if (!this.gate.isReady) throw unavailable('The server is shutting down');
   }
 
   private open(visit: WatchedVisit, transport: RequestTransport, admission: Admission): void {
@@ -172,11 +188,11 @@ export class Requests {
 }
 
 function gone(): HandshakeError {
-  return refusal(404, 'There is no such connection (any more)');
+  return rejection(404, 'There is no such connection (any more)');
 }
 
 function busy(): HandshakeError {
-  return refusal(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
+  return rejection(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
 }
 
 /** The query of a request. */

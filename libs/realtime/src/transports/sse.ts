@@ -93,7 +93,7 @@ export class SseSocket extends RequestSocket {
   }
 
   protected flush(): void {
-    while (this.stream && !this.isHeld && this.entries.length > 0 && !this.stream.writableNeedDrain) {
+    while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
       this.write(this.stream, this.take());
     }
   }

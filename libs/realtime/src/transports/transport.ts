@@ -64,8 +64,12 @@ export interface Gate {
   serves(path: string): boolean;
   /** @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it already */
   admit(upgrade: UpgradeResponse): Promise<Admission>;
-  /** Counts and logs a refusal that a transport decided by itself. */
-  noteRefusal(request: IncomingMessage, error: unknown): void;
+  /**
+   * Counts and logs a refusal that a transport decided by itself.
+   *
+   * @param raw the platform's request, where there is one: it knows the client's address
+   */
+  noteRefusal(node: IncomingMessage, error: unknown, raw?: PlatformRequest): void;
   /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
   admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission>;
   /**
