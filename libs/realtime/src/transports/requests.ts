@@ -3,6 +3,7 @@
  * connection or goes on with one, a `POST` brings messages, a `DELETE` ends it. Middleware, origin and guards run on
  * every request, hooks once per connection.
  */
+import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
@@ -35,6 +36,11 @@ export interface RequestGate extends Gate {
   readonly isReady: boolean;
 }
 
+/** Tells whether a request on a gateway's path is one that a connection's client sends upstream. */
+export function isUpstream({ method, headers }: IncomingMessage): boolean {
+  return typeof headers[TOKEN_HEADER] === 'string' && (method === 'POST' || method === 'DELETE');
+}
+
 export class Requests {
   private readonly holders: Holders;
 
@@ -55,14 +61,14 @@ export class Requests {
   async handle(plain: Visit): Promise<boolean> {
     const { method, headers } = plain.node;
     if (method === 'OPTIONS') return this.preflight(plain);
-    const token = headers[TOKEN_HEADER];
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
-    const isUpstream = typeof token === 'string' && (method === 'POST' || method === 'DELETE');
-    if (!transport && !isUpstream) return false;
+    if (!transport && !isUpstream(plain.node)) return false;
     const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(visit);
     try {
-      await (transport ? this.get(visit, transport) : this.noted(visit, this.upstream(visit, String(token))));
+      await (transport
+        ? this.get(visit, transport)
+        : this.noted(visit, this.upstream(visit, String(headers[TOKEN_HEADER]))));
     } catch (error) {
       // What is still to come of the body will not be read
       if (!visit.node.complete) visit.answer.header('Connection', 'close');

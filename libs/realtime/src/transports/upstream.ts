@@ -28,6 +28,8 @@ export async function readMessages(
 ): Promise<UpstreamMessage[]> {
   const type = node.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (!TYPES.has(type)) throw rejection(415, `Send ${[...TYPES].join(' or ')}`);
+  const { 'content-encoding': encoding = 'identity' } = node.headers;
+  if (encoding !== 'identity') throw rejection(415, 'Send no Content-Encoding');
   const body = isParsed(raw.body, type) ? raw.body : await readBody(node, bounds, limits);
   const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
   const { maxQueuedMessages, maxMessageBytes } = bounds;
@@ -75,6 +77,13 @@ function parse(text: string): unknown {
 
 /** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
 function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+  const declared = request.headers['content-length'];
+  const isTooBig = Number(declared) > bounds.maxMessageBytes;
+  if (isTooBig && limits.reached('messageBytes', `bytes=${declared}`)) throw tooBig(bounds);
+  return collect(request, bounds, limits);
+}
+
+function collect(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
