@@ -1,7 +1,7 @@
 /** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { Body, Controller, Headers, Post, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Options, Post, Req } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WebSocketGateway } from '@nestjs/websockets';
@@ -37,8 +37,24 @@ class OtherGateway {
 @Controller()
 class OwnRoute {
   @Post('ws')
-  own(@Body() body: unknown): unknown {
-    return { own: body };
+  post(@Body() body: unknown): unknown {
+    return { own: 'POST', body };
+  }
+  @Delete('ws')
+  delete(@Body() body: unknown): unknown {
+    return { own: 'DELETE', body };
+  }
+  @Options('ws')
+  options(@Body() body: unknown): unknown {
+    return { own: 'OPTIONS', body };
+  }
+}
+
+@Controller()
+class OwnGet {
+  @Get('ws')
+  get(): string {
+    return 'mine';
   }
 }
 
@@ -490,13 +506,35 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     });
   });
 
-  it("leaves a POST without a token to the application's own routes", async () => {
-    await boot({}, platform === 'express' ? [Login, OwnRoute] : [Login]);
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(site.url, { method: 'POST', headers, body: '{"a":1}' });
-    expect(answer.status).toBe(platform === 'express' ? 201 : 404);
-    if (platform === 'express') expect(await answer.json()).toEqual({ own: { a: 1 } });
-    expect(site.room.heard).toEqual([]);
+  describe("the application's own routes on the gateway's path", () => {
+    it.each(['POST', 'DELETE', 'OPTIONS'])(
+      'answer a %s without a token, as if there was no gateway',
+      async (method) => {
+        await boot({}, [Login, OwnRoute]);
+        const client = await connect('polling');
+        const headers = { 'content-type': 'application/json' };
+        const answer = await fetch(site.url, { method, headers, body: '{"a":1}' });
+        expect([answer.status, await answer.json()]).toEqual([
+          method === 'POST' ? 201 : 200,
+          { own: method, body: { a: 1 } },
+        ]);
+        expect(site.room.heard).toEqual([]);
+        if (method === 'POST') expect((await ask('POST', client.token, {}, 'mine')).status).toBe(204);
+        if (method === 'DELETE') expect((await ask('DELETE', client.token)).status).toBe(204);
+      },
+    );
+
+    it.each(['POST', 'DELETE', 'OPTIONS'])('are not there: a %s without a token gets 404', async (method) => {
+      await boot();
+      const answer = await fetch(site.url, { method });
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
+    });
+
+    it('of GET are an error at boot', async () => {
+      await expect(boot({}, [OwnGet])).rejects.toThrow('A gateway and a controller both answer /ws');
+      await boot();
+    });
   });
 
   it.each([

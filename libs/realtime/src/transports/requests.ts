@@ -41,6 +41,13 @@ export function isUpstream({ method, headers }: IncomingMessage): boolean {
   return typeof headers[TOKEN_HEADER] === 'string' && (method === 'POST' || method === 'DELETE');
 }
 
+/** Tells whether it is a preflight for a request that can be ours: an application may have routes on the same path. */
+export function isPreflight({ method, headers }: IncomingMessage): boolean {
+  if (method !== 'OPTIONS') return false;
+  if (headers['access-control-request-method'] === 'GET') return true;
+  return headers['access-control-request-headers']?.toLowerCase().includes(TOKEN_HEADER) ?? false;
+}
+
 export class Requests {
   private readonly holders: Holders;
 
@@ -60,7 +67,7 @@ export class Requests {
    */
   async handle(plain: Visit): Promise<boolean> {
     const { method, headers } = plain.node;
-    if (method === 'OPTIONS') return this.preflight(plain);
+    if (isPreflight(plain.node)) return this.preflight(plain);
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
     if (!transport && !isUpstream(plain.node)) return false;
     const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
@@ -87,13 +94,10 @@ export class Requests {
   }
 
   private preflight({ node, raw, answer }: Visit): boolean {
-    const asked = node.headers['access-control-request-headers'] ?? '';
-    const isOpening = node.headers['access-control-request-method'] === 'GET';
-    if (!isOpening && !asked.toLowerCase().includes(TOKEN_HEADER)) return false;
     if (!this.transports.some(({ name }) => this.gate.speaks(node, name))) return false;
     this.gate.allowOrigin(node, raw, answer);
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
-    answer.header('Access-Control-Allow-Headers', asked);
+    answer.header('Access-Control-Allow-Headers', node.headers['access-control-request-headers'] ?? '');
     answer.header('Access-Control-Max-Age', '600');
     answer.send(204);
     return true;
