@@ -284,6 +284,28 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       for (const text of texts) expect(await client.next()).toBe(`echo ${text}`);
     });
 
+    it.each(['text/plain', 'application/json'])('of %s are as long as the setting says', async (type) => {
+      await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
+      const client = await connect('polling');
+      const long = 'x'.repeat(2_000_000);
+      const body = type === 'text/plain' ? long : JSON.stringify([long]);
+      expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
+      expect(await client.next()).toBe(`echo ${long}`);
+    });
+
+    it.each(['text/plain', 'application/json'])('of %s that do not come in time are refused with 408', async (type) => {
+      await boot({ messageTimeout: 0.2 });
+      const client = await connect('sse');
+      const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
+      const slow = httpRequest(site.url, { method: 'POST', headers });
+      slow.on('error', () => {});
+      const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
+      slow.write('[');
+      expect(await within(5000, 'an answer', status)).toBe(408);
+      expect((await site.app.server.stats()).limits.messageTime).toBe(1);
+      slow.destroy();
+    });
+
     it('that are compressed are refused with 415', async () => {
       await boot();
       const client = await connect('sse');

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
@@ -7,7 +7,6 @@ import type { PathRules } from '../../paths.js';
 import type { Examine, Verdict } from '../../platform.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 import type { Answer } from '../../transports/answer.js';
-import { isUpstream } from '../../transports/requests.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 type Next = (error?: unknown) => void;
@@ -57,8 +56,6 @@ export function markMiddleware(http: HttpServer): MiddlewareMark {
 
 export class ExpressPlatform extends HttpPlatform {
   private readonly app: ExpressApplication;
-  /** What says that a request has a body, of those that the door reads. */
-  private readonly bodies = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
 
   constructor(
     http: HttpServer,
@@ -82,27 +79,16 @@ export class ExpressPlatform extends HttpPlatform {
     const taken = paths.find((path) => gets.some((layer) => layer?.route?.path === path));
     if (taken !== undefined) throw new OptionsError(`A gateway and a controller both answer ${taken}`);
     this.insert(this.mark.position, (request, response, next) => this.answer(request, response, next));
-    this.insert(0, (request, _response, next) => this.keepBody(request, next));
+    this.insert(0, (request, _response, next) => {
+      this.hideBody(request);
+      next();
+    });
   }
 
   private insert(position: number, middleware: Middleware): void {
     const { stack } = this.app.router;
     this.app.use(middleware);
     stack.splice(position, 0, stack.pop());
-  }
-
-  /** A parser reads a body to its end before it refuses it. What is ours it must not see: the door reads it, bounded. */
-  private keepBody(request: IncomingMessage, next: Next): void {
-    if (isUpstream(request) && this.door.answersGet(splitTarget(targetOf(request)).path)) {
-      const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-      delete request.headers['content-length'];
-      delete request.headers['transfer-encoding'];
-      this.bodies.set(request, {
-        ...(length !== undefined && { 'content-length': length }),
-        ...(encoding !== undefined && { 'transfer-encoding': encoding }),
-      });
-    }
-    next();
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
@@ -119,7 +105,6 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
-    Object.assign(request.headers, this.bodies.get(request));
     const visit = {
       node: request,
       raw: request as IncomingMessage & PlatformRequest,

@@ -36,6 +36,7 @@ interface FastifyInstance {
   readonly initialConfig: RouterOptions & { readonly routerOptions?: RouterOptions };
   readonly log: unknown;
   addConstraintStrategy(strategy: object): void;
+  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void): void;
 }
 
 type NewRequest = new (
@@ -90,7 +91,12 @@ export class FastifyPlatform extends HttpPlatform {
   }
 
   mount(paths: readonly string[]): void {
-    if (paths.length > 0) this.instance.addConstraintStrategy(KIND_OF_REQUEST);
+    if (paths.length === 0) return;
+    this.instance.addConstraintStrategy(KIND_OF_REQUEST);
+    this.instance.addHook('onRequest', (request, _reply, done) => {
+      this.hideBody(request.raw);
+      done();
+    });
     for (const path of paths) this.addRoute(path);
   }
 
