@@ -9,6 +9,7 @@ import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
 import type { Limits } from '../limits.js';
 import { isOwner, type Owner, ownerOf } from '../owner.js';
+import { discardBody } from '../refusal-writer.js';
 import { refusal, rejection, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import { type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
@@ -77,8 +78,7 @@ export class Requests {
         ? this.get(visit, transport)
         : this.noted(visit, this.upstream(visit, String(headers[TOKEN_HEADER]))));
     } catch (error) {
-      // What is still to come of the body will not be read
-      if (!visit.node.complete) visit.answer.header('Connection', 'close');
+      if (!visit.node.complete) discardBody(visit.node);
       throw error;
     }
     return true;
