@@ -129,6 +129,27 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections).toHaveLength(2);
     });
 
+    it.each([1012, 4500])(
+      'gets its last messages again where they were lost together with the end, %i',
+      async (code) => {
+        await boot();
+        const client = await connect('sse');
+        const { token, id } = client;
+        await push('one', 'two');
+        await site.app.server.disconnect(id, code, 'bye');
+        await client.closed();
+        const late = new SseClient(site.url, {});
+        clients.push(late);
+        late.lastEventId = `${token}.1`;
+        expect(await late.open()).toBe(200);
+        expect([late.id, late.recovered]).toEqual([id, true]);
+        expect(await late.next()).toBe('two');
+        expect(await late.closed()).toEqual({ code, reason: 'bye' });
+        expect(site.room.connections).toHaveLength(1);
+        expect(site.room.closes).toHaveLength(1);
+      },
+    );
+
     it.each([
       [4500, 204],
       [4501, 204],
@@ -208,8 +229,43 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await site.app.server.disconnect(site.room.connections[0]!.id, 4500, 'bye');
       const close = { code: 4500, reason: 'bye' };
       expect(await poll(token)).toEqual({ status: 200, position: 1, messages: ['last words'], close });
-      expect(await poll(token)).toEqual({ status: 200, messages: [], close });
+      expect(await poll(token, 1)).toEqual({ status: 200, position: 1, messages: [], close });
       expect(await site.room.closed()).toMatchObject({ code: 4500, wasClean: true });
+    });
+
+    it.each([1012, 4500])('repeats a last answer that was lost together with the end, %i', async (code) => {
+      await boot();
+      const { token } = await poll(undefined);
+      const { id } = site.room.connections[0]!;
+      const aborter = new AbortController();
+      const headers = { 'x-realtime-token': token! };
+      const held = fetch(`${site.url}?transport=polling`, { headers, signal: aborter.signal });
+      await until(
+        'the poll',
+        () => site.seen.requests.length,
+        (length) => length === 2,
+      );
+      site.room.connections[0]!.send('one');
+      site.room.connections[0]!.send('two');
+      await site.app.server.disconnect(id, code, 'bye');
+      expect((await held).status).toBe(200);
+      aborter.abort();
+      expect(await site.room.closed()).toMatchObject({ code, wasClean: true });
+      const close = { code, reason: 'bye' };
+      expect(await poll(token)).toEqual({ status: 200, position: 2, messages: ['one', 'two'], close });
+      expect(await poll(token, 1)).toEqual({ status: 200, position: 2, messages: ['two'], close });
+      expect(site.room.closes).toHaveLength(1);
+      expect(site.room.connections).toHaveLength(1);
+    });
+
+    it('has nothing to repeat to a client that did not come within the grace', async () => {
+      await boot({ graceTime: 0.1 });
+      const { token } = await poll(undefined);
+      await push('missed');
+      await site.room.closed();
+      const next = await poll(token);
+      expect(next.token).not.toBe(token);
+      expect(next.messages).toEqual([]);
     });
 
     it('is told of its own goodbye', async () => {
@@ -361,19 +417,20 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       connection.close(4500, 'not you');
       store.behaviour = 'slowly';
     };
-    const answer = fetch(`${site.url}?transport=polling`);
-    let isAnswered = false;
-    void answer.then(() => (isAnswered = true));
+    const connecting = connect('polling');
+    let isTold = false;
+    void connecting.then((client) => client.closed()).then(() => (isTold = true));
     await until(
       'the save',
       () => store.held.length,
       (length) => length > 0,
     );
-    expect(isAnswered).toBe(false);
+    expect(isTold).toBe(false);
     store.behaviour = 'works';
     for (const end of store.held.splice(0)) end();
-    const batch = (await (await answer).json()) as Batch;
-    expect(batch).toMatchObject({ messages: ['go away'], close: { code: 4500, reason: 'not you' } });
+    const client = await connecting;
+    expect(await client.next()).toBe('go away');
+    expect(await client.closed()).toEqual({ code: 4500, reason: 'not you' });
   });
 
   it('a client that goes during its handshake leaves nothing', async () => {

@@ -1,7 +1,11 @@
 /** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
 import { request as httpRequest } from 'node:http';
-import { Body, Controller, Post, Req } from '@nestjs/common';
+import { gzipSync } from 'node:zlib';
+import { Body, Controller, Delete, Get, Headers, Options, Post, Req } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WebSocketGateway } from '@nestjs/websockets';
+import express from 'express';
 import type { RealtimeOptions } from 'nestjs-realtime';
 import { PLATFORMS } from './support/platforms.js';
 import { until, within } from './support/process-guard.js';
@@ -17,6 +21,14 @@ class Login {
   }
 }
 
+@Controller()
+class Mirror {
+  @Post('mirror')
+  mirror(@Headers('content-length') length: string, @Body() body: unknown): unknown {
+    return { length, body };
+  }
+}
+
 @WebSocketGateway({ path: '/other' })
 class OtherGateway {
   onMessage(): void {}
@@ -25,10 +37,32 @@ class OtherGateway {
 @Controller()
 class OwnRoute {
   @Post('ws')
-  own(@Body() body: unknown): unknown {
-    return { own: body };
+  post(@Body() body: unknown): unknown {
+    return { own: 'POST', body };
+  }
+  @Delete('ws')
+  delete(@Body() body: unknown): unknown {
+    return { own: 'DELETE', body };
+  }
+  @Options('ws')
+  options(@Body() body: unknown): unknown {
+    return { own: 'OPTIONS', body };
   }
 }
+
+@Controller()
+class OwnGet {
+  @Get('ws')
+  get(): string {
+    return 'mine';
+  }
+}
+
+/** Believes what a proxy on this machine says of its clients. */
+const TRUSTING = {
+  express: () => new ExpressAdapter(express().set('trust proxy', 'loopback')),
+  fastify: () => new FastifyAdapter({ trustProxy: 'loopback' }),
+};
 
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
@@ -39,13 +73,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   let lines: Lines;
   const clients: { vanish(): void }[] = [];
 
-  const boot = async (options: RealtimeOptions = {}, controllers = [Login] as unknown[]) => {
+  const boot = async (options: RealtimeOptions = {}, controllers = [Login, Mirror] as unknown[], http = adapter()) => {
     lines = new Lines();
     const providers = [OtherGateway];
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, new TestStore());
     const bounds = { graceTime: 2, closeTimeout: 0.5, shutdownTimeout: 2, ...options };
     const metadata = { controllers: controllers as never[], providers };
-    site = await bootRoom(bounds, metadata, { adapter: adapter(), logger: lines, configure });
+    site = await bootRoom(bounds, metadata, { adapter: http, logger: lines, configure });
   };
   const connect = async (kind: Kind, headers: Record<string, string> = {}) => {
     const client = await KINDS[kind].connect(site.url, headers);
@@ -109,6 +143,19 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo still here');
     });
 
+    it('is refused with another cookie where only onHandshake reads one; cookies that it does not read may change', async () => {
+      await boot();
+      site.room.inHandshake = ({ cookies }) => void cookies['token'];
+      const client = await connect(kind, { cookie: 'balancer=1; token=ann' });
+      expect(await thieves({ cookie: 'balancer=1; token=mallory' }, client.token)).toEqual(Array(6).fill(403));
+      const rotated = { cookie: 'balancer=2; token=ann; seen=yes' };
+      expect((await ask('POST', client.token, rotated, 'still here')).status).toBe(204);
+      expect(await client.next()).toBe('echo still here');
+      expect(site.room.heard).toEqual(['still here']);
+      expect((await ask('DELETE', client.token, rotated)).status).toBe(204);
+      expect(site.room.handshakes).toBe(1);
+    });
+
     it('tells nobody but its owner how the connection ended', async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });
@@ -117,8 +164,8 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       const again = kind === 'sse' ? resume : poll;
       expect((await again(client.token, { authorization: 'Bearer mallory' })).status).toBe(403);
       const own = await again(client.token, { authorization: 'Bearer ann' });
-      expect(own.status).toBe(kind === 'sse' ? 204 : 200);
-      if (kind === 'polling') expect(await own.json()).toMatchObject({ close: { code: 4501, reason: 'secret' } });
+      expect(own.status).toBe(200);
+      expect(await own.text()).toContain('{"code":4501,"reason":"secret"}');
     });
 
     it('opens nothing on the path of another gateway', async () => {
@@ -192,10 +239,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
 
   describe('bodies', () => {
-    // Express's own JSON parser reads a body to its end before it refuses it
-    const types = platform === 'express' ? ['text/plain'] : ['text/plain', 'application/json'];
-
-    it.each(types)('of %s that never end are refused with 413', async (type) => {
+    it.each(['text/plain', 'application/json'])('of %s that never end are refused with 413', async (type) => {
       await boot({ maxMessageBytes: 20_000 });
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': type, 'transfer-encoding': 'chunked' };
@@ -213,6 +257,71 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await within(5000, 'an answer', status)).toBe(413);
       await within(5000, 'the end', cut);
       expect(site.room.heard).toEqual([]);
+    });
+
+    it.each(['text/plain', 'application/json'])(
+      'of %s that are announced as too long are not read at all',
+      async (type) => {
+        await boot({ maxMessageBytes: 20_000 });
+        const client = await connect('sse');
+        const length = { 'content-length': '5000000' };
+        const headers = { 'x-realtime-token': client.token, 'content-type': type, ...length };
+        const long = httpRequest(site.url, { method: 'POST', headers });
+        const status = new Promise<number>((resolve) => long.on('response', (answer) => resolve(answer.statusCode!)));
+        long.on('error', () => {});
+        long.flushHeaders();
+        expect(await within(5000, 'an answer', status)).toBe(413);
+        long.destroy();
+      },
+    );
+
+    it('of JSON are read by the transport: what the parser of the application takes is no bound', async () => {
+      await boot();
+      const client = await connect('polling');
+      const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(30_000));
+      const json = { 'content-type': 'application/json' };
+      expect((await ask('POST', client.token, json, JSON.stringify(texts))).status).toBe(204);
+      for (const text of texts) expect(await client.next()).toBe(`echo ${text}`);
+    });
+
+    it.each(['text/plain', 'application/json'])('of %s are as long as the setting says', async (type) => {
+      await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
+      const client = await connect('polling');
+      const long = 'x'.repeat(2_000_000);
+      const body = type === 'text/plain' ? long : JSON.stringify([long]);
+      expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
+      expect(await client.next()).toBe(`echo ${long}`);
+    });
+
+    it.each(['text/plain', 'application/json'])('of %s that do not come in time are refused with 408', async (type) => {
+      await boot({ messageTimeout: 0.2 });
+      const client = await connect('sse');
+      const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
+      const slow = httpRequest(site.url, { method: 'POST', headers });
+      slow.on('error', () => {});
+      const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
+      slow.write('[');
+      expect(await within(5000, 'an answer', status)).toBe(408);
+      expect((await site.app.server.stats()).limits.messageTime).toBe(1);
+      slow.destroy();
+    });
+
+    it('that are compressed are refused with 415', async () => {
+      await boot();
+      const client = await connect('sse');
+      const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip' };
+      expect((await ask('POST', client.token, headers, gzipSync('x'))).status).toBe(415);
+      expect(site.room.heard).toEqual([]);
+    });
+
+    it("of requests that are not the transport's reach their routes as they are", async () => {
+      await boot({ maxMessageBytes: 1000 });
+      const body = JSON.stringify({ a: 'x'.repeat(20_000) });
+      for (const headers of [{}, { 'x-realtime-token': 'unknown' }] as Record<string, string>[]) {
+        const all = { 'content-type': 'application/json', ...headers };
+        const answer = await fetch(`${site.app.url}/mirror`, { method: 'POST', headers: all, body });
+        expect(await answer.json()).toEqual({ length: String(body.length), body: JSON.parse(body) });
+      }
     });
 
     it('longer than a message may be are refused with 413, and the bound is counted', async () => {
@@ -261,6 +370,68 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo whole');
       expect(site.room.heard).toEqual(['whole']);
       if (platform === 'express') expect(lines.all.filter((line) => /abort|ECONNRESET/i.test(line))).toEqual([]);
+    });
+  });
+
+  describe('a refusal of a further request', () => {
+    const refused = () => lines.all.filter((line) => line.includes('connection refused'));
+
+    it('is counted and logged; only who is not the owner is warned of', async () => {
+      await boot({ maxMessageBytes: 1000 });
+      const client = await connect('polling', { authorization: 'Bearer ann' });
+      const ann = { authorization: 'Bearer ann' };
+      const answers = [
+        await ask('POST', client.token, {}, 'stolen'),
+        await poll(client.token),
+        await ask('POST', client.token, { ...ann, 'x-want': 'guard-refuses' }, 'no'),
+        await ask('POST', client.token, { ...ann, origin: 'https://evil.example' }, 'no'),
+        await ask('POST', client.token, ann, 'x'.repeat(1001)),
+        await ask('POST', client.token, { ...ann, 'content-type': 'application/json' }, '[1]'),
+        await ask('POST', 'unknown', ann, 'no'),
+        await resume(client.token, ann),
+      ];
+      const expected = [403, 403, 403, 403, 413, 400, 404, 400];
+      expect(answers.map(({ status }) => status)).toEqual(expected);
+      expect((await site.app.server.stats()).refused).toBe(expected.length);
+      expect(refused().map((line) => Number(/status=(\d+)/.exec(line)![1]))).toEqual(expected);
+      expect(lines.warnings.filter((line) => refused().includes(line))).toHaveLength(4);
+      for (const line of refused()) expect(line).toMatch(/path=\/ws ip=127\.0\.0\.1 reason="/);
+    });
+
+    it('is no failed handshake where the connection has ended or the body is wrong', async () => {
+      await boot({ maxFailedHandshakes: 3, maxMessageBytes: 1000 });
+      const client = await connect('sse');
+      for (let i = 0; i < 5; i++) {
+        expect((await ask('POST', 'gone', {}, 'x')).status).toBe(404);
+        expect((await ask('DELETE', 'gone')).status).toBe(404);
+        expect((await ask('POST', client.token, {}, 'x'.repeat(1001))).status).toBe(413);
+        expect((await ask('POST', client.token, { 'content-type': 'text/html' }, 'x')).status).toBe(415);
+        expect((await ask('POST', client.token, { 'content-type': 'application/json' }, '[1]')).status).toBe(400);
+      }
+      expect((await connect('polling')).id).not.toBe('');
+      expect((await site.app.server.stats()).limits.failedHandshakes).toBe(0);
+    });
+
+    it('is one for a stolen token; the thief opens nothing more, and does not fill the log', async () => {
+      await boot({ maxFailedHandshakes: 3 });
+      const ann = { authorization: 'Bearer ann' };
+      const client = await connect('polling', ann);
+      for (let i = 0; i < 10; i++) expect((await ask('POST', client.token, {}, 'x')).status).toBe(403);
+      await expect(connect('sse')).rejects.toMatchObject({ status: 429 });
+      await expect(connect('polling')).rejects.toMatchObject({ status: 429 });
+      expect(lines.warnings.filter((line) => line.includes('connection refused status=403'))).toHaveLength(3);
+      expect((await site.app.server.stats()).refused).toBe(12);
+      await client.send('still here');
+      expect(await client.next()).toBe('echo still here');
+    });
+
+    it("counts against the client's address where the application trusts the proxy", async () => {
+      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]());
+      const from = (address: string) => ({ 'x-forwarded-for': address });
+      const client = await connect('polling', { authorization: 'Bearer ann', ...from('203.0.113.1') });
+      for (let i = 0; i < 4; i++) await ask('POST', client.token, from('203.0.113.2'), 'x');
+      await expect(connect('sse', from('203.0.113.2'))).rejects.toMatchObject({ status: 429 });
+      expect((await connect('sse', from('203.0.113.3'))).id).not.toBe('');
     });
   });
 
@@ -357,13 +528,35 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     });
   });
 
-  it("leaves a POST without a token to the application's own routes", async () => {
-    await boot({}, platform === 'express' ? [Login, OwnRoute] : [Login]);
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(site.url, { method: 'POST', headers, body: '{"a":1}' });
-    expect(answer.status).toBe(platform === 'express' ? 201 : 404);
-    if (platform === 'express') expect(await answer.json()).toEqual({ own: { a: 1 } });
-    expect(site.room.heard).toEqual([]);
+  describe("the application's own routes on the gateway's path", () => {
+    it.each(['POST', 'DELETE', 'OPTIONS'])(
+      'answer a %s without a token, as if there was no gateway',
+      async (method) => {
+        await boot({}, [Login, OwnRoute]);
+        const client = await connect('polling');
+        const headers = { 'content-type': 'application/json' };
+        const answer = await fetch(site.url, { method, headers, body: '{"a":1}' });
+        expect([answer.status, await answer.json()]).toEqual([
+          method === 'POST' ? 201 : 200,
+          { own: method, body: { a: 1 } },
+        ]);
+        expect(site.room.heard).toEqual([]);
+        if (method === 'POST') expect((await ask('POST', client.token, {}, 'mine')).status).toBe(204);
+        if (method === 'DELETE') expect((await ask('DELETE', client.token)).status).toBe(204);
+      },
+    );
+
+    it.each(['POST', 'DELETE', 'OPTIONS'])('are not there: a %s without a token gets 404', async (method) => {
+      await boot();
+      const answer = await fetch(site.url, { method });
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
+    });
+
+    it('of GET are an error at boot', async () => {
+      await expect(boot({}, [OwnGet])).rejects.toThrow('A gateway and a controller both answer /ws');
+      await boot();
+    });
   });
 
   it.each([

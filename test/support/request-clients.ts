@@ -52,11 +52,15 @@ abstract class RequestClient implements AnyClient {
   token = '';
   id = '';
   protected readonly mailbox = new Mailbox();
+  /** Sent with each request; a cookie that an answer sets is one of them. */
+  protected readonly headers: Record<string, string>;
 
   constructor(
     protected readonly url: string,
-    protected readonly headers: Record<string, string>,
-  ) {}
+    headers: Record<string, string>,
+  ) {
+    this.headers = { ...headers };
+  }
 
   async send(data: string | Buffer): Promise<void> {
     const type = typeof data === 'string' ? 'text/plain' : 'application/json';
@@ -104,6 +108,8 @@ export class PollingClient extends RequestClient {
     const response = await fetch(url, { headers: { ...this.headers, ...token }, signal: this.aborter.signal });
     const text = await response.text();
     if (response.status !== 200) throw new Refused(response.status, response.headers, text);
+    const [cookie] = /^[^;]+/.exec(response.headers.get('set-cookie') ?? '') ?? [];
+    if (cookie !== undefined) this.headers['cookie'] = cookie;
     const batch = JSON.parse(text);
     if (batch.token) ({ token: this.token, id: this.id } = batch);
     this.position = batch.position;

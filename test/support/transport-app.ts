@@ -85,8 +85,12 @@ export class Seen {
 /** Collects what is logged, one line each. */
 export class Lines implements LoggerService {
   readonly all: string[] = [];
+  readonly warnings: string[] = [];
   readonly log = (message: unknown) => void this.all.push(String(message));
-  readonly warn = this.log;
+  readonly warn = (message: unknown) => {
+    this.warnings.push(String(message));
+    this.log(message);
+  };
   readonly error = this.log;
   readonly debug = this.log;
   readonly verbose = this.log;

@@ -14,7 +14,7 @@ import { endAt } from './expiry.js';
 import { FaultLines } from './fault-lines.js';
 import { FirstMessage } from './first-message.js';
 import { Handshake, type Route } from './handshake.js';
-import { type HandshakeRequest, ownerOf, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
+import { addressOf, type HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Gateway, Identity } from './hooks.js';
 import type { Host } from './host.js';
@@ -134,20 +134,16 @@ export class Engine implements Gate, Host {
     return this.handshake.probe(request, this.requireRoute(request), raw, response);
   }
 
-  noteRefusal(request: IncomingMessage, error: unknown): void {
-    this.handshake.noteRefusal({ node: request }, error);
+  noteRefusal(node: IncomingMessage, error: unknown, raw?: PlatformRequest): void {
+    this.handshake.noteRefusal({ node, address: addressOf(node.socket, raw?.ip) }, error);
   }
 
   async admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission> {
     return this.handshake.admitRequest(node, this.requireRoute(node), raw, response);
   }
 
-  async recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string> {
+  async recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<HandshakeRequest> {
     return this.handshake.recheck(node, this.requireRoute(node), raw, response);
-  }
-
-  ownerOf(request: HandshakeRequest): string {
-    return ownerOf(request);
   }
 
   allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {

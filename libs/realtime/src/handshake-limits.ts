@@ -46,10 +46,10 @@ export class HandshakeLimits {
   /** @param address the client's, undefined while it is not known */
   requireAddress(request: IncomingMessage, address: string): void {
     if (this.isProxy(request, address)) return;
-    const { maxConnectionRatePerAddress, maxFailedHandshakes } = this.host.settings;
+    const { maxConnectionRatePerAddress } = this.host.settings;
     const { addresses } = this;
     const at = `ip=${address}`;
-    if (maxFailedHandshakes > 0 && addresses.failuresOf(address) >= maxFailedHandshakes) {
+    if (this.hasFailedTooOften(address)) {
       this.refuse('failedHandshakes', 429, 'Too many failed handshakes', at, 60);
     }
     if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
@@ -98,6 +98,11 @@ export class HandshakeLimits {
     const max = this.host.settings.maxConnectionsPerUser;
     const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
     if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
+  }
+
+  hasFailedTooOften(address: string): boolean {
+    const { maxFailedHandshakes } = this.host.settings;
+    return maxFailedHandshakes > 0 && this.addresses.failuresOf(address) >= maxFailedHandshakes;
   }
 
   /** A handshake was refused; not for its bounds. */

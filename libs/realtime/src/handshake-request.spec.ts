@@ -73,7 +73,13 @@ describe('cookies', () => {
 
   it('are those of a cookie parser where the application has one', () => {
     const parsed = { a: 'signed and checked' };
-    expect(request({ headers: { cookie: 'a=raw' }, extras: { cookies: parsed } }).cookies).toBe(parsed);
+    expect(request({ headers: { cookie: 'a=raw' }, extras: { cookies: parsed } }).cookies).toEqual(parsed);
+  });
+
+  it('are noted when they are asked for by name, and not when they are only there', () => {
+    const asked = request({ headers: { cookie: 'a=1; b=2' } });
+    expect([asked.cookies['a'], 'b' in asked.cookies, asked.cookies['c']]).toEqual(['1', true, undefined]);
+    expect([...asked.cookiesRead]).toEqual(['a', 'c']);
   });
 });
 

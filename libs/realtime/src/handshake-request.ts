@@ -1,5 +1,4 @@
 /** The request that opens a connection, as hooks see it. */
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { Params } from './paths.js';
@@ -27,7 +26,9 @@ export const BEARER = 'bearer.';
 
 /** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
 export class HandshakeRequest {
-  private parsedCookies?: Readonly<Record<string, string>>;
+  /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
+  readonly cookiesRead = new Set<string>();
+  private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
 
   constructor(
@@ -85,8 +86,9 @@ export class HandshakeRequest {
 
   /** The cookies: what a cookie parser of the application found, else the header's, decoded. */
   get cookies(): Readonly<Record<string, string>> {
+    if (this.watchedCookies) return this.watchedCookies;
     const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
-    return found ?? (this.parsedCookies ??= parseCookies(this.node.headers.cookie));
+    return (this.watchedCookies = watched(found ?? parseCookies(this.node.headers.cookie), this.cookiesRead));
   }
 
   /** The user that middleware or a guard put on the request, if any. */
@@ -110,20 +112,6 @@ export function userIdOf(user: unknown): string | undefined {
   const { id, sub } = user as { id?: unknown; sub?: unknown };
   const found = id ?? sub;
   return found === undefined || found === null ? undefined : String(found);
-}
-
-/**
- * Whom a request belongs to by what the application says of it: the user, else the session, else the credential. Two
- * requests of one browser have the same owner; a token that somebody else took does not bring it along.
- */
-export function ownerOf(request: HandshakeRequest): string {
-  const user = userIdOf(request.user);
-  if (user !== undefined) return `user:${user}`;
-  const session = request.session as { id?: unknown; sessionId?: unknown } | undefined;
-  const id = session?.id ?? session?.sessionId;
-  if (typeof id === 'string') return `session:${id}`;
-  const { authorization } = request.headers;
-  return authorization ? `credential:${createHash('sha256').update(authorization).digest('base64url')}` : 'nobody';
 }
 
 /** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
@@ -162,6 +150,16 @@ function parseCookies(header = ''): Readonly<Record<string, string>> {
     if (mark > 0 && !(name in cookies)) cookies[name] = decoded(value.replace(/^"(.*)"$/, '$1'));
   }
   return cookies;
+}
+
+/** Notes which are asked for. It holds nothing of the request but the cookies: a hook may keep them. */
+function watched(cookies: Readonly<Record<string, string>>, read: Set<string>): Readonly<Record<string, string>> {
+  return new Proxy(cookies, {
+    get(all, name) {
+      if (typeof name === 'string') read.add(name);
+      return Reflect.get(all, name) as unknown;
+    },
+  });
 }
 
 function decoded(text: string): string {

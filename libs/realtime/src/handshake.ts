@@ -10,7 +10,6 @@ import { AnsweredError } from './errors.js';
 import {
   addressOf,
   HandshakeRequest,
-  ownerOf,
   type PlatformRequest,
   splitTarget,
   targetOf,
@@ -134,12 +133,12 @@ export class Handshake {
     }
   }
 
-  /** Asks origin and guards about a further request of a connection. @returns its owner */
-  async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<string> {
+  /** Asks origin and guards about a further request of a connection. @returns it as the application sees it */
+  async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(node, route, raw);
     this.requireOrigin(node, raw);
     await route.gateway.guard?.(request, response);
-    return ownerOf(request);
+    return request;
   }
 
   /** CORS: what may connect may also read the answer, with credentials. */
@@ -241,8 +240,10 @@ export class Handshake {
     return this.unfinished.run(task, handshakeTimeout * 1000, late);
   }
 
+  /** Counts and logs a refusal, against the address of the client where it is the client's fault. */
   noteRefusal({ node, address = addressOf(node.socket) }: Pick<Visit, 'node' | 'address'>, error: unknown): void {
+    const isFlood = this.limits.hasFailedTooOften(address);
     if (isClientsFault(error)) this.limits.failed(node, address);
-    logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error);
+    logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error, isFlood);
   }
 }

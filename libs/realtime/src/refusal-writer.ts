@@ -69,3 +69,11 @@ export function lingerAndClose(stream: Duplex): void {
   stream.once('end', () => stream.destroy());
   stream.once('close', () => clearTimeout(timer));
 }
+
+/** As `lingerAndClose`, for a request that was refused before its body was read: only one that goes on and on is cut. */
+export function discardBody(request: IncomingMessage): void {
+  if (request.destroyed) return;
+  request.resume();
+  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
+  request.once('close', () => clearTimeout(timer));
+}

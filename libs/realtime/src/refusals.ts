@@ -5,6 +5,9 @@ import type { Counters } from './stats.js';
 
 const RETRY_AFTER_SECONDS = '5';
 
+/** The code of a request that is refused though its client is known. */
+const REJECTED = 'request_rejected';
+
 /** A refusal with the body that Nest's own exceptions have. */
 export function refusal(
   status: number,
@@ -12,6 +15,15 @@ export function refusal(
   headers: Readonly<Record<string, string>> = {},
 ): HandshakeError {
   return new HandshakeError(status, { statusCode: status, message }, headers);
+}
+
+/** Refuses a request of an open connection for what it is, not for who sent it: no failed handshake. */
+export function rejection(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): HandshakeError {
+  return new HandshakeError(status, { statusCode: status, message }, headers, REJECTED);
 }
 
 /** The HTTP answer to an error; one that knows none is a fault of the application, which the log tells. */
@@ -23,13 +35,22 @@ export function unavailable(message: string): HandshakeError {
   return refusal(503, message, { 'Retry-After': RETRY_AFTER_SECONDS });
 }
 
-/** True for a refusal that counts against the client's address: not one for a bound, and no fault of ours. */
+/** True for a refusal that counts against the client's address: one of who it is, and no fault of ours. */
 export function isClientsFault(error: unknown): boolean {
-  return isRefusal(error) && !isForBound(error) && error.status < 500;
+  return isRefusal(error) && !isQuiet(error) && error.status < 500;
 }
 
-/** Counts and logs a refusal; an error that is none is a fault of the application. */
-export function logRefusal({ log, counters }: { log: Log; counters: Counters }, at: string, error: unknown): void {
+/**
+ * Counts and logs a refusal; an error that is none is a fault of the application.
+ *
+ * @param isFlood true when this client was refused too often to warn of it once more
+ */
+export function logRefusal(
+  { log, counters }: { log: Log; counters: Counters },
+  at: string,
+  error: unknown,
+  isFlood: boolean,
+): void {
   counters.refused++;
   if (!isRefusal(error)) {
     counters.hookErrors++;
@@ -37,8 +58,7 @@ export function logRefusal({ log, counters }: { log: Log; counters: Counters }, 
     return;
   }
   const line = `WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
-  // A bound has its own line, which does not flood
-  if (isForBound(error)) log.debug(line);
+  if (isFlood || isQuiet(error)) log.debug(line);
   else log.warn(line);
 }
 
@@ -46,6 +66,7 @@ function isRefusal(error: unknown): error is AnsweredError | HandshakeError {
   return error instanceof AnsweredError || error instanceof HandshakeError;
 }
 
-function isForBound({ code }: AnsweredError | HandshakeError): boolean {
-  return code.startsWith('limit_');
+/** A bound has its own line, which does not flood; and clients come back to connections that have ended. */
+function isQuiet({ code }: AnsweredError | HandshakeError): boolean {
+  return code.startsWith('limit_') || code === REJECTED;
 }

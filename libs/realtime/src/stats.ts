@@ -9,7 +9,7 @@ export interface Stats {
   readonly current: number;
   /** Handshakes that became connections. */
   readonly accepted: number;
-  /** Handshakes that were refused, whatever the status. */
+  /** Handshakes that were refused, whatever the status, and further requests of SSE and polling connections. */
   readonly refused: number;
   /** Connections that ended, by who ended them. */
   readonly closed: Readonly<Record<CloseInitiator, number>>;

@@ -1,8 +1,10 @@
 /** The connections that live between requests, by their tokens, and whom each of them belongs to. */
-import { mayReconnect } from 'nestjs-realtime-protocol';
+import { CloseCode } from 'nestjs-realtime-protocol';
 import { splitTarget, targetOf } from '../handshake-request.js';
+import type { Owner } from '../owner.js';
+import type { RealtimeSettings } from '../settings.js';
 import type { Visit } from './answer.js';
-import type { RequestEnd, RequestSocket } from './request-socket.js';
+import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './requests.js';
 
 /** A connection of ours. */
@@ -11,71 +13,63 @@ export interface Holder {
   /** The connection's public id. */
   readonly id: string;
   /** Whom its handshake belonged to. */
-  readonly owner: string;
+  readonly owner: Owner;
   /** Where its handshake was: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
 }
 
-/** One that was ended for good. */
-export type PastHolder = Pick<Holder, 'owner' | 'path' | 'transport'> & { readonly end: RequestEnd };
-
-/** The owner of what has none: its token is all there is to know. */
-export const NOBODY = 'nobody';
-
-/** How long a connection that was ended for good is remembered, in milliseconds, and how many at most. */
+/** How long a connection that has ended is remembered at least, in milliseconds, and how many at most. */
 const REMEMBER_MS = 60_000;
 const REMEMBER_MAX = 10_000;
 
 export class Holders {
   private readonly present = new Map<string, Holder>();
-  private readonly ended = new Map<string, PastHolder & { readonly at: number }>();
+  /** Ended, the oldest first: its client may not have been told, or has to be told again to stay away. */
+  private readonly ended = new Map<string, Holder & { readonly at: number; readonly bytes: number }>();
+  private endedBytes = 0;
+  private timer?: NodeJS.Timeout;
+
+  constructor(private readonly settings: Pick<RealtimeSettings, 'graceTime' | 'maxBufferedBytesTotal'>) {}
 
   add(holder: Holder): void {
     this.present.set(holder.socket.token, holder);
   }
 
-  /** The connection that a request of this path may go on with. */
+  /** The connection that a request of this path may go on with; it may have ended. */
   find(token: string, visit: Visit): Holder | undefined {
-    return at(this.present.get(token), visit);
+    const found = this.present.get(token) ?? this.ended.get(token);
+    return found?.path === pathOf(visit) ? found : undefined;
   }
 
-  /** The connection that was ended, so that its client stays away. */
-  findEnded(token: string, visit: Visit): PastHolder | undefined {
-    return at(this.ended.get(token), visit);
-  }
-
-  /** It has ended. A client that may reconnect simply gets a new one; only the others have to be told later. */
-  forget({ socket, owner, path, transport }: Holder): void {
+  /** It has ended: remembered, unless its client simply did not come any more. */
+  forget(holder: Holder): void {
+    const { socket } = holder;
     this.present.delete(socket.token);
-    const now = performance.now();
-    for (const [token, past] of this.ended) {
-      if (now - past.at < REMEMBER_MS && this.ended.size < REMEMBER_MAX) break;
+    if (socket.end?.code === CloseCode.ABNORMAL) return;
+    const bytes = socket.keptBytes;
+    this.ended.set(socket.token, { ...holder, at: performance.now(), bytes });
+    this.endedBytes += bytes;
+    this.sweep();
+  }
+
+  private sweep(): void {
+    clearTimeout(this.timer);
+    const rememberMs = Math.max(REMEMBER_MS, this.settings.graceTime * 1000);
+    const isTooMuch = () => this.ended.size > REMEMBER_MAX || this.endedBytes > this.settings.maxBufferedBytesTotal;
+    for (const [token, { at, bytes }] of this.ended) {
+      const left = at + rememberMs - performance.now();
+      if (left > 0 && !isTooMuch()) {
+        this.timer = setTimeout(() => this.sweep(), left).unref();
+        return;
+      }
       this.ended.delete(token);
+      this.endedBytes -= bytes;
     }
-    const { end } = socket;
-    if (end && !mayReconnect(end.code)) this.ended.set(socket.token, { owner, path, transport, end, at: now });
   }
 }
 
 /** Path of a request, as the client sent it. */
 export function pathOf({ node }: Visit): string {
   return splitTarget(targetOf(node)).path;
-}
-
-function at<T extends { readonly path: string }>(found: T | undefined, visit: Visit): T | undefined {
-  return found?.path === pathOf(visit) ? found : undefined;
-}
-
-/**
- * Whom a connection is bound to. A session middleware makes a session for every visitor; one that the client does not
- * have, because it is empty and so no cookie is sent, is another one on the next request and says nothing.
- *
- * @param owner as the Gate tells it
- */
-export function boundOwner(owner: string, { node, raw }: Visit): string {
-  if (!owner.startsWith('session:')) return owner;
-  const session = raw.session ?? (node as { session?: unknown }).session ?? {};
-  const isSent = node.headers.cookie?.includes(encodeURIComponent(owner.slice('session:'.length)));
-  return isSent || Object.keys(session).some((key) => key !== 'cookie') ? owner : NOBODY;
 }

@@ -3,7 +3,7 @@
  * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
  */
 import type { Limits } from '../limits.js';
-import { refusal } from '../refusals.js';
+import { rejection } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import type { Answer, Visit, WatchedAnswer } from './answer.js';
 import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
@@ -45,10 +45,6 @@ export class PollingTransport implements RequestTransport {
   createSocket(): PollingSocket {
     return new PollingSocket(this.settings, this.limits);
   }
-
-  answerEnded(answer: Answer, close: RequestEnd): void {
-    send(answer, { messages: [], close });
-  }
 }
 
 export class PollingSocket extends RequestSocket {
@@ -72,11 +68,16 @@ export class PollingSocket extends RequestSocket {
     return this.entryBytes;
   }
 
+  get keptBytes(): number {
+    return this.entryBytes;
+  }
+
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
     // Two polls at once: the older goes without news, which belongs to the newer
     if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
     this.waiting = { answer, position: position ?? 0 };
+    if (this.isGone) return this.sayGoodbye(this.end!);
     this.last = answer;
     if (position === undefined) this.greeting = { id, token: this.token };
     else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
@@ -99,10 +100,10 @@ export class PollingSocket extends RequestSocket {
   /** All messages of one turn of the event loop go in one answer. */
   protected flush(): void {
     const hasNews = this.greeting !== undefined || this.entries.length > 0;
-    if (!this.waiting || this.isHeld || !hasNews || this.turn) return;
+    if (!this.waiting || !hasNews || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
-      if (!this.isHeld) this.reply(this.batch());
+      this.reply(this.batch());
     });
   }
 
@@ -115,7 +116,7 @@ export class PollingSocket extends RequestSocket {
   private acknowledge(position: number): boolean {
     if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
     const acknowledged = this.position - this.entries.length;
-    if (position < acknowledged) throw refusal(409, `You have had messages up to position ${acknowledged}`);
+    if (position < acknowledged) throw rejection(409, `You have had messages up to position ${acknowledged}`);
     while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
     if (position > acknowledged) this.drained();
     return true;
@@ -138,7 +139,9 @@ export class PollingSocket extends RequestSocket {
   /** The response was taken, or the client has gone. */
   private left(answer: WatchedAnswer): void {
     if (this.waiting?.answer === answer) this.stopWaiting();
-    if (this.last === answer) this.absent();
+    if (this.last !== answer) return;
+    this.last = undefined;
+    this.absent();
   }
 
   private stopWaiting(): void {

@@ -105,25 +105,6 @@ describe.each([
     expect(visit.hasEnded).toBe(true);
   });
 
-  it('keeps all of it back while it is held, the goodbye too', async () => {
-    const { socket, sink } = attached();
-    const visit = new FakeVisit();
-    socket.hold();
-    socket.send(text('secret'));
-    socket.close(4500, 'bye');
-    socket.open(visit.watched, 'id', undefined);
-    await turn();
-    expect(visit.written + (visit.body ?? '')).not.toContain('secret');
-    expect(visit.hasEnded).toBe(false);
-    expect(sink.events).toEqual([]);
-    expect(socket.bufferedBytes).toBeGreaterThan(0);
-    socket.release();
-    await turn();
-    expect(visit.written + visit.body).toContain('secret');
-    expect(visit.written + visit.body).toContain('bye');
-    expect(sink.events).toEqual(['closed 4500 bye']);
-  });
-
   it('that ended in onOpen, before it had a sink, tells it as soon as there is one', () => {
     const socket = create();
     const sink = new RecordingSink();
@@ -155,6 +136,36 @@ describe.each([
     socket.open(visit.watched, 'id', undefined);
     await jest.advanceTimersByTimeAsync(15_010);
     expect(sink.events).toEqual(['closed 1006 ']);
+  });
+
+  it('repeats its last messages and its end to a client that was not told', async () => {
+    const { socket, sink } = attached();
+    const first = new FakeVisit();
+    socket.open(first.watched, 'id', undefined);
+    await turn();
+    const lost = new FakeVisit();
+    socket.open(lost.watched, 'id', 0);
+    for (const data of ['a', 'b']) socket.send(text(data));
+    socket.close(1012, 'restart');
+    await turn();
+    expect(sink.events).toEqual(['closed 1012 restart']);
+    expect(socket.keptBytes).toBeGreaterThan(2);
+    for (const [position, expected] of [
+      [0, ['a', 'b']],
+      [1, ['b']],
+      [2, []],
+    ] as [number, string[]][]) {
+      const visit = new FakeVisit();
+      expect(socket.open(visit.watched, 'id', position)).toBe(true);
+      await turn();
+      const all = visit.written + (visit.body ?? '');
+      expect(['a', 'b'].filter((data) => new RegExp(`"${data}"|^data: ${data}$`, 'm').test(all))).toEqual(expected);
+      expect(all).toContain('{"code":1012,"reason":"restart"}');
+      expect(visit.hasEnded).toBe(true);
+    }
+    expect(sink.events).toEqual(['closed 1012 restart']);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('counts an empty message too', () => {
@@ -247,6 +258,19 @@ describe('a stream', () => {
     expect(visit.isCut).toBe(false);
     await jest.advanceTimersByTimeAsync(20);
     expect(visit.isCut).toBe(true);
+  });
+
+  it.each([
+    [1012, undefined],
+    [4500, 204],
+  ])('that ended with %i, and whose client was told, gets %p', (code, status) => {
+    const { socket, visit } = open();
+    socket.send(text('a'));
+    socket.close(code, '');
+    expect(positions(visit.written)).toEqual([0, 1, 2]);
+    const told = again(socket, 2);
+    expect([told.isOpen, told.visit.status]).toEqual([status !== undefined, status]);
+    expect(told.visit.written).toBe('');
   });
 
   it('of an older request is cut by the newer, and its end changes nothing', async () => {

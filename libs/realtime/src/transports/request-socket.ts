@@ -37,7 +37,6 @@ export abstract class RequestSocket implements Socket {
   protected readonly entries: Entry[] = [];
   protected entryBytes = 0;
   protected position = 0;
-  protected isHeld = false;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   /** It ended in `onOpen`, before there was anybody to tell. */
@@ -48,8 +47,11 @@ export abstract class RequestSocket implements Socket {
 
   abstract readonly bufferedBytes: number;
 
+  /** What it costs to remember it after its end, for a client that was not told: the last answer may be lost. */
+  abstract readonly keptBytes: number;
+
   /**
-   * Takes a response.
+   * Takes a response. After the end it tells what the client has not had, and the end.
    *
    * @param id the connection's public id
    * @param position where the client is; undefined on a new connection
@@ -115,16 +117,6 @@ export abstract class RequestSocket implements Socket {
     this.isPaused = false;
   }
 
-  hold(): void {
-    this.isHeld = true;
-  }
-
-  release(): void {
-    this.isHeld = false;
-    this.flush();
-    this.settle();
-  }
-
   /** The oldest entry has gone to the client. */
   protected take(): Entry {
     const entry = this.entries.shift()!;
@@ -157,7 +149,7 @@ export abstract class RequestSocket implements Socket {
   /** After `close`: done once the client was told, else when it does not come for it. */
   protected settle(): void {
     const { end } = this;
-    if (!end || this.isGone || this.isHeld) return;
+    if (!end || this.isGone) return;
     if (this.sayGoodbye(end)) this.finish(end.code, end.reason);
     else this.absent();
   }
@@ -173,6 +165,9 @@ export abstract class RequestSocket implements Socket {
     clearTimeout(this.grace);
     this.sink.closed(code, reason);
     this.whenGone();
+    // It may be remembered a while; the connection need not be
+    this.sink = undefined;
+    this.whenGone = () => {};
   }
 }
 

@@ -3,15 +3,18 @@
  * connection or goes on with one, a `POST` brings messages, a `DELETE` ends it. Middleware, origin and guards run on
  * every request, hooks once per connection.
  */
+import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../errors.js';
 import { splitTarget, targetOf } from '../handshake-request.js';
 import type { Limits } from '../limits.js';
-import { refusal, unavailable } from '../refusals.js';
+import { isOwner, type Owner, ownerOf } from '../owner.js';
+import { discardBody } from '../refusal-writer.js';
+import { refusal, rejection, unavailable } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
-import { type Answer, type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
-import { boundOwner, Holders, NOBODY, pathOf } from './holders.js';
-import type { RequestEnd, RequestSocket } from './request-socket.js';
+import { type Visit, WatchedAnswer, type WatchedVisit } from './answer.js';
+import { Holders, pathOf } from './holders.js';
+import type { RequestSocket } from './request-socket.js';
 import type { Admission, Gate, Transport } from './transport.js';
 import { readMessages } from './upstream.js';
 
@@ -25,8 +28,6 @@ export interface RequestTransport extends Transport {
   /** The connection that a GET wants to go on with. */
   ticket(visit: Visit): { token: string; position: number } | undefined;
   createSocket(): RequestSocket;
-  /** Tells a client that comes back to a connection which was ended for good. */
-  answerEnded(answer: Answer, end: RequestEnd): void;
 }
 
 /** The engine. */
@@ -36,14 +37,28 @@ export interface RequestGate extends Gate {
   readonly isReady: boolean;
 }
 
+/** Tells whether a request on a gateway's path is one that a connection's client sends upstream. */
+export function isUpstream({ method, headers }: IncomingMessage): boolean {
+  return typeof headers[TOKEN_HEADER] === 'string' && (method === 'POST' || method === 'DELETE');
+}
+
+/** Tells whether it is a preflight for a request that can be ours: an application may have routes on the same path. */
+export function isPreflight({ method, headers }: IncomingMessage): boolean {
+  if (method !== 'OPTIONS') return false;
+  if (headers['access-control-request-method'] === 'GET') return true;
+  return headers['access-control-request-headers']?.toLowerCase().includes(TOKEN_HEADER) ?? false;
+}
+
 export class Requests {
-  private readonly holders = new Holders();
+  private readonly holders: Holders;
 
   constructor(
     private readonly gate: RequestGate,
     private readonly settings: RealtimeSettings,
     private readonly transports: readonly RequestTransport[],
-  ) {}
+  ) {
+    this.holders = new Holders(settings);
+  }
 
   /**
    * Answers a request on a gateway's path.
@@ -53,18 +68,17 @@ export class Requests {
    */
   async handle(plain: Visit): Promise<boolean> {
     const { method, headers } = plain.node;
-    if (method === 'OPTIONS') return this.preflight(plain);
-    const token = headers[TOKEN_HEADER];
+    if (isPreflight(plain.node)) return this.preflight(plain);
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
-    const isUpstream = typeof token === 'string' && (method === 'POST' || method === 'DELETE');
-    if (!transport && !isUpstream) return false;
+    if (!transport && !isUpstream(plain.node)) return false;
     const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(visit);
     try {
-      await (transport ? this.get(visit, transport) : this.upstream(visit, String(token)));
+      await (transport
+        ? this.get(visit, transport)
+        : this.noted(visit, this.upstream(visit, String(headers[TOKEN_HEADER]))));
     } catch (error) {
-      // What is still to come of the body will not be read
-      if (!visit.node.complete) visit.answer.header('Connection', 'close');
+      if (!visit.node.complete) discardBody(visit.node);
       throw error;
     }
     return true;
@@ -80,13 +94,10 @@ export class Requests {
   }
 
   private preflight({ node, raw, answer }: Visit): boolean {
-    const asked = node.headers['access-control-request-headers'] ?? '';
-    const isOpening = node.headers['access-control-request-method'] === 'GET';
-    if (!isOpening && !asked.toLowerCase().includes(TOKEN_HEADER)) return false;
     if (!this.transports.some(({ name }) => this.gate.speaks(node, name))) return false;
     this.gate.allowOrigin(node, raw, answer);
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
-    answer.header('Access-Control-Allow-Headers', asked);
+    answer.header('Access-Control-Allow-Headers', node.headers['access-control-request-headers'] ?? '');
     answer.header('Access-Control-Max-Age', '600');
     answer.send(204);
     return true;
@@ -99,7 +110,18 @@ export class Requests {
 
   private async get(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(visit);
-    if (!ticket || !(await this.goOn(visit, transport, ticket))) await this.begin(visit, transport);
+    const isFound = ticket && (await this.noted(visit, this.goOn(visit, transport, ticket)));
+    if (!isFound) await this.begin(visit, transport);
+  }
+
+  /** Refusals of further requests are counted and logged as those of handshakes are. */
+  private async noted<T>({ node, raw }: Visit, task: Promise<T>): Promise<T> {
+    try {
+      return await task;
+    } catch (error) {
+      this.gate.noteRefusal(node, error, raw);
+      throw error;
+    }
   }
 
   /** @returns false when there is nothing to go on with: then it is a new connection, which is told so */
@@ -108,34 +130,28 @@ export class Requests {
     transport: RequestTransport,
     { token, position }: { token: string; position: number },
   ): Promise<boolean> {
-    const found = this.holders.find(token, visit) ?? this.holders.findEnded(token, visit);
+    const found = this.holders.find(token, visit);
     if (!found) return false;
     await this.requireOwner(visit, found.owner);
-    if (found.transport !== transport) throw refusal(400, `This connection speaks ${found.transport.name}`);
+    if (found.transport !== transport) throw rejection(400, `This connection speaks ${found.transport.name}`);
     // It may have ended while the guards were asked
-    const holder = this.holders.find(token, visit);
-    if (holder) {
-      if (holder.socket.open(visit.answer, holder.id, position)) return true;
-      holder.socket.terminate();
-      return false;
-    }
-    const past = this.holders.findEnded(token, visit);
-    if (past) transport.answerEnded(visit.answer, past.end);
-    return past !== undefined;
+    const { socket, id } = this.holders.find(token, visit) ?? {};
+    if (socket?.open(visit.answer, id!, position)) return true;
+    if (socket && !socket.isGone) socket.terminate();
+    return false;
   }
 
   /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
-  private async requireOwner(visit: Visit, owner: string): Promise<void> {
-    const visitor = boundOwner(await this.gate.recheck(visit.node, visit.raw, visit.response), visit);
-    if (owner !== NOBODY && visitor !== owner) throw refusal(403, 'This connection belongs to another user');
+  private async requireOwner({ node, raw, response }: Visit, owner: Owner): Promise<void> {
+    const request = await this.gate.recheck(node, raw, response);
+    if (!isOwner(owner, request)) throw refusal(403, 'This connection belongs to another user');
   }
 
   private async begin(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
     const { node, raw, response, answer } = visit;
     const admission = await this.gate.admitRequest(node, raw, response);
     try {
-      await admission.session?.saveChanges(this.settings.handshakeTimeout * 1000);
-      if (!this.gate.isReady) throw unavailable('The server is shutting down');
+      await this.noted(visit, this.settle(admission));
     } catch (error) {
       admission.release();
       throw error;
@@ -144,21 +160,26 @@ export class Requests {
     else this.open(visit, transport, admission);
   }
 
+  /** The last that can go wrong: from here on there is a connection. */
+  private async settle({ session }: Admission): Promise<void> {
+    await session?.saveChanges(this.settings.handshakeTimeout * 1000);
+    if (!this.gate.isReady) throw unavailable('The server is shutting down');
+  }
+
   private open(visit: WatchedVisit, transport: RequestTransport, admission: Admission): void {
     const socket = transport.createSocket();
-    const owner = boundOwner(this.gate.ownerOf(admission.request), visit);
+    const owner = ownerOf(admission.request);
     const sink = this.gate.open(admission, socket, transport.name);
     const id = 'id' in sink ? String(sink.id) : '';
     const holder = { socket, id, owner, path: pathOf(visit), transport };
     this.holders.add(holder);
     socket.attach(sink, () => this.holders.forget(holder));
-    if (socket.isGone) transport.answerEnded(visit.answer, socket.end!);
-    else socket.open(visit.answer, id, undefined);
+    socket.open(visit.answer, id, undefined);
   }
 
   private async upstream(visit: WatchedVisit, token: string): Promise<void> {
     const found = this.holders.find(token, visit);
-    if (!found) throw gone();
+    if (!found || found.socket.isGone) throw gone();
     await this.requireOwner(visit, found.owner);
     const { socket } = found;
     if (visit.node.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
@@ -177,11 +198,11 @@ export class Requests {
 }
 
 function gone(): HandshakeError {
-  return refusal(404, 'There is no such connection (any more)');
+  return rejection(404, 'There is no such connection (any more)');
 }
 
 function busy(): HandshakeError {
-  return refusal(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
+  return rejection(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
 }
 
 /** The query of a request. */

@@ -85,14 +85,14 @@ describe('a stream', () => {
     fc.assert(
       fc.property(texts, chunk, (all, at) => {
         const blocks = all.map((text, i) => messageBlock(`t.${i + 1}`, new Frame(text)) + COMMENT);
-        const stream = `retry: 2000\n${controlBlock('t.0', 'open', {})}${blocks.join('')}${controlBlock(undefined, 'close', {})}`;
+        const close = controlBlock(`t.${all.length + 1}`, 'close', {});
+        const stream = `retry: 2000\n${controlBlock('t.0', 'open', {})}${blocks.join('')}${close}`;
         const { events, parser } = parse(stream, at);
         expect(events.map(({ type }) => type)).toEqual(['open', ...all.map(() => 'message'), 'close']);
         expect(events.slice(1, -1).map(({ data }) => data)).toEqual(all.map(normal));
         expect(parser.retry).toBe(2000);
         expect(parser.comments).toBe(all.length);
-        // an event without an id leaves the last one
-        expect(parser.lastEventId).toBe(`t.${all.length}`);
+        expect(parser.lastEventId).toBe(`t.${all.length + 1}`);
       }),
     );
   });

@@ -28,8 +28,8 @@ export function messageBlock(id: string, frame: Frame): string {
 }
 
 /** An event of the protocol itself: `open`, `close`. */
-export function controlBlock(id: string | undefined, event: string, data: unknown): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}${block(event, JSON.stringify(data))}`;
+export function controlBlock(id: string, event: string, data: unknown): string {
+  return `id: ${id}\n${block(event, JSON.stringify(data))}`;
 }
 
 function bodyOf(frame: Frame): string {

@@ -1,7 +1,8 @@
 /** Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). Upstream is `POST` (requests.ts). */
 import type { Writable } from 'node:stream';
+import { mayReconnect } from 'nestjs-realtime-protocol';
 import type { RealtimeSettings } from '../settings.js';
-import type { Answer, Visit, WatchedAnswer } from './answer.js';
+import type { Visit, WatchedAnswer } from './answer.js';
 import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './requests.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
@@ -25,11 +26,6 @@ export class SseTransport implements RequestTransport {
   createSocket(): SseSocket {
     return new SseSocket(this.settings);
   }
-
-  /** 204 tells an EventSource to stay away (WHATWG HTML §9.2.3). */
-  answerEnded(answer: Answer): void {
-    answer.send(204);
-  }
 }
 
 export class SseSocket extends RequestSocket {
@@ -45,19 +41,31 @@ export class SseSocket extends RequestSocket {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
   }
 
+  get keptBytes(): number {
+    return this.entryBytes + this.sentBytes;
+  }
+
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
-    if (position !== undefined && !this.canResume(position)) return false;
+    if (position !== undefined && !this.canResume(position)) return this.isGone && this.turnAway(answer, this.end!);
     this.cut();
     const stream = this.begin(answer);
     const start = { id, token: this.token, recovered: position !== undefined };
     const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
     stream.write(retry + controlBlock(this.idAt(position ?? 0), 'open', start));
     if (position !== undefined) this.replay(stream, position);
+    if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
     this.flush();
     this.drained();
     this.settle();
     answer.onClose(() => this.left(answer));
+    return true;
+  }
+
+  /** It has had the end, or cannot have it: 204 tells an EventSource to stay away (WHATWG HTML §9.2.3). */
+  private turnAway(answer: WatchedAnswer, { code }: RequestEnd): boolean {
+    if (mayReconnect(code)) return false;
+    answer.send(204);
     return true;
   }
 
@@ -85,7 +93,7 @@ export class SseSocket extends RequestSocket {
   }
 
   protected flush(): void {
-    while (this.stream && !this.isHeld && this.entries.length > 0 && !this.stream.writableNeedDrain) {
+    while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
       this.write(this.stream, this.take());
     }
   }
@@ -121,7 +129,8 @@ export class SseSocket extends RequestSocket {
     const { answer, stream } = this;
     if (!answer || !stream) return false;
     while (this.entries.length > 0) this.write(stream, this.take());
-    stream.end(controlBlock(undefined, 'close', end));
+    // The end has a position too: who states it was told
+    stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
     this.answer = this.stream = undefined;
     return true;

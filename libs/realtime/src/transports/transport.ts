@@ -64,19 +64,21 @@ export interface Gate {
   serves(path: string): boolean;
   /** @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it already */
   admit(upgrade: UpgradeResponse): Promise<Admission>;
-  /** Counts and logs a refusal that a transport decided by itself. */
-  noteRefusal(request: IncomingMessage, error: unknown): void;
+  /**
+   * Counts and logs a refusal that a transport decided by itself.
+   *
+   * @param raw the platform's request, where there is one: it knows the client's address
+   */
+  noteRefusal(node: IncomingMessage, error: unknown, raw?: PlatformRequest): void;
   /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
   admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission>;
   /**
    * Asks origin and guards about a further request of a connection.
    *
-   * @returns whom the request belongs to, as `ownerOf`
+   * @returns the request as the application sees it, for `isOwner`
    * @throws what the platform should answer
    */
-  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<string>;
-  /** Whom a request belongs to by what the application says: user, else session, else credential. */
-  ownerOf(request: HandshakeRequest): string;
+  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<HandshakeRequest>;
   /** Sets the CORS headers for an origin that may connect. */
   allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void;
   /** Tells whether the gateway of a request speaks a transport. */

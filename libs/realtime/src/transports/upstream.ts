@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HandshakeError } from '../errors.js';
 import type { Limits } from '../limits.js';
-import { refusal } from '../refusals.js';
+import { rejection } from '../refusals.js';
 import type { RealtimeSettings } from '../settings.js';
 import type { Visit } from './answer.js';
 
@@ -27,12 +27,14 @@ export async function readMessages(
   limits: Pick<Limits, 'reached'>,
 ): Promise<UpstreamMessage[]> {
   const type = node.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  if (!TYPES.has(type)) throw refusal(415, `Send ${[...TYPES].join(' or ')}`);
+  if (!TYPES.has(type)) throw rejection(415, `Send ${[...TYPES].join(' or ')}`);
+  const { 'content-encoding': encoding = 'identity' } = node.headers;
+  if (encoding !== 'identity') throw rejection(415, 'Send no Content-Encoding');
   const body = isParsed(raw.body, type) ? raw.body : await readBody(node, bounds, limits);
   const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
   const { maxQueuedMessages, maxMessageBytes } = bounds;
   if (messages.length > maxQueuedMessages && limits.reached('queuedMessages', `batch=${messages.length}`)) {
-    throw refusal(413, `A batch has at most ${maxQueuedMessages} messages`);
+    throw rejection(413, `A batch has at most ${maxQueuedMessages} messages`);
   }
   for (const { data } of messages) {
     if (data.length > maxMessageBytes && limits.reached('messageBytes', `bytes=${data.length}`)) throw tooBig(bounds);
@@ -62,19 +64,26 @@ function item(value: unknown): UpstreamMessage {
   if (typeof value === 'string') return { data: Buffer.from(value), isBinary: false };
   const { binary } = (value ?? {}) as { binary?: unknown };
   if (typeof binary === 'string') return { data: Buffer.from(binary, 'base64'), isBinary: true };
-  throw refusal(400, 'A batch is an array of texts and { "binary": base64 }');
+  throw rejection(400, 'A batch is an array of texts and { "binary": base64 }');
 }
 
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw refusal(400, 'The body is not valid JSON');
+    throw rejection(400, 'The body is not valid JSON');
   }
 }
 
 /** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
 function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+  const declared = request.headers['content-length'];
+  const isTooBig = Number(declared) > bounds.maxMessageBytes;
+  if (isTooBig && limits.reached('messageBytes', `bytes=${declared}`)) throw tooBig(bounds);
+  return collect(request, bounds, limits);
+}
+
+function collect(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
@@ -90,13 +99,13 @@ function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits,
       if (isOver && limits.reached('messageBytes', `bytes=${size}`)) refuse(tooBig(bounds));
       else chunks.push(chunk);
     };
-    const timer = timeOut(bounds, limits, () => refuse(refusal(408, 'The body did not come in time')));
+    const timer = timeOut(bounds, limits, () => refuse(rejection(408, 'The body did not come in time')));
     request.on('data', take);
     request.once('end', () => {
       clearTimeout(timer);
       resolve(Buffer.concat(chunks));
     });
-    request.once('close', () => refuse(refusal(400, 'The request broke off')));
+    request.once('close', () => refuse(rejection(400, 'The request broke off')));
   });
 }
 
@@ -106,5 +115,5 @@ function timeOut({ messageTimeout }: Bounds, limits: Pick<Limits, 'reached'>, la
 }
 
 function tooBig({ maxMessageBytes }: Bounds): HandshakeError {
-  return refusal(413, `A request and a message have at most ${maxMessageBytes} bytes`);
+  return rejection(413, `A request and a message have at most ${maxMessageBytes} bytes`);
 }

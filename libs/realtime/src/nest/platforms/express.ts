@@ -78,8 +78,17 @@ export class ExpressPlatform extends HttpPlatform {
     const gets = stack.slice(this.mark.position).filter((layer) => layer?.route?.methods['get']);
     const taken = paths.find((path) => gets.some((layer) => layer?.route?.path === path));
     if (taken !== undefined) throw new OptionsError(`A gateway and a controller both answer ${taken}`);
-    this.app.use((request, response, next) => this.answer(request, response, next));
-    stack.splice(this.mark.position, 0, stack.pop());
+    this.insert(this.mark.position, (request, response, next) => this.answer(request, response, next));
+    this.insert(0, (request, _response, next) => {
+      this.hideBody(request);
+      next();
+    });
+  }
+
+  private insert(position: number, middleware: Middleware): void {
+    const { stack } = this.app.router;
+    this.app.use(middleware);
+    stack.splice(position, 0, stack.pop());
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {

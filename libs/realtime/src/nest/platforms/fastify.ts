@@ -8,6 +8,7 @@ import { isDecodable, type PathRules } from '../../paths.js';
 import type { Examine, Verdict } from '../../platform.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 import type { Answer } from '../../transports/answer.js';
+import { isPreflight, isUpstream } from '../../transports/requests.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 interface FastifyRequest extends PlatformRequest {
@@ -34,6 +35,8 @@ interface RouterOptions {
 interface FastifyInstance {
   readonly initialConfig: RouterOptions & { readonly routerOptions?: RouterOptions };
   readonly log: unknown;
+  addConstraintStrategy(strategy: object): void;
+  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void): void;
 }
 
 type NewRequest = new (
@@ -45,6 +48,19 @@ type NewRequest = new (
   context: undefined,
 ) => FastifyRequest;
 type NewReply = new (raw: ServerResponse, request: FastifyRequest, log: unknown) => FastifyReply;
+
+function kindOf(request: IncomingMessage): 'upstream' | 'preflight' | undefined {
+  if (isUpstream(request)) return 'upstream';
+  return isPreflight(request) ? 'preflight' : undefined;
+}
+
+/** How Fastify's router tells our requests from others of the same method and path. */
+const KIND_OF_REQUEST = {
+  name: 'realtime',
+  deriveConstraint: kindOf,
+  storage: () => new Map<string, unknown>(),
+  mustMatchWhenDerived: false,
+};
 
 /** Fastify: the door is a route of its own, so hooks and plugins run as for a controller's. */
 export class FastifyPlatform extends HttpPlatform {
@@ -75,6 +91,12 @@ export class FastifyPlatform extends HttpPlatform {
   }
 
   mount(paths: readonly string[]): void {
+    if (paths.length === 0) return;
+    this.instance.addConstraintStrategy(KIND_OF_REQUEST);
+    this.instance.addHook('onRequest', (request, _reply, done) => {
+      this.hideBody(request.raw);
+      done();
+    });
     for (const path of paths) this.addRoute(path);
   }
 
@@ -108,15 +130,21 @@ export class FastifyPlatform extends HttpPlatform {
   private addRoute(path: string): void {
     // find-my-way calls a wildcard `*`, path-to-regexp `*name`
     const route = path.replace(/\*\w+/g, '*');
-    const answer = (request: FastifyRequest, reply: FastifyReply) => this.answer(request, reply);
     try {
-      this.http.get(route, answer);
-      this.http.post(route, answer);
-      this.http.delete(route, answer);
-      this.http.options(route, answer);
+      this.http.get(route, this.handler());
     } catch (error) {
       throw new OptionsError(`A gateway and a controller both answer ${path}: ${(error as Error).message}`);
     }
+    for (const method of ['post', 'delete'] as const) this.http[method](route, this.handler('upstream'));
+    this.http.options(route, this.handler('preflight'));
+  }
+
+  /** @param kind the only requests that it takes; the application's own routes of this path have the others */
+  private handler(kind?: ReturnType<typeof kindOf>) {
+    const handler = (request: FastifyRequest, reply: FastifyReply) => this.answer(request, reply);
+    // As Nest's own decorator `@RouteConstraints()` notes it
+    if (kind) Reflect.defineMetadata('__fastify_route_constraints__', { [KIND_OF_REQUEST.name]: kind }, handler);
+    return handler;
   }
 
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */

@@ -3,13 +3,14 @@
  * also is; what its middleware lets through arrives at a door that stands where the first controller stands. Admission
  * is only what the door says: whoever ends the response before, or instead, refuses.
  */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import type { PlatformRequest } from '../../handshake-request.js';
+import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
 import type { Examine, Platform, Verdict } from '../../platform.js';
 import { validateHeaders } from '../../refusal-writer.js';
 import type { Answer, Visit as DoorVisit } from '../../transports/answer.js';
+import { isUpstream } from '../../transports/requests.js';
 import type { UpgradeResponse } from '../../upgrade-response.js';
 
 /** The engine, for requests at the door that are no upgrade. */
@@ -29,11 +30,16 @@ interface Visit {
   refusal?: unknown;
 }
 
+/** Without these there is no body for a parser. */
+const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
+
 /** As nginx logs it; nobody is there to receive it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 export abstract class HttpPlatform implements Platform {
   private readonly visits = new WeakMap<IncomingMessage, Visit>();
+  /** What says that a request has a body, of those that the door reads. */
+  private readonly bodies = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
 
   constructor(
     private readonly server: Server,
@@ -83,12 +89,27 @@ export abstract class HttpPlatform implements Platform {
   }
 
   /**
+   * The application's parsers read a body to its end before they refuse it. One that is ours they must not see: the door
+   * reads it, within our bounds. MUST be called before they run.
+   */
+  protected hideBody(node: IncomingMessage): void {
+    if (!isUpstream(node) || !this.door.answersGet(splitTarget(targetOf(node)).path)) return;
+    const { headers } = node;
+    this.bodies.set(node, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
+    for (const name of BODY_HEADERS) delete headers[name];
+  }
+
+  /**
    * A plain request stands at the door.
    *
    * @returns false when it is somebody else's
    * @throws what the platform's error road should answer
    */
   protected async answered(visit: DoorVisit): Promise<boolean> {
+    const { headers } = visit.node;
+    for (const [name, value] of Object.entries(this.bodies.get(visit.node) ?? {})) {
+      if (value !== undefined) headers[name] = value;
+    }
     try {
       if (await this.door.request(visit)) return true;
       return visit.node.method === 'GET' && (await this.door.probe(visit.node, visit.raw, visit.response));

@@ -1,0 +1,193 @@
+/** SSE and long polling under attack, on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
+import { randomBytes } from 'node:crypto';
+import { jest } from '@jest/globals';
+import { HostileApp, type HostileSettings } from '../support/hostile-app.js';
+import { ask, type Kind, open, opening, poll, upstream } from '../support/hostile-requests.js';
+import { httpRequest, type RawSocket } from '../support/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+const MB = 1024 * 1024;
+const KINDS: readonly Kind[] = ['sse', 'polling'];
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+describe.each(['express', 'fastify'])('on %s', (platform) => {
+  let app: HostileApp;
+
+  const start = async (settings: HostileSettings = {}) => {
+    app = await HostileApp.start({ APP_PLATFORM: platform, GRACE_TIME: 0.3, POLL_HOLD: 0.3, ...settings });
+  };
+
+  describe('with the bounds that hold by default', () => {
+    beforeAll(() => start());
+    afterAll(() => app.stop());
+    beforeEach(() => app.begin());
+    afterEach(() => app.expectCalm(12));
+
+    it.each(['text/plain', 'application/json'])(
+      'bodies of %s that never end are cut with 413, 50 at once, and cost next to nothing',
+      async (type) => {
+        const before = (await app.state()).memory;
+        const { token } = await open(app, 'sse');
+        const headers = { 'X-Realtime-Token': token, 'Content-Type': type, 'Transfer-Encoding': 'chunked' };
+        const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+        const flood = async () => {
+          const client = await app.connect();
+          client.send(httpRequest({ method: 'POST', target: '/ws', headers }));
+          let isAnswered = false;
+          const feed = () => void (isAnswered || client.socket.write(chunk, () => setImmediate(feed)));
+          feed();
+          const { status } = await client.answer();
+          isAnswered = true;
+          return status;
+        };
+        expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
+        // Each is held up to its bound, 1 MiB, and no further
+        expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
+        expect(await app.limits()).toEqual({ messageBytes: 50 });
+      },
+    );
+
+    it('messages above the rate are dropped, and the client is told', async () => {
+      const { token } = await open(app, 'polling');
+      const before = await app.state();
+      const batch = JSON.stringify(times(100, () => 'hush'));
+      for (let sent = 0; sent < 20; sent++) {
+        expect((await ask(app, upstream(token, batch, 'application/json'))).status).toBe(204);
+      }
+      const { hooks, stats } = await app.state();
+      const { messageRate: dropped = 0 } = await app.limits();
+      expect(dropped).toBeGreaterThan(500);
+      expect(stats.messagesIn - before.stats.messagesIn).toBe(2000);
+      expect(hooks.messages - before.hooks.messages + dropped).toBe(2000);
+      expect(JSON.parse((await poll(app, token))[0]!)).toMatchObject({
+        event: 'exception',
+        data: { code: 'rate_limit' },
+      });
+    });
+
+    it.each(KINDS)('a client of %s that never reads is closed with 4001 while 100 MB are pushed', async (kind) => {
+      const { client } = await open(app, kind, '/newest');
+      client.socket.pause();
+      const before = (await app.state()).memory;
+      await app.order('flood', { path: '/newest', count: 400, bytes: 262_144, slow: 'close' });
+      const { stats, memory } = await app.until('the close', () => /code=4001/.test(app.output));
+      expect(memory.rss - before.rss).toBeLessThan(100 * MB);
+      expect(await app.limits()).toEqual({ bufferedBytes: 1 });
+      expect(stats.current).toBe(1);
+    });
+
+    it('tokens cannot be guessed: 500 attempts reach nobody, and do not flood the log', async () => {
+      const { token } = await open(app, 'sse');
+      const before = await app.state();
+      const guess = (index: number) => {
+        const guessed =
+          ['__proto__', 'constructor', token.slice(1), ''][index] ?? randomBytes(24).toString('base64url');
+        return ask(app, upstream(guessed, 'guessed', 'text/plain', index % 2 ? 'POST' : 'DELETE'));
+      };
+      for (let batch = 0; batch < 10; batch++) {
+        const answers = await Promise.all(times(50, (index) => guess(batch * 50 + index)));
+        expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
+      }
+      const { hooks, stats } = await app.state();
+      expect(hooks.messages).toBe(before.hooks.messages);
+      expect(stats.refused - before.stats.refused).toBe(500);
+      expect(app.output).not.toContain('WARN');
+      expect((await ask(app, upstream(token, 'mine'))).status).toBe(204);
+    });
+
+    it('rooms and users have any name', async () => {
+      const names = ['__proto__', 'constructor', 'toString', 'error', '*', 'a\r\nb'];
+      for (const [index, name] of names.entries()) {
+        const { token } = await open(app, KINDS[index % 2]!, `?user=${encodeURIComponent(name)}`);
+        expect((await ask(app, upstream(token, `join ${name}`))).status).toBe(204);
+      }
+      const expected = [...names.map(() => 1), 0];
+      expect(await app.order('rooms', { names: [...names, 'hasOwnProperty'] })).toEqual(expected);
+      expect(await app.order('users', { names: [...names, 'hasOwnProperty'] })).toEqual(expected);
+    });
+
+    it('200 bombs of headers are answered with 431 and reach no hook', async () => {
+      const { hooks } = await app.state();
+      const bomb = { 'X-Bomb': 'x'.repeat(20_000) };
+      const answers = await Promise.all(times(200, (index) => ask(app, opening(KINDS[index % 2]!, '', bomb))));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([431]));
+      expect((await app.state()).hooks.handshakes).toBe(hooks.handshakes);
+    });
+
+    it('messages that race with the close are taken or refused, and each connection ends once', async () => {
+      for (let round = 0; round < 5; round++) {
+        const opened = await Promise.all(times(20, (index) => open(app, KINDS[index % 2]!, '?user=raced')));
+        const racing = opened.flatMap(({ token }) =>
+          times(4, (index) => ask(app, upstream(token, 'hush', 'text/plain', index === 3 ? 'DELETE' : 'POST'))),
+        );
+        await app.order('revoke', { user: 'raced' });
+        for (const { status } of await Promise.all(racing)) expect([204, 404]).toContain(status);
+      }
+      await app.until('all to end', ({ stats }) => stats.current === 1);
+    });
+
+    const half = (parts: Parameters<typeof httpRequest>[0], share: number) => {
+      const bytes = httpRequest(parts);
+      return bytes.subarray(0, Math.floor(bytes.length * share));
+    };
+    const STAGES: [string, (client: RawSocket, token: string, kind: Kind) => unknown][] = [
+      ['in the middle of the header', (client, _token, kind) => client.send(half(opening(kind), 0.6))],
+      ['with its request', (client, _token, kind) => client.send(httpRequest(opening(kind)))],
+      ['while a hook runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?wait=50')))],
+      ['while it is refused', (client, _token, kind) => client.send(httpRequest(opening(kind, '?deny=1')))],
+      ['while onOpen runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?dawdle=50')))],
+      ['in the middle of a body', (client, token) => client.send(half(upstream(token, 'x'.repeat(500)), 0.8))],
+      ['with its message', (client, token) => client.send(httpRequest(upstream(token, 'hello')))],
+      ['with its goodbye', (client, token) => client.send(httpRequest(upstream(token, '', 'text/plain', 'DELETE')))],
+    ];
+
+    it.each(STAGES)('50 resets %s leave nothing behind', async (_name, act) => {
+      const opened = await Promise.all(times(2, (index) => open(app, KINDS[index]!)));
+      await Promise.all(
+        times(50, async (index) => {
+          const client = await app.connect();
+          act(client, opened[index % 2]!.token, KINDS[index % 2]!);
+          for (let turns = index % 8; turns > 0; turns--) await new Promise(setImmediate);
+          client.reset();
+        }),
+      );
+    });
+  });
+
+  describe.each(KINDS)('with bounds of their own, by %s', (kind) => {
+    afterEach(() => app.stop());
+
+    it('one connection more than the node has gets 503, and those that are there stay', async () => {
+      await start({ MAX_CONNECTIONS: 3, GRACE_TIME: 5 });
+      const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
+      const { status, headers } = await ask(app, opening(kind));
+      expect([status, headers['retry-after']]).toEqual([503, '5']);
+      expect((await ask(app, upstream(token, 'still here'))).status).toBe(204);
+      await app.echo();
+      expect(await app.limits()).toEqual({ connections: 1 });
+    });
+
+    it('one connection more than an address has gets 429, until one ends', async () => {
+      await start({ MAX_CONNECTIONS_PER_ADDRESS: 3, GRACE_TIME: 5 });
+      const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
+      const { status, headers } = await ask(app, opening(kind));
+      expect([status, headers['retry-after']]).toEqual([429, '5']);
+      expect((await ask(app, upstream(token, '', 'text/plain', 'DELETE'))).status).toBe(204);
+      await open(app, kind);
+      expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
+    });
+
+    it('a body that does not come in time is refused with 408', async () => {
+      await start({ MESSAGE_TIMEOUT: 0.3, GRACE_TIME: 5 });
+      const { token } = await open(app, kind);
+      const client = await app.connect();
+      client.send(half(token));
+      expect((await client.answer()).status).toBe(408);
+      expect(await app.limits()).toEqual({ messageTime: 1 });
+    });
+
+    const half = (token: string) => httpRequest(upstream(token, 'x'.repeat(500))).subarray(0, -100);
+  });
+});
