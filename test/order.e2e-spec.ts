@@ -72,8 +72,8 @@ const until = (ask: () => boolean) => untilState('it', ask, (isSo) => isSo);
 const said = (text: string) => frame({ payload: text });
 const echo: Script = (connection, _server, text) => connection.send(text);
 
-describe('what is sent in one turn', () => {
-  beforeEach(() => start());
+describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s', (flushWindow) => {
+  beforeEach(() => start({ flushWindow }));
 
   it('keeps the order between pushes to a room, to everyone and direct replies', async () => {
     script = async (connection, server) => {
@@ -102,6 +102,37 @@ describe('what is sent in one turn', () => {
     const found = await take(client, texts.length);
     expect(found.map((text) => text.length)).toEqual(texts.map((text) => text.length));
     expect(found).toEqual(texts);
+  });
+
+  it('is not changed by what the application does to its bytes afterwards', async () => {
+    script = (connection) => {
+      for (const size of [10, 4095, 4096, 60_000]) {
+        const bytes = Buffer.alloc(size, 'a');
+        connection.send(bytes);
+        bytes.fill('b');
+      }
+    };
+    const client = await connect();
+    client.send(said('go'));
+    const found = await take(client, 4);
+    expect(found.map((text) => [text.length, new Set(text)])).toEqual(
+      [10, 4095, 4096, 60_000].map((size) => [size, new Set('a')]),
+    );
+  });
+
+  it('keeps the replies to several clients apart where their hooks run at the same time', async () => {
+    script = async (connection, _server, text) => {
+      for (let i = 0; i < 50; i++) {
+        connection.send(`${text} ${i}`);
+        await Promise.resolve();
+      }
+    };
+    const clients = await Promise.all(['a', 'b', 'c'].map(() => connect()));
+    clients.forEach((client, i) => client.send(said('abc'[i]!)));
+    for (const [index, client] of clients.entries()) {
+      const expected = Array.from({ length: 50 }, (_, i) => `${'abc'[index]} ${i}`);
+      expect(await take(client, 50)).toEqual(expected);
+    }
   });
 
   it('reaches every member in the same order, those included that got something of their own between', async () => {

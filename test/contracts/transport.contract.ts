@@ -59,6 +59,7 @@ class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
     this.log.push(`message ${text}`);
     if (text === 'throw') throw new Error('secret');
     if (text === 'emit') connection.emit('named', { lines: 'a\nb' });
+    else if (text.startsWith('pass on')) connection.send(message);
     else if (text === 'close') connection.close(4321, 'as you wish');
     else if (text.startsWith('flood ')) for (let i = 0; i < Number(text.slice(6)); i++) connection.send(`n${i}`);
     else connection.send(`echo ${text}`);
@@ -164,6 +165,8 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
       expect(String(await client.next()).replace(/\r\n?/g, '\n')).toBe('echo two\nlines\nand ü 🎉');
       await client.send(Buffer.from([0, 255, 10, 13]));
       expect(await client.next()).toEqual(Buffer.from([0, 255, 10, 13]));
+      await client.send('pass on ü\nas it came');
+      expect(await client.next()).toBe('pass on ü\nas it came');
       await client.send('emit');
       expect(JSON.parse(String(await client.next()))).toEqual({ event: 'named', data: { lines: 'a\nb' } });
     });

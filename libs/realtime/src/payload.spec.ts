@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { Message } from './message.js';
 import { type Encoder, Frame } from './payload.js';
 
 describe('a frame', () => {
@@ -15,6 +16,14 @@ describe('a frame', () => {
   ])('is binary for %s, and holds its bytes alone', (_name, payload) => {
     const frame = Frame.of(payload);
     expect([frame.isBinary, frame.size, [...(frame.data as Buffer)]]).toEqual([true, 2, [1, 2]]);
+  });
+
+  it.each([false, true])('is of the kind of a message that is passed on, without a copy (binary: %s)', (isBinary) => {
+    const bytes = Buffer.from('ü');
+    const frame = Frame.of(new Message(bytes, isBinary));
+    expect([frame.data, frame.isBinary, frame.size]).toEqual([bytes, isBinary, 2]);
+    expect(frame.data).toBe(bytes);
+    expect([frame.text, frame.base64]).toEqual(['ü', bytes.toString('base64')]);
   });
 
   it('may be empty', () => {

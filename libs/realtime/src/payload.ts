@@ -63,6 +63,11 @@ export class Frame {
     return typeof this.data === 'string' ? this.data : this.data.toString('utf8');
   }
 
+  /** The payload of a binary message, for a wire that has only text. */
+  get base64(): string {
+    return Buffer.from(this.data).toString('base64');
+  }
+
   /** The payload's length in bytes. */
   get size(): number {
     if (this.length < 0) this.length = Buffer.byteLength(this.data);

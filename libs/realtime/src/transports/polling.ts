@@ -168,5 +168,5 @@ function send(answer: Answer, batch: Batch): void {
 }
 
 function itemOf({ frame }: Entry): Item {
-  return typeof frame.data === 'string' ? frame.data : { binary: frame.data.toString('base64') };
+  return frame.isBinary ? { binary: frame.base64 } : frame.text;
 }

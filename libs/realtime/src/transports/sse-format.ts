@@ -33,9 +33,9 @@ export function controlBlock(id: string, event: string, data: unknown): string {
 }
 
 function bodyOf(frame: Frame): string {
-  if (typeof frame.data !== 'string') return block(BINARY_EVENT, frame.data.toString('base64'));
-  const envelope = frame.isEnvelope ? asEnvelope(JSON.parse(frame.data)) : undefined;
-  if (!envelope || !isNameable(envelope.event)) return block(undefined, frame.data);
+  if (frame.isBinary) return block(BINARY_EVENT, frame.base64);
+  const envelope = frame.isEnvelope ? asEnvelope(JSON.parse(frame.text)) : undefined;
+  if (!envelope || !isNameable(envelope.event)) return block(undefined, frame.text);
   return block(envelope.event, JSON.stringify(envelope.data ?? null));
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { frame, type FrameParts, Opcode } from '../../../../test/support/raw-frames.js';
-import { FrameScanner } from './websocket-scanner.js';
+import { FrameScanner, isWhole } from './websocket-scanner.js';
 
 const BOUNDS = { maxFragments: 3, maxBufferedChunks: 5 };
 
@@ -106,4 +106,35 @@ it('a frame of 2^63 bytes is waited for without an allocation', () => {
   scanner.scan(frame({ declaredLength: 2n ** 63n - 1n, lengthForm: 64 }));
   scanner.scan(Buffer.alloc(100_000));
   expect([scanner.isUnfinished, scanner.finished]).toEqual([true, 0]);
+});
+
+describe('a chunk that starts between two messages', () => {
+  const chunk = (messages: readonly FrameParts[][]) => Buffer.concat(messages.flat().map(frame));
+
+  it('is whole where all of its messages are of one frame, and not when a byte is missing or too many', () => {
+    const single = fc.array(
+      message.filter((frames) => frames.every(({ fin }) => fin !== false)),
+      { minLength: 1, maxLength: 4 },
+    );
+    const run = (messages: FrameParts[][], cut: number) => {
+      const bytes = chunk(messages);
+      expect(isWhole(bytes)).toBe(true);
+      expect(isWhole(Buffer.concat([bytes, Buffer.from([0x81])]))).toBe(false);
+      expect(isWhole(bytes.subarray(0, bytes.length - 1))).toBe(false);
+      const part = bytes.subarray(0, cut % bytes.length);
+      const scanner = new FrameScanner(BOUNDS);
+      scanner.scan(part);
+      expect(isWhole(part)).toBe(!scanner.isUnfinished);
+    };
+    fc.assert(fc.property(single, fc.nat(400_000), run), { numRuns: 200 });
+  });
+
+  it('is not whole where a message is in fragments', () => {
+    const parts = fc.array(message, { minLength: 1, maxLength: 3 });
+    const run = (messages: FrameParts[][]) => {
+      const isFragmented = messages.some((frames) => frames.some(({ fin }) => fin === false));
+      expect(isWhole(chunk(messages))).toBe(!isFragmented);
+    };
+    fc.assert(fc.property(parts, run), { numRuns: 200 });
+  });
 });
