@@ -9,11 +9,10 @@ import type { Broker } from './brokers/broker.js';
 import type { CloseInfo } from './close-info.js';
 import { channelOf } from './command.js';
 import { drain, farewell } from './drain.js';
-import { OptionsError } from './errors.js';
 import { endAt } from './expiry.js';
 import { FaultLines } from './fault-lines.js';
 import { FirstMessage } from './first-message.js';
-import { Handshake, type Route } from './handshake.js';
+import { Handshake } from './handshake.js';
 import { addressOf, type HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Gateway, Identity } from './hooks.js';
@@ -25,10 +24,10 @@ import { errorField, field, type Log } from './log.js';
 import { closedLine, openedLine } from './log-lines.js';
 import type { Message } from './message.js';
 import { refusal } from './refusals.js';
+import { type Route, Routes } from './routes.js';
 import type { RealtimeSettings } from './settings.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { Counters } from './stats.js';
-import { NO_PARAMS } from './paths.js';
 import type { Platform } from './platform.js';
 import type { Answer } from './transports/answer.js';
 import type { Admission, Gate, Sink, Socket } from './transports/transport.js';
@@ -44,7 +43,7 @@ export class Engine implements Gate, Host {
   readonly faultLines: FaultLines;
   readonly slowConsumers: SlowConsumers;
   private readonly handshake: Handshake;
-  private readonly gateways = new Map<string, Gateway>();
+  private readonly routes = new Routes();
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
   /** Clients that have not said yet who they are. */
@@ -67,13 +66,7 @@ export class Engine implements Gate, Host {
 
   /** Serves a path. @throws OptionsError when another gateway has it */
   bind(gateway: Gateway): void {
-    const other = this.gateways.get(gateway.path);
-    if (other) {
-      throw new OptionsError(
-        `${other.name} and ${gateway.name} both have hooks on the path ${gateway.path}: give one of them another path`,
-      );
-    }
-    this.gateways.set(gateway.path, gateway);
+    this.routes.add(gateway);
   }
 
   /** Puts the HTTP application in front of the handshakes. */
@@ -82,21 +75,13 @@ export class Engine implements Gate, Host {
   }
 
   serves(path: string): boolean {
-    return this.route(path) !== undefined;
+    return this.routes.find(path) !== undefined;
   }
 
   /** Tells whether a plain GET on this path is answered as a handshake would be. */
   answersGet(path: string): boolean {
-    const route = this.route(path);
+    const route = this.routes.find(path);
     return route !== undefined && route.gateway.answersGet !== false;
-  }
-
-  private route(path: string): Route | undefined {
-    for (const gateway of this.gateways.values()) {
-      const params = gateway.match ? gateway.match(path) : gateway.path === path ? NO_PARAMS : undefined;
-      if (params) return { gateway, params };
-    }
-    return undefined;
   }
 
   async start(): Promise<void> {
@@ -158,7 +143,7 @@ export class Engine implements Gate, Host {
   }
 
   private requireRoute(request: IncomingMessage): Route {
-    const route = this.route(splitTarget(targetOf(request)).path);
+    const route = this.routes.find(splitTarget(targetOf(request)).path);
     if (!route) throw refusal(404, 'No gateway here');
     return route;
   }

@@ -16,12 +16,13 @@ import {
   userIdOf,
 } from './handshake-request.js';
 import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
-import type { Gateway, Identity } from './hooks.js';
+import type { Identity } from './hooks.js';
 import { field } from './log.js';
 import { isAllowedOrigin, isDevelopment } from './origin.js';
-import { isDecodable, type Params } from './paths.js';
+import { isDecodable } from './paths.js';
 import type { Examine, Platform, Verdict } from './platform.js';
 import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from './refusals.js';
+import type { Route } from './routes.js';
 import type { RealtimeSettings } from './settings.js';
 import type { Counters } from './stats.js';
 import { OpenSession } from './session.js';
@@ -29,12 +30,6 @@ import type { Answer } from './transports/answer.js';
 import type { Admission } from './transports/transport.js';
 import { Unfinished, whenGone } from './unfinished.js';
 import type { UpgradeResponse } from './upgrade-response.js';
-
-/** A gateway and what its path says of a request. */
-export interface Route {
-  readonly gateway: Gateway;
-  readonly params: Params;
-}
 
 type Raw = PlatformRequest & object;
 
@@ -94,13 +89,13 @@ export class Handshake {
    * @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it
    */
   async admit(upgrade: UpgradeResponse, route: Route): Promise<Admission> {
-    const { request, response } = upgrade;
+    const { request } = upgrade;
     const visit: Visit = { node: request, route };
     try {
       this.enter(visit);
-      const examine: Examine = (raw, answer) => this.examine(visit, raw, answer);
+      const examine: Examine = (raw, responseOf) => this.examine(visit, raw, responseOf);
       const way = route.gateway.middleware === false ? 'bypass' : 'pass';
-      const ask = () => this.platform?.[way](upgrade, examine) ?? examine(request, response);
+      const ask = () => this.platform?.[way](upgrade, examine) ?? examine(request, () => upgrade.response);
       // A context that is entered on the way is entered for this handshake, not for what the node does after it
       const scope = new AsyncResource('WebSocketHandshake');
       return this.hold(await scope.runInAsyncScope(() => this.withinDeadline(request, ask)));
@@ -126,7 +121,7 @@ export class Handshake {
     const visit: Visit = { node, route };
     try {
       this.enter(visit);
-      return this.hold(await this.withinDeadline(node, () => this.examine(visit, raw, response)));
+      return this.hold(await this.withinDeadline(node, () => this.examine(visit, raw, () => response)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error;
@@ -167,7 +162,7 @@ export class Handshake {
   }
 
   /** What is asked of a request at the gateway's door, after the middleware. */
-  private async examine(visit: Visit, raw: Raw, response: unknown): Promise<Verdict> {
+  private async examine(visit: Visit, raw: Raw, responseOf: () => unknown): Promise<Verdict> {
     const { node, route } = visit;
     const { gateway } = route;
     const request = this.requestOf(node, route, raw);
@@ -175,7 +170,7 @@ export class Handshake {
     if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
     if (!isDecodable(splitTarget(request.url).path)) throw refusal(400, 'The path cannot be decoded');
     this.requireOrigin(node, raw);
-    await gateway.guard?.(request, response);
+    if (gateway.guard) await gateway.guard(request, responseOf());
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     this.requireRunning();
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };

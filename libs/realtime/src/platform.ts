@@ -6,8 +6,8 @@ import type { UpgradeResponse } from './upgrade-response.js';
 /** What a request is admitted with; it takes no place yet. */
 export type Verdict = Omit<Admission, 'release'>;
 
-/** A request that has come through the middleware, with what the platform made of it and its response. */
-export type Examine = (request: PlatformRequest & object, response: unknown) => Promise<Verdict>;
+/** A request that has come through the middleware, with what the platform makes of it and, when asked, its response. */
+export type Examine = (request: PlatformRequest & object, responseOf: () => unknown) => Promise<Verdict>;
 
 /** The HTTP application in front of the hooks. */
 export interface Platform {

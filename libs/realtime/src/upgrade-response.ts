@@ -5,42 +5,42 @@
  */
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { type Duplex, Writable } from 'node:stream';
 import { lingerAndClose } from './refusal-writer.js';
 
 export class UpgradeResponse {
-  readonly response: ServerResponse;
-  /** Resolves when the application has ended the response, or the client has gone. */
-  readonly ended: Promise<void>;
-  private readonly tap: Tap;
-  private readonly gone = () => void this.tap.destroy();
+  /** Made when it is asked for: what goes around the middleware mostly needs none. */
+  private made?: Made;
+  private readonly gone = () => void this.made?.tap.destroy();
 
   constructor(
     readonly request: IncomingMessage,
     private readonly stream: Duplex,
-  ) {
-    this.tap = new Tap(stream);
-    this.response = new ServerResponse(request);
-    rememberHeaders(this.response);
-    this.response.shouldKeepAlive = false;
-    this.response.assignSocket(this.tap as unknown as Socket);
-    this.ended = new Promise((resolve) => {
-      this.response.once('finish', () => resolve(this.finish()));
-      this.response.once('close', resolve);
-    });
-    // As Node's server does for its own responses: without it a streamed answer stops at the first full buffer
-    this.tap.on('drain', () => this.response.writableNeedDrain && this.response.emit('drain'));
-    stream.once('close', this.gone);
+  ) {}
+
+  get response(): ServerResponse {
+    return this.open().response;
+  }
+
+  /** Resolves when the application has ended the response, or the client has gone. */
+  get ended(): Promise<void> {
+    return this.open().ended;
+  }
+
+  /** True once the application has begun to answer. */
+  get isAnswered(): boolean {
+    return this.made?.response.headersSent ?? false;
   }
 
   /** True once a byte of an answer has left for the client. */
   get hasStarted(): boolean {
-    return this.tap.hasForwarded;
+    return this.made?.tap.hasForwarded ?? false;
   }
 
   /** True when the response has ended as a 101, and nothing else was written before. */
   get isAdmitted(): boolean {
-    return this.tap.mode === 'hold' && this.response.writableFinished && this.response.statusCode === 101;
+    const { tap, response } = this.open();
+    return tap.mode === 'hold' && response.writableFinished && response.statusCode === 101;
   }
 
   /** True when the client has not got, and will not get, the end of an answer. */
@@ -48,9 +48,27 @@ export class UpgradeResponse {
     return !this.response.writableFinished;
   }
 
+  private open(): Made {
+    if (this.made) return this.made;
+    const tap = new Tap(this.stream);
+    const response = new ServerResponse(this.request);
+    rememberHeaders(response);
+    response.shouldKeepAlive = false;
+    response.assignSocket(tap as unknown as Socket);
+    const ended = new Promise<void>((resolve) => {
+      response.once('finish', () => resolve(this.finish()));
+      response.once('close', resolve);
+    });
+    // As Node's server does for its own responses: without it a streamed answer stops at the first full buffer
+    tap.on('drain', () => response.writableNeedDrain && response.emit('drain'));
+    this.stream.once('close', this.gone);
+    return (this.made = { response, tap, ended });
+  }
+
   /** The request is admitted, unless its answer turns out to be no 101: an error in a hook that runs on sending. */
   hold(): void {
-    if (!this.response.headersSent) this.tap.mode = 'hold';
+    const { response, tap } = this.open();
+    if (!response.headersSent) tap.mode = 'hold';
   }
 
   /** Ends the response of an admitted request, so that middleware that waits for its end (a session store) runs. */
@@ -62,23 +80,31 @@ export class UpgradeResponse {
 
   /** The request will get no answer of the application: what it still does is thrown away, and it learns that. */
   abandon(): void {
+    if (!this.made) return;
     this.stream.off('close', this.gone);
-    this.tap.mode = 'discard';
-    this.tap.destroy();
+    this.made.tap.mode = 'discard';
+    this.made.tap.destroy();
   }
 
   /** What middleware set and what makes sense beside a 101: not what describes a body or the connection. */
   headers(): string[] {
-    return Object.entries(this.response.getHeaders()).flatMap(([name, value]) => headerLines(name, value));
+    return Object.entries(this.made?.response.getHeaders() ?? {}).flatMap(([name, value]) => headerLines(name, value));
   }
 
   private finish(): void {
-    this.response.detachSocket(this.tap as unknown as Socket);
-    process.nextTick(() => this.response.emit('close'));
-    if (this.tap.mode === 'discard' || this.isAdmitted) return;
-    this.tap.forward();
+    const { response, tap } = this.open();
+    response.detachSocket(tap as unknown as Socket);
+    process.nextTick(() => response.emit('close'));
+    if (tap.mode === 'discard' || this.isAdmitted) return;
+    tap.forward();
     lingerAndClose(this.stream);
   }
+}
+
+interface Made {
+  readonly response: ServerResponse;
+  readonly tap: Tap;
+  readonly ended: Promise<void>;
 }
 
 /** Headers that describe a body or the connection, in lower case. */
@@ -107,14 +133,14 @@ function rememberHeaders(response: ServerResponse): void {
 }
 
 /** The socket of the response. */
-class Tap extends Duplex {
+class Tap extends Writable {
   mode: 'forward' | 'hold' | 'discard' = 'forward';
   hasForwarded = false;
   private held: Buffer[] = [];
 
   constructor(private readonly stream: Duplex) {
-    super({ allowHalfOpen: true });
-    this.on('error', () => {});
+    super();
+    this.on('error', ignore);
   }
 
   get remoteAddress(): string | undefined {
@@ -133,8 +159,6 @@ class Tap extends Duplex {
   destroySoon(): void {
     this.destroy();
   }
-
-  override _read(): void {}
 
   /** What was kept back leaves after all. */
   forward(): void {
@@ -157,3 +181,6 @@ class Tap extends Duplex {
     done(error);
   }
 }
+
+/** What goes wrong with the wire is told by its own end. */
+function ignore(): void {}

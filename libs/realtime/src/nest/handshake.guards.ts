@@ -1,4 +1,5 @@
 import { HttpException, Inject, Injectable } from '@nestjs/common';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
 import { HandshakeError, OptionsError } from '../errors.js';
 import type { HandshakeRequest } from '../handshake-request.js';
@@ -31,6 +32,9 @@ export class HandshakeGuards {
         `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton`,
       );
     }
+    const classes = [instance.constructor, instance.onHandshake ?? {}];
+    const own = classes.some((one) => (Reflect.getMetadata(GUARDS_METADATA, one) as unknown[] | undefined)?.length);
+    if (!own && this.config.getGlobalGuards().length === 0) return undefined;
     const target = standIn(instance.onHandshake);
     const run = this.contexts.create(
       instance as Record<string, typeof target>,

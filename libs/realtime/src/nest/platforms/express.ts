@@ -92,8 +92,8 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const response: unknown = Object.setPrototypeOf(upgrade.response, this.app.response);
-    return this.unlessAnswered(upgrade, examine(this.requestOf(upgrade.request), response));
+    const responseOf = (): unknown => Object.setPrototypeOf(upgrade.response, this.app.response);
+    return this.unlessAnswered(upgrade, examine(this.requestOf(upgrade.request), responseOf));
   }
 
   addressOf(request: IncomingMessage): string | undefined {

@@ -101,15 +101,21 @@ export class FastifyPlatform extends HttpPlatform {
   }
 
   async bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const { request, response } = upgrade;
+    const { request } = upgrade;
     const { Reply } = this;
     const raw = this.requestOf(request);
-    if (!raw || !Reply) return this.unlessAnswered(upgrade, examine(request, response));
-    const reply = new Reply(response, raw, raw.log);
+    if (!raw || !Reply)
+      return this.unlessAnswered(
+        upgrade,
+        examine(request, () => upgrade.response),
+      );
+    let reply: FastifyReply | undefined;
     try {
-      return await this.unlessAnswered(upgrade, examine(raw, reply));
+      const replyOf = () => (reply = new Reply(upgrade.response, raw, raw.log));
+      return await this.unlessAnswered(upgrade, examine(raw, replyOf));
     } finally {
-      if (!response.headersSent) response.setHeaders(new Map(Object.entries(reply.getHeaders()) as [string, string][]));
+      const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
+      if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));
     }
   }
 

@@ -66,7 +66,7 @@ export abstract class HttpPlatform implements Platform {
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
   protected async unlessAnswered(upgrade: UpgradeResponse, examining: Promise<Verdict>): Promise<Verdict> {
     await Promise.allSettled([examining]);
-    if (!upgrade.response.headersSent) return examining;
+    if (!upgrade.isAnswered) return examining;
     await upgrade.ended;
     throw answered(upgrade);
   }
@@ -80,7 +80,7 @@ export abstract class HttpPlatform implements Platform {
     const visit = this.visits.get(node)!;
     this.visits.delete(node);
     try {
-      visit.verdict = await visit.examine(raw, response);
+      visit.verdict = await visit.examine(raw, () => response);
       return visit.upgrade;
     } catch (error) {
       visit.refusal = error;
