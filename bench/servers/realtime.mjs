@@ -95,7 +95,7 @@ gateway('/churn', Churn);
 class AppModule {}
 Module({ imports: [RealtimeModule.forRoot({ envFile: false })], providers: gateways })(AppModule);
 
-const app = await NestFactory.create(AppModule, { logger: ['log', 'warn', 'error'] });
+const app = await NestFactory.create(AppModule, { logger: (process.env.BENCH_LOG ?? 'log,warn,error').split(',') });
 if (process.env.BENCH_MIDDLEWARE) {
   for (let i = 0; i < 3; i++) app.use((_request, _response, next) => next());
 }

@@ -21,6 +21,9 @@ export interface PlatformRequest {
   params?: Params;
 }
 
+/** As it reaches the gateway's door. */
+export type RawRequest = PlatformRequest & object;
+
 /** The subprotocol that is none, but a credential. */
 export const BEARER = 'bearer.';
 
@@ -38,10 +41,18 @@ export class HandshakeRequest {
     readonly path: string,
     /** Parameters of the path, decoded. */
     readonly params: Params = {},
-    /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
-    readonly raw: PlatformRequest & object = node,
+    private platformRequest: RawRequest | (() => RawRequest) = node,
     private readonly queryToken = '',
+    /** By the platform's rule, where it is known already. */
+    private readonly knownAddress?: string,
   ) {}
+
+  /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
+  get raw(): RawRequest {
+    const { platformRequest } = this;
+    if (typeof platformRequest !== 'function') return platformRequest;
+    return (this.platformRequest = platformRequest());
+  }
 
   get headers(): IncomingHttpHeaders {
     return this.node.headers;
@@ -59,7 +70,7 @@ export class HandshakeRequest {
 
   /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return addressOf(this.node.socket, this.raw.ip);
+    return this.knownAddress ?? addressOf(this.node.socket, this.raw.ip);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
@@ -102,7 +113,10 @@ export class HandshakeRequest {
   }
 
   private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
-    return this.raw[name] ?? (this.node as PlatformRequest)[name];
+    const { platformRequest } = this;
+    // Not made yet, it has nothing that Node's own has not
+    const found = typeof platformRequest === 'function' ? undefined : platformRequest[name];
+    return found ?? (this.node as PlatformRequest)[name];
   }
 }
 

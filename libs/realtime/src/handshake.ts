@@ -11,6 +11,7 @@ import {
   addressOf,
   HandshakeRequest,
   type PlatformRequest,
+  type RawRequest as Raw,
   splitTarget,
   targetOf,
   userIdOf,
@@ -19,7 +20,7 @@ import { type HandshakeHost, HandshakeLimits } from './handshake-limits.js';
 import type { Identity } from './hooks.js';
 import { field } from './log.js';
 import { isAllowedOrigin, isDevelopment } from './origin.js';
-import { isDecodable } from './paths.js';
+import { isDecodable, type Params } from './paths.js';
 import type { Examine, Platform, Verdict } from './platform.js';
 import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from './refusals.js';
 import type { Route } from './routes.js';
@@ -30,8 +31,6 @@ import type { Answer } from './transports/answer.js';
 import type { Admission } from './transports/transport.js';
 import { Unfinished, whenGone } from './unfinished.js';
 import type { UpgradeResponse } from './upgrade-response.js';
-
-type Raw = PlatformRequest & object;
 
 /** A request, where it goes, and the client's address once it is known. */
 interface Visit {
@@ -130,7 +129,7 @@ export class Handshake {
 
   /** Asks origin and guards about a further request of a connection. @returns it as the application sees it */
   async recheck(node: IncomingMessage, route: Route, raw: Raw, response: unknown): Promise<HandshakeRequest> {
-    const request = this.requestOf(node, route, raw);
+    const request = this.requestOf({ node, route }, raw);
     this.requireOrigin(node, raw);
     await route.gateway.guard?.(request, response);
     return request;
@@ -162,23 +161,24 @@ export class Handshake {
   }
 
   /** What is asked of a request at the gateway's door, after the middleware. */
-  private async examine(visit: Visit, raw: Raw, responseOf: () => unknown): Promise<Verdict> {
+  private async examine(visit: Visit, raw: Raw | (() => Raw), responseOf: () => unknown): Promise<Verdict> {
     const { node, route } = visit;
     const { gateway } = route;
-    const request = this.requestOf(node, route, raw);
+    const request = this.requestOf(visit, raw);
     const session = OpenSession.of(request.session);
     if (visit.address === undefined) this.limits.requireAddress(node, (visit.address = request.address));
     if (!isDecodable(splitTarget(request.url).path)) throw refusal(400, 'The path cannot be decoded');
-    this.requireOrigin(node, raw);
+    if (node.headers.origin !== undefined) this.requireOrigin(node, request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     this.requireRunning();
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
   }
 
-  private requestOf(node: IncomingMessage, { gateway, params }: Route, raw: Raw) {
-    if (Object.keys(raw.params ?? {}).length === 0) raw.params = { ...params };
-    return new HandshakeRequest(node, gateway.path, params, raw, this.settings.queryToken);
+  private requestOf({ node, route, address }: Visit, raw: Raw | (() => Raw)): HandshakeRequest {
+    const { gateway, params } = route;
+    const source = typeof raw === 'function' ? () => withParams(raw(), params) : withParams(raw, params);
+    return new HandshakeRequest(node, gateway.path, params, source, this.settings.queryToken, address);
   }
 
   private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
@@ -241,4 +241,10 @@ export class Handshake {
     if (isClientsFault(error)) this.limits.failed(node, address);
     logRefusal(this.host, `path=${field(splitTarget(targetOf(node)).path)} ip=${address}`, error, isFlood);
   }
+}
+
+/** As on a controller's route, where the platform has not put them there itself. */
+function withParams(raw: Raw, params: Params): Raw {
+  if (Object.keys(raw.params ?? {}).length === 0) raw.params = { ...params };
+  return raw;
 }

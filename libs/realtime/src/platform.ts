@@ -1,13 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import type { PlatformRequest } from './handshake-request.js';
+import type { RawRequest } from './handshake-request.js';
 import type { Admission } from './transports/transport.js';
 import type { UpgradeResponse } from './upgrade-response.js';
 
 /** What a request is admitted with; it takes no place yet. */
 export type Verdict = Omit<Admission, 'release'>;
 
-/** A request that has come through the middleware, with what the platform makes of it and, when asked, its response. */
-export type Examine = (request: PlatformRequest & object, responseOf: () => unknown) => Promise<Verdict>;
+/**
+ * Asks a request that has come through the middleware. Around the middleware, what the platform makes of it and of its
+ * response is made only when it is asked for.
+ */
+export type Examine = (request: RawRequest | (() => RawRequest), responseOf: () => unknown) => Promise<Verdict>;
 
 /** The HTTP application in front of the hooks. */
 export interface Platform {
