@@ -148,7 +148,7 @@ export const cases = {
   'fan-1': { title: 'Push 128 B to 1,000, one in flight, per delivery', on: ALL, figure: CPU, ...fan('fan', 1000, 1) },
   'fan-8': {
     title: 'Push 128 B to 1,000, eight in flight, per delivery',
-    on: ALL,
+    on: [...ALL, 'realtime+window'],
     figure: CPU,
     ...fan('fan', 1000, 8),
   },

@@ -8,14 +8,17 @@ import { Latencies } from './latencies.mjs';
 /** @type {Client[]} */
 let clients = [];
 
-/** Opens clients, a few at a time. Loopback addresses are spread: one has 28,000 ports. */
+/** Every load process has addresses of its own, because one address has 28,000 ports for all servers together. */
+const NETWORK = `127.${1 + (process.pid % 250)}.0`;
+
+/** Opens clients, a few at a time. */
 async function open({ port, path, count, concurrency = 32, ...rest }) {
   const started = performance.now();
   let next = 0;
   const worker = async () => {
     while (next < count) {
       const index = next++;
-      const source = `127.0.0.${2 + Math.floor(index / 10_000)}`;
+      const source = `${NETWORK}.${2 + Math.floor(index / 10_000)}`;
       clients.push(await new Client().open({ port, path: path.replace('{i}', index), source, ...rest }));
     }
   };

@@ -46,7 +46,8 @@ export abstract class Connection<Data = any> {
   /**
    * Sends to this client; never leaves the process, never throws.
    *
-   * @param data a string goes as text, bytes go as binary
+   * @param data a string goes as text, bytes go as binary, a message as it came. Bytes are not copied as long as they
+   *   wait: do not change them afterwards
    * @param options what to do when the client is too slow
    * @returns false when it was not sent: the connection is closing or closed, or the client is too slow (then the policy
    *   decides: by default it is closed with 4001)
