@@ -16,8 +16,8 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   let site: RoomApp;
   let proxy: FaultProxy;
 
-  const boot = async (faults: Faults) => {
-    site = await bootRoom({ graceTime: 3, closeTimeout: 0.2, pollHold: 0.5 }, {}, { adapter: adapter() });
+  const boot = async (faults: Faults, pollHold = 0.5) => {
+    site = await bootRoom({ graceTime: 3, closeTimeout: 0.2, pollHold }, {}, { adapter: adapter() });
     proxy = await FaultProxy.start(site.app.url, faults);
   };
 
@@ -64,6 +64,22 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       // one connection for all its requests; another only where the very first answer, with the token, was lost
       expect(site.room.connections.length - client.connections).toBeLessThanOrEqual(proxy.broken);
       expect(client.connections).toBe(1);
+    });
+
+    it('arrives complete and once where every response is cut after 5 s', async () => {
+      await boot({ cutsAfterMs: 5000 }, 20);
+      const client = new STEADY[kind](`${proxy.url}/ws`);
+      const isThere = (token: string) => token !== '';
+      await until('the connection', () => client.token, isThere);
+      const isNext = (cuts: number) => (broken: number) => broken > cuts;
+      for (const text of NUMBERS.slice(0, 3)) {
+        await site.app.server.toEveryone().push(text);
+        await until('the next cut', () => proxy.broken, isNext(proxy.broken));
+      }
+      const hasAll = (length: number) => length >= 3;
+      await until('all messages', () => client.messages.length, hasAll);
+      await client.stop();
+      expect([client.messages, client.connections]).toEqual([NUMBERS.slice(0, 3), 1]);
     });
 
     it('arrives where Upgrade is stripped, and a WebSocket does not', async () => {

@@ -72,11 +72,12 @@ const memory = {
     await open(context, 'echo', 500);
     await context.load.call('close');
     await sleep(500);
-    const before = (await context.server.peer.call('memory')).rss;
+    const before = await context.server.peer.call('memory');
     await open(context, 'echo', count);
     await sleep(1000);
-    const after = (await context.server.peer.call('memory')).rss;
-    return { KB: (after - before) / count / 1024 };
+    const after = await context.server.peer.call('memory');
+    const each = (kind) => (after[kind] - before[kind]) / count / 1024;
+    return { KB: each('rss'), 'heap KB': each('heap') };
   },
 };
 
