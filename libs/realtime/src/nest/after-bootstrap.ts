@@ -1,5 +1,7 @@
 import type { ModulesContainer } from '@nestjs/core';
 
+const HOOK = 'onApplicationBootstrap';
+
 /** A module class with the hook, or without. */
 interface Bootstrapped {
   onApplicationBootstrap?(): unknown;
@@ -18,11 +20,14 @@ export function afterBootstrap(modules: ModulesContainer, task: () => Promise<vo
   const host = root?.getProviderByKey(root.metatype);
   if (!host?.instance || !host.isDependencyTreeStatic()) return false;
   const instance = host.instance as Bootstrapped;
+  const own = Object.getOwnPropertyDescriptor(instance, HOOK);
+  const hook = instance.onApplicationBootstrap;
   const value = async () => {
-    Reflect.deleteProperty(instance, 'onApplicationBootstrap');
-    await instance.onApplicationBootstrap?.();
+    if (own) Object.defineProperty(instance, HOOK, own);
+    else Reflect.deleteProperty(instance, HOOK);
+    await hook?.call(instance);
     await task();
   };
-  Object.defineProperty(instance, 'onApplicationBootstrap', { configurable: true, value });
+  Object.defineProperty(instance, HOOK, { configurable: true, value });
   return true;
 }
