@@ -32,8 +32,8 @@ class FakeBeating implements Beating {
   }
 }
 
-/** The widest slot: a ping may be this much late. */
-const SLOT_MS = 250;
+/** Two of the widest slots: a ping may be this much late. */
+const SLOT_MS = 1000;
 
 const answering = () => new FakeBeating((of) => (of.heardAt = performance.now()));
 
