@@ -85,7 +85,7 @@ export class FuzzTarget {
     this.child.send({ id, order: 'collect' });
     return Promise.race([
       answer,
-      sleep(20_000).then(() => Promise.reject(new Error('The application does not answer'))),
+      sleep(20_000, undefined, { ref: false }).then(() => Promise.reject(new Error('The application does not answer'))),
     ]);
   }
 
