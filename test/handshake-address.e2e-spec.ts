@@ -134,6 +134,21 @@ describe.each(PLATFORMS)('Behind a proxy on %s', (_platform, make) => {
   });
 });
 
+describe("An Express application's own rule for the address", () => {
+  let app: TestApp;
+  beforeEach(async () => {
+    const own = express();
+    Object.defineProperty(own.request, 'ip', { get: () => '203.0.113.77' });
+    app = await startApp(new ExpressAdapter(own), { providers: [Gateway, BareGateway] });
+  });
+  afterEach(() => app.close());
+
+  it.each(PATHS)('counts on %s, without any forwarding header', async (path) => {
+    const client = await app.connect(path);
+    expect(await client.next()).toBe('203.0.113.77');
+  });
+});
+
 describe.each(PLATFORMS)('On a socket for both versions of IP, on %s', (_platform, make) => {
   it.each([
     ['127.0.0.1', '127.0.0.1'],

@@ -85,7 +85,7 @@ const handshake = (place) => ({
   async measure(context) {
     const count = context.isQuick ? 1000 : 2000;
     const before = await context.server.cpu();
-    const { seconds } = await open(context, placeOf(place, context), count);
+    const { seconds } = await open(context, placeOf(place, context), count, { isAwake: true });
     const cpu = (await context.server.cpu()) - before;
     await context.load.call('close');
     await sleep(200);
@@ -178,7 +178,7 @@ export const cases = {
     ...echo('churn', 1, 1),
   },
   memory: { title: 'Memory per idle connection', on: ALL, figure: 'KB', ...memory },
-  handshake: { title: 'Handshake', on: ALL, figure: CPU, ...handshake('echo') },
+  handshake: { title: 'Handshake', on: [...ALL, 'express'], figure: CPU, ...handshake('echo') },
   'handshake-bare': {
     title: 'Handshake that bypasses the HTTP application (`middleware: false`)',
     on: ['ws', 'realtime'],

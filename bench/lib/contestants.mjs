@@ -67,6 +67,7 @@ export const contestants = {
   ws: { title: 'ws', ...node('ws.mjs'), ...plain },
   WsAdapter: { title: 'Nest WsAdapter', ...node('nest-ws.mjs'), ...wsAdapter },
   IoAdapter: { title: 'Nest + socket.io', ...node('nest-socketio.mjs'), ...socketIo },
+  express: { title: 'Express alone', ...node('express.mjs'), ...plain },
   bun: { title: 'Bun.serve', command: bun && [bun, at('servers/bun.mjs')], env: {}, ...plain },
   realtime: { title: 'nestjs-realtime', ...node('realtime.mjs', BOUNDS), ...plain },
   'realtime+window': {

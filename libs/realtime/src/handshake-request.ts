@@ -29,10 +29,9 @@ export const BEARER = 'bearer.';
 
 /** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
 export class HandshakeRequest {
-  /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
-  readonly cookiesRead = new Set<string>();
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
+  private namesRead?: Set<string>;
 
   constructor(
     /** @internal */
@@ -95,6 +94,11 @@ export class HandshakeRequest {
     return (this.queryToken && this.query.get(this.queryToken)) || undefined;
   }
 
+  /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
+  get cookiesRead(): Set<string> {
+    return (this.namesRead ??= new Set());
+  }
+
   /** The cookies: what a cookie parser of the application found, else the header's, decoded. */
   get cookies(): Readonly<Record<string, string>> {
     if (this.watchedCookies) return this.watchedCookies;
@@ -135,8 +139,10 @@ export function targetOf(request: IncomingMessage & { originalUrl?: string }): s
 
 /** Splits a request target as routers do, without building a URL: `Host` and path are the client's own text. */
 export function splitTarget(target: string): { path: string; query: string } {
-  const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(target)!;
-  return { path, query };
+  const hash = target.indexOf('#');
+  const sent = hash < 0 ? target : target.slice(0, hash);
+  const mark = sent.indexOf('?');
+  return mark < 0 ? { path: sent, query: '' } : { path: sent.slice(0, mark), query: sent.slice(mark + 1) };
 }
 
 /**

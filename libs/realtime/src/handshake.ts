@@ -4,6 +4,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Addresses } from './addresses.js';
 import { checkName } from './checks.js';
 import { AnsweredError } from './errors.js';
@@ -42,7 +43,7 @@ interface Visit {
 export class Handshake {
   platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
-  private readonly unfinished = new Unfinished<Verdict>();
+  private readonly unfinished: Unfinished<IncomingMessage, Verdict>;
   /** Admitted, and not yet a connection. */
   private admitted = 0;
   private readonly settings: RealtimeSettings;
@@ -51,6 +52,8 @@ export class Handshake {
   constructor(private readonly host: HandshakeHost & { readonly counters: Counters }) {
     this.settings = host.settings;
     this.limits = new HandshakeLimits(host);
+    const timeMs = host.settings.handshakeTimeout * 1000;
+    this.unfinished = new Unfinished(timeMs, ({ socket }, refuse) => this.late(socket, refuse));
   }
 
   get addresses(): Addresses {
@@ -97,7 +100,7 @@ export class Handshake {
       const ask = () => this.platform?.[way](upgrade, examine) ?? examine(request, () => upgrade.response);
       // A context that is entered on the way is entered for this handshake, not for what the node does after it
       const scope = new AsyncResource('WebSocketHandshake');
-      return this.hold(await scope.runInAsyncScope(() => this.withinDeadline(request, ask)));
+      return this.hold(await scope.runInAsyncScope(() => this.unfinished.run(request, ask)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
@@ -120,7 +123,7 @@ export class Handshake {
     const visit: Visit = { node, route };
     try {
       this.enter(visit);
-      return this.hold(await this.withinDeadline(node, () => this.examine(visit, raw, () => response)));
+      return this.hold(await this.unfinished.run(node, () => this.examine(visit, raw, () => response)));
     } catch (error) {
       this.noteRefusal(visit, error);
       throw error;
@@ -194,19 +197,20 @@ export class Handshake {
    * @throws HandshakeError 401 for a credential that has ended, 429 above the connections of one user
    */
   accept(answer: Identity | void, request: HandshakeRequest): Identity {
-    const identity: Identity = { ...answer, userId: answer?.userId ?? userIdOf(request.user) };
+    const userId = answer?.userId ?? userIdOf(request.user);
+    const identity: Identity = answer ? { ...answer, userId } : { userId };
     this.limits.requireRooms(identity.rooms ?? []);
     if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
       throw refusal(401, 'The credential has expired');
-    if (identity.userId === undefined) return identity;
-    checkName('user', identity.userId, this.host);
-    if (!identity.replace) this.limits.requireUser(identity.userId);
+    if (userId === undefined) return identity;
+    checkName('user', userId, this.host);
+    if (!identity.replace) this.limits.requireUser(userId);
     return identity;
   }
 
   /** From here on it takes a place, until it is a connection or given up. */
   private hold(verdict: Verdict): Admission {
-    const { gateway, identity, request } = verdict;
+    const { gateway, identity, request, session, scope } = verdict;
     const { node, address } = request;
     this.limits.requireRoom(node, address);
     // Where the first message says who it is, it is asked then
@@ -221,18 +225,14 @@ export class Handshake {
       this.addresses.closed(address);
       leave();
     };
-    return { ...verdict, release };
+    return { gateway, identity, request, session, scope, release };
   }
 
-  /** Bounds everything from the middleware to `onHandshake`. */
-  private withinDeadline({ socket }: IncomingMessage, task: () => Promise<Verdict>): Promise<Verdict> {
-    const { handshakeTimeout } = this.settings;
-    const late = (refuse: (error: Error) => void) => {
-      if (this.host.limits.reached('handshakeTime', `seconds=${handshakeTimeout}`)) {
-        refuse(unavailable('The handshake took too long'));
-      } else whenGone(socket, () => refuse(unavailable('The client has gone')));
-    };
-    return this.unfinished.run(task, handshakeTimeout * 1000, late);
+  /** The time for everything from the middleware to `onHandshake` is over. */
+  private late(socket: Socket, refuse: (error: Error) => void): void {
+    if (this.host.limits.reached('handshakeTime', `seconds=${this.settings.handshakeTimeout}`)) {
+      refuse(unavailable('The handshake took too long'));
+    } else whenGone(socket, () => refuse(unavailable('The client has gone')));
   }
 
   /** Counts and logs a refusal, against the address of the client where it is the client's fault. */

@@ -64,9 +64,18 @@ describe('a new network connection', () => {
     expect(socket.isDestroyed).toBe(false);
   });
 
-  it('leaves no timer when it goes by itself', () => {
-    connected().emit('close');
-    expect(jest.getTimerCount()).toBe(0);
+  it('is forgotten when it goes by itself', () => {
+    const socket = connected();
+    socket.emit('close');
+    expect(socket.listenerCount('close')).toBe(0);
+    jest.advanceTimersByTime(15_000);
+    expect([socket.isDestroyed, limits.counts.headerTime, jest.getTimerCount()]).toEqual([false, 0, 0]);
+  });
+
+  it('keeps no listener once its request has come', () => {
+    const socket = connected();
+    server.emit('request', { socket });
+    expect(socket.listenerCount('close')).toBe(0);
   });
 
   it('is counted and stays where bounds are only reported', () => {

@@ -5,14 +5,17 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
+import { Deadlines } from './deadlines.js';
 import { addressOf } from './handshake-request.js';
 import type { Limits } from './limits.js';
 
 export class HeaderDeadline {
-  private readonly waiting = new Map<Key, Waiting>();
+  private readonly waiting: Deadlines<Socket>;
+  private readonly wires?: Wires;
   private readonly connected = (socket: Socket) => this.watch(socket);
   private readonly requested = ({ socket }: IncomingMessage) => this.release(socket);
-  private readonly keyOf: (socket: Socket) => Key;
+  /** One for all sockets, each of which calls it as its own. */
+  private readonly closed: (this: Socket) => void;
 
   /** @param seconds how long a first request may take; 0 is for ever */
   constructor(
@@ -20,7 +23,12 @@ export class HeaderDeadline {
     private readonly seconds: number,
     private readonly limits: Limits,
   ) {
-    this.keyOf = server instanceof TlsServer ? endsOf : (socket) => socket;
+    this.waiting = new Deadlines(seconds * 1000, (socket) => this.late(socket));
+    if (server instanceof TlsServer) this.wires = new Wires();
+    const forget = (socket: Socket) => this.forget(socket);
+    this.closed = function () {
+      forget(this);
+    };
     if (seconds === 0) return;
     server.on('connection', this.connected);
     server.prependListener('request', this.requested);
@@ -30,49 +38,60 @@ export class HeaderDeadline {
   stop(): void {
     this.server.off('connection', this.connected);
     this.server.off('request', this.requested);
-    for (const [key, { socket }] of this.waiting) {
-      this.forget(key);
+    for (const socket of this.waiting.clear()) {
+      this.forget(socket);
       socket.destroy();
     }
   }
 
   /** The first request has come; upgrades say so themselves. */
   release(socket: Socket): void {
-    if (this.waiting.size > 0) this.forget(this.keyOf(socket));
-  }
-
-  private forget(key: Key): void {
-    const waiting = this.waiting.get(key);
-    if (!waiting) return;
-    this.waiting.delete(key);
-    clearTimeout(waiting.timer);
-    waiting.socket.off('close', waiting.closed);
+    if (this.waiting.size === 0) return;
+    const wire = this.wires ? this.wires.under(socket) : socket;
+    if (wire) this.forget(wire);
   }
 
   private watch(socket: Socket): void {
-    const key = this.keyOf(socket);
-    const due = () => {
-      this.forget(key);
-      if (this.limits.reached('headerTime', `ip=${addressOf(socket)} seconds=${this.seconds}`)) socket.destroy();
-    };
-    const closed = () => this.forget(key);
-    const timer = setTimeout(due, this.seconds * 1000);
-    timer.unref();
-    this.waiting.set(key, { socket, timer, closed });
-    socket.once('close', closed);
+    this.wires?.add(socket);
+    this.waiting.add(socket);
+    socket.on('close', this.closed);
+  }
+
+  private forget(socket: Socket): void {
+    this.waiting.delete(socket);
+    this.wires?.delete(socket);
+    socket.off('close', this.closed);
+  }
+
+  private late(socket: Socket): void {
+    this.forget(socket);
+    if (this.limits.reached('headerTime', `ip=${addressOf(socket)} seconds=${this.seconds}`)) socket.destroy();
   }
 }
 
-/** What a connection is known by. */
-type Key = Socket | string;
+/** With TLS the socket that requests come on is another one than the one that was accepted; its ends are the same. */
+class Wires {
+  private readonly byEnds = new Map<string, Socket>();
+  /** What is closed does not know its ends any more. */
+  private readonly endsOf = new Map<Socket, string>();
 
-interface Waiting {
-  readonly socket: Socket;
-  readonly timer: NodeJS.Timeout;
-  readonly closed: () => void;
+  add(wire: Socket): void {
+    this.byEnds.set(endsOf(wire), wire);
+    this.endsOf.set(wire, endsOf(wire));
+  }
+
+  under(socket: Socket): Socket | undefined {
+    return this.byEnds.get(endsOf(socket));
+  }
+
+  delete(wire: Socket): void {
+    const ends = this.endsOf.get(wire);
+    if (ends === undefined) return;
+    this.endsOf.delete(wire);
+    if (this.byEnds.get(ends) === wire) this.byEnds.delete(ends);
+  }
 }
 
-/** With TLS the socket that requests come on is another one than the one that was accepted; its ends are the same. */
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -9,7 +9,6 @@ import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import { exceptionData, MessageError } from './errors.js';
 import type { FaultLines } from './fault-lines.js';
-import type { HandshakeRequest } from './handshake-request.js';
 import type { Awaitable, Gateway } from './hooks.js';
 import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from './limits.js';
@@ -60,22 +59,40 @@ export class HookQueue {
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
   start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
-    const opened = this.open(request, session).catch((error: unknown) => {
-      this.hookFailed('onOpen', error);
-      this.drop();
-      this.outbox.discard();
-      this.connection.openFailed();
-    });
-    // What comes next is not part of the request that was upgraded
-    void opened.then(() => outside(() => this.proceed()));
+    try {
+      if (session) this.outbox.hold();
+      const opening = this.gateway.onOpen?.(this.connection, request);
+      if (session || isPromise(opening)) void this.finishOpening(opening, session);
+      else this.begin();
+    } catch (error) {
+      this.openFailed(error);
+    }
   }
 
   /** What `onOpen` writes to the session is stored before the client gets anything that `onOpen` sent. */
-  private async open(request: HandshakeRequest, session: OpenSession | undefined): Promise<void> {
-    if (session) this.outbox.hold();
-    await this.gateway.onOpen?.(this.connection, request);
-    await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
-    this.outbox.release();
+  private async finishOpening(opening: Awaitable<void>, session: OpenSession | undefined): Promise<void> {
+    try {
+      await opening;
+      await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
+      this.outbox.release();
+      this.begin();
+    } catch (error) {
+      this.openFailed(error);
+    }
+  }
+
+  private openFailed(error: unknown): void {
+    this.hookFailed('onOpen', error);
+    this.drop();
+    this.outbox.discard();
+    this.connection.openFailed();
+    this.begin();
+  }
+
+  /** What came while `onOpen` ran is not part of the request that was upgraded. */
+  private begin(): void {
+    if (this.inbox || this.closeInfo) outside(() => this.proceed());
+    else this.isBusy = false;
   }
 
   /** Hands a message to `onMessage`, now or when what came before it is done. */
@@ -143,10 +160,23 @@ export class HookQueue {
 
   private finish(info: CloseInfo): void {
     this.isBusy = true;
-    const run = () => attempt(() => this.gateway.onClose?.(this.connection, info));
-    (this.scope ? this.scope.runInAsyncScope(run) : run())
-      .catch((error: unknown) => this.hookFailed('onClose', error))
-      .finally(() => this.connection.ended());
+    const run = () => this.gateway.onClose?.(this.connection, info);
+    try {
+      const closing = this.scope ? this.scope.runInAsyncScope(run) : run();
+      if (isPromise(closing))
+        closing.then(
+          () => this.connection.ended(),
+          (error: unknown) => this.closeFailed(error),
+        );
+      else this.connection.ended();
+    } catch (error) {
+      this.closeFailed(error);
+    }
+  }
+
+  private closeFailed(error: unknown): void {
+    this.hookFailed('onClose', error);
+    this.connection.ended();
   }
 
   private wait(message: Message): void {
@@ -185,11 +215,6 @@ export class HookQueue {
     this.owner.counters.hookErrors++;
     this.owner.faultLines.tell(this.connection, hook, error);
   }
-}
-
-/** Calls a hook so that a throw is a rejection too. */
-async function attempt(hook: () => Awaitable<void>): Promise<void> {
-  await hook();
 }
 
 function isPromise(value: unknown): value is PromiseLike<void> {

@@ -3,13 +3,19 @@ import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
 import { Unfinished, whenGone } from './unfinished.js';
 
-const late = (refuse: (error: Error) => void) => refuse(new Error('late'));
+type Refuse = (error: Error) => void;
 
-let unfinished: Unfinished<string>;
+let unfinished: Unfinished<string, string>;
+/** What the late ones were done for. */
+let lateOnes: string[];
 
 beforeEach(() => {
   jest.useFakeTimers();
-  unfinished = new Unfinished<string>();
+  lateOnes = [];
+  unfinished = new Unfinished(1000, (subject, refuse) => {
+    lateOnes.push(subject);
+    refuse(new Error('late'));
+  });
 });
 
 afterEach(() => {
@@ -24,13 +30,18 @@ function task() {
   return { run: () => promise, resolve, reject };
 }
 
-/** Nothing is under way, and no timer runs. */
-const expectRest = () => expect([unfinished.size, jest.getTimerCount()]).toEqual([0, 0]);
+/** Nothing is under way, nothing more comes late, and in the end no timer runs. */
+function expectRest(): void {
+  const known = [...lateOnes];
+  expect(unfinished.size).toBe(0);
+  jest.advanceTimersByTime(1000);
+  expect([lateOnes, jest.getTimerCount()]).toEqual([known, 0]);
+}
 
 describe('work with a deadline', () => {
   it('gives what it gives', async () => {
     const { run, resolve } = task();
-    const running = unfinished.run(run, 1000, late);
+    const running = unfinished.run('a client', run);
     expect(unfinished.size).toBe(1);
     resolve('done');
     expect(await running).toBe('done');
@@ -39,7 +50,7 @@ describe('work with a deadline', () => {
 
   it('fails as it fails', async () => {
     const { run, reject } = task();
-    const running = unfinished.run(run, 1000, late);
+    const running = unfinished.run('a client', run);
     reject(new Error('broken'));
     await expect(running).rejects.toThrow('broken');
     expectRest();
@@ -49,7 +60,7 @@ describe('work with a deadline', () => {
     const throwing = () => {
       throw new Error('at once');
     };
-    await expect(unfinished.run(throwing, 1000, late)).rejects.toThrow('at once');
+    await expect(unfinished.run('a client', throwing)).rejects.toThrow('at once');
     expectRest();
   });
 
@@ -57,9 +68,10 @@ describe('work with a deadline', () => {
     'is refused at the deadline, and what it does later is ignored: %s',
     async (end) => {
       const work = task();
-      const running = unfinished.run(work.run, 1000, late);
+      const running = unfinished.run('a client', work.run);
       jest.advanceTimersByTime(1000);
       await expect(running).rejects.toThrow('late');
+      expect(lateOnes).toEqual(['a client']);
       expectRest();
       if (end === 'resolve') work.resolve('too late');
       else work.reject(new Error('too late'));
@@ -70,7 +82,7 @@ describe('work with a deadline', () => {
 
   it('is not refused before', async () => {
     const { run, resolve } = task();
-    const running = unfinished.run(run, 1000, late);
+    const running = unfinished.run('a client', run);
     jest.advanceTimersByTime(999);
     resolve('just in time');
     expect(await running).toBe('just in time');
@@ -78,15 +90,16 @@ describe('work with a deadline', () => {
 });
 
 it('what is late may go on, and is refused later', async () => {
-  let refuse!: (error: Error) => void;
-  const hanging = unfinished.run(task().run, 1000, (given) => (refuse = given));
+  const refusals = new Map<string, Refuse>();
+  unfinished = new Unfinished(1000, (subject, refuse) => refusals.set(subject, refuse));
+  const hanging = unfinished.run('hanging', task().run);
   const { run, resolve } = task();
-  const slow = unfinished.run(run, 1000, () => {});
+  const slow = unfinished.run('slow', run);
   jest.advanceTimersByTime(60_000);
   expect(unfinished.size).toBe(2);
   resolve('at last');
   expect(await slow).toBe('at last');
-  refuse(new Error('enough'));
+  refusals.get('hanging')!(new Error('enough'));
   await expect(hanging).rejects.toThrow('enough');
   expectRest();
 });
@@ -107,7 +120,7 @@ it.each(['destroyed', 'readableEnded'])('a client may have gone already: %s', (f
 });
 
 it('all that is under way can be refused at once', async () => {
-  const running = [1, 2, 3].map(() => unfinished.run(task().run, 1000, late));
+  const running = [1, 2, 3].map(() => unfinished.run('a client', task().run));
   const ends = Promise.allSettled(running);
   unfinished.refuseAll(new Error('the end'));
   expect((await ends).map((end) => (end as PromiseRejectedResult).reason.message)).toEqual(Array(3).fill('the end'));

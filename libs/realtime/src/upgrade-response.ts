@@ -11,7 +11,6 @@ import { lingerAndClose } from './refusal-writer.js';
 export class UpgradeResponse {
   /** Made when it is asked for: what goes around the middleware mostly needs none. */
   private made?: Made;
-  private readonly gone = () => void this.made?.tap.destroy();
 
   constructor(
     readonly request: IncomingMessage,
@@ -61,8 +60,9 @@ export class UpgradeResponse {
     });
     // As Node's server does for its own responses: without it a streamed answer stops at the first full buffer
     tap.on('drain', () => response.writableNeedDrain && response.emit('drain'));
-    this.stream.once('close', this.gone);
-    return (this.made = { response, tap, ended });
+    const gone = () => void tap.destroy();
+    this.stream.once('close', gone);
+    return (this.made = { response, tap, ended, gone });
   }
 
   /** The request is admitted, unless its answer turns out to be no 101: an error in a hook that runs on sending. */
@@ -81,7 +81,7 @@ export class UpgradeResponse {
   /** The request will get no answer of the application: what it still does is thrown away, and it learns that. */
   abandon(): void {
     if (!this.made) return;
-    this.stream.off('close', this.gone);
+    this.stream.off('close', this.made.gone);
     this.made.tap.mode = 'discard';
     this.made.tap.destroy();
   }
@@ -105,6 +105,8 @@ interface Made {
   readonly response: ServerResponse;
   readonly tap: Tap;
   readonly ended: Promise<void>;
+  /** Listens for the client's end. */
+  readonly gone: () => void;
 }
 
 /** Headers that describe a body or the connection, in lower case. */

@@ -2,7 +2,7 @@
  * The `WebSocket` of ws with one owner instead of listeners: an event is a call, and a connection costs no closure per
  * event. What ws writes to the network itself (close frames) comes after what waits.
  */
-import { type ClientOptions, WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import type { RealtimeSettings } from '../settings.js';
 import { reasonOf } from './websocket-errors.js';
 
@@ -29,10 +29,6 @@ export interface OrderedWebSocket extends WebSocket {
 export function orderedWebSocket(settings: RealtimeSettings): typeof WebSocket {
   return class extends WebSocket implements OrderedWebSocket {
     owner?: WebSocketOwner = undefined;
-
-    constructor(address: null, protocols: undefined, options: ClientOptions) {
-      super(address as never, protocols, { ...options, autoPong: false });
-    }
 
     override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
       const { owner } = this;

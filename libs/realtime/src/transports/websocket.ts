@@ -48,8 +48,7 @@ export class WebSocketTransport implements Transport {
     this.check(request);
     const upgrade = new UpgradeResponse(request, stream);
     try {
-      const admission = await this.gate.admit(upgrade);
-      this.accept(admission, upgrade, stream, head);
+      this.accept(await this.gate.admit(upgrade), upgrade, stream, head);
     } catch (error) {
       this.refuse(request, stream, error, upgrade);
     }
@@ -106,6 +105,8 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
   return new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    // Answered, counted and bounded by the socket
+    autoPong: false,
     WebSocket: orderedWebSocket(settings),
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,

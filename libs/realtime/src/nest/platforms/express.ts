@@ -60,6 +60,8 @@ type StandIn = PlatformRequest & Pick<IncomingMessage, 'headers' | 'socket'>;
 export class ExpressPlatform extends HttpPlatform {
   private readonly app: ExpressApplication;
   private standIn?: StandIn;
+  /** The application tells a client's address in its own way. */
+  private hasOwnRule = true;
 
   constructor(
     http: HttpServer,
@@ -78,6 +80,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   mount(paths: readonly string[]): void {
+    this.hasOwnRule = Object.hasOwn(this.app.request, 'ip');
     const { stack } = this.app.router;
     const gets = stack.slice(this.mark.position).filter((layer) => layer?.route?.methods['get']);
     const taken = paths.find((path) => gets.some((layer) => layer?.route?.path === path));
@@ -103,6 +106,8 @@ export class ExpressPlatform extends HttpPlatform {
 
   /** Changing a request's prototype costs more than the rest of a handshake: its address is read off a stand-in. */
   addressOf({ headers, socket }: IncomingMessage): string | undefined {
+    // Where nobody forwarded it, there is nothing that Express's rule could change
+    if (headers['x-forwarded-for'] === undefined && !this.hasOwnRule) return socket.remoteAddress;
     const standIn = (this.standIn ??= Object.create(this.app.request) as StandIn);
     Object.assign(standIn, { headers, socket });
     const { ip } = standIn;

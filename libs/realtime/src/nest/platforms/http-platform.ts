@@ -65,8 +65,12 @@ export abstract class HttpPlatform implements Platform {
 
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
   protected async unlessAnswered(upgrade: UpgradeResponse, examining: Promise<Verdict>): Promise<Verdict> {
-    await Promise.allSettled([examining]);
-    if (!upgrade.isAnswered) return examining;
+    try {
+      const verdict = await examining;
+      if (!upgrade.isAnswered) return verdict;
+    } catch (error) {
+      if (!upgrade.isAnswered) throw error;
+    }
     await upgrade.ended;
     throw answered(upgrade);
   }

@@ -1,0 +1,82 @@
+import { jest } from '@jest/globals';
+import { Deadlines } from './deadlines.js';
+
+let late: string[];
+let deadlines: Deadlines<string>;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  late = [];
+  deadlines = new Deadlines(1000, (item) => late.push(item));
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+/** Adds an item now and the next one so much later. */
+function addEvery(ms: number, items: string): void {
+  for (const item of items) {
+    deadlines.add(item);
+    jest.advanceTimersByTime(ms);
+  }
+}
+
+it('each is late after its own time, with one timer for all', () => {
+  addEvery(400, 'ab');
+  expect([late, jest.getTimerCount()]).toEqual([[], 1]);
+  jest.advanceTimersByTime(199);
+  expect(late).toEqual([]);
+  jest.advanceTimersByTime(1);
+  expect([late, deadlines.size, jest.getTimerCount()]).toEqual([['a'], 2, 1]);
+  jest.advanceTimersByTime(399);
+  expect(late).toEqual(['a']);
+  jest.advanceTimersByTime(1);
+  expect([late, deadlines.size, jest.getTimerCount()]).toEqual([['a', 'b'], 2, 0]);
+});
+
+it('what is done in time is never late', () => {
+  addEvery(100, 'abc');
+  expect([deadlines.delete('b'), deadlines.delete('b')]).toEqual([true, false]);
+  jest.advanceTimersByTime(10_000);
+  expect([late, jest.getTimerCount()]).toEqual([['a', 'c'], 0]);
+});
+
+it('the next one after a rest has its full time', () => {
+  addEvery(900, 'a');
+  deadlines.delete('a');
+  deadlines.add('b');
+  jest.advanceTimersByTime(999);
+  expect(late).toEqual([]);
+  jest.advanceTimersByTime(1);
+  expect(late).toEqual(['b']);
+});
+
+it('what is late is told once, stays until it is deleted, and may be added again', () => {
+  let again = 2;
+  deadlines = new Deadlines(1000, (item) => {
+    late.push(`${item}${deadlines.size}`);
+    if (again-- === 0) return;
+    deadlines.delete(item);
+    deadlines.add(item);
+  });
+  deadlines.add('a');
+  jest.advanceTimersByTime(1000);
+  expect([late, jest.getTimerCount()]).toEqual([['a1'], 1]);
+  jest.advanceTimersByTime(10_000);
+  expect([late, jest.getTimerCount()]).toEqual([['a1', 'a1', 'a1'], 0]);
+});
+
+it('forgets all when it is told to', () => {
+  addEvery(1, 'ab');
+  jest.advanceTimersByTime(998);
+  expect(late).toEqual(['a']);
+  expect([deadlines.clear(), deadlines.size, jest.getTimerCount()]).toEqual([['a', 'b'], 0, 0]);
+});
+
+it('does not keep the process alive', () => {
+  const timeout = jest.spyOn(globalThis, 'setTimeout');
+  deadlines.add('a');
+  expect((timeout.mock.results[0]!.value as NodeJS.Timeout).hasRef()).toBe(false);
+  timeout.mockRestore();
+});
