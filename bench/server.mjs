@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { WebSocketGateway } from '@nestjs/websockets';
-import { RealtimeModule, RealtimeServer } from '../libs/realtime/dist/esm/index.js';
+import { RealtimeModule, RealtimeServer } from 'nestjs-realtime';
 
 class EchoGateway {
   onMessage(connection, message) {

@@ -8,7 +8,7 @@ const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const BUNS = ['linux-x64', 'linux-x64-baseline', 'linux-aarch64', 'darwin-aarch64', 'darwin-x64'];
 
 /** Bun as npm installed it, else the one on the PATH the environment names. */
-const bun = [process.env.BENCH_BUN, ...BUNS.map((name) => at(`node_modules/@oven/bun-${name}/bin/bun`))].find(
+const bun = [process.env.BENCH_BUN, ...BUNS.map((name) => at(`servers/node_modules/@oven/bun-${name}/bin/bun`))].find(
   (path) => path && existsSync(path),
 );
 

@@ -1,9 +1,9 @@
-/** What a run needs: the peers, installed once into bench/node_modules, and this repository's library, built now. */
+/** What a run needs: the peers, installed once into bench/servers/node_modules, and this repository's library, built now. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const bench = fileURLToPath(new URL('..', import.meta.url));
+const servers = fileURLToPath(new URL('../servers/', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 function run(...command) {
@@ -13,7 +13,7 @@ function run(...command) {
 
 /** Our packages are copied as npm would install them, so that there is one Nest only: the benchmark's. */
 function place(name, folder) {
-  const target = `${bench}node_modules/${name}`;
+  const target = `${servers}node_modules/${name}`;
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   for (const part of ['dist', 'package.json']) {
@@ -22,15 +22,24 @@ function place(name, folder) {
 }
 
 function isInstalled() {
-  const marker = `${bench}node_modules/.package-lock.json`;
-  return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${bench}package.json`).mtimeMs;
+  const marker = `${servers}node_modules/.package-lock.json`;
+  return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${servers}package.json`).mtimeMs;
 }
 
 export function prepare({ builds = true } = {}) {
   if (builds) run('npm', 'run', 'build:libs');
   if (!isInstalled()) {
-    console.log('Installing the peers into bench/node_modules …');
-    run('npm', 'install', '--prefix', 'bench', '--install-links', '--ignore-scripts', '--no-audit', '--no-fund');
+    console.log('Installing the peers into bench/servers/node_modules …');
+    run(
+      'npm',
+      'install',
+      '--prefix',
+      'bench/servers',
+      '--install-links',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+    );
   }
   place('nestjs-realtime', 'realtime');
   place('nestjs-realtime-protocol', 'realtime-protocol');
