@@ -31,7 +31,7 @@ const { values: options, positionals } = parseArgs({
 function versions() {
   const names = ['ws', '@nestjs/core', '@nestjs/platform-ws', 'socket.io', '@oven/bun-linux-x64'];
   const found = names.map((name) => {
-    const file = new URL(`./node_modules/${name}/package.json`, import.meta.url);
+    const file = new URL(`./servers/node_modules/${name}/package.json`, import.meta.url);
     return existsSync(file) ? [name, JSON.parse(readFileSync(file, 'utf8')).version] : [name, 'none'];
   });
   return Object.fromEntries(found);
