@@ -29,8 +29,11 @@ async function open({ port, path, count, concurrency = 32, isAwake = false, ...r
       clients.push(await new Client().open({ port, path: path.replace('{i}', index), source, ...rest }));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
-  isOver.is = true;
+  try {
+    await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
+  } finally {
+    isOver.is = true;
+  }
   return { count, seconds: (performance.now() - started) / 1000 };
 }
 

@@ -67,6 +67,31 @@ it('what is late is told once, stays until it is deleted, and may be added again
   expect([late, jest.getTimerCount()]).toEqual([['a1', 'a1', 'a1'], 0]);
 });
 
+it('goes on with the others where one could not be told', () => {
+  deadlines = new Deadlines(1000, (item) => {
+    if (item === 'a') throw new Error('a');
+    late.push(item);
+  });
+  addEvery(1, 'abc');
+  deadlines.add('d');
+  expect(() => jest.advanceTimersByTime(1000)).toThrow('a');
+  jest.advanceTimersByTime(1000);
+  expect([late, jest.getTimerCount()]).toEqual([['b', 'c', 'd'], 0]);
+});
+
+it('starts afresh where it was cleared by the one that is late', () => {
+  deadlines = new Deadlines(1000, (item) => {
+    late.push(item);
+    deadlines.clear();
+    if (late.length === 1) deadlines.add('b');
+  });
+  deadlines.add('a');
+  jest.advanceTimersByTime(1000);
+  expect([late, jest.getTimerCount()]).toEqual([['a'], 1]);
+  jest.advanceTimersByTime(1000);
+  expect([late, jest.getTimerCount()]).toEqual([['a', 'b'], 0]);
+});
+
 it('forgets all when it is told to', () => {
   addEvery(1, 'ab');
   jest.advanceTimersByTime(998);

@@ -50,15 +50,24 @@ export class Deadlines<T> {
 
   private look(): void {
     const now = performance.now();
-    for (const [item, dueAt] of this.dueAt) {
-      if (dueAt > now) {
-        this.wake(dueAt - now);
-        return;
+    try {
+      for (const [item, dueAt] of this.dueAt) {
+        if (dueAt > now) break;
+        this.dueAt.delete(item);
+        this.overdue.add(item);
+        this.late(item);
       }
-      this.dueAt.delete(item);
-      this.overdue.add(item);
-      this.late(item);
+    } finally {
+      this.lookAgain();
     }
+  }
+
+  private lookAgain(): void {
+    clearTimeout(this.timer);
     this.timer = undefined;
+    for (const dueAt of this.dueAt.values()) {
+      this.wake(Math.max(0, dueAt - performance.now()));
+      return;
+    }
   }
 }

@@ -76,8 +76,9 @@ class Wires {
   private readonly endsOf = new Map<Socket, string>();
 
   add(wire: Socket): void {
-    this.byEnds.set(endsOf(wire), wire);
-    this.endsOf.set(wire, endsOf(wire));
+    const ends = endsOf(wire);
+    this.byEnds.set(ends, wire);
+    this.endsOf.set(wire, ends);
   }
 
   under(socket: Socket): Socket | undefined {

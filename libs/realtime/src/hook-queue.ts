@@ -59,14 +59,16 @@ export class HookQueue {
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
   start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
+    let opening: Awaitable<void>;
     try {
       if (session) this.outbox.hold();
-      const opening = this.gateway.onOpen?.(this.connection, request);
-      if (session || isPromise(opening)) void this.finishOpening(opening, session);
-      else this.begin();
+      opening = this.gateway.onOpen?.(this.connection, request);
     } catch (error) {
       this.openFailed(error);
+      return;
     }
+    if (session || isPromise(opening)) void this.finishOpening(opening, session);
+    else this.begin();
   }
 
   /** What `onOpen` writes to the session is stored before the client gets anything that `onOpen` sent. */
@@ -75,10 +77,11 @@ export class HookQueue {
       await opening;
       await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
       this.outbox.release();
-      this.begin();
     } catch (error) {
       this.openFailed(error);
+      return;
     }
+    this.begin();
   }
 
   private openFailed(error: unknown): void {
