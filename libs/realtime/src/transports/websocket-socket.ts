@@ -87,6 +87,10 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     this.sink.received(data, isBinary);
   }
 
+  get isUnfinished(): boolean {
+    return this.watch !== undefined;
+  }
+
   heard(chunk: Buffer): void {
     if (this.unanswered > 0) this.answered();
     else this.sink.alive();

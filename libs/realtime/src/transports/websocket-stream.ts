@@ -1,8 +1,11 @@
 /** The network socket of a WebSocket, with one owner: functions that all of them share, instead of closures for each. */
 import type { Duplex } from 'node:stream';
+import { readIntoCommon } from './read-buffer.js';
 
 /** Who hears of what happens on a network socket. */
 export interface StreamOwner {
+  /** A message has begun and not ended: what comes next is kept until it has. */
+  readonly isUnfinished: boolean;
   /** ws has read a chunk. */
   heard(chunk: Buffer): void;
   /** What had to wait in the socket has gone. */
@@ -26,11 +29,22 @@ export function own(stream: Duplex, owner: StreamOwner): void {
   owned[OWNER] = owner;
   owned.end = endInOrder;
   owned.on('data', heard);
+  readIntoCommon(owned, take);
 }
 
 /** Has the owner told, once, when what had to wait has gone. */
 export function tellWhenDrained(stream: Duplex): void {
   stream.once('drain', drained);
+}
+
+/**
+ * A copy, in memory that it shares with others. What is kept for long has memory of its own: a client that sends a message
+ * byte by byte would keep the neighbours' memory with each of them.
+ */
+function take(this: OwnedStream, length: number, buffer: Buffer): boolean {
+  const chunk = this[OWNER].isUnfinished ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+  buffer.copy(chunk, 0, 0, length);
+  return this.push(chunk);
 }
 
 function heard(this: OwnedStream, chunk: Buffer): void {

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { readIntoCommon } from './read-buffer.js';
+
+let server: Server;
+let sockets: Socket[];
+
+/** Both ends of a new connection. */
+async function open(): Promise<{ client: Socket; socket: Socket }> {
+  const accepted = once(server, 'connection');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await accepted) as [Socket];
+  sockets.push(client, socket);
+  return { client, socket };
+}
+
+beforeEach(async () => {
+  sockets = [];
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await new Promise((done) => server.close(done));
+});
+
+it('this version of Node has the members that it takes', async () => {
+  const { socket } = await open();
+  expect(readIntoCommon(socket, () => true)).toBe(true);
+});
+
+it('all sockets are read into the same memory', async () => {
+  const seen: { buffer: Buffer; text: string }[] = [];
+  for (const text of ['one', 'fourteen']) {
+    const { client, socket } = await open();
+    const read = new Promise<void>((resolve) => {
+      readIntoCommon(socket, (length, buffer) => {
+        seen.push({ buffer, text: buffer.toString('latin1', 0, length) });
+        resolve();
+        return true;
+      });
+    });
+    socket.resume();
+    client.write(text);
+    await read;
+  }
+  expect(seen.map(({ text }) => text)).toEqual(['one', 'fourteen']);
+  expect(seen[0]!.buffer).toBe(seen[1]!.buffer);
+});
+
+it('is called as the socket, and stops reading where it returns false', async () => {
+  const { client, socket } = await open();
+  const chunks: string[] = [];
+  let first: () => void;
+  const read = new Promise<void>((resolve) => (first = resolve));
+  readIntoCommon(socket, function (this: Socket, length, buffer) {
+    expect(this).toBe(socket);
+    chunks.push(buffer.toString('latin1', 0, length));
+    first();
+    return false;
+  });
+  socket.resume();
+  client.write('a');
+  await read;
+  await new Promise((done) => client.write('b', done));
+  // A round trip of another connection: had this one been read, it would have been read before
+  const other = await open();
+  other.socket.write('c');
+  await once(other.client, 'data');
+  expect(chunks).toEqual(['a']);
+  socket.pause().resume();
+  const again = new Promise<void>((resolve) => (first = resolve));
+  await again;
+  expect(chunks).toEqual(['a', 'b']);
+});
+
+it('the end of the socket comes as ever', async () => {
+  const { client, socket } = await open();
+  const text: string[] = [];
+  readIntoCommon(socket, function (this: Socket, length, buffer) {
+    return this.push(Buffer.from(buffer.subarray(0, length)));
+  });
+  socket.on('data', (chunk: Buffer) => text.push(chunk.toString()));
+  client.end('bye');
+  await once(socket, 'end');
+  expect([text.join(''), socket.bytesRead]).toEqual(['bye', 3]);
+});
+
+it('leaves alone what is no network socket, or closed, or read like this already', async () => {
+  const { socket } = await open();
+  expect(readIntoCommon(new PassThrough(), () => true)).toBe(false);
+  expect([readIntoCommon(socket, () => true), readIntoCommon(socket, () => true)]).toEqual([true, false]);
+  const other = (await open()).socket;
+  other.destroy();
+  expect(readIntoCommon(other, () => true)).toBe(false);
+});
