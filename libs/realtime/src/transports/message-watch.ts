@@ -35,6 +35,11 @@ export class MessageWatch {
     this.scanner = new FrameScanner(settings);
   }
 
+  /** A message has begun and not ended. */
+  get isUnfinished(): boolean {
+    return this.scanner.isUnfinished;
+  }
+
   heard(chunk: Buffer): void {
     this.scanner.scan(chunk);
     if (this.limits.isReportOnly) this.report();

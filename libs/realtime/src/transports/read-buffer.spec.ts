@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { readIntoCommon } from './read-buffer.js';
+import { READ, readIntoCommon } from './read-buffer.js';
 
 let server: Server;
 let sockets: Socket[];
@@ -32,12 +32,12 @@ it('this version of Node has the members that it takes', async () => {
 });
 
 it('all sockets are read into the same memory', async () => {
-  const seen: { buffer: Buffer; text: string }[] = [];
+  const seen: string[] = [];
   for (const text of ['one', 'fourteen']) {
     const { client, socket } = await open();
     const read = new Promise<void>((resolve) => {
-      readIntoCommon(socket, (length, buffer) => {
-        seen.push({ buffer, text: buffer.toString('latin1', 0, length) });
+      readIntoCommon(socket, (length) => {
+        seen.push(READ.toString('latin1', 0, length));
         resolve();
         return true;
       });
@@ -46,8 +46,7 @@ it('all sockets are read into the same memory', async () => {
     client.write(text);
     await read;
   }
-  expect(seen.map(({ text }) => text)).toEqual(['one', 'fourteen']);
-  expect(seen[0]!.buffer).toBe(seen[1]!.buffer);
+  expect(seen).toEqual(['one', 'fourteen']);
 });
 
 it('is called as the socket, and stops reading where it returns false', async () => {
@@ -55,9 +54,9 @@ it('is called as the socket, and stops reading where it returns false', async ()
   const chunks: string[] = [];
   let first: () => void;
   const read = new Promise<void>((resolve) => (first = resolve));
-  readIntoCommon(socket, function (this: Socket, length, buffer) {
+  readIntoCommon(socket, function (this: Socket, length) {
     expect(this).toBe(socket);
-    chunks.push(buffer.toString('latin1', 0, length));
+    chunks.push(READ.toString('latin1', 0, length));
     first();
     return false;
   });
@@ -79,8 +78,8 @@ it('is called as the socket, and stops reading where it returns false', async ()
 it('the end of the socket comes as ever', async () => {
   const { client, socket } = await open();
   const text: string[] = [];
-  readIntoCommon(socket, function (this: Socket, length, buffer) {
-    return this.push(Buffer.from(buffer.subarray(0, length)));
+  readIntoCommon(socket, function (this: Socket, length) {
+    return this.push(Buffer.from(READ.subarray(0, length)));
   });
   socket.on('data', (chunk: Buffer) => text.push(chunk.toString()));
   client.end('bye');

@@ -13,15 +13,15 @@ import type { Duplex } from 'node:stream';
 const READ_BYTES = 65_536;
 
 /** Whatever was read last, of whichever socket. */
-const common = Buffer.allocUnsafeSlow(READ_BYTES);
+export const READ = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /**
  * Takes what was read, before the next read of any socket overwrites it.
  *
- * @param length bytes of `buffer` that are new
+ * @param length bytes of `READ` that are new
  * @returns false when no more should be read for now
  */
-export type Take<S> = (this: S, length: number, buffer: Buffer) => boolean;
+export type Take<S> = (this: S, length: number) => boolean;
 
 interface PrivateSocket {
   [member: symbol]: unknown;
@@ -39,8 +39,8 @@ function memberOf(socket: Socket, name: string): symbol | undefined {
 export function readIntoCommon<S extends Duplex>(stream: S, take: Take<S>): boolean {
   const socket = stream as unknown as PrivateSocket;
   if (!BUFFER || !CALLBACK || socket[BUFFER] !== null || !socket._handle?.useUserBuffer) return false;
-  socket[BUFFER] = common;
+  socket[BUFFER] = READ;
   socket[CALLBACK] = take;
-  socket._handle.useUserBuffer(common);
+  socket._handle.useUserBuffer(READ);
   return true;
 }

@@ -94,16 +94,20 @@ export class FrameScanner {
   }
 }
 
-/** @returns 0 when the second byte has not come yet */
-function headerLength(bytes: Buffer, at: number): number {
-  if (bytes.length - at < 2) return 0;
+/**
+ * @param end where the bytes that have come end
+ * @returns 0 when the second byte has not come yet
+ */
+export function headerLength(bytes: Buffer, at: number, end = bytes.length): number {
+  if (end - at < 2) return 0;
   const second = bytes[at + 1]!;
   const length = second & LENGTH;
   const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
   return 2 + extended + (second & MASKED ? 4 : 0);
 }
 
-function payloadLength(bytes: Buffer, at: number): number {
+/** The whole header has to be there. */
+export function payloadLength(bytes: Buffer, at: number): number {
   const length = bytes[at + 1]! & LENGTH;
   if (length === 126) return bytes.readUInt16BE(at + 2);
   return length === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : length;

@@ -88,7 +88,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   get isUnfinished(): boolean {
-    return this.watch !== undefined;
+    return this.watch !== undefined && this.watch.isUnfinished;
   }
 
   heard(chunk: Buffer): void {

@@ -1,6 +1,7 @@
 /** The network socket of a WebSocket, with one owner: functions that all of them share, instead of closures for each. */
 import type { Duplex } from 'node:stream';
-import { readIntoCommon } from './read-buffer.js';
+import { READ, readIntoCommon } from './read-buffer.js';
+import { Unmasker } from './websocket-unmask.js';
 
 /** Who hears of what happens on a network socket. */
 export interface StreamOwner {
@@ -15,10 +16,12 @@ export interface StreamOwner {
 }
 
 const OWNER = Symbol('owner');
+const UNMASKER = Symbol('unmasker');
 
 /** A network socket that is a WebSocket's. */
 export interface OwnedStream extends Duplex {
   [OWNER]: StreamOwner;
+  [UNMASKER]: Unmasker;
 }
 
 /**
@@ -29,6 +32,8 @@ export function own(stream: Duplex, owner: StreamOwner): void {
   owned[OWNER] = owner;
   owned.end = endInOrder;
   owned.on('data', heard);
+  // What came with the handshake has not been followed
+  owned[UNMASKER] = new Unmasker(owned.readableLength > 0);
   readIntoCommon(owned, take);
 }
 
@@ -41,9 +46,13 @@ export function tellWhenDrained(stream: Duplex): void {
  * A copy, in memory that it shares with others. What is kept for long has memory of its own: a client that sends a message
  * byte by byte would keep the neighbours' memory with each of them.
  */
-function take(this: OwnedStream, length: number, buffer: Buffer): boolean {
-  const chunk = this[OWNER].isUnfinished ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
-  buffer.copy(chunk, 0, 0, length);
+function take(this: OwnedStream, length: number): boolean {
+  const { isUnfinished } = this[OWNER];
+  const unmasker = this[UNMASKER];
+  if (unmasker.isLost && !isUnfinished && this.readableLength === 0) unmasker.found();
+  unmasker.undo(length);
+  const chunk = isUnfinished ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+  READ.copy(chunk, 0, 0, length);
   return this.push(chunk);
 }
 
