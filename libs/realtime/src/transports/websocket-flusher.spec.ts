@@ -1,4 +1,5 @@
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { Flusher } from './websocket-flusher.js';
 
 /** Sockets that note when they are flushed. */
@@ -35,6 +36,23 @@ describe('the flusher', () => {
     expect(new Set(log).size).toBe(2000);
   });
 
+  it('writes to few in the first turn, so that the others take along what comes right behind', async () => {
+    const log: string[] = [];
+    const flusher = new Flusher();
+    for (const socket of sockets(2000, log)) flusher.add(socket);
+    const perTurn: number[] = [];
+    while (log.length < 2000) {
+      const before = log.length;
+      await turn();
+      if (log.length > before) perTurn.push(log.length - before);
+    }
+    expect(perTurn.slice(0, 4)).toEqual([64, 128, 256, 256]);
+    log.length = 0;
+    for (const socket of sockets(100, log)) flusher.add(socket);
+    await turn();
+    expect(log).toHaveLength(64);
+  });
+
   it('does not let a new socket wait for thousands of old ones', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
@@ -66,13 +84,42 @@ describe('the flusher', () => {
     expect(count).toBe(3);
   });
 
-  it('collects for the window where there is one', async () => {
-    const log: string[] = [];
-    const flusher = new Flusher(20);
-    flusher.add(sockets(1, log)[0]!);
-    for (let i = 0; i < 3; i++) await turn();
-    expect(log).toEqual([]);
-    await sleep(60);
-    expect(log).toEqual(['s0']);
+  describe('with a window', () => {
+    let log: string[];
+    let flusher: Flusher;
+
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'performance'] });
+      log = [];
+      flusher = new Flusher(20);
+    });
+
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+
+    it('collects until its end', async () => {
+      flusher.add(sockets(1, log)[0]!);
+      jest.advanceTimersByTime(19);
+      for (let i = 0; i < 3; i++) await turn();
+      expect(log).toEqual([]);
+      jest.advanceTimersByTime(1);
+      await turn();
+      expect(log).toEqual(['s0']);
+    });
+
+    it('collects until its end also while others are written to', async () => {
+      for (const socket of sockets(2000, log, 'old')) flusher.add(socket);
+      jest.advanceTimersByTime(20);
+      await turn();
+      expect(log).toHaveLength(64);
+      for (const socket of sockets(2, log, 'new')) flusher.add(socket);
+      await turnsUntil(log, 2000);
+      for (let i = 0; i < 3; i++) await turn();
+      expect(log.filter((name) => name.startsWith('new'))).toEqual([]);
+      jest.advanceTimersByTime(20);
+      await turn();
+      expect(log.slice(2000)).toEqual(['new0', 'new1']);
+    });
   });
 });

@@ -11,16 +11,22 @@ export interface Flushable {
   flush(): void;
 }
 
-/** Sockets that one turn writes to: about 1.5 ms. */
+/** Sockets that one turn writes to at most: about 1.5 ms. */
 const BATCH = 256;
+
+/** Those that the first turn of many writes to: the others take along what is sent at nearly the same time. */
+const FIRST_BATCH = 64;
 
 export class Flusher {
   /** Where the chain of every socket begins. */
   readonly start = FrameChain.start();
-  private fresh: Flushable[] = [];
+  /** Those whose window is not over. */
+  private collecting: Flushable[] = [];
+  private due: Flushable[] = [];
   /** Those for which there was no time in their own turn, from `done` on. */
   private late: Flushable[] = [];
   private done = 0;
+  private batch = FIRST_BATCH;
   private isScheduled = false;
 
   /** @param windowMs how long frames are collected; 0 is for one turn */
@@ -28,27 +34,40 @@ export class Flusher {
 
   /** Has the socket flushed soon. MUST not be called again before that. */
   add(socket: Flushable): void {
-    this.fresh.push(socket);
-    if (!this.isScheduled) this.schedule(this.windowMs);
+    if (this.windowMs === 0) {
+      this.due.push(socket);
+      this.schedule();
+      return;
+    }
+    if (this.collecting.length === 0) setTimeout(endWindow, this.windowMs, this);
+    this.collecting.push(socket);
   }
 
-  private schedule(delayMs: number): void {
+  /** @internal */
+  endWindow(): void {
+    this.due = this.due.concat(this.collecting);
+    this.collecting = [];
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
     this.isScheduled = true;
-    if (delayMs > 0) setTimeout(flush, delayMs, this);
-    else setImmediate(flush, this);
+    setImmediate(flush, this);
   }
 
   /** @internal */
   flush(): void {
     this.isScheduled = false;
     this.start.forget();
-    const { fresh } = this;
-    this.fresh = [];
-    const many = Math.min(fresh.length, BATCH);
-    for (let i = 0; i < many; i++) fresh[i]!.flush();
-    if (this.late.length > 0) this.flushLate(Math.max(BATCH / 2, BATCH - many));
-    for (let i = many; i < fresh.length; i++) this.late.push(fresh[i]!);
-    if (this.late.length > 0) this.schedule(0);
+    const { due, batch } = this;
+    this.due = [];
+    const many = Math.min(due.length, batch);
+    for (let i = 0; i < many; i++) due[i]!.flush();
+    if (this.late.length > 0) this.flushLate(Math.max(batch / 2, batch - many));
+    for (let i = many; i < due.length; i++) this.late.push(due[i]!);
+    this.batch = this.late.length > 0 ? Math.min(batch * 2, BATCH) : FIRST_BATCH;
+    if (this.late.length > 0) this.schedule();
   }
 
   private flushLate(most: number): void {
@@ -62,4 +81,8 @@ export class Flusher {
 
 function flush(flusher: Flusher): void {
   flusher.flush();
+}
+
+function endWindow(flusher: Flusher): void {
+  flusher.endWindow();
 }
