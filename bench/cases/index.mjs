@@ -65,6 +65,22 @@ const to10k = {
   },
 };
 
+/** The same process, a thousand receivers and then ten thousand: other turns and other processes differ by more than this. */
+const growth = {
+  isFresh: true,
+  async measure(context) {
+    const args = { trigger: contestants[context.name].trigger('fan'), inFlight: 1 };
+    const cost = async (more) => {
+      await open(context, 'fan', more);
+      await context.load.call('fan', { ...args, seconds: 3 });
+      return (await metered({ ...context, seconds: context.isQuick ? 2 : 5 }, 'fan', args))['cpu µs'];
+    };
+    const few = await cost(1000);
+    const many = await cost(9000);
+    return { 'with 1,000': few, 'with 10,000': many, 'growth %': (many / few - 1) * 100 };
+  },
+};
+
 const memory = {
   isFresh: true,
   async measure(context) {
@@ -159,6 +175,12 @@ export const cases = {
     ...fan('fan', 1000, 8),
   },
   'fan-10k': { title: 'Push 128 B to 10,000, one in flight, per delivery', on: ALL, figure: CPU, ...to10k },
+  growth: {
+    title: 'What a delivery costs more with 10,000 receivers than with 1,000',
+    on: ['ws', 'bun', 'realtime'],
+    figure: 'growth %',
+    ...growth,
+  },
   rooms: {
     title: '10,000 rooms of 10, a push to each, per delivery',
     on: ['ws', 'IoAdapter', 'bun', 'realtime'],
