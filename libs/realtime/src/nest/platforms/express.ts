@@ -54,6 +54,21 @@ export function markMiddleware(http: HttpServer): MiddlewareMark {
   return mark;
 }
 
+/**
+ * What Express adds to a request and a response after it has changed their prototypes, here before it does. In V8 before
+ * Node 24 an object that gets a property after such a change has a hidden class of its own, so that whatever touches it
+ * misses the inline caches: a third of the CPU time of a handshake.
+ */
+const ADDED_TO_REQUEST = {
+  res: undefined,
+  next: undefined,
+  baseUrl: undefined,
+  originalUrl: undefined,
+  _parsedUrl: undefined,
+  params: undefined,
+};
+const ADDED_TO_RESPONSE = { locals: undefined, statusCode: 200, statusMessage: undefined };
+
 /** Express's request as far as it looks at one to tell the client's address. */
 type StandIn = PlatformRequest & Pick<IncomingMessage, 'headers' | 'socket'>;
 
@@ -96,6 +111,12 @@ export class ExpressPlatform extends HttpPlatform {
     const { stack } = this.app.router;
     this.app.use(middleware);
     stack.splice(position, 0, stack.pop());
+  }
+
+  override pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
+    Object.assign(upgrade.request, ADDED_TO_REQUEST);
+    Object.assign(upgrade.response, ADDED_TO_RESPONSE);
+    return super.pass(upgrade, examine);
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
