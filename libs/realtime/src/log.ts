@@ -18,6 +18,9 @@ const MAX_FIELD = 200;
 // eslint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
+/** Most paths and ids are nothing but this. */
+const PLAIN = /^[\w./:@-]{1,200}$/;
+
 /**
  * Makes text from outside safe for a log line: it cannot end the line or its field, start an escape sequence or fill
  * the disk.
@@ -26,12 +29,14 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-
  * @returns at most 200 characters, controls as `\xNN`, in quotes where it holds a space, a quote or nothing
  */
 export function field(text: string): string {
+  if (PLAIN.test(text)) return text;
   const safe = visible(cut(text));
   return safe === '' || /[\s"=]/.test(safe) ? quotedField(text) : safe;
 }
 
 /** As `field`, always in quotes; quotes and backslashes of the text are escaped. */
 export function quotedField(text: string): string {
+  if (text === '') return '""';
   return `"${visible(cut(text).replace(/["\\]/g, '\\$&'))}"`;
 }
 

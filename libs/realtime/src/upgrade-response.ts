@@ -88,7 +88,8 @@ export class UpgradeResponse {
 
   /** What middleware set and what makes sense beside a 101: not what describes a body or the connection. */
   headers(): string[] {
-    return Object.entries(this.made?.response.getHeaders() ?? {}).flatMap(([name, value]) => headerLines(name, value));
+    if (!this.made) return [];
+    return Object.entries(this.made.response.getHeaders()).flatMap(([name, value]) => headerLines(name, value));
   }
 
   private finish(): void {
