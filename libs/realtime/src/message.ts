@@ -16,7 +16,12 @@ export class Message {
     return this.data.length;
   }
 
-  /** The payload as bytes. It is the message's own memory: copy it before changing it. */
+  /**
+   * The payload as bytes. It is the message's own memory: copy it before changing it. As with all small Buffers of Node,
+   * the `buffer` beneath is shared: a view on it needs `byteOffset` and `length`.
+   *
+   * @example const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+   */
   bytes(): Buffer {
     return this.data;
   }
