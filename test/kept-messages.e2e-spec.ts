@@ -12,7 +12,7 @@ import { jest } from '@jest/globals';
 import { type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { WebSocketGateway } from '@nestjs/websockets';
-import { type Connection, type Message, RealtimeModule } from 'nestjs-realtime';
+import { type Connection, type Message, RealtimeModule, RealtimeServer } from 'nestjs-realtime';
 import { WebSocket } from 'ws';
 import { until } from './support/process-guard.js';
 import { frame, RawSocket } from './support/raw-socket.js';
@@ -58,7 +58,9 @@ let port: number;
 let clients: WebSocket[];
 
 async function start(isSecure: boolean): Promise<void> {
-  const bounds = { maxMessageBytes: 400_000, maxQueuedBytes: 8_000_000, maxMessageRate: 0, maxByteRate: 0 };
+  // Fewer than a client sends: its socket is not read for a while
+  const queue = { maxQueuedMessages: 4, maxQueuedBytes: 8_000_000 };
+  const bounds = { ...queue, maxMessageBytes: 400_000, maxMessageRate: 0, maxByteRate: 0 };
   @Module({
     imports: [RealtimeModule.forRoot({ envFile: false, closeTimeout: 0.3, ...bounds })],
     providers: [KeepingGateway, EchoGateway],
@@ -111,6 +113,8 @@ it.each([
     const bytes = randomBytes(size);
     expect((await echoed(other, bytes)).equals(bytes)).toBe(true);
   }
+  const pauses = async () => (await app.get(RealtimeServer).stats()).pauses;
+  await until('every sender to be paused', pauses, (found) => found === names.length);
   open();
   const count = () => names.reduce((sum, name) => sum + (kept.get(name)?.length ?? 0), 0);
   await until('all messages', count, (found) => found === names.length * SIZES.length);
