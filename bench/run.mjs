@@ -7,7 +7,7 @@ import { cpus, release } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { cases } from './cases/index.mjs';
-import { check, CHECKED } from './lib/check.mjs';
+import { check, CHECKED, checkedOn } from './lib/check.mjs';
 import { canRun, contestants, contestantsOf, startLoad, startServer } from './lib/contestants.mjs';
 import { prepare } from './lib/install.mjs';
 import { canPin, CORES } from './lib/peer.mjs';
@@ -117,7 +117,8 @@ async function runCase(spec, wanted, settings) {
 async function runAll(names, settings, about) {
   const all = {};
   for (const name of names) {
-    const results = await runCase(cases[name], options.servers?.split(','), settings);
+    const servers = options.servers?.split(',') ?? (options.check ? checkedOn(name) : undefined);
+    const results = await runCase(cases[name], servers, settings);
     if (Object.keys(results).length === 0) continue;
     all[name] = results;
     console.log(`\n### ${name}: ${cases[name].title}\n`);

@@ -7,6 +7,11 @@ const committed = JSON.parse(readFileSync(new URL('../ratios.json', import.meta.
 
 export const CHECKED = [...new Set(committed.ratios.map((row) => row.case))];
 
+/** The servers that a case is checked on: the others would only take time. */
+export function checkedOn(name) {
+  return committed.ratios.filter((row) => row.case === name).flatMap(({ server, to }) => [server, to]);
+}
+
 /** @returns false when a ratio is above what is committed for it */
 export function check(all) {
   let isGood = true;
