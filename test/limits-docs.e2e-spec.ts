@@ -1,9 +1,9 @@
 /** docs/limits.md is the table of every bound; here it is held to the code. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { LIMIT_SETTINGS } from '../libs/realtime/src/limit-options.js';
-import { LIMIT_NAMES } from '../libs/realtime/src/limits.js';
-import { SETTINGS } from '../libs/realtime/src/options.js';
-import type { Setting } from '../libs/realtime/src/setting-kinds.js';
+import { LIMIT_SETTINGS } from '../libs/realtime/src/settings/limit-options.js';
+import { LIMIT_NAMES } from '../libs/realtime/src/limits/limits.js';
+import { SETTINGS } from '../libs/realtime/src/settings/options.js';
+import type { Setting } from '../libs/realtime/src/settings/kinds.js';
 
 const text = readFileSync(new URL('../docs/limits.md', import.meta.url), 'utf8');
 const rows = text
@@ -65,7 +65,7 @@ it('has a bound for every row as it is by default', () => {
 });
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.spec.ts') && path !== 'limits.ts';
+const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.spec.ts') && path !== 'limits/limits.ts';
 
 describe.each(LIMIT_NAMES)('the counter %s', (name) => {
   it('is counted somewhere', () => {

@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type SettingName, SETTINGS } from '../libs/realtime/src/options.js';
-import { RealtimeSettings } from '../libs/realtime/src/settings.js';
+import { type SettingName, SETTINGS } from '../libs/realtime/src/settings/options.js';
+import { RealtimeSettings } from '../libs/realtime/src/settings/settings.js';
 import { envExample, settingsPage } from './support/settings-docs.mjs';
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
@@ -17,7 +17,7 @@ it.each([
   const first = expected.findIndex((line, index) => line !== actual[index]);
   if (first < 0 && actual.length === expected.length) return;
   throw new Error(
-    `${file} differs from the table in libs/realtime/src/options.ts: run \`npm run docs:settings\` and commit it.\n` +
+    `${file} differs from the table in libs/realtime/src/settings/options.ts: run \`npm run docs:settings\` and commit it.\n` +
       `Line ${first + 1} is ${JSON.stringify(actual[first])}\nand should be ${JSON.stringify(expected[first])}`,
   );
 });

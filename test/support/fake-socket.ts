@@ -1,8 +1,8 @@
 /** A wire without a network for unit specs: it records what it is sent, and its peer does what the test says. */
 import type { IncomingMessage } from 'node:http';
 import type { CloseInitiator } from '../../libs/realtime/src/close-info.js';
-import type { Frame } from '../../libs/realtime/src/payload.js';
-import type { Sink, Socket } from '../../libs/realtime/src/transports/transport.js';
+import type { Frame } from '../../libs/realtime/src/frame.js';
+import type { Sink, Socket } from '../../libs/realtime/src/transport.js';
 
 /** How the wire and its peer behave. */
 export interface FakeSocketOptions {

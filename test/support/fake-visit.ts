@@ -1,7 +1,7 @@
 /** A request and its response without a network, for unit specs of the transports that speak plain HTTP. */
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable, Writable } from 'node:stream';
-import { type Answer, type Visit, WatchedAnswer } from '../../libs/realtime/src/transports/answer.js';
+import { type Answer, type Visit, WatchedAnswer } from '../../libs/realtime/src/transports/requests/watched-answer.js';
 
 export interface FakeVisitParts {
   readonly method?: string;

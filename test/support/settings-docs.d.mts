@@ -1,4 +1,4 @@
-import type { SETTINGS } from '../../libs/realtime/src/options.js';
+import type { SETTINGS } from '../../libs/realtime/src/settings/options.js';
 
 /** The text of `.env.example`. */
 export function envExample(settings: typeof SETTINGS): string;

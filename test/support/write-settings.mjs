@@ -1,6 +1,6 @@
 /** `npm run docs:settings`: writes `.env.example` and `docs/settings.md` from the built settings table. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { SETTINGS } from '../../libs/realtime/dist/esm/options.js';
+import { SETTINGS } from '../../libs/realtime/dist/esm/settings/options.js';
 import { envExample, settingsPage } from './settings-docs.mjs';
 
 const root = new URL('../../', import.meta.url);

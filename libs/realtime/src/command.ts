@@ -1,5 +1,5 @@
 /** One thing to do to a room; plain data, so that any broker can carry it. Road OUT, step 6. */
-import type { Frame } from './payload.js';
+import type { Frame } from './frame.js';
 
 /** Who a command is for: the members of a channel. Rooms, users, paths, one connection and everyone are channels. */
 export type Channel = string;

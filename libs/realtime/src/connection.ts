@@ -1,6 +1,6 @@
 /** What the application sees of a client for as long as it is attached. */
 import { RealtimeError } from './errors.js';
-import type { Payload, PushOptions } from './payload.js';
+import type { Payload, PushOptions } from './frame.js';
 
 /** As `WebSocket.readyState`: 1 open, 2 closing, 3 closed. A connection that a hook can see is never 0. */
 export type ReadyState = 1 | 2 | 3;

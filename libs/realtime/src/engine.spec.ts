@@ -11,7 +11,7 @@ import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fake-s
 import type { CloseInitiator } from './close-info.js';
 import type { Connection } from './connection.js';
 import { OptionsError } from './errors.js';
-import type { LiveConnection } from './live-connection.js';
+import type { LiveConnection } from './connections/live-connection.js';
 
 /** Short timings, so that a silence is a few steps of the fake clock. */
 const SETTINGS = {

@@ -1,7 +1,7 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
-import type { Params } from './paths.js';
+import type { Params } from './handshake/paths.js';
 
 /**
  * What the platform and its middleware have made of a request. Express's request is Node's own with more on it,

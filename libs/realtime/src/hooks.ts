@@ -6,9 +6,9 @@ import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
-import type { PathMatcher } from './paths.js';
-import type { TransportName } from './options.js';
-import type { SlowPolicy } from './payload.js';
+import type { PathMatcher } from './handshake/paths.js';
+import type { TransportName } from './settings/options.js';
+import type { SlowPolicy } from './frame.js';
 
 /** A value or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;

@@ -3,7 +3,7 @@ import { RecordingLog, turn } from '../../../test/support/recording-gateway.js';
 import { MemoryBroker } from './brokers/memory.js';
 import { type Action, channelOf } from './command.js';
 import { Hub } from './hub.js';
-import type { LiveConnection } from './live-connection.js';
+import type { LiveConnection } from './connections/live-connection.js';
 
 let broker: MemoryBroker;
 let log: RecordingLog;

@@ -2,9 +2,9 @@
  * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. It delivers locally and tells
  * the broker which channels have members here.
  */
-import type { Broker } from './brokers/broker.js';
+import type { Broker } from './broker.js';
 import { type Channel, channelOf, type Command } from './command.js';
-import type { LiveConnection } from './live-connection.js';
+import type { LiveConnection } from './connections/live-connection.js';
 import type { Log } from './log.js';
 import { errorField } from './log.js';
 

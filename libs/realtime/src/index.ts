@@ -1,11 +1,11 @@
 // Module
 export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
-export { Stream } from './nest/stream.decorator.js';
+export { Stream } from './nest/messages/stream.decorator.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
-export type { RealtimeOptions, SettingName, SettingValues, TransportName } from './options.js';
-export { RealtimeSettings } from './settings.js';
-export type { SettingSource } from './settings.js';
+export type { RealtimeOptions, SettingName, SettingValues, TransportName } from './settings/options.js';
+export { RealtimeSettings } from './settings/settings.js';
+export type { SettingSource } from './settings/settings.js';
 
 // Hooks
 export type { Awaitable, Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
@@ -15,15 +15,15 @@ export { Connection, ReadyState } from './connection.js';
 export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { Message } from './message.js';
-export type { Payload, PushOptions, SlowPolicy } from './payload.js';
-export type { LimitCounts, LimitName } from './limits.js';
+export type { Payload, PushOptions, SlowPolicy } from './frame.js';
+export type { LimitCounts, LimitName } from './limits/limits.js';
 
 // Server
 export { RealtimeServer } from './server.js';
 export type { Page } from './server.js';
 export { Target } from './target.js';
 export type { Member } from './target.js';
-export type { Stats } from './stats.js';
+export type { Stats } from './node/stats.js';
 
 // Errors and codes
 export { HandshakeError, MessageError, OptionsError, RealtimeError } from './errors.js';

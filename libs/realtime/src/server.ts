@@ -1,14 +1,14 @@
 /** What the application injects to push from anywhere: the `Swoole\WebSocket\Server` of this world. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { Broker } from './brokers/broker.js';
-import { checkClose, checkName, checkSize } from './checks.js';
+import type { Broker } from './broker.js';
+import { checkClose, checkName, checkSize } from './limits/checks.js';
 import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
-import { infoOf } from './connection-info.js';
+import { infoOf } from './connections/info.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
-import { Frame, type Payload, type PushOptions } from './payload.js';
-import type { Stats } from './stats.js';
+import { Frame, type Payload, type PushOptions } from './frame.js';
+import type { Stats } from './node/stats.js';
 import { Target, type TargetHost } from './target.js';
 
 /** One page of a listing. */

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { FakeNode, turn } from '../../../test/support/recording-gateway.js';
-import { Broker } from './brokers/broker.js';
+import { Broker } from './broker.js';
 import type { Command } from './command.js';
 
 let node: FakeNode;

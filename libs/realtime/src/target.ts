@@ -1,13 +1,13 @@
 /** Road OUT, step 6: an address, and what can be done there. Immutable: every step gives a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { Broker } from './brokers/broker.js';
-import { checkClose, checkName, checkSize } from './checks.js';
+import type { Broker } from './broker.js';
+import { checkClose, checkName, checkSize } from './limits/checks.js';
 import type { Action, Channel } from './command.js';
 import { RealtimeError } from './errors.js';
 import type { Hub } from './hub.js';
-import type { Limits } from './limits.js';
-import { eventFrame, Frame, type Payload, type PushOptions } from './payload.js';
-import type { RealtimeSettings } from './settings.js';
+import type { Limits } from './limits/limits.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
+import type { RealtimeSettings } from './settings/settings.js';
 
 /** One connection of a room or user. Plain data: it may be on another node. */
 export interface Member {

@@ -1,5 +1,5 @@
 import type { Command } from '../command.js';
-import { Broker } from './broker.js';
+import { Broker } from '../broker.js';
 
 /** The broker of a single node: delivers at once. */
 export class MemoryBroker extends Broker {

@@ -1,6 +1,6 @@
-import { isDevelopment } from '../origin.js';
+import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
-import type { RealtimeSettings } from '../settings.js';
+import type { RealtimeSettings } from '../settings/settings.js';
 
 /** What is in force, for the log at boot: one readable table. */
 export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {

@@ -1,5 +1,5 @@
-import type { TransportName } from '../options.js';
-import type { SlowPolicy } from '../payload.js';
+import type { TransportName } from '../settings/options.js';
+import type { SlowPolicy } from '../frame.js';
 
 /**
  * What this module reads of `@WebSocketGateway(options)`, beside what Nest reads.

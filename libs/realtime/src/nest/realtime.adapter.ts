@@ -3,7 +3,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { OptionsError } from '../errors.js';
 import type { Message } from '../message.js';
 import { RealtimeServer } from '../server.js';
-import { DROPPED } from './message.router.js';
+import { DROPPED } from './messages/message-router.js';
 
 /**
  * Makes `@WebSocketGateway()` classes run on this module's engine with no line in `main.ts`. Nest asks it for one

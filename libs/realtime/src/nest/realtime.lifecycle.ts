@@ -9,21 +9,21 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { Broker } from '../brokers/broker.js';
+import { Broker } from '../broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
-import { HeaderDeadline } from '../header-deadline.js';
-import { RealtimeSettings } from '../settings.js';
-import { PollingTransport } from '../transports/polling.js';
-import { Requests } from '../transports/requests.js';
-import { SseTransport } from '../transports/sse.js';
-import { WebSocketTransport } from '../transports/websocket.js';
-import { UpgradeTap } from '../upgrade-tap.js';
+import { HeaderDeadline } from '../http/header-deadline.js';
+import { RealtimeSettings } from '../settings/settings.js';
+import { PollingTransport } from '../transports/requests/polling.js';
+import { Requests } from '../transports/requests/requests.js';
+import { SseTransport } from '../transports/requests/sse.js';
+import { WebSocketTransport } from '../transports/websocket/websocket.js';
+import { UpgradeTap } from '../http/upgrade-tap.js';
 import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
-import { GatewayCompiler } from './gateway.compiler.js';
-import { type FoundGateway, GatewayExplorer } from './gateway.explorer.js';
-import { PlatformBridge } from './platform.bridge.js';
+import { GatewayCompiler } from './gateways/gateway.compiler.js';
+import { type FoundGateway, GatewayExplorer } from './gateways/gateway.explorer.js';
+import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { drainOnSignals } from './signals.js';
 

@@ -3,10 +3,10 @@ import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
 import { type PlatformRequest, type RawRequest, splitTarget, targetOf } from '../../handshake-request.js';
-import type { PathRules } from '../../paths.js';
-import type { Examine, Verdict } from '../../platform.js';
-import type { UpgradeResponse } from '../../upgrade-response.js';
-import type { Answer } from '../../transports/answer.js';
+import type { PathRules } from '../../handshake/paths.js';
+import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { UpgradeResponse } from '../../http/upgrade-response.js';
+import type { Answer } from '../../transports/requests/watched-answer.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 type Next = (error?: unknown) => void;

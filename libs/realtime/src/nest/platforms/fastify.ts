@@ -4,11 +4,11 @@ import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
 import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
-import { isDecodable, type PathRules } from '../../paths.js';
-import type { Examine, Verdict } from '../../platform.js';
-import type { UpgradeResponse } from '../../upgrade-response.js';
-import type { Answer } from '../../transports/answer.js';
-import { isPreflight, isUpstream } from '../../transports/requests.js';
+import { isDecodable, type PathRules } from '../../handshake/paths.js';
+import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { UpgradeResponse } from '../../http/upgrade-response.js';
+import type { Answer } from '../../transports/requests/watched-answer.js';
+import { isPreflight, isUpstream } from '../../transports/requests/requests.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 interface FastifyRequest extends PlatformRequest {

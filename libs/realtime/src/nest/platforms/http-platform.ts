@@ -7,11 +7,11 @@ import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
-import type { Examine, Platform, Verdict } from '../../platform.js';
-import { validateHeaders } from '../../refusal-writer.js';
-import type { Answer, Visit as DoorVisit } from '../../transports/answer.js';
-import { isUpstream } from '../../transports/requests.js';
-import type { UpgradeResponse } from '../../upgrade-response.js';
+import type { Examine, Platform, Verdict } from '../../handshake/platform.js';
+import { validateHeaders } from '../../http/refusal-writer.js';
+import type { Answer, Visit as DoorVisit } from '../../transports/requests/watched-answer.js';
+import { isUpstream } from '../../transports/requests/requests.js';
+import type { UpgradeResponse } from '../../http/upgrade-response.js';
 
 /** The engine, for requests at the door that are no upgrade. */
 export interface Door {

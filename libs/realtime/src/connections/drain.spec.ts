@@ -1,0 +1,118 @@
+import { jest } from '@jest/globals';
+import { ReadyState } from '../connection.js';
+import { drain } from './drain.js';
+import type { LiveConnection } from './live-connection.js';
+
+const TIMINGS = { shutdownTimeout: 10, shutdownBatch: 2, shutdownInterval: 1, reconnectSpread: 5 };
+
+/** As much of a connection as a shutdown touches. */
+class FakeLiving {
+  endedAt?: number;
+  ending?: readonly [code: number, reason: string, initiator: string];
+  isCut = false;
+  readyState: number = ReadyState.OPEN;
+
+  constructor(
+    private readonly living: Set<FakeLiving>,
+    /** After how many milliseconds its `onClose` has settled; for ever is for ever. */
+    private readonly hookMs = 0,
+  ) {
+    living.add(this);
+  }
+
+  end(code: number, reason: string, initiator: string): void {
+    this.endedAt ??= performance.now() - start;
+    this.ending = [code, reason, initiator];
+    if (this.hookMs < Infinity) setTimeout(() => this.living.delete(this), this.hookMs);
+  }
+
+  terminate(): void {
+    this.isCut = true;
+    this.readyState = ReadyState.CLOSED;
+  }
+}
+
+let living: Set<FakeLiving>;
+let start: number;
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+  living = new Set();
+  start = performance.now();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+const some = (count: number, hookMs?: number) => Array.from({ length: count }, () => new FakeLiving(living, hookMs));
+
+/** Runs a shutdown to its end. @returns who had not ended, and how long it took */
+async function run(timings: Partial<typeof TIMINGS> = {}) {
+  let tookMs = -1;
+  const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings });
+  void draining.then(() => (tookMs = performance.now() - start));
+  while (tookMs < 0) {
+    await jest.advanceTimersByTimeAsync(10);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { left: (await draining) as unknown as FakeLiving[], tookMs };
+}
+
+describe('a shutdown', () => {
+  it('closes connections in batches, at a pace', async () => {
+    const all = some(5);
+    await run();
+    expect(all.map(({ endedAt }) => endedAt)).toEqual([0, 0, 1000, 1000, 2000]);
+  });
+
+  it('closes all at once where there is no pause', async () => {
+    const all = some(5);
+    await run({ shutdownInterval: 0 });
+    for (const { endedAt } of all) expect(endedAt).toBeLessThan(50);
+  });
+
+  it('hastens when the pace would not do: everybody hears of it in the first half of the time', async () => {
+    const all = some(200);
+    await run();
+    const moments = all.map(({ endedAt }) => endedAt!);
+    expect(Math.max(...moments)).toBeLessThanOrEqual(5200);
+    expect(Math.max(...moments)).toBeGreaterThan(4000);
+    expect(all.filter(({ isCut }) => isCut)).toEqual([]);
+  });
+
+  it('says with 1001 when to come back, each client another time within the spread', async () => {
+    const all = some(100);
+    await run({ shutdownBatch: 100 });
+    const delays = all.map(({ ending }) => {
+      expect([ending![0], ending![2]]).toEqual([1001, 'shutdown']);
+      return Number(/^server shutting down; retry-after-ms=(\d+)$/.exec(ending![1])![1]);
+    });
+    expect(Math.max(...delays)).toBeLessThan(5000);
+    expect(new Set(delays).size).toBeGreaterThan(80);
+    // Not all in the same half
+    expect(delays.filter((delay) => delay < 2500).length).toBeGreaterThan(20);
+    expect(delays.filter((delay) => delay >= 2500).length).toBeGreaterThan(20);
+  });
+
+  it('ends as soon as the last onClose has settled', async () => {
+    some(2, 700);
+    const { left, tookMs } = await run();
+    expect(left).toEqual([]);
+    expect(tookMs).toBeGreaterThanOrEqual(700);
+    expect(tookMs).toBeLessThan(800);
+  });
+
+  it('cuts at the deadline who has not ended, and tells who that is', async () => {
+    const [stuck] = some(1, Infinity);
+    const [quick] = some(1, 5);
+    const { left, tookMs } = await run({ shutdownTimeout: 2 });
+    expect([left, stuck!.isCut, quick!.isCut]).toEqual([[stuck], true, false]);
+    expect(tookMs).toBeGreaterThanOrEqual(2000);
+    expect(tookMs).toBeLessThan(2100);
+  });
+
+  it('of nobody takes no time', async () => {
+    expect((await run()).tookMs).toBeLessThan(50);
+  });
+});

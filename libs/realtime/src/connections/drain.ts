@@ -1,0 +1,58 @@
+/** The end of a shutdown: closes all connections at a pace, waits for their hooks, cuts what is left. */
+import { CloseCode } from 'nestjs-realtime-protocol';
+import { ReadyState } from '../connection.js';
+import type { LiveConnection } from './live-connection.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+
+type Timings = Pick<RealtimeSettings, 'shutdownTimeout' | 'shutdownBatch' | 'shutdownInterval' | 'reconnectSpread'>;
+
+/** How often it is looked whether all have ended, in milliseconds. */
+const LOOK_MS = 10;
+
+/** How long wires that were cut may take to tell so, in milliseconds. */
+const CUT_MS = 500;
+
+/**
+ * Ends all connections.
+ *
+ * @param living the connections whose `onClose` has not settled; they leave it by themselves
+ * @param timings how many at once, how long between, how long in all
+ * @returns those that had not ended when the time was over
+ */
+export async function drain(living: ReadonlySet<LiveConnection>, timings: Timings): Promise<LiveConnection[]> {
+  const deadline = performance.now() + timings.shutdownTimeout * 1000;
+  await closeInBatches([...living], timings, deadline);
+  while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
+  await cut(living);
+  return [...living];
+}
+
+/** A wire that is cut tells of its end some turns of the event loop later, and then its `onClose` has still to run. */
+async function cut(living: ReadonlySet<LiveConnection>): Promise<void> {
+  for (const connection of living) connection.terminate();
+  const deadline = performance.now() + CUT_MS;
+  const isOpen = ({ readyState }: LiveConnection) => readyState !== ReadyState.CLOSED;
+  while ([...living].some(isOpen) && performance.now() < deadline) await pause(LOOK_MS);
+  await new Promise(setImmediate);
+}
+
+async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {
+  const batches = Math.ceil(connections.length / timings.shutdownBatch);
+  // However many there are, all hear of it in the first half of the time: the other half is for their answers
+  const interval = Math.min(timings.shutdownInterval, timings.shutdownTimeout / 2 / batches) * 1000;
+  for (let at = 0; at < connections.length; at += timings.shutdownBatch) {
+    if (at > 0 && performance.now() < deadline) await pause(interval);
+    for (const connection of connections.slice(at, at + timings.shutdownBatch)) {
+      connection.end(CloseCode.GOING_AWAY, farewell(timings.reconnectSpread), 'shutdown');
+    }
+  }
+}
+
+/** All clients that come back at the same moment would be the next outage: each is told a time of its own. */
+export function farewell(spreadSeconds: number): string {
+  return `server shutting down; retry-after-ms=${Math.floor(Math.random() * spreadSeconds * 1000)}`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,225 @@
+/**
+ * Road IN, step 4: the one ordered queue of a connection. `onOpen` settles, then messages one at a time and in order,
+ * then `onClose` exactly once, whoever ended it and whatever a hook threw. What waits is bounded: over the bound the
+ * socket is not read. Where a hook is synchronous there is no promise and no closure per message.
+ */
+import type { AsyncResource } from 'node:async_hooks';
+import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
+import type { CloseInfo } from '../close-info.js';
+import type { Connection } from '../connection.js';
+import { exceptionData, MessageError } from '../errors.js';
+import type { FaultLines } from '../node/fault-log.js';
+import type { Awaitable, Gateway } from '../hooks.js';
+import { DRAINED, Inbox, type Waiting } from './inbox.js';
+import type { Limits } from '../limits/limits.js';
+import type { Message } from '../message.js';
+import type { Outbox } from './outbox.js';
+import { outside } from '../async-context.js';
+import type { OpenSession } from '../handshake/session.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import type { Counters } from '../node/stats.js';
+import type { Admission, Socket } from '../transport.js';
+
+/** Who the queue works for. */
+export interface HookQueueOwner {
+  readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
+  readonly counters: Counters;
+  readonly limits: Limits;
+  readonly faultLines: FaultLines;
+}
+
+/** The connection whose hooks are run. */
+export interface HookedConnection extends Connection {
+  readonly isPausedByUser: boolean;
+  /** It is read again: silence until now was ours. */
+  alive(): void;
+  /** `onOpen` failed: the connection has to end. */
+  openFailed(): void;
+  /** `onClose` has settled: nothing will happen any more. */
+  ended(): void;
+}
+
+export class HookQueue {
+  /** True while the socket is not read because hooks are behind. */
+  isPaused = false;
+  private inbox?: Inbox;
+  /** A hook is running or about to: messages wait. */
+  private isBusy = true;
+  private closeInfo?: CloseInfo;
+
+  constructor(
+    private readonly gateway: Gateway,
+    private readonly connection: HookedConnection,
+    private readonly socket: Pick<Socket, 'pause' | 'resume'>,
+    private readonly outbox: Pick<Outbox, 'hold' | 'release' | 'discard'>,
+    private readonly owner: HookQueueOwner,
+    /** Given, the hooks after `onOpen` run in it. */
+    private readonly scope?: AsyncResource,
+  ) {}
+
+  /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
+  start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
+    let opening: Awaitable<void>;
+    try {
+      if (session) this.outbox.hold();
+      opening = this.gateway.onOpen?.(this.connection, request);
+    } catch (error) {
+      this.openFailed(error);
+      return;
+    }
+    if (session || isPromise(opening)) void this.finishOpening(opening, session);
+    else this.begin();
+  }
+
+  /** What `onOpen` writes to the session is stored before the client gets anything that `onOpen` sent. */
+  private async finishOpening(opening: Awaitable<void>, session: OpenSession | undefined): Promise<void> {
+    try {
+      await opening;
+      await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
+      this.outbox.release();
+    } catch (error) {
+      this.openFailed(error);
+      return;
+    }
+    this.begin();
+  }
+
+  private openFailed(error: unknown): void {
+    this.hookFailed('onOpen', error);
+    this.drop();
+    this.outbox.discard();
+    this.connection.openFailed();
+    this.begin();
+  }
+
+  /** What came while `onOpen` ran is not part of the request that was upgraded. */
+  private begin(): void {
+    if (this.inbox || this.closeInfo) outside(() => this.proceed());
+    else this.isBusy = false;
+  }
+
+  /** Hands a message to `onMessage`, now or when what came before it is done. */
+  push(message: Message): void {
+    if (this.isBusy) this.wait(message);
+    else this.run(message);
+  }
+
+  /** Runs `onDrain`, in its turn. */
+  drained(): void {
+    if (!this.gateway.onDrain) return;
+    if (this.isBusy) this.inboxOf().push(DRAINED);
+    else this.run(DRAINED);
+  }
+
+  /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
+  close(info: CloseInfo): void {
+    this.closeInfo = info;
+    if (!this.isBusy) this.finish(info);
+  }
+
+  /** Forgets the messages that wait and reads again, so that the answer to our close frame is seen. */
+  drop(): void {
+    this.inbox?.clear();
+    if (this.isPaused) this.resume();
+  }
+
+  private run(item: Waiting): void {
+    this.isBusy = true;
+    if (!this.handle(item)) this.proceed();
+  }
+
+  /** @returns true while the hook is running */
+  private handle(item: Waiting): boolean {
+    try {
+      const result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
+      if (!isPromise(result)) return false;
+      Promise.resolve(result).then(
+        () => this.proceed(),
+        (error: unknown) => {
+          this.failed(item, error);
+          this.proceed();
+        },
+      );
+      return true;
+    } catch (error) {
+      this.failed(item, error);
+      return false;
+    }
+  }
+
+  private call(item: Waiting): Awaitable<void> {
+    return item === DRAINED ? this.gateway.onDrain?.(this.connection) : this.gateway.onMessage?.(this.connection, item);
+  }
+
+  /** A hook has settled: the next message, or `onClose`. */
+  private proceed(): void {
+    for (let item = this.inbox?.shift(); item; item = this.inbox?.shift()) {
+      if (this.isPaused && this.inbox!.isLow) this.resume();
+      if (this.handle(item)) return;
+    }
+    this.isBusy = false;
+    if (this.closeInfo) this.finish(this.closeInfo);
+  }
+
+  private finish(info: CloseInfo): void {
+    this.isBusy = true;
+    const run = () => this.gateway.onClose?.(this.connection, info);
+    try {
+      const closing = this.scope ? this.scope.runInAsyncScope(run) : run();
+      if (isPromise(closing))
+        closing.then(
+          () => this.connection.ended(),
+          (error: unknown) => this.closeFailed(error),
+        );
+      else this.connection.ended();
+    } catch (error) {
+      this.closeFailed(error);
+    }
+  }
+
+  private closeFailed(error: unknown): void {
+    this.hookFailed('onClose', error);
+    this.connection.ended();
+  }
+
+  private wait(message: Message): void {
+    const inbox = this.inboxOf();
+    inbox.push(message);
+    if (this.isPaused || !inbox.isFull) return;
+    if (!this.owner.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
+    this.isPaused = true;
+    this.owner.counters.pauses++;
+    this.socket.pause();
+  }
+
+  private inboxOf(): Inbox {
+    const { maxQueuedMessages, maxQueuedBytes } = this.owner.settings;
+    return (this.inbox ??= new Inbox(maxQueuedMessages, maxQueuedBytes));
+  }
+
+  private resume(): void {
+    this.isPaused = false;
+    this.connection.alive();
+    if (!this.connection.isPausedByUser) this.socket.resume();
+  }
+
+  /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
+  private failed(item: Waiting, error: unknown): void {
+    if (item === DRAINED) {
+      this.hookFailed('onDrain', error);
+      return;
+    }
+    if (error instanceof MessageError) this.owner.counters.messageErrors++;
+    else this.hookFailed('onMessage', error);
+    this.connection.emit(EXCEPTION_EVENT, exceptionData(error));
+  }
+
+  private hookFailed(hook: string, error: unknown): void {
+    this.owner.counters.hookErrors++;
+    this.owner.faultLines.tell(this.connection, hook, error);
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<void> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<void>).then === 'function';
+}

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { Inbox } from './inbox.js';
+import { Message } from '../message.js';
+
+const message = (size: number) => new Message(Buffer.alloc(size), false);
+
+describe('an inbox', () => {
+  it('gives messages in the order they came, then nothing', () => {
+    const inbox = new Inbox(10, 100);
+    const all = [message(0), message(1), message(2)];
+    for (const one of all) inbox.push(one);
+    expect([inbox.shift(), inbox.shift(), inbox.shift(), inbox.shift()]).toEqual([...all, undefined]);
+    expect(inbox.length).toBe(0);
+  });
+
+  it('is full at the bound of messages', () => {
+    const inbox = new Inbox(2, 100);
+    inbox.push(message(0));
+    expect(inbox.isFull).toBe(false);
+    inbox.push(message(0));
+    expect(inbox.isFull).toBe(true);
+  });
+
+  it('is full at the bound of bytes', () => {
+    const inbox = new Inbox(10, 100);
+    inbox.push(message(99));
+    expect(inbox.isFull).toBe(false);
+    inbox.push(message(1));
+    expect(inbox.isFull).toBe(true);
+  });
+
+  it('takes more than the bound: what was read already has to go somewhere', () => {
+    const inbox = new Inbox(1, 1);
+    for (let count = 0; count < 3; count++) inbox.push(message(5));
+    expect(inbox.length).toBe(3);
+  });
+
+  it('is low when half of the messages are gone, and half of the bytes', () => {
+    const inbox = new Inbox(4, 100);
+    for (const size of [10, 10, 10, 70]) inbox.push(message(size));
+    inbox.shift();
+    inbox.shift();
+    expect([inbox.length, inbox.isLow]).toEqual([2, false]);
+    inbox.shift();
+    expect([inbox.length, inbox.isLow]).toEqual([1, false]);
+    inbox.shift();
+    expect(inbox.isLow).toBe(true);
+  });
+
+  it('is empty and low after clear', () => {
+    const inbox = new Inbox(2, 100);
+    inbox.push(message(60));
+    inbox.push(message(60));
+    inbox.clear();
+    expect([inbox.length, inbox.isFull, inbox.isLow, inbox.shift()]).toEqual([0, false, true, undefined]);
+  });
+
+  it('is a queue whatever is done with it, and forgets what it gave', () => {
+    const steps = fc.array(
+      fc.oneof({ weight: 5, arbitrary: fc.constantFrom(0, 0, 0, 1, 9) }, fc.constantFrom('shift', 'drain', 'clear')),
+      {
+        maxLength: 800,
+        size: 'max',
+      },
+    );
+    const run = (all: (number | string)[]) => {
+      const inbox = new Inbox(100, 300);
+      let model: Message[] = [];
+      const shift = () => expect(inbox.shift()).toBe(model.shift());
+      for (const step of all) {
+        if (typeof step === 'number') {
+          model.push(message(step));
+          inbox.push(model.at(-1)!);
+        } else if (step === 'shift') shift();
+        else if (step === 'drain') for (let count = model.length / 2; count > 0; count--) shift();
+        else {
+          inbox.clear();
+          model = [];
+        }
+        const bytes = model.reduce((sum, { size }) => sum + size, 0);
+        expect([inbox.length, inbox.isFull, inbox.isLow]).toEqual([
+          model.length,
+          model.length >= 100 || bytes >= 300,
+          model.length <= 50 && bytes <= 150,
+        ]);
+      }
+    };
+    fc.assert(fc.property(steps, run), { numRuns: 20 });
+  });
+
+  it('keeps its order past the thousand messages after which it drops its used part', () => {
+    const inbox = new Inbox(10_000, 100_000);
+    const all = Array.from({ length: 5000 }, (_, index) => message(index % 3));
+    for (const one of all) inbox.push(one);
+    const given = all.map((_, index) => {
+      if (index === 2000) inbox.push(message(7));
+      return inbox.shift();
+    });
+    expect(given).toEqual(all);
+    expect(inbox.shift()).toMatchObject({ size: 7 });
+  });
+});

@@ -1,0 +1,57 @@
+import type { Message } from '../message.js';
+
+/** Stands in the queue for a run of `onDrain`. */
+export const DRAINED = Symbol('drained');
+
+/** What waits for a hook. */
+export type Waiting = Message | typeof DRAINED;
+
+/** The messages of one connection that wait for its hooks, in the order they came. */
+export class Inbox {
+  private waiting: Waiting[] = [];
+  private first = 0;
+  private size = 0;
+
+  constructor(
+    private readonly maxMessages: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** At or over a bound: the socket should not be read. */
+  get isFull(): boolean {
+    return this.length >= this.maxMessages || this.size >= this.maxBytes;
+  }
+
+  /** Half empty again: the socket may be read. */
+  get isLow(): boolean {
+    return this.length <= this.maxMessages / 2 && this.size <= this.maxBytes / 2;
+  }
+
+  get length(): number {
+    return this.waiting.length - this.first;
+  }
+
+  push(item: Waiting): void {
+    this.waiting.push(item);
+    if (item !== DRAINED) this.size += item.size;
+  }
+
+  shift(): Waiting | undefined {
+    const item = this.waiting[this.first];
+    if (!item) return undefined;
+    this.first++;
+    if (item !== DRAINED) this.size -= item.size;
+    if (this.first === this.waiting.length) this.clear();
+    else if (this.first >= 1024) {
+      this.waiting = this.waiting.slice(this.first);
+      this.first = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    this.waiting = [];
+    this.first = 0;
+    this.size = 0;
+  }
+}

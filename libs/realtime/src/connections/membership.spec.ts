@@ -1,0 +1,108 @@
+import { FakeNode } from '../../../../test/support/recording-gateway.js';
+import type { RealtimeOptions } from '../settings/options.js';
+
+let node: FakeNode;
+
+async function opened(options: RealtimeOptions = {}) {
+  node = await new FakeNode({ maxRoomsPerConnection: 3, maxNameLength: 8, ...options }).start();
+  return node.opened();
+}
+
+const stats = () => node.server.stats();
+
+describe('the rooms of a connection', () => {
+  it('are those that it joined and did not leave', async () => {
+    const { connection } = await opened();
+    for (const room of ['a', 'b', 'a']) await connection.join(room);
+    await connection.leave('a');
+    await connection.leave('never');
+    expect([...connection.rooms]).toEqual(['b']);
+    expect([await node.server.to('a').count(), await node.server.to('b').count()]).toEqual([0, 1]);
+  });
+
+  it('are bounded: one more is refused, counted and logged, and the others stay', async () => {
+    const { connection } = await opened();
+    for (const room of ['a', 'b', 'c']) await connection.join(room);
+    await expect(connection.join('d')).rejects.toMatchObject({ code: 'too_many_rooms' });
+    await expect(connection.join('a')).resolves.toBeUndefined();
+    await connection.leave('a');
+    await expect(connection.join('d')).resolves.toBeUndefined();
+    expect([...connection.rooms]).toEqual(['b', 'c', 'd']);
+    expect((await stats()).limits.rooms).toBe(1);
+    expect(node.log.with('limit=rooms')).toEqual([
+      `warn WebSocket limit reached limit=rooms id=${connection.id} rooms=3`,
+    ]);
+  });
+
+  it('are bounded also for a push that joins many', async () => {
+    const { connection } = await opened();
+    for (const room of ['a', 'b', 'c', 'd']) await node.server.toEveryone().join(room);
+    expect(connection.rooms.size).toBe(3);
+    expect(node.log.with('join failed')).toHaveLength(1);
+  });
+
+  it('are without a bound where bounds are only reported', async () => {
+    const { connection } = await opened({ limits: 'report' });
+    for (const room of ['a', 'b', 'c', 'd', 'e']) await connection.join(room);
+    expect([connection.rooms.size, (await stats()).limits.rooms]).toEqual([5, 2]);
+  });
+
+  it('that the handshake checked are not counted again', async () => {
+    node = await new FakeNode({ maxRoomsPerConnection: 1, maxNameLength: 2, limits: 'report' }).start();
+    const { connection } = await node.opened({ userId: 'anna', rooms: ['aaa', 'b'] });
+    expect([connection.userId, [...connection.rooms]]).toEqual(['anna', ['aaa', 'b']]);
+    const { limits, rooms, users } = await stats();
+    expect([limits.nameLength, limits.rooms, rooms, users]).toEqual([0, 0, 2, 1]);
+  });
+
+  it('may have the names of what every object has', async () => {
+    const names = ['__proto__', 'toString', 'valueOf', 'error', 'r:', 'u:', '*'];
+    const { connection } = await opened({ maxRoomsPerConnection: 10, maxNameLength: 20 });
+    for (const name of names) await connection.join(name);
+    expect([...connection.rooms]).toEqual(names);
+    for (const name of names) expect(await node.server.to(name).count()).toBe(1);
+    for (const name of ['constructor', 'hasOwnProperty', '']) expect(await node.server.to(name).count()).toBe(0);
+  });
+
+  it.each(['', 'x'.repeat(9), 'x'.repeat(1_048_576), 5 as never, null as never, ['a'] as never])(
+    'cannot have a bad name (%#)',
+    async (name) => {
+      const { connection } = await opened();
+      await expect(connection.join(name)).rejects.toMatchObject({ code: 'bad_name' });
+      expect(() => connection.bind(name)).toThrow(expect.objectContaining({ code: 'bad_name' }));
+      expect([connection.rooms.size, connection.userId]).toEqual([0, undefined]);
+    },
+  );
+
+  it('can still be read after the end, and nothing joins any more', async () => {
+    const { connection, socket } = await opened();
+    await connection.join('a');
+    socket.vanishes();
+    await connection.join('b');
+    await connection.leave('a');
+    connection.bind('ann');
+    expect([[...connection.rooms], connection.userId]).toEqual([['a'], undefined]);
+    expect([(await stats()).rooms, (await stats()).users]).toEqual([0, 0]);
+  });
+});
+
+describe('the user of a connection', () => {
+  it('is one at a time', async () => {
+    const { connection } = await opened();
+    connection.bind('ann');
+    connection.bind('bob');
+    expect([
+      connection.userId,
+      await node.server.toUser('ann').count(),
+      await node.server.toUser('bob').count(),
+    ]).toEqual([...['bob', 0, 1]]);
+    expect((await stats()).users).toBe(1);
+  });
+
+  it('is bound anew without a moment in which it belongs to nobody after', async () => {
+    const { connection } = await opened();
+    connection.bind('ann');
+    connection.bind('ann');
+    expect(await node.server.toUser('ann').count()).toBe(1);
+  });
+});

@@ -1,0 +1,84 @@
+import { jest } from '@jest/globals';
+import { FakeNode } from '../../../../test/support/recording-gateway.js';
+import type { RealtimeOptions } from '../settings/options.js';
+
+let node: FakeNode;
+
+async function start(options: RealtimeOptions) {
+  node = await new FakeNode(options).start();
+  const { socket, connection } = await node.opened();
+  const send = (count: number, text = 'x') => {
+    for (let sent = 0; sent < count; sent++) socket.sends(text);
+  };
+  const handled = () => node.gateway.of('onMessage').length;
+  const told = () => socket.sent.map((data) => JSON.parse(data.toString()).data.code as string);
+  return { socket, connection, send, handled, told };
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a client that sends too many messages', () => {
+  it('has those above the rate dropped, and is told once a second', async () => {
+    const { send, handled, told } = await start({ maxMessageRate: 50 });
+    for (let tenths = 0; tenths < 30; tenths++) {
+      send(20);
+      jest.advanceTimersByTime(100);
+    }
+    // 50 at once, then 50 per second
+    expect(handled()).toBeGreaterThanOrEqual(50 + 2.9 * 50 - 1);
+    expect(handled()).toBeLessThanOrEqual(50 + 3 * 50);
+    expect(told()).toEqual(['rate_limit', 'rate_limit', 'rate_limit']);
+    expect(node.engine.limits.counts.messageRate).toBe(600 - handled());
+    expect(node.log.with('limit=messageRate').length).toBeLessThanOrEqual(4);
+  });
+
+  it('disturbs nobody else', async () => {
+    const { send } = await start({ maxMessageRate: 5 });
+    const other = await node.opened();
+    send(100);
+    other.socket.sends('hello');
+    expect(node.gateway.of('onMessage').filter(({ connection }) => connection === other.connection)).toHaveLength(1);
+  });
+
+  it('is closed with 4002 where the setting says so, and nothing more of it is handled', async () => {
+    const { socket, send, handled } = await start({ maxMessageRate: 5, rateLimit: 'close' });
+    send(100);
+    expect(socket.closeFrame).toEqual({ code: 4002, reason: 'rate limit' });
+    expect([handled(), node.engine.limits.counts.messageRate]).toEqual([5, 1]);
+  });
+
+  it('is counted and let be where bounds are only reported', async () => {
+    const { send, handled, told } = await start({ maxMessageRate: 5, limits: 'report' });
+    send(100);
+    expect([handled(), told(), node.engine.limits.counts.messageRate]).toEqual([100, [], 95]);
+  });
+
+  it('may be so where there is no bound', async () => {
+    const { send, handled } = await start({ maxMessageRate: 0, maxByteRate: 0 });
+    send(5000);
+    expect(handled()).toBe(5000);
+  });
+});
+
+describe('a client that sends too many bytes', () => {
+  it('has the messages dropped that are too much', async () => {
+    const { send, handled } = await start({ maxByteRate: 1000, maxMessageBytes: 1000 });
+    send(5, 'x'.repeat(400));
+    expect([handled(), node.engine.limits.counts.byteRate]).toEqual([2, 3]);
+    jest.advanceTimersByTime(600);
+    send(1, 'x'.repeat(400));
+    expect(handled()).toBe(3);
+  });
+
+  it('may always send one message of the length that is allowed', async () => {
+    const { send, handled } = await start({ maxByteRate: 10, maxMessageBytes: 1000 });
+    send(1, 'x'.repeat(1000));
+    expect(handled()).toBe(1);
+  });
+});

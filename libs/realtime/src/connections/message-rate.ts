@@ -1,0 +1,51 @@
+/** Road IN, step 4: how fast one client may send. */
+import { CloseCode, EXCEPTION_EVENT, type ExceptionData } from 'nestjs-realtime-protocol';
+import type { LimitName, Limits } from '../limits/limits.js';
+import type { LiveConnection } from './live-connection.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import { TokenBucket } from '../limits/token-bucket.js';
+
+const TELL_EVERY_MS = 1000;
+
+const TOO_FAST: ExceptionData = {
+  status: 'error',
+  code: 'rate_limit',
+  message: 'You send faster than you may: messages were dropped',
+};
+
+export class MessageRate {
+  private messages?: TokenBucket;
+  private bytes?: TokenBucket;
+  private toldAt = -Infinity;
+
+  constructor(
+    private readonly connection: LiveConnection,
+    private readonly host: { readonly settings: RealtimeSettings; readonly limits: Limits },
+  ) {}
+
+  /** @returns false when the message has to be dropped; the client is told, or closed, as the setting says */
+  allows(bytes: number, now = performance.now()): boolean {
+    const bound = this.exceededBy(bytes, now);
+    const { rateLimit } = this.host.settings;
+    if (!bound || !this.host.limits.reached(bound, `id=${this.connection.id} policy=${rateLimit}`)) return true;
+    if (rateLimit === 'close') this.connection.end(CloseCode.RATE_LIMIT, 'rate limit', 'limit');
+    else this.tell();
+    return false;
+  }
+
+  private exceededBy(bytes: number, now: number): LimitName | undefined {
+    const { maxMessageRate, maxByteRate, maxMessageBytes } = this.host.settings;
+    if (maxMessageRate > 0 && !(this.messages ??= new TokenBucket(maxMessageRate)).take(1, now)) return 'messageRate';
+    // A burst holds at least one message of the length that is allowed
+    const burst = Math.max(maxByteRate, maxMessageBytes);
+    if (maxByteRate > 0 && !(this.bytes ??= new TokenBucket(maxByteRate, burst)).take(bytes, now)) return 'byteRate';
+    return undefined;
+  }
+
+  private tell(): void {
+    const now = performance.now();
+    if (now - this.toldAt < TELL_EVERY_MS) return;
+    this.toldAt = now;
+    this.connection.emit(EXCEPTION_EVENT, TOO_FAST);
+  }
+}

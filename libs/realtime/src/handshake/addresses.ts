@@ -1,0 +1,121 @@
+/** What each client address does: open connections, how fast it opens them, how often its handshakes fail. */
+import { isIPv6 } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { addressOf } from '../handshake-request.js';
+import { RateWindow } from '../limits/rate-window.js';
+
+interface Entry {
+  open: number;
+  opening?: RateWindow;
+  failures: number;
+  failuresSince: number;
+}
+
+/** Over which failed handshakes are counted, in milliseconds. */
+const FAILURE_WINDOW_MS = 60_000;
+
+/** Addresses that are remembered though they have no open connection. */
+const MAX_IDLE_ENTRIES = 10_000;
+
+export class Addresses {
+  /** With open connections: as many as there are connections at most. */
+  private readonly busy = new Map<string, Entry>();
+  /** Without one, the one that did something last at the end. */
+  private readonly idle = new Map<string, Entry>();
+
+  /** @param ratePerAddress new connections per second of one address */
+  constructor(private readonly ratePerAddress: number) {}
+
+  /** Addresses that are remembered. */
+  get size(): number {
+    return this.busy.size + this.idle.size;
+  }
+
+  openOf(address: string): number {
+    return this.busy.get(networkOf(address))?.open ?? 0;
+  }
+
+  /** @returns false when the address opens connections too fast */
+  mayOpen(address: string): boolean {
+    const entry = this.touch(networkOf(address));
+    entry.opening ??= new RateWindow(this.ratePerAddress);
+    return entry.opening.take();
+  }
+
+  failuresOf(address: string): number {
+    const network = networkOf(address);
+    const entry = this.busy.get(network) ?? this.idle.get(network);
+    return entry && performance.now() - entry.failuresSince < FAILURE_WINDOW_MS ? entry.failures : 0;
+  }
+
+  opened(address: string): void {
+    const network = networkOf(address);
+    const entry = this.touch(network);
+    entry.open++;
+    this.idle.delete(network);
+    this.busy.set(network, entry);
+  }
+
+  closed(address: string): void {
+    const network = networkOf(address);
+    const entry = this.busy.get(network);
+    if (!entry || --entry.open > 0) return;
+    this.busy.delete(network);
+    this.keep(network, entry);
+  }
+
+  failed(address: string): void {
+    const entry = this.touch(networkOf(address));
+    const now = performance.now();
+    if (now - entry.failuresSince >= FAILURE_WINDOW_MS) {
+      entry.failures = 0;
+      entry.failuresSince = now;
+    }
+    entry.failures++;
+  }
+
+  private touch(network: string): Entry {
+    const busy = this.busy.get(network);
+    if (busy) return busy;
+    const entry = this.idle.get(network) ?? { open: 0, failures: 0, failuresSince: -FAILURE_WINDOW_MS };
+    this.keep(network, entry);
+    return entry;
+  }
+
+  /** Who did nothing for longest is forgotten first, at a cost that does not depend on their number. */
+  private keep(network: string, entry: Entry): void {
+    this.idle.delete(network);
+    this.idle.set(network, entry);
+    if (this.idle.size <= MAX_IDLE_ENTRIES) return;
+    for (const oldest of this.idle.keys()) {
+      this.idle.delete(oldest);
+      return;
+    }
+  }
+}
+
+/** One customer of an IPv6 provider has a whole /64. */
+function networkOf(address: string): string {
+  if (!address.includes(':') || !isIPv6(address)) return address;
+  const [head = '', tail] = address.split('::');
+  const left = head.split(':').filter(Boolean);
+  const right = (tail ?? '').split(':').filter(Boolean);
+  const zeros = tail === undefined ? [] : Array<string>(8 - left.length - right.length).fill('0');
+  const groups = [...left, ...zeros, ...right].slice(0, 4).map((group) => parseInt(group, 16).toString(16));
+  return `${groups.join(':')}::/64`;
+}
+
+/**
+ * Tells whether a request comes through a proxy that the application does not trust: then its address is the proxy's,
+ * and what is allowed to one client must not be allowed to all of them together. Only a private or loopback peer counts
+ * as one, so that nobody outside can leave the bounds by sending the header.
+ *
+ * @param address the client's, by the platform's rule; another one than the peer's means that the proxy is trusted
+ */
+export function isUnknownProxy({ headers, socket }: IncomingMessage, address: string): boolean {
+  const isForwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
+  return isForwarded && PRIVATE.test(address) && address === addressOf(socket);
+}
+
+/** RFC 1918, RFC 4193, loopback and link-local. */
+const PRIVATE = /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|::1$|f[cd]|fe80:)/i;

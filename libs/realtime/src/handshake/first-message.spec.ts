@@ -1,0 +1,184 @@
+import { AsyncResource } from 'node:async_hooks';
+import { jest } from '@jest/globals';
+import { FakeSocket, fakeRequest } from '../../../../test/support/fake-socket.js';
+import { FakeNode, RecordingGateway, turn } from '../../../../test/support/recording-gateway.js';
+import { HandshakeRequest } from '../handshake-request.js';
+import type { Awaitable, Gateway, Identity } from '../hooks.js';
+import type { Message } from '../message.js';
+import type { RealtimeOptions } from '../settings/options.js';
+import type { Sink } from '../transport.js';
+
+/** Asks for a secret in the first message. */
+class AskingGateway extends RecordingGateway {
+  readonly asked: string[] = [];
+  answer: (text: string) => Awaitable<Identity | void> = (text) => {
+    if (text !== 'secret') throw new Error(`wrong: ${text}`);
+    return { userId: 'ann' };
+  };
+
+  onAuthenticate(message: Message): Awaitable<Identity | void> {
+    this.asked.push(message.text());
+    return this.answer(message.text());
+  }
+}
+
+let node: FakeNode;
+let gateway: AskingGateway;
+let socket: FakeSocket;
+let released: number;
+
+async function start(options: RealtimeOptions = {}): Promise<Sink> {
+  node = await new FakeNode({ authenticateTimeout: 5, ...options }).start();
+  gateway = new AskingGateway('/ask');
+  node.engine.bind(gateway);
+  socket = new FakeSocket();
+  released = 0;
+  const request = new HandshakeRequest(fakeRequest({ url: '/ask' }), '/ask');
+  const scope = new AsyncResource('Test');
+  const admission = { gateway: gateway as Gateway, request, identity: {}, scope, release: () => released++ };
+  const sink = node.engine.open(admission, socket, 'websocket');
+  socket.attach(sink);
+  return sink;
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a client that has not said who it is', () => {
+  it('is no connection: nothing is pushed to it, and no hook has run', async () => {
+    await start();
+    await node.server.toEveryone().push('for all');
+    expect([socket.sent, gateway.events, (await node.server.stats()).current]).toEqual([[], [], 0]);
+  });
+
+  it('is closed with 4501 when it says nothing in time, counted and logged', async () => {
+    await start();
+    await jest.advanceTimersByTimeAsync(4999);
+    expect(socket.closeFrame).toBeUndefined();
+    await jest.advanceTimersByTimeAsync(1);
+    expect(socket.closeFrame).toEqual({ code: 4501, reason: 'no credential in time' });
+    const { refused, limits, accepted } = await node.server.stats();
+    expect([refused, limits.authenticateTime, accepted, released]).toEqual([1, 1, 0, 1]);
+    expect(node.log.with('limit=authenticateTime')).toHaveLength(1);
+    expect([jest.getTimerCount(), gateway.events]).toEqual([0, []]);
+  });
+
+  it('is counted and waited for where bounds are only reported', async () => {
+    await start({ limits: 'report' });
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect([socket.closeFrame, node.engine.limits.counts.authenticateTime]).toEqual([undefined, 1]);
+    socket.sends('secret');
+    await turn();
+    expect(node.engine.counters.accepted).toBe(1);
+  });
+
+  it('leaves nothing when it goes', async () => {
+    await start();
+    socket.vanishes();
+    expect([jest.getTimerCount(), released, (await node.server.stats()).accepted]).toEqual([0, 1, 0]);
+  });
+});
+
+describe('the first message', () => {
+  it('makes the connection, with the identity it gave', async () => {
+    await start();
+    socket.sends('secret');
+    await turn();
+    const [connection] = node.server.connections.values();
+    expect([connection?.userId, gateway.events]).toEqual(['ann', ['onOpen starts', 'onOpen ends']]);
+    expect([released, socket.isPaused]).toEqual([1, false]);
+  });
+
+  it('is not handed to onMessage, and those after it are, in order', async () => {
+    await start();
+    let admit!: (identity: Identity) => void;
+    gateway.answer = () => new Promise((resolve) => (admit = resolve));
+    socket.sends('secret');
+    expect(socket.isPaused).toBe(true);
+    for (const text of ['one', 'two']) socket.sendsUnread(text);
+    socket.sends('three');
+    expect(gateway.events).toEqual([]);
+    admit({});
+    await turn();
+    expect(gateway.of('onMessage').map(({ text }) => text)).toEqual(['one', 'two', 'three']);
+    expect(gateway.asked).toEqual(['secret']);
+  });
+
+  it('that is refused closes with 4501, and tells the client nothing else', async () => {
+    await start();
+    socket.sends('guess');
+    await turn();
+    expect([socket.closeFrame, socket.sent]).toEqual([{ code: 4501, reason: 'unauthorized' }, []]);
+    expect([node.engine.counters.refused, node.engine.counters.accepted, released]).toEqual([1, 0, 1]);
+    expect([jest.getTimerCount(), gateway.events]).toEqual([0, []]);
+  });
+
+  it('that is refused makes no memory for what follows it', async () => {
+    const sink = await start();
+    socket.sends('guess');
+    await turn();
+    for (let more = 0; more < 100; more++) sink.received(Buffer.from('more'), false);
+    expect((sink as unknown as { waiting: unknown[] }).waiting).toHaveLength(0);
+    expect(gateway.asked).toEqual(['guess']);
+  });
+
+  it('is refused also when its hook hangs, and what the hook says later is ignored', async () => {
+    await start();
+    let admit!: (identity: Identity) => void;
+    gateway.answer = () => new Promise((resolve) => (admit = resolve));
+    socket.sends('secret');
+    await jest.advanceTimersByTimeAsync(5000);
+    expect(socket.closeFrame?.code).toBe(4501);
+    admit({ userId: 'ann' });
+    await turn();
+    expect([node.engine.counters.accepted, await node.server.toUser('ann').count()]).toEqual([0, 0]);
+  });
+
+  it('is ignored when the client has gone meanwhile', async () => {
+    await start();
+    let admit!: (identity: Identity) => void;
+    gateway.answer = () => new Promise((resolve) => (admit = resolve));
+    socket.sends('secret');
+    socket.vanishes();
+    admit({ userId: 'ann' });
+    await turn();
+    expect([node.engine.counters.accepted, gateway.events]).toEqual([0, []]);
+  });
+
+  it('with a credential that has ended is refused', async () => {
+    await start();
+    gateway.answer = () => ({ expiresAt: new Date(Date.now() - 1) });
+    socket.sends('secret');
+    await turn();
+    expect(socket.closeFrame?.code).toBe(4501);
+  });
+
+  it('does not become a connection once a shutdown has begun', async () => {
+    await start();
+    let admit!: (identity: Identity) => void;
+    gateway.answer = () => new Promise((resolve) => (admit = resolve));
+    socket.sends('secret');
+    node.engine.refuse();
+    admit({ userId: 'ann' });
+    await turn();
+    expect([socket.closeFrame?.code, node.engine.counters.accepted]).toEqual([1001, 0]);
+  });
+});
+
+it('after the first message the wire belongs to the connection: life, drains and the end reach it', async () => {
+  const sink = await start();
+  socket.sends('secret');
+  await turn();
+  const [connection] = node.engine.hub.connections.values();
+  jest.advanceTimersByTime(1000);
+  sink.alive();
+  expect(performance.now() - connection!.lastSeenAt).toBe(0);
+  socket.breaksRule(1009, 'too big', 'limit');
+  await turn();
+  expect(gateway.of('onClose')[0]?.close).toMatchObject({ code: 1009, initiator: 'limit' });
+});

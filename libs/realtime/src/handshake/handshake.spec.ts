@@ -1,0 +1,385 @@
+import { jest } from '@jest/globals';
+import { fakeRequest, FakeSocket, type FakeRequestParts } from '../../../../test/support/fake-socket.js';
+import { FakeNode, turn } from '../../../../test/support/recording-gateway.js';
+import { HandshakeError } from '../errors.js';
+import type { HandshakeRequest } from '../handshake-request.js';
+import type { Awaitable, Gateway, Identity } from '../hooks.js';
+import type { RealtimeOptions } from '../settings/options.js';
+import type { Admission } from '../transport.js';
+import type { UpgradeResponse } from '../http/upgrade-response.js';
+
+let node: FakeNode;
+let steps: string[];
+/** What `onHandshake` answers. */
+let answer: (request: HandshakeRequest) => Awaitable<Identity | void>;
+
+beforeEach(async () => {
+  jest.useFakeTimers();
+  await prepare();
+});
+
+afterEach(() => {
+  node.engine.heartbeat.stop();
+  jest.useRealTimers();
+});
+
+async function prepare(options: RealtimeOptions = {}): Promise<void> {
+  steps = [];
+  answer = () => undefined;
+  node = await new FakeNode({ handshakeTimeout: 10, ...options }).start();
+  const onHandshake: Gateway['onHandshake'] = (request) => {
+    steps.push('onHandshake');
+    return answer(request);
+  };
+  node.engine.bind({ name: 'DoorGateway', path: '/door', onHandshake });
+}
+
+/** A handshake as a transport asks for it. */
+function admit(parts: FakeRequestParts = {}): Promise<Admission> {
+  const request = fakeRequest({ url: '/door', ...parts });
+  return node.engine.admit({ request, response: {} } as unknown as UpgradeResponse);
+}
+
+async function refusalOf(admitting: Promise<unknown>): Promise<HandshakeError> {
+  const error: unknown = await admitting.then(
+    () => new Error('was admitted'),
+    (refusal: unknown) => refusal,
+  );
+  expect(error).toBeInstanceOf(HandshakeError);
+  return error as HandshakeError;
+}
+
+const open = (admission: Admission) => {
+  const socket = new FakeSocket();
+  socket.attach(node.engine.open(admission, socket, 'websocket'));
+  return socket;
+};
+
+const EVIL = { headers: { origin: 'https://evil.org', host: 'example.com' } };
+
+describe('the steps', () => {
+  it('end in an admission with the gateway, the request and the identity', async () => {
+    answer = () => ({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
+    const admission = await admit({ url: '/door?x=1' });
+    expect(admission.gateway.name).toBe('DoorGateway');
+    expect(admission.request.query.get('x')).toBe('1');
+    expect(admission.identity).toMatchObject({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
+  });
+
+  it('give the connection what they found', async () => {
+    answer = () => ({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
+    open(await admit());
+    const [connection] = [...node.server.connections.values()];
+    expect([connection!.userId, [...connection!.rooms], connection!.data]).toEqual(['7', ['lobby'], { name: 'Ann' }]);
+  });
+
+  it('begin with the state of the server: nothing of the application runs before it is ready', async () => {
+    const starting = new FakeNode();
+    const request = fakeRequest();
+    const refusal = await refusalOf(starting.engine.admit({ request } as unknown as UpgradeResponse));
+    expect([refusal.status, refusal.body]).toEqual([503, { statusCode: 503, message: 'The server is starting' }]);
+    expect(Number(refusal.headers['Retry-After'])).toBeGreaterThan(0);
+  });
+
+  it('refuse another origin before any hook', async () => {
+    const refusal = await refusalOf(admit(EVIL));
+    expect([refusal.status, steps]).toEqual([403, []]);
+  });
+
+  it('run a guard after the origin and before onHandshake', async () => {
+    const guard = async () => void steps.push('guard');
+    const onHandshake = () => void steps.push('onHandshake');
+    node.engine.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    await refusalOf(admit({ ...EVIL, url: '/guarded' }));
+    expect(steps).toEqual([]);
+    await admit({ url: '/guarded' });
+    expect(steps).toEqual(['guard', 'onHandshake']);
+  });
+
+  it('end at a guard that refuses, with its answer', async () => {
+    const guard = () => Promise.reject(new HandshakeError(401, 'Who are you?'));
+    const onHandshake = () => void steps.push('onHandshake');
+    node.engine.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    const refusal = await refusalOf(admit({ url: '/guarded' }));
+    expect([refusal.status, refusal.body, steps]).toEqual([401, 'Who are you?', []]);
+  });
+
+  it('are none on a path of nobody: 404', async () => {
+    expect((await refusalOf(admit({ url: '/nowhere' }))).status).toBe(404);
+    expect((await refusalOf(admit({ url: '' }))).status).toBe(404);
+    expect((await refusalOf(admit({ url: '/door/__proto__' }))).status).toBe(404);
+  });
+
+  it('find the path in front of the query', async () => {
+    expect((await admit({ url: '/door?/ws' })).gateway.path).toBe('/door');
+  });
+
+  it('need no onHandshake', async () => {
+    expect((await admit({ url: '/ws' })).identity.userId).toBeUndefined();
+  });
+});
+
+describe('a refusal by the application', () => {
+  it.each<[string, (error: unknown) => Promise<void>]>([
+    [
+      'at once',
+      (error) => {
+        throw error;
+      },
+    ],
+    ['later', (error) => Promise.reject(error as Error)],
+  ])('that is thrown %s is the answer, unchanged', async (_when, fail) => {
+    const refusal = new HandshakeError(402, { pay: 'first' }, { 'X-Why': 'money' });
+    answer = () => fail(refusal);
+    expect(await refusalOf(admit())).toBe(refusal);
+    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 0 });
+  });
+
+  it('by any other error is 500 without internals, and the log has the reason', async () => {
+    answer = () => {
+      throw new Error('password=hunter2');
+    };
+    const refusal = await refusalOf(admit());
+    expect([refusal.status, refusal.body]).toEqual([500, { statusCode: 500, message: 'Internal server error' }]);
+    expect(node.log.with('hunter2')).toEqual([
+      expect.stringMatching(/^error .*status=500 path=\/door ip=192\.0\.2\.7 /),
+    ]);
+    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 1 });
+  });
+
+  it('has a line in the log that a client cannot forge', async () => {
+    await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
+    expect(node.log.with('refused')).toEqual([
+      'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 reason="Origin not allowed"',
+    ]);
+    answer = ({ url }) => {
+      throw new HandshakeError(400, `bad ${url}`);
+    };
+    await refusalOf(admit({ url: '/door?\r\nlog forged\u001b[2K' }));
+    expect(node.log.with('forged')).toHaveLength(1);
+    for (const line of node.log.lines) expect(line).not.toMatch(/\p{Cc}/u);
+  });
+
+  it('keeps no place', async () => {
+    await prepare({ maxConnections: 1 });
+    answer = () => {
+      throw new HandshakeError(403);
+    };
+    for (let count = 0; count < 3; count++) expect((await refusalOf(admit())).status).toBe(403);
+    answer = () => undefined;
+    await expect(admit()).resolves.toBeDefined();
+  });
+});
+
+describe('capacity', () => {
+  beforeEach(() => prepare({ maxConnections: 2 }));
+
+  const isFull = async () => (await refusalOf(admit())).status === 503;
+
+  it('counts open connections', async () => {
+    const sockets = [open(await admit()), open(await admit())];
+    expect(await isFull()).toBe(true);
+    sockets[0]!.closes();
+    await expect(admit()).resolves.toBeDefined();
+  });
+
+  it('counts what is admitted and not yet a connection, until it is released', async () => {
+    const admissions = [await admit(), await admit()];
+    expect(await isFull()).toBe(true);
+    admissions[0]!.release();
+    admissions[0]!.release();
+    await admit();
+    expect(await isFull()).toBe(true);
+  });
+
+  it('counts handshakes under way', async () => {
+    let finish = () => {};
+    answer = () => new Promise<void>((resolve) => (finish = resolve));
+    const first = admit();
+    const second = admit();
+    await turn();
+    expect(await isFull()).toBe(true);
+    finish();
+    await second;
+    expect(await isFull()).toBe(true);
+    jest.advanceTimersByTime(10_000);
+    await refusalOf(first);
+    answer = () => undefined;
+    await expect(admit()).resolves.toBeDefined();
+  });
+
+  it('is asked before anything of the application runs, and says when to come back', async () => {
+    open(await admit());
+    open(await admit());
+    steps = [];
+    const refusal = await refusalOf(admit());
+    expect([refusal.body, steps]).toEqual([{ statusCode: 503, message: 'Too many connections' }, []]);
+    expect(Number(refusal.headers['Retry-After'])).toBeGreaterThan(0);
+  });
+});
+
+describe('the deadline', () => {
+  it('ends a handshake that hangs with 503, not earlier', async () => {
+    answer = () => new Promise<void>(() => {});
+    const refused = jest.fn();
+    const refusal = refusalOf(admit()).finally(refused);
+    await turn();
+    jest.advanceTimersByTime(9_999);
+    await turn();
+    expect(refused).not.toHaveBeenCalled();
+    jest.advanceTimersByTime(1);
+    expect([(await refusal).status, (await refusal).body]).toEqual([
+      503,
+      { statusCode: 503, message: 'The handshake took too long' },
+    ]);
+    expect(Number((await refusal).headers['Retry-After'])).toBeGreaterThan(0);
+  });
+
+  it('makes a late result nothing: no connection, no place, no second answer', async () => {
+    await prepare({ maxConnections: 1 });
+    let finish = (_identity: Identity) => {};
+    answer = () => new Promise<Identity>((resolve) => (finish = resolve));
+    const refusal = refusalOf(admit());
+    await turn();
+    jest.advanceTimersByTime(10_000);
+    await refusal;
+    finish({ userId: 'late' });
+    await turn();
+    expect(await node.server.stats()).toMatchObject({ accepted: 0, current: 0, refused: 1 });
+    answer = () => undefined;
+    await expect(admit()).resolves.toBeDefined();
+  });
+
+  it('makes a late rejection nothing: not logged as a fault, not unhandled', async () => {
+    let fail = (_error: Error) => {};
+    answer = () => new Promise<void>((_resolve, reject) => (fail = reject));
+    const refusal = refusalOf(admit());
+    await turn();
+    jest.advanceTimersByTime(10_000);
+    await refusal;
+    // an unhandled rejection fails the test run by itself
+    fail(new Error('too late'));
+    await turn();
+    expect([node.log.with('too late'), node.engine.counters.refused]).toEqual([[], 1]);
+  });
+
+  it('leaves no timer behind, however the handshake ends', async () => {
+    await admit();
+    answer = () => {
+      throw new HandshakeError(403);
+    };
+    await refusalOf(admit());
+    answer = () => new Promise<void>(() => {});
+    const refusal = refusalOf(admit());
+    await turn();
+    expect(jest.getTimerCount()).toBe(1);
+    jest.advanceTimersByTime(10_000);
+    await refusal;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a shutdown', () => {
+  it('refuses new handshakes with 503 before anything of the application runs', async () => {
+    node.engine.refuse();
+    const refusal = await refusalOf(admit());
+    expect([refusal.status, refusal.body, steps]).toEqual([
+      503,
+      { statusCode: 503, message: 'The server is shutting down' },
+      [],
+    ]);
+  });
+
+  it('refuses those that are under way, at once', async () => {
+    let finish = () => {};
+    answer = () => new Promise<void>((resolve) => (finish = resolve));
+    const refusal = refusalOf(admit());
+    await turn();
+    node.engine.refuse();
+    expect((await refusal).status).toBe(503);
+    finish();
+    await turn();
+    expect(await node.server.stats()).toMatchObject({ accepted: 0, refused: 1 });
+  });
+
+  it('is not undone by a start that comes late', async () => {
+    node.engine.refuse();
+    await node.engine.start();
+    expect((await refusalOf(admit())).status).toBe(503);
+  });
+});
+
+describe('the identity', () => {
+  const userIdFor = async (user: unknown) => (await admit({ extras: { user } })).identity.userId;
+
+  it('has the user of the request where onHandshake says nothing: its id, else its sub', async () => {
+    const users = [
+      { id: 7 },
+      { id: 'ann' },
+      { sub: 'auth0|1' },
+      { id: 0, sub: 'x' },
+      { id: null, sub: 'x' },
+      { id: 5n },
+    ];
+    const found: unknown[] = [];
+    for (const user of users) found.push(await userIdFor(user));
+    expect(found).toEqual(['7', 'ann', 'auth0|1', '0', 'x', '5']);
+  });
+
+  it('has none for a user without an id, and for what is no user', async () => {
+    for (const user of [undefined, null, {}, 'ann', 7, { name: 'Ann' }]) expect(await userIdFor(user)).toBeUndefined();
+  });
+
+  it('wins over the user of the request', async () => {
+    answer = () => ({ userId: 'from the hook' });
+    expect(await userIdFor({ id: 7 })).toBe('from the hook');
+    answer = () => ({ rooms: ['lobby'] });
+    expect(await userIdFor({ id: 7 })).toBe('7');
+  });
+
+  it.each<[string, unknown]>([
+    ['an empty user id', { userId: '' }],
+    ['a user id that is no string', { userId: 7 }],
+    ['a user id that is too long', { userId: 'x'.repeat(257) }],
+    ['an empty room', { rooms: ['lobby', ''] }],
+    ['a room that is no string', { rooms: [7] }],
+    ['rooms that are no list', { rooms: 7 }],
+  ])('with %s is a fault of the application: 500, and no connection', async (_what, identity) => {
+    answer = () => identity as Identity;
+    expect((await refusalOf(admit())).status).toBe(500);
+    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 1 });
+  });
+
+  it('is not changed for the one that onHandshake keeps', async () => {
+    const kept = Object.freeze({ rooms: Object.freeze(['lobby']) });
+    answer = () => kept;
+    expect((await admit({ extras: { user: { id: 7 } } })).identity).toMatchObject({ userId: '7', rooms: ['lobby'] });
+  });
+});
+
+describe('a plain request on a gateway path', () => {
+  const probe = (parts: FakeRequestParts = {}) => {
+    const request = fakeRequest({ url: '/door', ...parts });
+    return refusalOf(node.engine.probe(request, request as never, {}));
+  };
+
+  it('is told 426 when it would be admitted, and leaves nothing', async () => {
+    await prepare({ maxConnections: 1 });
+    for (let count = 0; count < 2; count++) {
+      const { status, headers } = await probe();
+      expect([status, headers['Upgrade']]).toEqual([426, 'websocket']);
+    }
+    expect(await node.server.stats()).toMatchObject({ accepted: 0, refused: 0, current: 0 });
+    await expect(admit()).resolves.toBeDefined();
+  });
+
+  it('is told the refusal when it would be refused', async () => {
+    answer = () => {
+      throw new HandshakeError(402, 'Pay first');
+    };
+    const refusal = await probe();
+    expect([refusal.status, refusal.body]).toEqual([402, 'Pay first']);
+    expect((await probe(EVIL)).status).toBe(403);
+    expect((await probe({ url: '/nowhere' })).status).toBe(404);
+  });
+});

@@ -1,0 +1,93 @@
+/** Paths of gateways, matched as the platform's own router matches those of controllers. */
+import { match, type MatchFunction, type MatchOptions } from 'path-to-regexp';
+import { OptionsError } from '../errors.js';
+
+/** The parameters of a path, decoded. */
+export type Params = Readonly<Record<string, string>>;
+
+/** Those of a path without any; a connection keeps its parameters, and most have none. */
+export const NO_PARAMS: Params = Object.freeze({});
+
+/** How the platform's router reads paths. */
+export interface PathRules {
+  /** `/WS` is another path than `/ws`. */
+  readonly isCaseSensitive: boolean;
+  /** `/ws/` is another path than `/ws`. */
+  readonly isStrict: boolean;
+  /** `/files/` is a path of `/files/*path`. */
+  readonly isWildcardOptional?: boolean;
+  /** A path without parameters goes before one with them; else the one that was declared first. */
+  readonly prefersStatic?: boolean;
+  /** What the router makes of a request's path before it matches it. Never throws. */
+  readonly prepare?: (path: string) => string;
+}
+
+/** Tells whether a request's path is this one; `undefined` when not. */
+export type PathMatcher = (path: string) => Params | undefined;
+
+/**
+ * Compiles a path with parameters (`/rooms/:id`).
+ *
+ * @throws OptionsError when the path cannot be read
+ * @example compilePath('/rooms/:id', rules)('/rooms/7') // { id: '7' }
+ */
+export function compilePath(path: string, rules: PathRules): PathMatcher {
+  const { prepare = asItIs } = rules;
+  const pattern = rules.isWildcardOptional ? path.replace(/\*\w+/g, '{$&}') : path;
+  const matcher = compiled(pattern, { sensitive: rules.isCaseSensitive, trailing: !rules.isStrict, decode: decoded });
+  const wildcards = rules.isWildcardOptional ? [...path.matchAll(/\*(\w+)/g)] : [];
+  const empty = Object.fromEntries(wildcards.map(([, name]) => [name!, '']));
+  return (candidate) => {
+    const found = matcher(prepare(candidate));
+    return found ? flat({ ...empty, ...found.params }) : undefined;
+  };
+}
+
+/**
+ * Sorts paths as a router does that prefers static segments: static, with a parameter in it, a parameter, a wildcard; the
+ * first segment that differs decides.
+ */
+export function bySpecificity(one: string, other: string): number {
+  const [ranks, others] = [one, other].map((path) => path.split('/').map(rankOf)) as [number[], number[]];
+  const at = ranks.findIndex((rank, index) => rank !== others[index]);
+  return at < 0 ? 0 : ranks[at]! - (others[at] ?? -1);
+}
+
+function rankOf(segment: string): number {
+  if (segment.startsWith('*')) return 3;
+  if (!segment.includes(':')) return 0;
+  return segment.startsWith(':') ? 2 : 1;
+}
+
+function compiled(path: string, options: MatchOptions): MatchFunction<Record<string, string | string[]>> {
+  try {
+    return match(path, options);
+  } catch (error) {
+    throw new OptionsError(`The path ${path} of a gateway cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** Tells whether a path can be decoded. One that cannot be is matched all the same, for the answer to be 400. */
+export function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function decoded(text: string): string {
+  return isDecodable(text) ? decodeURIComponent(text) : text;
+}
+
+function asItIs(path: string): string {
+  return path;
+}
+
+/** A wildcard's segments as one string. */
+function flat(params: Readonly<Record<string, string | string[] | undefined>>): Params {
+  if (Object.keys(params).length === 0) return NO_PARAMS;
+  const entries = Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')] as const);
+  return Object.fromEntries(entries);
+}

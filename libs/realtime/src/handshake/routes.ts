@@ -1,0 +1,42 @@
+/** Road IN, before step 2: which gateway a path belongs to. */
+import { OptionsError } from '../errors.js';
+import type { Gateway } from '../hooks.js';
+import { NO_PARAMS, type Params } from './paths.js';
+
+/** A gateway and what its path says of a request. */
+export interface Route {
+  readonly gateway: Gateway;
+  readonly params: Params;
+}
+
+export class Routes {
+  /** In the order in which they are tried. */
+  private readonly gateways = new Map<string, Gateway>();
+  /** What was looked for last: one request asks several times on its way. */
+  private last?: { readonly path: string; readonly route: Route | undefined };
+
+  /** Serves a path. @throws OptionsError when another gateway has it */
+  add(gateway: Gateway): void {
+    const other = this.gateways.get(gateway.path);
+    if (other) {
+      throw new OptionsError(
+        `${other.name} and ${gateway.name} both have hooks on the path ${gateway.path}: give one of them another path`,
+      );
+    }
+    this.gateways.set(gateway.path, gateway);
+    this.last = undefined;
+  }
+
+  find(path: string): Route | undefined {
+    if (this.last?.path !== path) this.last = { path, route: this.search(path) };
+    return this.last.route;
+  }
+
+  private search(path: string): Route | undefined {
+    for (const gateway of this.gateways.values()) {
+      const params = gateway.match ? gateway.match(path) : gateway.path === path ? NO_PARAMS : undefined;
+      if (params) return { gateway, params };
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/** Checks of what the application passes in; each error says what was wrong and what is allowed. */
+import { isSendableCloseCode } from 'nestjs-realtime-protocol';
+import { RealtimeError } from '../errors.js';
+import type { Limits } from './limits.js';
+import type { Frame } from '../frame.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+
+/** RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code. */
+const MAX_REASON_BYTES = 123;
+
+/**
+ * @throws RangeError for a close code that may not be sent; TypeError for a reason that is no string or too long.
+ *   A typed array as a reason would send whatever lies in memory (CVE-2026-45736).
+ */
+export function checkClose(code: number, reason: string): void {
+  if (!isSendableCloseCode(code)) {
+    throw new RangeError(`Close code ${code} may not be sent: use 1000–1014 (not 1004–1006) or 3000–4999`);
+  }
+  if (typeof reason !== 'string') throw new TypeError(`A close reason is a string, got ${typeof reason}`);
+  const length = Buffer.byteLength(reason);
+  if (length > MAX_REASON_BYTES)
+    throw new TypeError(`A close reason has at most ${MAX_REASON_BYTES} bytes, got ${length}`);
+}
+
+/** The node. */
+export interface Bounds {
+  readonly settings: Pick<RealtimeSettings, 'maxNameLength' | 'maxBufferedBytes'>;
+  readonly limits: Pick<Limits, 'reached'>;
+}
+
+/**
+ * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. One that is
+ *   empty or no string is none: it is refused also where bounds are only reported.
+ */
+export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: Bounds): void {
+  const max = settings.maxNameLength;
+  if (typeof name !== 'string')
+    throw new RealtimeError('bad_name', `The name of a ${what} is a string, got ${typeof name}`);
+  if (name.length > 0 && name.length <= max) return;
+  if (name.length > 0 && !limits.reached('nameLength', `name=${what} characters=${name.length}`)) return;
+  throw new RealtimeError(
+    'bad_name',
+    `The name of a ${what} has 1 to ${max} characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
+  );
+}
+
+/** @throws RealtimeError `too_big` when a message is longer than what may wait for one client */
+export function checkSize(frame: Frame, { settings, limits }: Bounds): void {
+  const max = settings.maxBufferedBytes;
+  if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
+  throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
+}

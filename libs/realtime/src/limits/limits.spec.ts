@@ -1,0 +1,64 @@
+import { jest } from '@jest/globals';
+import { RecordingLog } from '../../../../test/support/recording-gateway.js';
+import { LIMIT_NAMES, Limits } from './limits.js';
+
+let log: RecordingLog;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  log = new RecordingLog();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a bound that is reached', () => {
+  it('is enforced, counted and logged', () => {
+    const limits = new Limits(log, false);
+    expect(limits.reached('rooms', 'id=x rooms=3')).toBe(true);
+    expect(limits.counts.rooms).toBe(1);
+    expect(log.lines).toEqual(['warn WebSocket limit reached limit=rooms id=x rooms=3']);
+  });
+
+  it('is logged once a second, with how often it was not', () => {
+    const limits = new Limits(log, false);
+    for (let times = 0; times < 10_000; times++) limits.reached('messageRate', `id=${times}`);
+    jest.advanceTimersByTime(999);
+    limits.reached('messageRate', 'id=late');
+    expect(log.lines).toHaveLength(1);
+    jest.advanceTimersByTime(1);
+    limits.reached('messageRate', 'id=next');
+    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=messageRate id=next unsaid=10000');
+    expect(limits.counts.messageRate).toBe(10_002);
+  });
+
+  it('does not silence another one', () => {
+    const limits = new Limits(log, false);
+    for (const name of LIMIT_NAMES) limits.reached(name, 'x');
+    expect(log.lines).toHaveLength(LIMIT_NAMES.length);
+  });
+
+  it('starts to say again from nothing after a quiet time', () => {
+    const limits = new Limits(log, false);
+    limits.reached('rooms', 'a');
+    jest.advanceTimersByTime(5000);
+    limits.reached('rooms', 'b');
+    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=rooms b');
+  });
+});
+
+describe('a bound that is only reported', () => {
+  it('is counted and logged, and not enforced', () => {
+    const limits = new Limits(log, true);
+    expect(limits.reached('fragments', 'x')).toBe(false);
+    expect(limits.counts.fragments).toBe(1);
+    expect(log.lines).toEqual(['warn WebSocket limit reached (report only) limit=fragments x']);
+  });
+});
+
+it('every bound starts at zero', () => {
+  const { counts } = new Limits(log, false);
+  expect(Object.keys(counts)).toEqual([...LIMIT_NAMES]);
+  expect(new Set(Object.values(counts))).toEqual(new Set([0]));
+});

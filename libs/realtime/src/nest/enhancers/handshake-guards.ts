@@ -1,0 +1,75 @@
+import { HttpException, Inject, Injectable } from '@nestjs/common';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
+import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
+import { HandshakeError, OptionsError } from '../../errors.js';
+import type { HandshakeRequest } from '../../handshake-request.js';
+import type { FoundGateway } from '../gateways/gateway.explorer.js';
+
+/** Runs the guards of a gateway at the handshake; refuses by throwing. */
+export type Guard = (request: HandshakeRequest, response: unknown) => Promise<void>;
+
+const GUARDS_ONLY = { guards: true, interceptors: false, filters: false };
+
+/**
+ * The guards of a gateway with hooks: global ones, those on the class and those on `onHandshake`, once, at the
+ * handshake, in the `http` context of `GET <path>`, as if it were a controller's route.
+ */
+@Injectable()
+export class HandshakeGuards {
+  constructor(
+    @Inject(ExternalContextCreator) private readonly contexts: ExternalContextCreator,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+  ) {}
+
+  /**
+   * @throws OptionsError for a request-scoped global guard: it could not run here, and leaving it out would let
+   *   everybody in
+   */
+  compile({ name, instance, guards }: FoundGateway): Guard | undefined {
+    if (guards === 'message') return undefined;
+    if (this.config.getGlobalRequestGuards().length > 0) {
+      throw new OptionsError(
+        `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton`,
+      );
+    }
+    const classes = [instance.constructor, instance.onHandshake ?? {}];
+    const own = classes.some((one) => (Reflect.getMetadata(GUARDS_METADATA, one) as unknown[] | undefined)?.length);
+    if (!own && this.config.getGlobalGuards().length === 0) return undefined;
+    const target = standIn(instance.onHandshake);
+    const run = this.contexts.create(
+      instance as Record<string, typeof target>,
+      target,
+      'onHandshake',
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      GUARDS_ONLY,
+      'http',
+    ) as (...args: unknown[]) => Promise<unknown>;
+    return async (request, response) => {
+      await run(request.raw, response, ignoreNext).catch((error: unknown) => {
+        throw asRefusal(error);
+      });
+    };
+  }
+}
+
+/** A function that does nothing and carries the metadata of `onHandshake`, which itself takes other arguments. */
+function standIn(hook: object | undefined): () => void {
+  const target = Object.defineProperty(() => {}, 'name', { value: 'onHandshake' });
+  for (const key of hook ? Reflect.getMetadataKeys(hook) : []) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, hook!), target);
+  }
+  return target;
+}
+
+function ignoreNext(): void {}
+
+/** As Nest's own exception handler answers a controller's HttpException; the exception itself stays the cause. */
+export function asRefusal(error: unknown): unknown {
+  if (!(error instanceof HttpException)) return error;
+  const answer = error.getResponse();
+  const body = typeof answer === 'object' ? answer : { statusCode: error.getStatus(), message: answer };
+  return new HandshakeError(error.getStatus(), body, {}, undefined, { cause: error });
+}

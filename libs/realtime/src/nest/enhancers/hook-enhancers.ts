@@ -1,0 +1,57 @@
+import { OptionsError } from '../../errors.js';
+import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
+import type { FoundGateway } from '../gateways/gateway.explorer.js';
+
+type HookName = 'onHandshake' | 'onAuthenticate' | 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+
+/** Enhancers of a hook's own that can never run, and why. */
+interface Impossible {
+  readonly hooks: readonly HookName[];
+  readonly kinds: readonly EnhancerKind[];
+  readonly why: string;
+}
+
+const ALWAYS: readonly Impossible[] = [
+  {
+    hooks: ['onOpen', 'onDrain', 'onClose'],
+    kinds: ['guards'],
+    why: 'guards decide at the handshake: put them on the class or on onHandshake',
+  },
+  { hooks: ['onOpen', 'onDrain', 'onClose'], kinds: ['pipes'], why: 'pipes are for the body of a message' },
+  { hooks: ['onHandshake'], kinds: ['interceptors', 'pipes', 'filters'], why: 'at the handshake only guards run' },
+  {
+    hooks: ['onAuthenticate'],
+    kinds: ['guards', 'interceptors', 'pipes', 'filters'],
+    why: 'there is no connection yet',
+  },
+];
+
+const WITHOUT_HANDSHAKE_GUARDS: Impossible = {
+  hooks: ['onHandshake'],
+  kinds: ['guards'],
+  why: "the gateway has guards: 'message'",
+};
+
+const WITHOUT_BODY: Impossible = {
+  hooks: ['onMessage'],
+  kinds: ['pipes'],
+  why: 'pipes are for the body of a message: give onMessage a parameter with @MessageBody()',
+};
+
+/**
+ * An enhancer that is written on a hook and never runs would be a check that nobody makes.
+ *
+ * @throws OptionsError that names the first one
+ */
+export function requireThatAllRun({ name, instance, guards }: FoundGateway, hasBody: boolean): void {
+  const impossible = [...ALWAYS];
+  if (guards === 'message') impossible.push(WITHOUT_HANDSHAKE_GUARDS);
+  if (!hasBody) impossible.push(WITHOUT_BODY);
+  for (const { hooks, kinds, why } of impossible) {
+    for (const hook of hooks) {
+      const method: object | undefined = instance[hook];
+      const kind = kinds.find((each) => method && hasEnhancers(each, method));
+      if (kind) throw new OptionsError(`${name}.${hook} has ${kind} of its own that would never run: ${why}`);
+    }
+  }
+}

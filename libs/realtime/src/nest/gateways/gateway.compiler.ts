@@ -1,0 +1,138 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Connection } from '../../connection.js';
+import { Engine } from '../../engine.js';
+import { OptionsError } from '../../errors.js';
+import type { Gateway } from '../../hooks.js';
+import { bySpecificity, compilePath, type PathRules } from '../../handshake/paths.js';
+import { Enhancers } from '../enhancers/enhancers.js';
+import type { FoundGateway } from './gateway.explorer.js';
+import { HookInvoker, type Hooks } from './hook-invoker.js';
+import { MessageFaults } from '../messages/error-replies.js';
+import { MessageRouter } from '../messages/message-router.js';
+import { type MessageRoute, MessageRoutes } from '../messages/message-methods.js';
+import { RealtimeAdapter } from '../realtime.adapter.js';
+import { nodeRequest } from './verify-client.js';
+
+/**
+ * Makes of the gateway classes on one path the one Gateway that the engine calls. At most one of them has hooks; Nest's
+ * own gateways may share a path, with it and among themselves.
+ */
+@Injectable()
+export class GatewayCompiler {
+  private readonly faults: MessageFaults;
+
+  constructor(
+    @Inject(HookInvoker) private readonly invoker: HookInvoker,
+    @Inject(MessageRoutes) private readonly routes: MessageRoutes,
+    @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(Enhancers) private readonly enhancers: Enhancers,
+  ) {
+    this.faults = new MessageFaults(engine);
+  }
+
+  /**
+   * @returns the gateways in the order in which their paths are tried
+   * @throws OptionsError when two gateways with hooks are on one path
+   */
+  compile(found: readonly FoundGateway[], rules: PathRules): Gateway[] {
+    const byPath = new Map<string, FoundGateway[]>();
+    for (const gateway of found) {
+      for (const path of gateway.paths) byPath.set(path, [...(byPath.get(path) ?? []), gateway]);
+    }
+    const entries = [...byPath];
+    if (rules.prefersStatic) entries.sort(([one], [other]) => bySpecificity(one, other));
+    return entries.map(([path, gateways]) => ({
+      path,
+      match: compilePath(path, rules),
+      ...this.merge(path, gateways),
+    }));
+  }
+
+  private merge(path: string, gateways: readonly FoundGateway[]): Omit<Gateway, 'path'> {
+    const [hooked, another] = gateways.filter(({ hasHooks }) => hasHooks);
+    if (hooked && another) {
+      const names = `${hooked.name} and ${another.name}`;
+      throw new OptionsError(`${names} both have hooks on the path ${path}: give one of them another path`);
+    }
+    const hooks: Hooks = hooked ? this.invoker.compile(hooked) : {};
+    return {
+      name: gateways.map((gateway) => gateway.name).join(' + '),
+      // A Nest gateway is not a route of the HTTP application, as ever
+      answersGet: hooked !== undefined,
+      middleware: hooked?.middleware ?? false,
+      keepContext: hooked?.keepContext ?? false,
+      slowConsumer: hooked?.slowConsumer,
+      transports: hooked?.transports,
+      guard: this.guard(gateways),
+      ...hooks,
+      onOpen: this.open(hooks, gateways),
+      onMessage: this.messages(hooks, gateways),
+      onClose: this.close(hooks, gateways),
+    };
+  }
+
+  private guard(gateways: readonly FoundGateway[]): Gateway['guard'] {
+    const guards = gateways.map((gateway) => this.invoker.guard(gateway)).filter((guard) => guard !== undefined);
+    if (guards.length === 0) return undefined;
+    return async (request, response) => {
+      for (const guard of guards) await guard(request, response);
+    };
+  }
+
+  /** `handleConnection`, after the hook of the same moment; request-scoped gateways are made here. */
+  private open({ onOpen }: Hooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
+    const connecting = gateways.filter(({ instance, scoped }) => instance.handleConnection ?? scoped);
+    if (connecting.length === 0) return onOpen;
+    return async (connection, request) => {
+      await onOpen?.(connection, request);
+      for (const gateway of connecting) {
+        const instance = await this.instanceFor(gateway, connection);
+        await instance.handleConnection?.(connection, nodeRequest(request.raw));
+      }
+    };
+  }
+
+  /** `handleDisconnect`, after the hook: all of them, also when one fails; the first failure is thrown. */
+  private close({ onClose }: Hooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
+    const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
+    const isScoped = gateways.some((gateway) => this.enhancers.scope.isNeeded(gateway));
+    if (disconnecting.length === 0 && !isScoped) return onClose;
+    return async (connection, close) => {
+      const disconnect = disconnecting.map((gateway) => async () => {
+        const instance = await this.instanceFor(gateway, connection);
+        await instance.handleDisconnect!(connection, close.code);
+      });
+      try {
+        await inTurn([async () => onClose?.(connection, close), ...disconnect]);
+      } finally {
+        this.enhancers.scope.leave(connection);
+      }
+    };
+  }
+
+  private async instanceFor(gateway: FoundGateway, connection: Connection): Promise<FoundGateway['instance']> {
+    return gateway.scoped ? (await this.enhancers.scope.enter(gateway, connection)).instance : gateway.instance;
+  }
+
+  private messages({ onMessage }: Hooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
+    const routes = new Map<unknown, MessageRoute[]>();
+    for (const gateway of gateways) {
+      for (const [event, route] of this.routes.of(gateway)) routes.set(event, [...(routes.get(event) ?? []), route]);
+    }
+    const router = new MessageRouter(
+      routes,
+      onMessage,
+      (message) => this.adapter.parse(message),
+      this.faults,
+      this.engine,
+    );
+    return (connection, message) => router.receive(connection, message);
+  }
+}
+
+async function inTurn(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const task of tasks) await task().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,0 +1,62 @@
+import type { Server } from 'node:http';
+import { type HttpServer, Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Engine } from '../../engine.js';
+import type { PathRules } from '../../handshake/paths.js';
+import type { Door } from './http-platform.js';
+import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './express.js';
+import type { Requests } from '../../transports/requests/requests.js';
+import { FastifyPlatform } from './fastify.js';
+
+/** How Express reads paths; for an application without a platform of ours. */
+const DEFAULT_RULES: PathRules = { isCaseSensitive: false, isStrict: false };
+
+/** Finds the application's HTTP platform and puts it in front of the handshakes. */
+@Injectable()
+export class PlatformBridge {
+  private mark?: MiddlewareMark;
+  private platform?: ExpressPlatform | FastifyPlatform;
+
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+
+  /** The HTTP server; undefined in an application context and in a microservice. */
+  get server(): Server | undefined {
+    return this.host.httpAdapter?.getHttpServer() as Server | undefined;
+  }
+
+  /** Called before Nest registers middleware. */
+  watchMiddleware(): void {
+    const http = this.host.httpAdapter;
+    if (http?.getType() === 'express') this.mark = markMiddleware(http);
+  }
+
+  /** @returns how the platform reads paths */
+  open(engine: Engine, requests: Requests): PathRules {
+    const http = this.host.httpAdapter;
+    const type = this.server && http.getType();
+    const door: Door = {
+      answersGet: (path) => engine.answersGet(path),
+      probe: (node, raw, response) => engine.probe(node, raw, response),
+      request: (visit) => requests.handle(visit),
+    };
+    if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, door, this.mark);
+    else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
+    else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
+    if (this.platform) engine.standBehind(this.platform);
+    if (type) refuseFromTheStart(http, engine);
+    return this.platform?.rules ?? DEFAULT_RULES;
+  }
+
+  mount(paths: readonly string[]): void {
+    this.platform?.mount(paths);
+  }
+}
+
+/** The first step of a shutdown that Nest tells of: the hooks of other modules may take long, and come before ours. */
+function refuseFromTheStart(http: HttpServer, engine: Engine): void {
+  const original = http.beforeClose?.bind(http) as (() => unknown) | undefined;
+  http.beforeClose = () => {
+    engine.refuse();
+    return original?.();
+  };
+}

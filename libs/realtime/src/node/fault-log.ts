@@ -1,0 +1,47 @@
+/**
+ * The error lines of what fails for one connection. Each of its first failures is logged in full; a client that makes
+ * something fail with every message does not fill the disk.
+ */
+import type { Connection } from '../connection.js';
+import { errorField, field, type Log, stackOf } from '../log.js';
+import { TokenBucket } from '../limits/token-bucket.js';
+
+/** Lines of one connection at once, and per second from then on. */
+const LINES_AT_ONCE = 5;
+const LINES_PER_SECOND = 1;
+
+interface Said {
+  readonly rate: TokenBucket;
+  unsaid: number;
+}
+
+export class FaultLines {
+  private readonly said = new WeakMap<object, Said>();
+
+  constructor(private readonly log: Pick<Log, 'error'>) {}
+
+  /**
+   * Something failed for a connection, which stays as it is.
+   *
+   * @param what a hook, or what was tried
+   */
+  tell(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
+    const said = this.of(connection);
+    if (!said.rate.take()) {
+      said.unsaid++;
+      return;
+    }
+    const more = said.unsaid > 0 ? ` unsaid=${said.unsaid}` : '';
+    said.unsaid = 0;
+    const at = `id=${connection.id} path=${field(connection.path)}`;
+    this.log.error(`WebSocket ${what} failed ${at} error=${errorField(error)}${more}`, stackOf(error));
+  }
+
+  private of(connection: object): Said {
+    const known = this.said.get(connection);
+    if (known) return known;
+    const said = { rate: new TokenBucket(LINES_PER_SECOND, LINES_AT_ONCE), unsaid: 0 };
+    this.said.set(connection, said);
+    return said;
+  }
+}

@@ -1,0 +1,95 @@
+import { jest } from '@jest/globals';
+import { RecordingLog } from '../../../../test/support/recording-gateway.js';
+import { Limits } from '../limits/limits.js';
+import { SlowConsumers } from './slow-consumers.js';
+
+const behind = (slow: SlowConsumers) => {
+  const why: string[] = [];
+  const consumer = {
+    behindSince: performance.now(),
+    tooSlow: (text: string) => (why.push(text), slow.delete(consumer)),
+  };
+  slow.add(consumer);
+  return Object.assign(consumer, { why });
+};
+const limits = (isReportOnly = false) => new Limits(new RecordingLog(), isReportOnly);
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a client that is behind', () => {
+  it('is too slow after the time, at most a second late', () => {
+    const bounds = limits();
+    const slow = new SlowConsumers(30, bounds);
+    const { why } = behind(slow);
+    jest.advanceTimersByTime(29_999);
+    expect(why).toEqual([]);
+    jest.advanceTimersByTime(1001);
+    expect(why).toEqual(['behind for 30s']);
+    expect([bounds.counts.slowTime, slow.count]).toEqual([1, 0]);
+  });
+
+  it('is let be when it has caught up in time', () => {
+    const slow = new SlowConsumers(30, limits());
+    const consumer = behind(slow);
+    jest.advanceTimersByTime(29_000);
+    slow.delete(consumer);
+    jest.advanceTimersByTime(60_000);
+    expect(consumer.why).toEqual([]);
+  });
+
+  it('is measured from its own moment', () => {
+    const slow = new SlowConsumers(2, limits());
+    const first = behind(slow);
+    jest.advanceTimersByTime(1500);
+    const second = behind(slow);
+    jest.advanceTimersByTime(1000);
+    expect([first.why.length, second.why.length]).toEqual([1, 0]);
+  });
+
+  it('may be so for ever where the setting says so', () => {
+    const slow = new SlowConsumers(0, limits());
+    const { why } = behind(slow);
+    expect(jest.getTimerCount()).toBe(0);
+    jest.advanceTimersByTime(86_400_000);
+    expect(why).toEqual([]);
+  });
+
+  it('is counted once where bounds are only reported, and stays', () => {
+    const bounds = limits(true);
+    const slow = new SlowConsumers(2, bounds);
+    const { why } = behind(slow);
+    jest.advanceTimersByTime(60_000);
+    expect([why.length, bounds.counts.slowTime, slow.count]).toEqual([0, 1, 1]);
+  });
+});
+
+describe('the timer', () => {
+  it('runs only while somebody is behind', () => {
+    const slow = new SlowConsumers(30, limits());
+    expect(jest.getTimerCount()).toBe(0);
+    const all = [behind(slow), behind(slow)];
+    expect([slow.count, jest.getTimerCount()]).toEqual([2, 1]);
+    for (const consumer of all) slow.delete(consumer);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('does not stop when somebody leaves who was never behind', () => {
+    const slow = new SlowConsumers(30, limits());
+    behind(slow);
+    slow.delete({ behindSince: 0, tooSlow: () => {} });
+    expect(jest.getTimerCount()).toBe(1);
+  });
+
+  it('is gone after stop', () => {
+    const slow = new SlowConsumers(30, limits());
+    behind(slow);
+    slow.stop();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

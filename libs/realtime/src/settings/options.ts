@@ -1,0 +1,162 @@
+/**
+ * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. The bounds have a
+ * table of their own (limit-options.ts). `.env.example` and `docs/settings.md` are generated from both
+ * (`npm run docs:settings`) and held to them by a test. Times are seconds, as in LaravelS and Swoole, fractions allowed;
+ * every other number names its unit.
+ */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { LIMIT_SETTINGS } from './limit-options.js';
+import { count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
+
+/** A way to connect. */
+export type TransportName = 'websocket' | 'sse' | 'polling';
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+
+/** The table. Its order is the order of the docs. */
+export const SETTINGS = {
+  enabled: flag('REALTIME_ENABLED', true, 'Off: upgrades get 404 and `RealtimeServer` delivers to nobody.'),
+  listenIp: {
+    env: 'REALTIME_LISTEN_IP',
+    fallback: '127.0.0.1',
+    schema: z.string().refine((text) => isIP(text) !== 0),
+    allowed: 'an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or ::',
+    about: 'The address the application listens on, when its `main.ts` passes it to `app.listen`.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
+  listenPort: count('REALTIME_LISTEN_PORT', 3000, 0, 65_535, 'a port', 'The port, likewise; 0 takes any free one.'),
+  path: {
+    env: 'REALTIME_PATH',
+    fallback: '/ws',
+    schema: z.string().regex(/^\/[^\s?#]*$/),
+    allowed: 'a path that starts with /, without spaces, ? or #',
+    about: 'The path of a gateway with hooks that names none itself.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
+  transports: {
+    env: 'REALTIME_TRANSPORTS',
+    fallback: ['websocket', 'sse', 'polling'],
+    schema: z.array(z.enum(['websocket', 'sse', 'polling'])).min(1),
+    allowed: 'a comma-separated list of websocket, sse and polling',
+    about: 'The transports that gateways speak on their path.',
+    read: list,
+  } satisfies Setting<TransportName[]> as Setting<readonly TransportName[]>,
+  heartbeatPingInterval: seconds(
+    'REALTIME_HEARTBEAT_PING_INTERVAL',
+    25,
+    0,
+    'A connection that has been silent this long is pinged; 0 never pings (the passive mode of LaravelS).',
+  ),
+  heartbeatIdleTime: seconds(
+    'REALTIME_HEARTBEAT_IDLE_TIME',
+    60,
+    0,
+    'A connection that has sent nothing (data, ping or pong) this long is closed with 4000; alone set, the check interval is half of it.',
+  ),
+  heartbeatCheckInterval: seconds(
+    'REALTIME_HEARTBEAT_CHECK_INTERVAL',
+    15,
+    0,
+    'How often idle connections are looked for, at most half the idle time; alone set, the idle time is twice it.',
+  ),
+  handshakeTimeout: seconds(
+    'REALTIME_HANDSHAKE_TIMEOUT',
+    10,
+    0.001,
+    'How long a handshake may take, hooks included, before it gets 503.',
+  ),
+  closeTimeout: seconds(
+    'REALTIME_CLOSE_TIMEOUT',
+    5,
+    0.001,
+    'How long a client may take to answer a close frame before its connection is cut.',
+  ),
+  shutdownTimeout: seconds(
+    'REALTIME_SHUTDOWN_TIMEOUT',
+    10,
+    0.001,
+    'How long a shutdown waits for running hooks and closing connections before it cuts them.',
+  ),
+  graceTime: seconds(
+    'REALTIME_GRACE_TIME',
+    15,
+    0.001,
+    'How long a polling or SSE connection lives without a request before it is closed.',
+  ),
+  pollHold: seconds('REALTIME_POLL_HOLD', 20, 0.001, 'How long a poll without news is held; keep it below 30.'),
+  sseRetry: seconds('REALTIME_SSE_RETRY', 2, 0, 'What an EventSource is told to wait before it comes back.'),
+  shutdownBatch: count(
+    'REALTIME_SHUTDOWN_BATCH',
+    500,
+    1,
+    MAX_INT32,
+    'connections',
+    'Connections that a shutdown closes at once.',
+  ),
+  shutdownInterval: seconds('REALTIME_SHUTDOWN_INTERVAL', 0.1, 0, 'The pause between two such batches; 0 pauses not.'),
+  reconnectSpread: seconds(
+    'REALTIME_RECONNECT_SPREAD',
+    5,
+    0,
+    'A shutdown tells each client, in the close reason, to come back after a random time up to this.',
+  ),
+  authenticateTimeout: seconds(
+    'REALTIME_AUTHENTICATE_TIMEOUT',
+    5,
+    0.001,
+    'How long a client may take to send its first message where a gateway has `onAuthenticate`; then 4501.',
+  ),
+  queryToken: {
+    env: 'REALTIME_QUERY_TOKEN',
+    fallback: '',
+    schema: z.string().regex(/^[\w.-]*$/),
+    allowed: 'the name of a query parameter: letters, digits, _ . -',
+    about: 'The query parameter that `request.token` reads; empty reads none, because queries end up in access logs.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
+  allowedOrigins: {
+    env: 'REALTIME_ALLOWED_ORIGINS',
+    fallback: [],
+    schema: z.array(z.string().regex(ORIGIN)),
+    allowed: 'a comma-separated list of origins: https://app.example.com, https://*.example.com, null, or * for any',
+    about: 'Origins that may connect from a browser besides the same origin.',
+    read: list,
+  } satisfies Setting<string[]> as Setting<readonly string[]>,
+  flushWindow: seconds(
+    'REALTIME_FLUSH_WINDOW',
+    0,
+    0,
+    'How long pushes are collected before they are written together; 0 is one turn of the event loop, 0.001 costs a millisecond and saves CPU under load.',
+  ),
+  compression: flag('REALTIME_COMPRESSION', false, 'Offers permessage-deflate (RFC 7692); it costs memory and CPU.'),
+  compressionThresholdBytes: count(
+    'REALTIME_COMPRESSION_THRESHOLD_BYTES',
+    1024,
+    0,
+    MAX_INT32,
+    'bytes',
+    'Messages below this length are sent uncompressed.',
+  ),
+  ...LIMIT_SETTINGS,
+};
+
+type SettingsTable = typeof SETTINGS;
+
+/** The name of a setting in code. */
+export type SettingName = keyof SettingsTable;
+
+/** The value of every setting. */
+export type SettingValues = {
+  readonly [K in SettingName]: SettingsTable[K] extends Setting<infer T> ? T : never;
+};
+
+/** What `RealtimeModule.forRoot()` takes: any setting, which then wins over the environment, and the file to read. */
+export interface RealtimeOptions extends Partial<SettingValues> {
+  /** A file of `REALTIME_*` variables; the real environment wins over it. Default `.env`; `false` reads none. */
+  readonly envFile?: string | false;
+}

@@ -1,0 +1,172 @@
+/**
+ * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
+ * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
+ */
+import type { Limits } from '../../limits/limits.js';
+import { rejection } from '../../http/refusals.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
+import type { Answer, Visit, WatchedAnswer } from './watched-answer.js';
+import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { queryOf, type RequestTransport, TOKEN_HEADER } from './requests.js';
+
+/** One message of a batch. */
+type Item = string | { readonly binary: string };
+
+/** The body of an answer. */
+interface Batch {
+  /** On the first answer of a connection: its public id and its credential. */
+  readonly id?: string;
+  readonly token?: string;
+  /** That of the last message. */
+  readonly position?: number;
+  readonly messages: readonly Item[];
+  /** The connection has ended. */
+  readonly close?: RequestEnd;
+}
+
+export class PollingTransport implements RequestTransport {
+  readonly name = 'polling';
+
+  constructor(
+    private readonly settings: RealtimeSettings,
+    private readonly limits: Pick<Limits, 'reached'>,
+  ) {}
+
+  takes(visit: Visit): boolean {
+    return queryOf(visit).get('transport') === 'polling';
+  }
+
+  ticket(visit: Visit): { token: string; position: number } | undefined {
+    const token = visit.node.headers[TOKEN_HEADER];
+    const position = Number(queryOf(visit).get('position') ?? 0);
+    return typeof token === 'string' ? { token, position } : undefined;
+  }
+
+  createSocket(): PollingSocket {
+    return new PollingSocket(this.settings, this.limits);
+  }
+}
+
+export class PollingSocket extends RequestSocket {
+  /** The poll that waits for news. */
+  private waiting?: { readonly answer: WatchedAnswer; readonly position: number };
+  /** The response of the last poll; while it is under way the client is there. */
+  private last?: WatchedAnswer;
+  private holdTimer?: NodeJS.Timeout;
+  /** For the first answer, which goes at once: it carries the token. */
+  private greeting?: { id: string; token: string };
+  private turn?: NodeJS.Immediate;
+
+  constructor(
+    settings: RealtimeSettings,
+    private readonly limits: Pick<Limits, 'reached'>,
+  ) {
+    super(settings);
+  }
+
+  get bufferedBytes(): number {
+    return this.entryBytes;
+  }
+
+  get keptBytes(): number {
+    return this.entryBytes;
+  }
+
+  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
+    if (position !== undefined && !this.acknowledge(position)) return false;
+    // Two polls at once: the older goes without news, which belongs to the newer
+    if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
+    this.waiting = { answer, position: position ?? 0 };
+    if (this.isGone) return this.sayGoodbye(this.end!);
+    this.last = answer;
+    if (position === undefined) this.greeting = { id, token: this.token };
+    else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
+    this.present();
+    this.flush();
+    this.settle();
+    answer.onClose(() => this.left(answer));
+    return true;
+  }
+
+  /** Half of the idle time at most: the next poll is the sign of life. */
+  private get holdMs(): number {
+    const { pollHold, heartbeatIdleTime } = this.settings;
+    return Math.min(pollHold, heartbeatIdleTime / 2 || Infinity) * 1000;
+  }
+
+  /** A poll without news is answered and comes back: that is its sign of life. */
+  ping(): void {}
+
+  /** All messages of one turn of the event loop go in one answer. */
+  protected flush(): void {
+    const hasNews = this.greeting !== undefined || this.entries.length > 0;
+    if (!this.waiting || !hasNews || this.turn) return;
+    this.turn = setImmediate(() => {
+      this.turn = undefined;
+      this.reply(this.batch());
+    });
+  }
+
+  /**
+   * Forgets what the client has.
+   *
+   * @returns false when it cannot be there
+   * @throws HandshakeError 409 when it once was there and went on: a request that was overtaken changes nothing
+   */
+  private acknowledge(position: number): boolean {
+    if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
+    const acknowledged = this.position - this.entries.length;
+    if (position < acknowledged) throw rejection(409, `You have had messages up to position ${acknowledged}`);
+    while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
+    if (position > acknowledged) this.drained();
+    return true;
+  }
+
+  private batch(): Batch {
+    return { ...this.greeting, position: this.position, messages: this.entries.map(itemOf) };
+  }
+
+  private reply(batch: Batch): void {
+    const answer = this.waiting?.answer;
+    if (!answer) return;
+    this.waiting = this.greeting = undefined;
+    clearTimeout(this.holdTimer);
+    send(answer, batch);
+    if (batch.close) answer.cutAfter(this.settings.closeTimeout);
+    else answer.cutAfter(this.settings.maxSlowTime, () => this.limits.reached('slowTime', 'transport=polling'));
+  }
+
+  /** The response was taken, or the client has gone. */
+  private left(answer: WatchedAnswer): void {
+    if (this.waiting?.answer === answer) this.stopWaiting();
+    if (this.last !== answer) return;
+    this.last = undefined;
+    this.absent();
+  }
+
+  private stopWaiting(): void {
+    this.waiting = undefined;
+    clearTimeout(this.holdTimer);
+  }
+
+  protected sayGoodbye(close: RequestEnd): boolean {
+    if (!this.waiting) return false;
+    this.reply({ ...this.batch(), close });
+    return true;
+  }
+
+  protected cut(): void {
+    this.stopWaiting();
+    this.last?.cut();
+  }
+}
+
+function send(answer: Answer, batch: Batch): void {
+  answer.header('Content-Type', 'application/json; charset=utf-8');
+  answer.header('Cache-Control', 'no-store');
+  answer.send(200, JSON.stringify(batch));
+}
+
+function itemOf({ frame }: Entry): Item {
+  return frame.isBinary ? { binary: frame.base64 } : frame.text;
+}

@@ -1,0 +1,119 @@
+/** What a client sends by `POST`: one message or a batch, bounded while it comes in. */
+import type { IncomingMessage } from 'node:http';
+import type { HandshakeError } from '../../errors.js';
+import type { Limits } from '../../limits/limits.js';
+import { rejection } from '../../http/refusals.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
+import type { Visit } from './watched-answer.js';
+
+export interface UpstreamMessage {
+  readonly data: Buffer;
+  readonly isBinary: boolean;
+}
+
+/** The bounds of a request. */
+type Bounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | 'messageTimeout'>;
+
+/**
+ * Reads the messages of a request: `text/plain` is one text message; `application/json` is a batch where it is an array
+ * (of texts and `{ "binary": base64 }`), else one message, the JSON.
+ *
+ * @throws HandshakeError 413 for what is too long or too many, 415 for another type, 400 for what is no batch, 408
+ *   for a body that does not come
+ */
+export async function readMessages(
+  { node, raw }: Visit,
+  bounds: Bounds,
+  limits: Pick<Limits, 'reached'>,
+): Promise<UpstreamMessage[]> {
+  const type = node.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (!TYPES.has(type)) throw rejection(415, `Send ${[...TYPES].join(' or ')}`);
+  const { 'content-encoding': encoding = 'identity' } = node.headers;
+  if (encoding !== 'identity') throw rejection(415, 'Send no Content-Encoding');
+  const body = isParsed(raw.body, type) ? raw.body : await readBody(node, bounds, limits);
+  const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
+  const { maxQueuedMessages, maxMessageBytes } = bounds;
+  if (messages.length > maxQueuedMessages && limits.reached('queuedMessages', `batch=${messages.length}`)) {
+    throw rejection(413, `A batch has at most ${maxQueuedMessages} messages`);
+  }
+  for (const { data } of messages) {
+    if (data.length > maxMessageBytes && limits.reached('messageBytes', `bytes=${data.length}`)) throw tooBig(bounds);
+  }
+  return messages;
+}
+
+const TEXT = 'text/plain';
+const TYPES: ReadonlySet<string> = new Set([TEXT, 'application/json']);
+
+/** A body parser of the application was there first. Some leave an empty object where they have read nothing. */
+function isParsed(body: unknown, type: string): boolean {
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return true;
+  return type !== TEXT && body !== undefined;
+}
+
+function bytesOf(body: unknown): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.from(body as string);
+}
+
+function fromJson(body: unknown): UpstreamMessage[] {
+  const value = Buffer.isBuffer(body) || typeof body === 'string' ? parse(body.toString()) : body;
+  return Array.isArray(value) ? value.map(item) : [{ data: Buffer.from(JSON.stringify(value)), isBinary: false }];
+}
+
+function item(value: unknown): UpstreamMessage {
+  if (typeof value === 'string') return { data: Buffer.from(value), isBinary: false };
+  const { binary } = (value ?? {}) as { binary?: unknown };
+  if (typeof binary === 'string') return { data: Buffer.from(binary, 'base64'), isBinary: true };
+  throw rejection(400, 'A batch is an array of texts and { "binary": base64 }');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw rejection(400, 'The body is not valid JSON');
+  }
+}
+
+/** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
+function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+  const declared = request.headers['content-length'];
+  const isTooBig = Number(declared) > bounds.maxMessageBytes;
+  if (isTooBig && limits.reached('messageBytes', `bytes=${declared}`)) throw tooBig(bounds);
+  return collect(request, bounds, limits);
+}
+
+function collect(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  return new Promise((resolve, reject) => {
+    const refuse = (why: HandshakeError) => {
+      clearTimeout(timer);
+      request.off('data', take).pause();
+      reject(why);
+    };
+    const take = (chunk: Buffer) => {
+      const before = size;
+      size += chunk.length;
+      const isOver = size > bounds.maxMessageBytes && before <= bounds.maxMessageBytes;
+      if (isOver && limits.reached('messageBytes', `bytes=${size}`)) refuse(tooBig(bounds));
+      else chunks.push(chunk);
+    };
+    const timer = timeOut(bounds, limits, () => refuse(rejection(408, 'The body did not come in time')));
+    request.on('data', take);
+    request.once('end', () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
+    request.once('close', () => refuse(rejection(400, 'The request broke off')));
+  });
+}
+
+function timeOut({ messageTimeout }: Bounds, limits: Pick<Limits, 'reached'>, late: () => void) {
+  if (messageTimeout === 0) return undefined;
+  return setTimeout(() => limits.reached('messageTime', 'status=408') && late(), messageTimeout * 1000);
+}
+
+function tooBig({ maxMessageBytes }: Bounds): HandshakeError {
+  return rejection(413, `A request and a message have at most ${maxMessageBytes} bytes`);
+}

@@ -1,0 +1,49 @@
+/** Server-sent events (WHATWG HTML §9.2.5 and §9.2.6): how a message is written. */
+import { asEnvelope } from 'nestjs-realtime-protocol';
+import type { Frame } from '../../frame.js';
+
+/** The event name of a binary message; its data is base64. */
+export const BINARY_EVENT = 'binary';
+
+/** A comment: keeps proxies from cutting a silent stream. */
+export const COMMENT = ':\n\n';
+
+/** Names that mean something else to a client: an event of the application that is called so goes as its envelope. */
+const RESERVED: ReadonlySet<string> = new Set([BINARY_EVENT, 'open', 'close', 'error', 'message']);
+
+/** Encoded once, however many connections it goes to; only the id is a connection's own. */
+const bodies = new WeakMap<Frame, string>();
+
+/**
+ * @param id what the client states when it comes back (`Last-Event-ID`)
+ * @param frame an envelope `{ event, data }` of `emit` becomes an event of that name, other text an unnamed one
+ */
+export function messageBlock(id: string, frame: Frame): string {
+  let body = bodies.get(frame);
+  if (body === undefined) {
+    body = bodyOf(frame);
+    bodies.set(frame, body);
+  }
+  return `id: ${id}\n${body}`;
+}
+
+/** An event of the protocol itself: `open`, `close`. */
+export function controlBlock(id: string, event: string, data: unknown): string {
+  return `id: ${id}\n${block(event, JSON.stringify(data))}`;
+}
+
+function bodyOf(frame: Frame): string {
+  if (frame.isBinary) return block(BINARY_EVENT, frame.base64);
+  const envelope = frame.isEnvelope ? asEnvelope(JSON.parse(frame.text)) : undefined;
+  if (!envelope || !isNameable(envelope.event)) return block(undefined, frame.text);
+  return block(envelope.event, JSON.stringify(envelope.data ?? null));
+}
+
+function isNameable(event: string): boolean {
+  return event !== '' && !RESERVED.has(event) && !/[\r\n]/.test(event);
+}
+
+function block(event: string | undefined, data: string): string {
+  const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
+  return `${event === undefined ? '' : `event: ${event}\n`}${lines.join('')}\n`;
+}

@@ -1,0 +1,148 @@
+/** Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). Upstream is `POST` (requests.ts). */
+import type { Writable } from 'node:stream';
+import { mayReconnect } from 'nestjs-realtime-protocol';
+import type { RealtimeSettings } from '../../settings/settings.js';
+import type { Visit, WatchedAnswer } from './watched-answer.js';
+import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import type { RequestTransport } from './requests.js';
+import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
+
+export class SseTransport implements RequestTransport {
+  readonly name = 'sse';
+
+  constructor(private readonly settings: RealtimeSettings) {}
+
+  takes({ node }: Visit): boolean {
+    const types = node.headers.accept?.split(',') ?? [];
+    return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
+  }
+
+  /** The browser states where it was: `<token>.<position>`. */
+  ticket({ node }: Visit): { token: string; position: number } | undefined {
+    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(node.headers['last-event-id'] ?? '')) ?? [];
+    return token === undefined ? undefined : { token, position: Number(position) };
+  }
+
+  createSocket(): SseSocket {
+    return new SseSocket(this.settings);
+  }
+}
+
+export class SseSocket extends RequestSocket {
+  private answer?: WatchedAnswer;
+  private stream?: Writable;
+  /** Positions up to here were written. */
+  private written = 0;
+  /** What was written may not have arrived: it is kept, within its bound, for a client that comes back. */
+  private readonly sent: Entry[] = [];
+  private sentBytes = 0;
+
+  get bufferedBytes(): number {
+    return this.entryBytes + (this.stream?.writableLength ?? 0);
+  }
+
+  get keptBytes(): number {
+    return this.entryBytes + this.sentBytes;
+  }
+
+  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
+    if (position !== undefined && !this.canResume(position)) return this.isGone && this.turnAway(answer, this.end!);
+    this.cut();
+    const stream = this.begin(answer);
+    const start = { id, token: this.token, recovered: position !== undefined };
+    const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
+    stream.write(retry + controlBlock(this.idAt(position ?? 0), 'open', start));
+    if (position !== undefined) this.replay(stream, position);
+    if (this.isGone) return this.sayGoodbye(this.end!);
+    this.present();
+    this.flush();
+    this.drained();
+    this.settle();
+    answer.onClose(() => this.left(answer));
+    return true;
+  }
+
+  /** It has had the end, or cannot have it: 204 tells an EventSource to stay away (WHATWG HTML §9.2.3). */
+  private turnAway(answer: WatchedAnswer, { code }: RequestEnd): boolean {
+    if (mayReconnect(code)) return false;
+    answer.send(204);
+    return true;
+  }
+
+  private begin(answer: WatchedAnswer): Writable {
+    answer.header('Content-Type', 'text/event-stream; charset=utf-8');
+    answer.header('Cache-Control', 'no-cache, no-transform');
+    answer.header('X-Accel-Buffering', 'no');
+    const stream = answer.stream();
+    this.answer = answer;
+    this.stream = stream;
+    stream.on('drain', () => {
+      if (this.stream !== stream) return;
+      this.flush();
+      this.drained();
+    });
+    stream.on('error', () => {});
+    return stream;
+  }
+
+  /** A half-open stream is found by its buffer: a comment that the network takes is a sign of life. */
+  ping(): void {
+    this.stream?.write(COMMENT, (error) => {
+      if (!error) this.alive();
+    });
+  }
+
+  protected flush(): void {
+    while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
+      this.write(this.stream, this.take());
+    }
+  }
+
+  private write(stream: Writable, entry: Entry): void {
+    stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+    this.written = entry.position;
+    this.sent.push(entry);
+    this.sentBytes += costOf(entry.frame);
+    while (this.sentBytes > this.settings.maxReplayBytes && this.sent.length > 0) {
+      this.sentBytes -= costOf(this.sent.shift()!.frame);
+    }
+  }
+
+  private canResume(position: number): boolean {
+    const oldest = this.sent[0]?.position ?? this.written + 1;
+    return position <= this.written && position >= oldest - 1;
+  }
+
+  private replay(stream: Writable, position: number): void {
+    for (const entry of this.sent) {
+      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+    }
+  }
+
+  private left(answer: WatchedAnswer): void {
+    if (this.answer !== answer) return;
+    this.answer = this.stream = undefined;
+    this.absent();
+  }
+
+  protected sayGoodbye(end: RequestEnd): boolean {
+    const { answer, stream } = this;
+    if (!answer || !stream) return false;
+    while (this.entries.length > 0) this.write(stream, this.take());
+    // The end has a position too: who states it was told
+    stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
+    answer.cutAfter(this.settings.closeTimeout);
+    this.answer = this.stream = undefined;
+    return true;
+  }
+
+  protected cut(): void {
+    const { answer } = this;
+    this.answer = this.stream = undefined;
+    answer?.cut();
+  }
+
+  private idAt(position: number): string {
+    return `${this.token}.${position}`;
+  }
+}

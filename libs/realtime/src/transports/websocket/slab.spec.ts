@@ -1,0 +1,43 @@
+import { type Run, Slab } from './slab.js';
+
+/** Writes a text of some length through a slab. */
+function write(slab: Slab, text: string, run?: Run): Run {
+  const grown = slab.reserve(text.length, run);
+  grown.bytes.write(text, grown.end - text.length, 'latin1');
+  return grown;
+}
+
+describe('the memory of replies', () => {
+  it('is one piece for what one connection writes', () => {
+    const slab = new Slab();
+    const run = write(slab, 'a');
+    expect(write(slab, 'bc', run)).toBe(run);
+    expect([run.size, run.view().toString()]).toEqual([3, 'abc']);
+  });
+
+  it('is a new piece after somebody else has written', () => {
+    const slab = new Slab();
+    const mine = write(slab, 'a');
+    const other = write(slab, 'x');
+    const next = write(slab, 'b', mine);
+    expect([mine, other, next].map((run) => run.view().toString())).toEqual(['a', 'x', 'b']);
+  });
+
+  it('is never written again: what has left for the network may still wait there', () => {
+    const slab = new Slab();
+    const views = new Map<string, Buffer>();
+    for (let i = 0; i < 1000; i++) {
+      const text = `${i}`.padEnd(100, '.');
+      views.set(text, write(slab, text).view());
+    }
+    for (const [text, view] of views) expect(view.toString()).toBe(text);
+  });
+
+  it('begins anew where the rest is too short', () => {
+    const slab = new Slab();
+    const run = write(slab, 'x'.repeat(16_000));
+    const next = write(slab, 'y'.repeat(400), run);
+    expect(next).not.toBe(run);
+    expect([run.view().toString(), next.view().toString()]).toEqual(['x'.repeat(16_000), 'y'.repeat(400)]);
+  });
+});

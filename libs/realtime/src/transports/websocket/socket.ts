@@ -1,0 +1,213 @@
+/**
+ * Road IN, step 1, and road OUT, step 10: one WebSocket. Messages are written to the network socket directly
+ * (websocket-writer.ts). Pongs, close frames and compressed messages are ws's, which writes to the same socket: what waits
+ * for the end of the turn goes before them.
+ */
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import type { LimitName, Limits } from '../../limits/limits.js';
+import type { Frame } from '../../frame.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
+import { TokenBucket } from '../../limits/token-bucket.js';
+import { MessageWatch, type Watched } from './message-watch.js';
+import type { Sink, Socket } from '../../transport.js';
+import { brokenRule, reasonOf } from './broken-rule.js';
+import type { Flusher } from './flusher.js';
+import { encodeFrame, PING } from './encode.js';
+import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
+import { isWhole } from './scanner.js';
+import { LONG_BYTES, type Slab } from './slab.js';
+import { own, type StreamOwner, tellWhenDrained } from './stream.js';
+import { FrameWriter } from './writer.js';
+
+/** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
+const SLACK = 131_072;
+
+/** From here on `Sink.drained` is owed (transport.ts). */
+const FULL_BYTES = 65_536;
+
+/** What the WebSockets of a node share. */
+export interface WebSocketHost {
+  readonly settings: RealtimeSettings;
+  readonly limits: Limits;
+  readonly flusher: Flusher;
+  readonly slab: Slab;
+}
+
+export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwner, StreamOwner, Watched {
+  private awaitsDrain = false;
+  private readonly isCompressed: boolean;
+  /** Messages handed to ws that may not be written yet: it compresses in the background, and later ones queue up. */
+  private inWs = 0;
+  /** Messages of the chunk that is being read; inflated ones come later and are not among them. */
+  private unanswered = 0;
+  private watch: MessageWatch | undefined = undefined;
+  private controlRate: TokenBucket | undefined = undefined;
+  private sink!: Sink;
+
+  constructor(
+    private readonly webSocket: OrderedWebSocket,
+    stream: Duplex,
+    private readonly host: WebSocketHost,
+  ) {
+    super(stream, host.flusher, host.slab);
+    this.isCompressed = webSocket.extensions.includes('permessage-deflate');
+  }
+
+  get bufferedBytes(): number {
+    const bytes = this.waitingBytes + this.webSocket.bufferedAmount;
+    if (bytes >= FULL_BYTES && !this.awaitsDrain && this.stream.writableNeedDrain) {
+      this.awaitsDrain = true;
+      tellWhenDrained(this.stream);
+    }
+    return bytes;
+  }
+
+  get protocol(): string {
+    return this.webSocket.protocol;
+  }
+
+  get isPaused(): boolean {
+    return this.webSocket.isPaused;
+  }
+
+  attach(sink: Sink): void {
+    this.sink = sink;
+    this.webSocket.owner = this;
+    own(this.stream, this);
+  }
+
+  // --- in ---
+
+  received(data: Buffer, isBinary: boolean): void {
+    const { settings, limits } = this.host;
+    if (this.unanswered === 0) this.sink.alive();
+    if (data.length > settings.maxMessageBytes) limits.reached('messageBytes', `bytes=${data.length}`);
+    if (!this.isCompressed) this.unanswered++;
+    this.sink.received(data, isBinary);
+  }
+
+  get isUnfinished(): boolean {
+    return this.watch !== undefined && this.watch.isUnfinished;
+  }
+
+  heard(chunk: Buffer): void {
+    if (this.unanswered > 0) this.answered();
+    else this.sink.alive();
+    if (this.watch === undefined && isWhole(chunk)) return;
+    this.watch ??= new MessageWatch(this, this.host.settings, this.host.limits);
+    this.watch.heard(chunk);
+  }
+
+  /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
+  private answered(): void {
+    const isSingle = this.unanswered === 1;
+    this.unanswered = 0;
+    if (isSingle) this.writeUnlisted();
+    else this.listWaiting();
+  }
+
+  pinged(data: Buffer): void {
+    if (this.mayControl()) this.webSocket.pong(data, false, ignore);
+  }
+
+  ponged(): void {
+    this.mayControl();
+  }
+
+  failed(error: Error): void {
+    const broken = brokenRule(error);
+    if (!broken) return;
+    if (broken.limit) this.host.limits.reached(broken.limit, `code=${broken.code}`);
+    this.sink.failed(broken.code, reasonOf(broken.code, this.host.settings), broken.initiator);
+  }
+
+  closed(code: number, reason: Buffer): void {
+    this.watch?.stop();
+    this.sink.closed(code, reason.toString());
+  }
+
+  drained(): void {
+    this.awaitsDrain = false;
+    this.sink.drained();
+  }
+
+  messageLate(): void {
+    this.enforce('messageTime', 1008, 'message not finished in time');
+  }
+
+  unwatch(): void {
+    this.watch = undefined;
+  }
+
+  /** @returns false when a control frame is one too many */
+  private mayControl(): boolean {
+    if (this.webSocket.readyState !== WebSocket.OPEN) return false;
+    const { maxControlRate, maxBufferedBytes: max } = this.host.settings;
+    this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
+    if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
+    // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
+    else if (this.bufferedBytes > max + SLACK)
+      this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
+    return this.webSocket.readyState === WebSocket.OPEN;
+  }
+
+  private enforce(limit: LimitName, code: number, reason: string): void {
+    if (this.webSocket.readyState !== WebSocket.OPEN || !this.host.limits.reached(limit, `code=${code}`)) return;
+    this.sink.failed(code, reason, 'limit');
+    this.webSocket.close(code, reason);
+  }
+
+  // --- out ---
+
+  protected get isReading(): boolean {
+    return this.unanswered > 0;
+  }
+
+  send(frame: Frame): boolean {
+    if (this.webSocket.readyState !== WebSocket.OPEN) return false;
+    const { compressionThresholdBytes } = this.host.settings;
+    if (this.isCompressed && (this.inWs > 0 || frame.size >= compressionThresholdBytes)) this.sendByWs(frame);
+    else if (frame.isShared) this.enqueue(frame.encoded(encodeFrame));
+    else if (frame.size < LONG_BYTES) this.append(frame);
+    else this.writeLong(frame);
+    return true;
+  }
+
+  /** ws keeps the order among what it is given; it is given everything until all of it is written. */
+  private sendByWs(frame: Frame): void {
+    this.writeOut();
+    this.inWs++;
+    const compress = frame.size >= this.host.settings.compressionThresholdBytes;
+    this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, () => {
+      this.inWs--;
+      this.sink.drained();
+    });
+  }
+
+  ping(): void {
+    if (this.inWs > 0) this.webSocket.ping(undefined, false, ignore);
+    else if (this.webSocket.readyState === WebSocket.OPEN) this.enqueue(PING);
+  }
+
+  close(code: number, reason: string): void {
+    this.webSocket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.dropWaiting();
+    this.webSocket.terminate();
+  }
+
+  pause(): void {
+    this.watch?.paused();
+    this.webSocket.pause();
+  }
+
+  resume(): void {
+    this.webSocket.resume();
+  }
+}
+
+/** A ping that fails does so because the socket broke, and that is told by `close`. */
+function ignore(): void {}
