@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { cases } from './cases/index.mjs';
+import { cases } from './cases.mjs';
 import { check, CHECKED, checkedOn } from './lib/check.mjs';
 import { canRun, contestants, contestantsOf, startLoad, startServer } from './lib/contestants.mjs';
 import { prepare } from './lib/install.mjs';

@@ -1,6 +1,6 @@
 /** The regression gate: ratios of a short run against those that are committed, with the tolerance that noise needs. */
 import { readFileSync } from 'node:fs';
-import { cases } from '../cases/index.mjs';
+import { cases } from '../cases.mjs';
 import { ratio, show } from './tables.mjs';
 
 const committed = JSON.parse(readFileSync(new URL('../ratios.json', import.meta.url), 'utf8'));

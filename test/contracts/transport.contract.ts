@@ -16,7 +16,7 @@ import {
 } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import type { PlatformCase } from '../support/platforms.js';
-import type { AnyClient, Ended } from '../support/request-clients.js';
+import type { AnyClient, Ended } from '../support/clients/request-clients.js';
 
 export interface TransportCase {
   readonly transport: string;

@@ -1,6 +1,6 @@
 /** How a client says who it is, how that ends, and that no secret and no forged line comes out anywhere. */
 import { jest } from '@jest/globals';
-import { HostileApp } from '../support/hostile-app.js';
+import { HostileApp } from '../support/apps/hostile-app.js';
 import { until } from '../support/process-guard.js';
 import {
   closeFrame,
@@ -9,7 +9,7 @@ import {
   RawSocket as Raw,
   type RequestParts,
   upgradeRequest,
-} from '../support/raw-socket.js';
+} from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 

@@ -1,9 +1,9 @@
 /** Who may connect, how fast and how many, and what a hostile request costs: by raw sockets against a real application. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
-import { HostileApp, type HostileSettings } from '../support/hostile-app.js';
-import type { RawSocket } from '../support/raw-socket.js';
-import { closeFrame, frame, type HttpAnswer, Opcode, upgradeRequest } from '../support/raw-socket.js';
+import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
+import type { RawSocket } from '../support/clients/raw-socket.js';
+import { closeFrame, frame, type HttpAnswer, Opcode, upgradeRequest } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 

@@ -1,9 +1,9 @@
 /** What a client may send: floods, bombs, and names that are meant to be more than data. By raw sockets. */
 import { deflateRawSync } from 'node:zlib';
 import { jest } from '@jest/globals';
-import { HostileApp } from '../support/hostile-app.js';
+import { HostileApp } from '../support/apps/hostile-app.js';
 import { until } from '../support/process-guard.js';
-import { frame, Opcode, type RawSocket, type RequestParts } from '../support/raw-socket.js';
+import { frame, Opcode, type RawSocket, type RequestParts } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 

@@ -1,8 +1,8 @@
 /** With `REALTIME_LIMITS=report` every bound is counted and told, and none refuses anything. */
 import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
-import { HostileApp } from '../support/hostile-app.js';
-import { frame, Opcode, type RawSocket, upgradeRequest } from '../support/raw-socket.js';
+import { HostileApp } from '../support/apps/hostile-app.js';
+import { frame, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 

@@ -1,7 +1,7 @@
 /** Clients that do not read, or not as fast as they are sent to; and what is sent while they go. */
 import { jest } from '@jest/globals';
-import { HostileApp } from '../support/hostile-app.js';
-import { frame, Opcode, type RawSocket } from '../support/raw-socket.js';
+import { HostileApp } from '../support/apps/hostile-app.js';
+import { frame, Opcode, type RawSocket } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 

@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { type Connection, type Message, RealtimeModule, RealtimeServer } from 'nestjs-realtime';
 import { until, untilConnections } from '../support/process-guard.js';
-import { frame, parseAnswer, parseFrame, upgradeRequest } from '../support/raw-socket.js';
+import { frame, parseAnswer, parseFrame, upgradeRequest } from '../support/clients/raw-socket.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {

@@ -52,7 +52,7 @@ function configuration(target: string, port: number, folder: string): string {
 }
 
 function binary(): string {
-  const tools = JSON.parse(readFileSync(new URL('tools.json', import.meta.url), 'utf8')) as {
+  const tools = JSON.parse(readFileSync(new URL('../../scripts/tools.json', import.meta.url), 'utf8')) as {
     nginx: { env: string; binaries: string[] };
   };
   const { env, binaries } = tools.nginx;

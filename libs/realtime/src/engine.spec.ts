@@ -6,8 +6,8 @@ import {
   type HookRun,
   type RecordingGateway,
   turn,
-} from '../../../test/support/recording-gateway.js';
-import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fake-socket.js';
+} from '../../../test/support/fakes/recording-gateway.js';
+import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fakes/fake-socket.js';
 import type { CloseInitiator } from './close-info.js';
 import type { Connection } from './connection.js';
 import { OptionsError } from './errors.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { fakeRequest, type FakeRequestParts } from '../../../test/support/fake-socket.js';
+import { fakeRequest, type FakeRequestParts } from '../../../test/support/fakes/fake-socket.js';
 import { addressOf, HandshakeRequest, splitTarget } from './handshake-request.js';
 
 const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), '/ws');

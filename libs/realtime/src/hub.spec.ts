@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog, turn } from '../../../test/support/recording-gateway.js';
+import { RecordingLog, turn } from '../../../test/support/fakes/recording-gateway.js';
 import { MemoryBroker } from './brokers/memory.js';
 import { type Action, channelOf } from './command.js';
 import { Hub } from './hub.js';

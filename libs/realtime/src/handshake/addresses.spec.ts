@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { jest } from '@jest/globals';
-import { fakeRequest } from '../../../../test/support/fake-socket.js';
+import { fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
 import { Addresses, isUnknownProxy } from './addresses.js';
 
 const BOUND = 10_000;

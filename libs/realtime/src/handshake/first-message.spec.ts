@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { jest } from '@jest/globals';
-import { FakeSocket, fakeRequest } from '../../../../test/support/fake-socket.js';
-import { FakeNode, RecordingGateway, turn } from '../../../../test/support/recording-gateway.js';
+import { FakeSocket, fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
+import { FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeRequest } from '../handshake-request.js';
 import type { Awaitable, Gateway, Identity } from '../hooks.js';
 import type { Message } from '../message.js';

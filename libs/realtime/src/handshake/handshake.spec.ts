@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
-import { fakeRequest, FakeSocket, type FakeRequestParts } from '../../../../test/support/fake-socket.js';
-import { FakeNode, turn } from '../../../../test/support/recording-gateway.js';
+import { fakeRequest, FakeSocket, type FakeRequestParts } from '../../../../test/support/fakes/fake-socket.js';
+import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeError } from '../errors.js';
 import type { HandshakeRequest } from '../handshake-request.js';
 import type { Awaitable, Gateway, Identity } from '../hooks.js';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
 import { HeaderDeadline } from './header-deadline.js';
 import { Limits } from '../limits/limits.js';
 

@@ -1,4 +1,4 @@
-import { RecordingLog } from '../../../../test/support/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
 import { checkClose, checkName, checkSize } from './checks.js';
 import { RealtimeError } from '../errors.js';
 import { Limits } from './limits.js';

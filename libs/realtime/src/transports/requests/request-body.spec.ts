@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { PassThrough, Readable } from 'node:stream';
-import { FakeVisit } from '../../../../../test/support/fake-visit.js';
+import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
 import { readMessages } from './request-body.js';
 
 const BOUNDS = { maxMessageBytes: 100, maxQueuedMessages: 3, messageTimeout: 60 };

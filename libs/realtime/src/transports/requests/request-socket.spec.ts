@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fake-visit.js';
-import { RecordingLog } from '../../../../../test/support/recording-gateway.js';
+import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { RecordingLog } from '../../../../../test/support/fakes/recording-gateway.js';
 import { Limits } from '../../limits/limits.js';
 import { Frame } from '../../frame.js';
 import { RealtimeSettings } from '../../settings/settings.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
-import { EventSourceParser, type SourceEvent } from '../../../../../test/support/event-source-parser.js';
+import { EventSourceParser, type SourceEvent } from '../../../../../test/support/clients/event-source-parser.js';
 import { Frame } from '../../frame.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
 

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fake-visit.js';
+import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
 import { type Holder, Holders } from './tokens.js';
 
 const visit = (url = '/ws') => new FakeVisit({ url });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { frame, type FrameParts, Opcode } from '../../../../../test/support/raw-frames.js';
+import { frame, type FrameParts, Opcode } from '../../../../../test/support/clients/raw-frames.js';
 import { FrameScanner, isWhole } from './scanner.js';
 
 const BOUNDS = { maxFragments: 3, maxBufferedChunks: 5 };

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { frame, type FrameParts, Opcode } from '../../../../../test/support/raw-frames.js';
+import { frame, type FrameParts, Opcode } from '../../../../../test/support/clients/raw-frames.js';
 import { READ } from './read-buffer.js';
 import { headerLength, payloadLength } from './scanner.js';
 import { Unmasker } from './unmask.js';

@@ -1,0 +1,177 @@
+/** docs/handshake.md: its recipes compile, run in a process of their own, and do what the page says. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import jwt from 'jsonwebtoken';
+import { TestClient } from 'nestjs-realtime/testing';
+import ts from 'typescript';
+import { refusalOf } from '../support/clients/handshake.js';
+import { within } from '../support/process-guard.js';
+import { cookieOf } from '../support/apps/sessions.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFile(join(ROOT, path), 'utf8');
+
+const LISTEN = 'await app.listen(3000);\n';
+const TELL = `await app.listen(0, '127.0.0.1');
+process.on('disconnect', () => process.exit());
+process.send!({ port: (app.getHttpServer().address() as { port: number }).port });
+`;
+const FASTIFY_IMPORTS = `import cookie from '@fastify/cookie';
+import session from '@fastify/session';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+`;
+
+/** The complete programs of the page by the heading above them; the session's also as it is on Fastify. */
+async function recipes(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const sections = (await read('docs/handshake.md')).split(/^## Recipe: /m).slice(1);
+  for (const section of sections) {
+    const name = section.slice(0, section.indexOf('\n'));
+    const [code, onFastify] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
+    found.set(name, code!);
+    if (!onFastify) continue;
+    const body = code!.replace(/^import session .*\n/m, '').replace(/^const app = [^]*/m, '');
+    found.set(`${name}, on Fastify`, FASTIFY_IMPORTS + body + onFastify);
+  }
+  return found;
+}
+
+let folder: string;
+const files = new Map<string, string>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(ROOT, 'node_modules', '.handshake-recipes-'));
+  for (const [name, code] of await recipes()) {
+    if (code.split(LISTEN).length !== 2) throw new Error(`The recipe "${name}" does not end with ${LISTEN}`);
+    const path = join(folder, `${name.replace(/\W+/g, '-')}.mts`);
+    await writeFile(path, code.replace(LISTEN, TELL));
+    files.set(name, path);
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function options(): ts.CompilerOptions {
+  const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config as object;
+  return { ...ts.parseJsonConfigFileContent(config, ts.sys, ROOT).options, rootDir: ROOT, types: ['node'] };
+}
+
+it('has recipes that compile', () => {
+  expect([...files.keys()]).toEqual([
+    'session',
+    'session, on Fastify',
+    'JWT in a cookie',
+    'Passport',
+    'bearer token in the subprotocol list',
+  ]);
+  const program = ts.createProgram([...files.values()], { ...options(), noEmit: true });
+  const problems = [...files.values()].flatMap((path) => {
+    const file = program.getSourceFile(path)!;
+    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
+  });
+  expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+}, 60_000);
+
+it('links to pages that are there', async () => {
+  for (const page of ['docs/handshake.md', 'docs/nginx.md']) {
+    for (const [, link] of (await read(page)).matchAll(/\]\(([^):]+)\)/g)) {
+      const target = join(ROOT, dirname(page), link!.split('#')[0]!);
+      expect([link, (await stat(target)).isFile()]).toEqual([link, true]);
+    }
+  }
+});
+
+describe('The recipe for', () => {
+  const SECRET = 'the secret of the tests';
+  let child: ChildProcess;
+  let output: string;
+  let port: number;
+
+  async function run(name: string): Promise<void> {
+    const source = await readFile(files.get(name)!, 'utf8');
+    const path = files.get(name)!.replace('.mts', '.mjs');
+    const { ESNext: module } = ts.ModuleKind;
+    await writeFile(
+      path,
+      ts.transpileModule(source, { compilerOptions: { ...options(), module, sourceMap: false } }).outputText,
+    );
+    const env = { ...process.env, NODE_OPTIONS: '', JWT_SECRET: SECRET, ROBOT_TOKEN: SECRET };
+    child = fork(path, { env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    output = '';
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (chunk: Buffer) => (output += String(chunk)));
+    const died = once(child, 'exit').then(() => Promise.reject(new Error(`The recipe has ended:\n${output}`)));
+    died.catch(() => {});
+    const [message] = (await within(20_000, 'the recipe to listen', Promise.race([once(child, 'message'), died]))) as [
+      { port: number },
+    ];
+    ({ port } = message);
+  }
+  afterEach(async () => {
+    const exited = once(child, 'exit');
+    child.disconnect();
+    await within(5000, 'the recipe to end', exited);
+  });
+
+  const connect = (headers: Record<string, string> = {}, protocols: string[] = []) =>
+    TestClient.connect(`ws://127.0.0.1:${port}/ws`, { headers, protocols });
+  const http = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init);
+  const sign = (claims: object) => jwt.sign({ sub: '7', name: 'Ann', ...claims }, SECRET);
+
+  it.each(['session', 'session, on Fastify'])(
+    '%s knows who logged in, and counts',
+    async (name) => {
+      await run(name);
+      expect(await refusalOf(connect())).toMatchObject({ status: 401, body: expect.stringContaining('Log in first') });
+      const headers = { 'Content-Type': 'application/json' };
+      const login = await http('/login', { method: 'POST', headers, body: '{"name":"Ann"}' });
+      const cookie = cookieOf(login.headers.get('set-cookie'));
+      for (const visit of [1, 2]) {
+        const client = await connect({ cookie });
+        expect(await client.next()).toBe(`Welcome Ann, visit ${visit}`);
+        await client.close();
+      }
+    },
+    30_000,
+  );
+
+  it('JWT in a cookie admits with a good one, and until it ends', async () => {
+    await run('JWT in a cookie');
+    for (const token of ['', 'nonsense', jwt.sign({ sub: '7' }, 'another secret'), sign({ exp: 1 })]) {
+      expect(await refusalOf(connect({ cookie: `token=${token}` }))).toMatchObject({ status: 401 });
+    }
+    const client = await connect({ cookie: `token=${sign({ exp: Math.floor(Date.now() / 1000) + 2 })}` });
+    expect(await client.next()).toBe('Welcome Ann');
+    expect((await client.closed()).code).toBe(4502);
+  }, 30_000);
+
+  it('Passport guards routes and gateway alike', async () => {
+    await run('Passport');
+    const refused = await refusalOf(connect());
+    const route = await http('/profile');
+    expect([refused.status, refused.body]).toEqual([route.status, await route.text()]);
+    expect(refused.status).toBe(401);
+    const authorization = `Bearer ${sign({})}`;
+    expect(await (await http('/profile', { headers: { authorization } })).json()).toEqual({ id: '7', name: 'Ann' });
+    expect(await (await connect({ authorization })).next()).toBe('Welcome user 7');
+  }, 30_000);
+
+  it('a bearer token in the subprotocol list takes it and tells nobody', async () => {
+    await run('bearer token in the subprotocol list');
+    const bearer = `bearer.${Buffer.from(SECRET).toString('base64url')}`;
+    for (const protocols of [['chat'], ['chat', 'bearer.bm9ib2R5'], [bearer]]) {
+      expect(await refusalOf(connect({}, protocols))).toMatchObject({ status: 401 });
+    }
+    for (const protocols of [
+      ['chat', bearer],
+      [bearer, 'chat'],
+    ]) {
+      const client = await connect({}, protocols);
+      expect([client.protocol, await client.next()]).toEqual(['chat', 'Welcome robot on chat']);
+    }
+    expect(output).toContain('WebSocket connection opened');
+    for (const secret of [SECRET, bearer, bearer.slice(7)]) expect(output).not.toContain(secret);
+  }, 30_000);
+});

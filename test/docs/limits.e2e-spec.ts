@@ -1,0 +1,85 @@
+/** docs/limits.md is the table of every bound; here it is held to the code. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { LIMIT_SETTINGS } from '../../libs/realtime/src/settings/limit-options.js';
+import { LIMIT_NAMES } from '../../libs/realtime/src/limits/limits.js';
+import { SETTINGS } from '../../libs/realtime/src/settings/options.js';
+import type { Setting } from '../../libs/realtime/src/settings/kinds.js';
+
+const text = readFileSync(new URL('../../docs/limits.md', import.meta.url), 'utf8');
+const rows = text
+  .split('\n')
+  .filter((line) => line.startsWith('| `REALTIME_'))
+  .map((line) => line.split('|').map((cell) => cell.trim()))
+  .map(([, setting = '', fallback = '', , answer = '', counter = '']) => ({
+    ...{ setting: setting.replaceAll('`', ''), fallback, answer, counter: counter.replaceAll('`', '') },
+  }));
+
+const settings: Setting<unknown>[] = Object.values(SETTINGS);
+
+it('has every bound of the settings, and those that are choices of what happens in the text', () => {
+  const bounds: Setting<unknown>[] = Object.values(LIMIT_SETTINGS);
+  for (const { env, fallback } of bounds) {
+    if (typeof fallback === 'number') expect(rows.map(({ setting }) => setting)).toContain(env);
+    else expect(text).toContain(env);
+  }
+});
+
+it('has the default of every setting as it is', () => {
+  expect(rows.length).toBeGreaterThan(20);
+  for (const { setting, fallback } of rows) {
+    expect([setting, fallback]).toEqual([setting, String(settings.find(({ env }) => env === setting)?.fallback)]);
+  }
+});
+
+it('has every counter of stats().limits, and no other', () => {
+  const counters = new Set(rows.map(({ counter }) => counter).filter(Boolean));
+  expect([...counters].sort()).toEqual([...LIMIT_NAMES].sort());
+});
+
+/** What is bounded without a refusal, and so without a code. */
+const SILENT: Readonly<Record<string, string>> = {
+  REALTIME_HEADER_TIMEOUT: 'the connection is cut',
+  REALTIME_MAX_QUEUED_MESSAGES: 'the socket is not read',
+  REALTIME_MAX_QUEUED_BYTES: 'the socket is not read',
+  REALTIME_MAX_REPLAY_BYTES: 'the oldest are forgotten',
+};
+
+it('says of every bound with which status, close code or error code it refuses', () => {
+  for (const { setting, answer } of rows) {
+    if (SILENT[setting]) expect([setting, answer]).toEqual([setting, SILENT[setting]]);
+    else
+      expect([setting, answer]).toEqual([
+        setting,
+        expect.stringMatching(/\b(429|503|1008|1009|4\d{3})\b|`[a-z_]+`|^likewise$|an `exception` frame/),
+      ]);
+  }
+});
+
+it('has a counter for every bound that refuses anything', () => {
+  const uncounted = rows.filter(({ counter }) => counter === '').map(({ setting }) => setting);
+  expect(uncounted).toEqual(['REALTIME_MAX_REPLAY_BYTES']);
+});
+
+it('has a bound for every row as it is by default', () => {
+  for (const { setting, fallback } of rows) expect([setting, Number(fallback) > 0]).toEqual([setting, true]);
+});
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.spec.ts') && path !== 'limits/limits.ts';
+
+describe.each(LIMIT_NAMES)('the counter %s', (name) => {
+  it('is counted somewhere', () => {
+    const folder = 'libs/realtime/src';
+    const sources = (readdirSync(new URL(`../../${folder}`, import.meta.url), { recursive: true }) as string[]).filter(
+      isSource,
+    );
+    expect(sources.filter((path) => read(`${folder}/${path}`).includes(`'${name}'`))).not.toEqual([]);
+  });
+
+  it('is shown by an attack to count what is refused, and by another to refuse nothing in report-only', () => {
+    const attacks = ['handshakes', 'messages', 'slow-clients'].map((spec) => read(`test/hostile/${spec}.e2e-spec.ts`));
+    const compared = `limits\\(\\)\\)\\.to\\w+\\(\\{[^}]*\\b${name}:`;
+    expect(attacks.join('\n')).toMatch(new RegExp(`${compared}|limits\\(\\)\\)\\.${name}\\b|limits\\.${name}\\b`));
+    expect(read('test/hostile/report-only.e2e-spec.ts')).toMatch(new RegExp(`^ {2}(async )?${name}\\b`, 'm'));
+  });
+});

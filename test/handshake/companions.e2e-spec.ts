@@ -1,0 +1,73 @@
+/** Packages that stand between middleware and hooks in many applications: nestjs-cls and @nestjs/throttler. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { TestClient } from 'nestjs-realtime/testing';
+import { refusalOf } from '../support/clients/handshake.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { within } from '../support/process-guard.js';
+import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+
+const FIXTURE = fileURLToPath(new URL('../fixtures/companions-app.mjs', import.meta.url));
+
+describe.each(PLATFORMS)('On $platform', ({ platform }) => {
+  let child: ChildProcess;
+  let port: number;
+
+  beforeEach(async () => {
+    const env = { ...process.env, NODE_OPTIONS: '', PLATFORM: platform };
+    child = fork(FIXTURE, { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    [{ port }] = (await within(20_000, 'the application to listen', once(child, 'message'))) as [{ port: number }];
+  }, 25_000);
+  afterEach(async () => {
+    const exited = once(child, 'exit');
+    child.disconnect();
+    await within(5000, 'the application to end', exited);
+  });
+
+  const connect = (path: string, headers: Record<string, string> = {}) =>
+    TestClient.connect(`ws://127.0.0.1:${port}${path}`, { headers });
+
+  it('the context of nestjs-cls is there up to onOpen, later only with keepContext, and each has its own', async () => {
+    const ids = Array.from({ length: 10 }, (_, index) => `id${index}`);
+    for (const [path, isKept] of [
+      ['/cls', false],
+      ['/cls-kept', true],
+    ] as const) {
+      const clients = await Promise.all(ids.map((id) => connect(path, { 'x-id': id })));
+      for (const [index, client] of clients.entries()) {
+        const own = { id: ids[index], from: 'onHandshake' };
+        expect(await client.next('opened')).toEqual(own);
+        client.send('hello');
+        expect(await client.next('seen')).toEqual(isKept ? own : {});
+        client.vanish();
+      }
+    }
+  });
+
+  it('the guard of @nestjs/throttler refuses with status, body and headers of a route', async () => {
+    const statuses: number[] = [];
+    for (let count = 0; count < 3; count++) {
+      const raw = await RawSocket.connect(port);
+      raw.send(upgradeRequest({ target: '/throttled' }));
+      const answer = await raw.answer();
+      raw.destroy();
+      statuses.push(answer.status);
+      const route = await fetch(`http://127.0.0.1:${port}/throttled-route`);
+      const limits = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'retry-after', 'content-type'];
+      for (const name of answer.status === 101 ? limits.slice(0, 2) : limits) {
+        expect([name, answer.headers[name]]).toEqual([name, route.headers.get(name) ?? undefined]);
+      }
+      if (answer.status !== 101) expect([answer.status, answer.body]).toEqual([route.status, await route.text()]);
+    }
+    expect(statuses).toEqual([101, 101, 429]);
+  });
+
+  it('the guard of @nestjs/throttler counts by address where the middleware is skipped', async () => {
+    for (let count = 0; count < 2; count++) (await connect('/throttled-bare')).vanish();
+    expect(await refusalOf(connect('/throttled-bare'))).toMatchObject({
+      status: 429,
+      headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
+    });
+  });
+});

@@ -1,0 +1,181 @@
+/** Signals to a real process: clients are told, hooks finish, and it ends as if nobody had listened. */
+import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { ChildApp } from '../support/apps/child-app.js';
+import { until, within } from '../support/process-guard.js';
+import { closeFrame, RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+
+jest.setTimeout(60_000);
+
+let folder: string;
+let file: string;
+let app: ChildApp;
+const started: ChildApp[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'realtime-process-'));
+  file = join(folder, 'closed.txt');
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((one) => one.kill()));
+  rmSync(folder, { recursive: true });
+});
+
+async function start(env: Record<string, string> = {}): Promise<ChildApp> {
+  app = await ChildApp.start({ APP_CLOSE_FILE: file, ...env });
+  started.push(app);
+  return app;
+}
+
+const connect = (name: string, staysOpen = false) =>
+  RawSocket.upgraded(app.port, { target: `/ws?name=${name}` }, undefined, { staysOpen });
+
+/** What the `onClose` hooks wrote when they were done. */
+const done = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []);
+
+/** A polite client: it answers the close frame. @returns what it was told */
+async function closed(client: RawSocket): Promise<{ code: number; reason: string }> {
+  const close = await client.closeFrame();
+  client.send(closeFrame(close.code));
+  return close;
+}
+
+/** Sends a signal and waits for the end. @returns how it ended, and after how many milliseconds */
+async function end(signal: NodeJS.Signals) {
+  const since = performance.now();
+  app.signal(signal);
+  const exit = await within(30_000, 'the process to end', app.exited);
+  return { ...exit, afterMs: performance.now() - since };
+}
+
+describe.each([
+  ['with nothing in main.ts', {}],
+  ['with enableShutdownHooks()', { APP_NEST_HOOKS: '1' }],
+])('an application %s', (_name, env: Record<string, string>) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('drains on %s and then ends by it', async (signal) => {
+    await start({ APP_CLOSE_MS: '200', ...env });
+    const clients = await Promise.all(['ann', 'bob', 'cec'].map((name) => connect(name)));
+    const told = Promise.all(clients.map(closed));
+    expect(await end(signal)).toMatchObject({ code: null, signal });
+    for (const close of await told) expect(close).toEqual({ code: 1001, reason: expect.stringMatching(/./) });
+    expect(done()).toEqual(['ann 1001 shutdown', 'bob 1001 shutdown', 'cec 1001 shutdown']);
+    expect(app.output).not.toMatch(/ERROR|Error:/);
+  });
+
+  it('ends at once when nobody is connected', async () => {
+    await start(env);
+    const { signal, afterMs } = await end('SIGTERM');
+    expect(signal).toBe('SIGTERM');
+    expect(afterMs).toBeLessThan(5000);
+  });
+
+  it('leaves its port free for the next one', async () => {
+    const { port } = await start(env);
+    const clients = await Promise.all([connect('ann'), connect('bob')]);
+    const told = Promise.all(clients.map(closed));
+    await end('SIGTERM');
+    await told;
+    await start({ APP_PORT: String(port), ...env });
+    expect(app.port).toBe(port);
+    const client = await connect('cec');
+    client.send(closeFrame(1000));
+    expect(await client.closeFrame()).toMatchObject({ code: 1000 });
+  });
+
+  it('lets hooks finish when the signal comes again, or another one', async () => {
+    await start({ APP_CLOSE_MS: '500', ...env });
+    const client = await connect('ann');
+    app.signal('SIGTERM');
+    expect(await closed(client)).toMatchObject({ code: 1001 });
+    app.signal('SIGTERM');
+    app.signal('SIGINT');
+    const { code, signal } = await end('SIGTERM');
+    expect(code).toBeNull();
+    expect(signal).toMatch(/^SIG(TERM|INT)$/);
+    expect(done()).toEqual(['ann 1001 shutdown']);
+    expect(app.output).not.toMatch(/ERROR|Error:/);
+  });
+
+  it('does not wait longer than the close timeout for clients that do not answer', async () => {
+    await start({ REALTIME_CLOSE_TIMEOUT: '0.3', ...env });
+    const deaf = await connect('deaf', true);
+    const polite = await connect('polite');
+    const told = closed(polite);
+    const { signal, afterMs } = await end('SIGTERM');
+    expect(signal).toBe('SIGTERM');
+    // the default close timeout is 5 s
+    expect(afterMs).toBeLessThan(4000);
+    expect(await deaf.closeFrame()).toMatchObject({ code: 1001 });
+    expect(await told).toMatchObject({ code: 1001 });
+    expect(done()).toEqual(['deaf 1001 shutdown', 'polite 1001 shutdown']);
+  });
+
+  it('waits for a hook that never settles until the shutdown timeout, not longer', async () => {
+    await start({ REALTIME_SHUTDOWN_TIMEOUT: '1', ...env });
+    const clients = await Promise.all([connect('stuck'), connect('polite')]);
+    const told = Promise.all(clients.map(closed));
+    const { signal, afterMs } = await end('SIGTERM');
+    expect(signal).toBe('SIGTERM');
+    expect(afterMs).toBeGreaterThan(950);
+    // the default shutdown timeout is 10 s
+    expect(afterMs).toBeLessThan(5000);
+    await told;
+    expect(done()).toEqual(['polite 1001 shutdown']);
+    expect(app.output).toContain('WebSocket hook still runs after the shutdown timeout');
+  });
+
+  it('refuses who comes meanwhile, and who is in the middle of a handshake', async () => {
+    await start({ APP_CLOSE_MS: '500', ...env });
+    const client = await connect('ann');
+    const underWay = await RawSocket.connect(app.port);
+    underWay.send(upgradeRequest({ target: '/ws?handshake=never' }));
+    const late = await RawSocket.connect(app.port);
+    await app.untilConnections(3);
+    const ended = end('SIGTERM');
+    expect(await closed(client)).toMatchObject({ code: 1001 });
+    late.send(upgradeRequest());
+    for (const one of [underWay, late]) {
+      expect(await one.answer()).toMatchObject({ status: 503, headers: { 'retry-after': expect.any(String) } });
+    }
+    expect(await ended).toMatchObject({ signal: 'SIGTERM' });
+    expect(done()).toEqual(['ann 1001 shutdown']);
+  });
+});
+
+it('finishes the hook of a client that is reset in the middle of the shutdown', async () => {
+  await start({ APP_CLOSE_MS: '200' });
+  const client = await connect('ann');
+  const ended = end('SIGTERM');
+  await client.closeFrame();
+  client.reset();
+  expect(await ended).toMatchObject({ signal: 'SIGTERM' });
+  expect(done()).toEqual(['ann 1001 shutdown']);
+});
+
+it('runs onClose of clients that left before the signal to its end', async () => {
+  await start({ APP_CLOSE_MS: '500' });
+  const client = await connect('ann');
+  client.send(closeFrame(1000));
+  await client.ended();
+  await until(
+    'the connection to be gone',
+    async () => (await app.state()).stats.current,
+    (current) => current === 0,
+  );
+  expect(done()).toEqual([]);
+  expect(await end('SIGTERM')).toMatchObject({ signal: 'SIGTERM' });
+  expect(done()).toEqual(['ann 1000 client']);
+});
+
+it.each(['on before', 'on after', 'once before', 'once after'])(
+  "leaves the end to the application's own listener: process.%s the start",
+  async (listener) => {
+    await start({ APP_OWN_LISTENER: listener });
+    const told = closed(await connect('ann'));
+    expect(await end('SIGTERM')).toMatchObject({ code: 0, signal: null });
+    expect(await told).toMatchObject({ code: 1001 });
+    expect(done()).toEqual(['ann 1001 shutdown', 'database closed']);
+  },
+);

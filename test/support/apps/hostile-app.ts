@@ -1,0 +1,208 @@
+/** The application under attack (fixtures/hostile-app.mjs), and what must hold after every attack. */
+import { afterAll } from '@jest/globals';
+import type { LimitName, Stats } from 'nestjs-realtime';
+import { HostileProcess } from './hostile-process.js';
+import { until } from '../process-guard.js';
+import { frame, type HttpAnswer, RawSocket, type RequestParts, upgradeRequest } from '../clients/raw-socket.js';
+
+/** What the process tells of itself. */
+export interface HostileState {
+  /** TCP connections, whatever is spoken on them. */
+  readonly connections: number;
+  readonly stats: Stats;
+  readonly hooks: Readonly<Record<'handshakes' | 'opens' | 'messages' | 'closes' | 'drains' | 'warnings', number>>;
+  readonly memory: Readonly<Record<'rss' | 'heapUsed' | 'external' | 'arrayBuffers', number>>;
+  /** Longest time that its event loop did not turn since it was asked last. */
+  readonly delayMs: number;
+}
+
+/** Settings by environment name without `REALTIME_`; variables of the fixture begin with `APP_`. */
+export type HostileSettings = Readonly<Record<string, string | number>>;
+
+const MB = 1024 * 1024;
+
+/** Bytes that are held: not what the allocator keeps for later. */
+const inUse = ({ heapUsed, external }: HostileState['memory']) => heapUsed + external;
+
+/** No pings among the frames that tests wait for, and no long waits for clients that never answer. */
+const QUIET: HostileSettings = {
+  HEARTBEAT_PING_INTERVAL: 0,
+  HEARTBEAT_IDLE_TIME: 0,
+  SHUTDOWN_INTERVAL: 0,
+  CLOSE_TIMEOUT: 0.5,
+};
+
+/** One process for the applications of a spec, one after another: an application starts in 30 ms, a process in 600. */
+let shared: HostileProcess | undefined;
+
+afterAll(() => shared?.kill());
+
+export class HostileApp {
+  port = 0;
+  private before!: HostileState;
+  private bystander!: RawSocket;
+  private readonly clients: RawSocket[] = [];
+
+  private constructor(
+    private readonly process: HostileProcess,
+    private readonly isAlone: boolean,
+  ) {}
+
+  /** Starts it, and a client that behaves. */
+  static async start(settings: HostileSettings = {}): Promise<HostileApp> {
+    if (!shared?.isRunning) shared = new HostileProcess();
+    return HostileApp.in(shared, false, settings);
+  }
+
+  /** As `start`, in a process of its own: for what is measured by the memory of the process, and for signals. */
+  static async startAlone(settings: HostileSettings = {}): Promise<HostileApp> {
+    return HostileApp.in(new HostileProcess(), true, settings);
+  }
+
+  private static async in(process: HostileProcess, isAlone: boolean, settings: HostileSettings): Promise<HostileApp> {
+    const app = new HostileApp(process, isAlone);
+    const given = Object.entries({ ...QUIET, ...settings }).map(([name, value]) => [
+      name.startsWith('APP_') ? name : `REALTIME_${name}`,
+      String(value),
+    ]);
+    app.port = await app.order<number>('start', { env: Object.fromEntries(given) });
+    app.bystander = await RawSocket.upgraded(app.port);
+    await app.begin();
+    return app;
+  }
+
+  /** All that the process wrote since `begin()`, both streams. */
+  get output(): string {
+    return this.process.output;
+  }
+
+  set output(text: string) {
+    this.process.output = text;
+  }
+
+  /** Connects the TCP socket of a client, and sends nothing. */
+  async connect(): Promise<RawSocket> {
+    const client = await RawSocket.connect(this.port);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Asks for a handshake. @returns the answer */
+  async knock(target = '/ws', parts: RequestParts = {}): Promise<HttpAnswer> {
+    const client = await this.connect();
+    client.send(upgradeRequest({ target, ...parts }));
+    return client.answer();
+  }
+
+  /** Connects a client. @throws Error when it is refused */
+  async open(target = '/ws', parts: RequestParts = {}, first?: Buffer): Promise<RawSocket> {
+    const client = await RawSocket.upgraded(this.port, { target, ...parts }, first);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Cuts all clients but the one that behaves. */
+  cutAll(): void {
+    for (const client of this.clients.splice(0)) client.destroy();
+  }
+
+  /** Gives it an order (fixtures/hostile-app.mjs). @throws Error when it fails, or the process has died */
+  order<T>(order: string, details: object = {}): Promise<T> {
+    return this.process.order<T>(order, details);
+  }
+
+  state(): Promise<HostileState> {
+    return this.order<HostileState>('state');
+  }
+
+  /** How often bounds were reached since `begin()`, those that were not left out. */
+  async limits(): Promise<Partial<Record<LimitName, number>>> {
+    const { limits } = (await this.state()).stats;
+    const entries = Object.entries(limits) as [LimitName, number][];
+    const since = entries.map(([name, count]) => [name, count - this.before.stats.limits[name]] as const);
+    return Object.fromEntries(since.filter(([, count]) => count > 0));
+  }
+
+  /** Waits for a state. */
+  until(what: string, isWanted: (state: HostileState) => boolean, timeoutMs?: number): Promise<HostileState> {
+    return until(what, () => this.state(), isWanted, timeoutMs);
+  }
+
+  /** Before an attack. */
+  async begin(): Promise<void> {
+    this.before = await this.order<HostileState>('collect');
+    this.output = '';
+  }
+
+  /** The client that behaves has its echo. @returns in how many milliseconds */
+  async echo(): Promise<number> {
+    const word = `still there ${Math.random()}`;
+    const start = performance.now();
+    this.bystander.send(frame({ payload: word }));
+    const { payload } = await this.bystander.frame();
+    if (payload.toString() !== word) throw new Error(`The echo is ${JSON.stringify(payload.toString().slice(0, 100))}`);
+    return performance.now() - start;
+  }
+
+  /** What the application does wrong on purpose is in the log, and is no reason to worry. */
+  async expectError(text: string): Promise<void> {
+    await until(
+      `the line of "${text}"`,
+      () => this.output,
+      (output) => output.includes(text),
+    );
+    this.output = this.output.replaceAll('ERROR', 'expected');
+  }
+
+  /** How much a counter of `stats()` has grown since `begin()`. */
+  async grown(
+    counter: 'accepted' | 'refused' | 'dropped' | 'pauses' | 'hookErrors' | 'messageErrors',
+  ): Promise<number> {
+    return (await this.state()).stats[counter] - this.before.stats[counter];
+  }
+
+  /** How many connections were ended by a bound since `begin()`. */
+  async endedByBounds(): Promise<number> {
+    return (await this.state()).stats.closed.limit - this.before.stats.closed.limit;
+  }
+
+  /**
+   * After an attack: the process is up and has nothing left of it, who behaves did not notice, and what was opened was
+   * closed.
+   *
+   * @param heapMb how much more heap and buffers it may hold than before
+   */
+  async expectCalm(heapMb = 8): Promise<HostileState> {
+    this.cutAll();
+    const isCalm = ({ connections, stats, hooks }: HostileState) =>
+      connections === 1 &&
+      stats.current === 1 &&
+      stats.unfinished === 0 &&
+      stats.slow === 0 &&
+      hooks.opens - hooks.closes === 1;
+    const { stats, hooks } = await this.until('calm', isCalm, 6000);
+    await this.echo();
+    const ended = Object.values(stats.closed).reduce((sum, count) => sum + count);
+    if (ended !== stats.accepted - 1) throw new Error(`accepted ${stats.accepted}, closed ${ended}`);
+    if (hooks.warnings > 0 || /Unhandled|Uncaught|ERROR/.test(this.output)) throw new Error(this.output.slice(-4000));
+    const isFree = ({ memory }: HostileState) => inUse(memory) - inUse(this.before.memory) < heapMb * MB;
+    return until('memory to be free again', () => this.order<HostileState>('collect'), isFree, 6000);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process.signal(signal);
+  }
+
+  /** Resolves when its process has ended. */
+  get exited(): Promise<void> {
+    return this.process.exited;
+  }
+
+  /** Ends it. @throws Error when its process has died meanwhile, or it does not close */
+  async stop(): Promise<void> {
+    this.cutAll();
+    this.bystander.destroy();
+    if (this.isAlone) await this.process.kill();
+    else if (!this.process.wasKilled) await this.order('stop');
+  }
+}

@@ -1,0 +1,141 @@
+/** An application for the tests of SSE and polling: one gateway whose behaviour the client chooses, and what it has seen. */
+import type { Server } from 'node:http';
+import { type CanActivate, type ExecutionContext, Injectable, type LoggerService, UseGuards } from '@nestjs/common';
+import type { MiddlewareConsumer, ModuleMetadata, NestModule, Type } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { WebSocketGateway } from '@nestjs/websockets';
+import {
+  CloseInfo,
+  Connection,
+  HandshakeRequest,
+  Message,
+  type OnClose,
+  type OnHandshake,
+  type OnMessage,
+  type OnOpen,
+  RealtimeModule,
+  type RealtimeOptions,
+} from 'nestjs-realtime';
+import { createTestApp, type TestApp, type TestAppOptions } from 'nestjs-realtime/testing';
+import { until } from '../process-guard.js';
+
+/** Names a user by `Authorization: Bearer <name>`; refuses where the client asks for it. */
+@Injectable()
+export class Doorkeeper implements CanActivate {
+  asked = 0;
+
+  canActivate(context: ExecutionContext): boolean {
+    this.asked++;
+    const request = context.switchToHttp().getRequest<{ headers: Record<string, string>; user?: object }>();
+    const [, name] = /^Bearer (\w+)$/.exec(request.headers['authorization'] ?? '') ?? [];
+    if (name !== undefined) request.user = { id: name };
+    return request.headers['x-want'] !== 'guard-refuses';
+  }
+}
+
+@UseGuards(Doorkeeper)
+@WebSocketGateway({ path: '/ws' })
+export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
+  handshakes = 0;
+  readonly connections: Connection[] = [];
+  readonly heard: string[] = [];
+  readonly closes: CloseInfo[] = [];
+  /** What `onMessage` waits for. */
+  block?: Promise<void>;
+  inHandshake: (request: HandshakeRequest) => void = () => {};
+  inOpen: (connection: Connection, request: HandshakeRequest) => void = () => {};
+
+  onHandshake(request: HandshakeRequest): void {
+    this.handshakes++;
+    this.inHandshake(request);
+  }
+
+  onOpen(connection: Connection, request: HandshakeRequest): void {
+    this.connections.push(connection);
+    this.inOpen(connection, request);
+  }
+
+  async onMessage(connection: Connection, message: Message): Promise<void> {
+    this.heard.push(message.text());
+    await this.block;
+    connection.send(`echo ${message.text()}`);
+  }
+
+  onClose(_connection: Connection, close: CloseInfo): void {
+    this.closes.push(close);
+  }
+
+  /** Waits until so many connections have ended. @returns how the last of them did */
+  async closed(count = 1): Promise<CloseInfo> {
+    await until(
+      `${count} ended connections`,
+      () => this.closes.length,
+      (length) => length >= count,
+    );
+    return this.closes[count - 1]!;
+  }
+}
+
+/** Every request that came through the middleware, as `METHOD url`. */
+export class Seen {
+  readonly requests: string[] = [];
+}
+
+/** Collects what is logged, one line each. */
+export class Lines implements LoggerService {
+  readonly all: string[] = [];
+  readonly warnings: string[] = [];
+  readonly log = (message: unknown) => void this.all.push(String(message));
+  readonly warn = (message: unknown) => {
+    this.warnings.push(String(message));
+    this.log(message);
+  };
+  readonly error = this.log;
+  readonly debug = this.log;
+  readonly verbose = this.log;
+}
+
+export interface RoomApp {
+  readonly app: TestApp;
+  readonly room: Room;
+  readonly url: string;
+  readonly seen: Seen;
+}
+
+/**
+ * Stops an application whose clients are gone. fetch leaves connections behind that never carried a request; a server
+ * that closes waits for those until its header timeout.
+ */
+export async function stop({ app }: RoomApp): Promise<void> {
+  const server = app.app.getHttpServer() as Server;
+  const timer = setInterval(() => server.closeAllConnections(), 50);
+  await app.close();
+  clearInterval(timer);
+}
+
+/** Starts it. @param more controllers and other gateways */
+export async function bootRoom(
+  options: RealtimeOptions,
+  { controllers = [], providers = [] }: ModuleMetadata,
+  testApp: TestAppOptions,
+): Promise<RoomApp> {
+  const seen = new Seen();
+  @Module({
+    imports: [RealtimeModule.forRoot({ envFile: false, ...options })],
+    controllers: controllers as Type[],
+    providers: [Room, Doorkeeper, ...providers],
+  })
+  class AppModule implements NestModule {
+    configure(consumer: MiddlewareConsumer): void {
+      const note = (request: { method: string; originalUrl: string }, _response: unknown, next: () => void) => {
+        seen.requests.push(`${request.method} ${request.originalUrl}`);
+        next();
+      };
+      consumer.apply(note).forRoutes('*all');
+    }
+  }
+  const moduleRef = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  const app = await createTestApp(moduleRef, testApp);
+  return { app, room: app.app.get(Room), url: `${app.url}/ws`, seen };
+}

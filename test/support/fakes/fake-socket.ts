@@ -1,0 +1,179 @@
+/** A wire without a network for unit specs: it records what it is sent, and its peer does what the test says. */
+import type { IncomingMessage } from 'node:http';
+import type { CloseInitiator } from '../../../libs/realtime/src/close-info.js';
+import type { Frame } from '../../../libs/realtime/src/frame.js';
+import type { Sink, Socket } from '../../../libs/realtime/src/transport.js';
+
+/** How the wire and its peer behave. */
+export interface FakeSocketOptions {
+  readonly protocol?: string;
+  /** The peer answers our close frame in the next microtask, or when the test calls `answer()`. Default `soon`. */
+  readonly answers?: 'soon' | 'by hand';
+  /** The wire tells of its end while it is being cut, or in the next microtask as `ws` does. Default `soon`. */
+  readonly reports?: 'soon' | 'at once';
+  /** When the wire is cut although the peer never answers, in milliseconds. Default 5000. */
+  readonly closeTimeoutMs?: number;
+}
+
+/** Which side ended a wire first, and with what. */
+export interface FirstEnd {
+  readonly by: 'our close' | 'our cut' | 'a broken rule' | 'the peer';
+  readonly code: number;
+  readonly reason: string;
+}
+
+export class FakeSocket implements Socket {
+  readonly protocol: string;
+  /** What was sent, in order: text as a string, binary as bytes. */
+  readonly sent: (string | Buffer)[] = [];
+  readonly pingedAt: number[] = [];
+  /** The close frame that this side sent. */
+  closeFrame?: { code: number; reason: string };
+  /** What the peer has not read yet; a test that has a slow client sets it. */
+  bufferedBytes = 0;
+  isPaused = false;
+  pauses = 0;
+  resumes = 0;
+  /** The messages that reached this side, in order. */
+  readonly delivered: string[] = [];
+  /** What ended it first, as the wire saw it. */
+  firstEnd?: FirstEnd;
+  /** True once the sink was told of the end. */
+  isGone = false;
+  private isClosing = false;
+  private sink?: Sink;
+  /** The end that came before there was a sink to tell. */
+  private untold?: () => void;
+  private unread: (() => void)[] = [];
+  private timer?: NodeJS.Timeout;
+
+  constructor(private readonly options: FakeSocketOptions = {}) {
+    this.protocol = options.protocol ?? '';
+  }
+
+  attach(sink: Sink): this {
+    this.sink = sink;
+    this.untold?.();
+    return this;
+  }
+
+  // --- our side: the contract of transports/transport.ts ---
+
+  send(frame: Frame): boolean {
+    if (this.isClosing) return false;
+    this.sent.push(frame.data);
+    return true;
+  }
+
+  ping(): void {
+    if (!this.isClosing) this.pingedAt.push(performance.now());
+  }
+
+  close(code: number, reason: string): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.firstEnd ??= { by: 'our close', code, reason };
+    this.closeFrame = { code, reason };
+    this.timer = setTimeout(() => this.end(1006, ''), this.options.closeTimeoutMs ?? 5000);
+    if (this.options.answers !== 'by hand') void Promise.resolve().then(() => this.answer());
+  }
+
+  terminate(): void {
+    this.isClosing = true;
+    this.firstEnd ??= { by: 'our cut', code: 1006, reason: '' };
+    if (this.options.reports === 'at once') this.end(1006, '');
+    else void Promise.resolve().then(() => this.end(1006, ''));
+  }
+
+  pause(): void {
+    this.isPaused = true;
+    this.pauses++;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.resumes++;
+    void Promise.resolve().then(() => this.read());
+  }
+
+  // --- the peer's side ---
+
+  /** The peer sends a message; while this side does not read it waits in the network. */
+  sends(data: string | Buffer): void {
+    this.arrives(() => this.sendsUnread(data));
+  }
+
+  /** A message that had been read from the network before this side stopped reading. */
+  sendsUnread(data: string | Buffer): void {
+    if (this.isGone) return;
+    this.delivered.push(data.toString());
+    this.sink!.alive();
+    this.sink!.received(Buffer.from(data), typeof data !== 'string');
+  }
+
+  /** A ping, a pong or a part of a message. */
+  showsLife(): void {
+    this.arrives(() => this.sink!.alive());
+  }
+
+  /** The peer's own close frame; 1005 stands for one without a code. */
+  closes(code = 1000, reason = ''): void {
+    this.arrives(() => this.end(code, reason));
+  }
+
+  /** The peer's answer to our close frame. */
+  answer(): void {
+    if (this.closeFrame) this.arrives(() => this.end(this.closeFrame!.code, this.closeFrame!.reason));
+  }
+
+  /** The network breaks: no close frame. */
+  vanishes(): void {
+    this.end(1006, '');
+  }
+
+  /** The transport finds that the peer broke a rule, and closes; the wire ends without the peer's close frame. */
+  breaksRule(code: number, reason: string, initiator: CloseInitiator): void {
+    if (this.isGone) return;
+    this.isClosing = true;
+    this.firstEnd ??= { by: 'a broken rule', code, reason };
+    this.sink!.failed(code, reason, initiator);
+    this.end(1006, '');
+  }
+
+  private arrives(event: () => void): void {
+    if (this.isGone) return;
+    if (this.isPaused) this.unread.push(event);
+    else event();
+  }
+
+  private read(): void {
+    while (!this.isPaused && !this.isGone && this.unread.length > 0) this.unread.shift()!();
+  }
+
+  private end(code: number, reason: string): void {
+    if (!this.sink) this.untold = () => this.end(code, reason);
+    if (this.isGone || !this.sink) return;
+    this.isGone = this.isClosing = true;
+    this.firstEnd ??= { by: 'the peer', code, reason };
+    clearTimeout(this.timer);
+    this.sink.closed(code, reason);
+  }
+}
+
+/** What a fake request is made of. */
+export interface FakeRequestParts {
+  readonly url?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly remoteAddress?: string;
+  readonly isEncrypted?: boolean;
+  /** What middleware put on it: user, session, cookies. */
+  readonly extras?: object;
+}
+
+/** An upgrade request as far as the core looks at it. */
+export function fakeRequest(parts: FakeRequestParts = {}): IncomingMessage {
+  const { url = '/ws', headers = {}, isEncrypted, extras } = parts;
+  const remoteAddress = 'remoteAddress' in parts ? parts.remoteAddress : '192.0.2.7';
+  const socket = isEncrypted ? { remoteAddress, encrypted: true } : { remoteAddress };
+  return { method: 'GET', url, headers, socket, ...extras } as unknown as IncomingMessage;
+}

@@ -1,0 +1,189 @@
+/** SSE and long polling in a real Chromium: its own EventSource, and the demo page without a WebSocket. */
+import { jest } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
+import type { Browser, Page } from 'playwright-core';
+import { AppModule } from '../../src/app.module.js';
+import { openPage, startBrowser } from '../support/clients/browser.js';
+import { FaultProxy } from '../support/clients/fault-proxy.js';
+import { until } from '../support/process-guard.js';
+
+jest.setTimeout(60_000);
+
+let browser: Browser;
+let app: TestApp;
+let proxy: FaultProxy | undefined;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  process.env['REALTIME_SSE_RETRY'] = '0.05';
+  process.env['REALTIME_CLOSE_TIMEOUT'] = '0.3';
+  app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
+});
+
+afterEach(async () => {
+  delete process.env['REALTIME_SSE_RETRY'];
+  delete process.env['REALTIME_CLOSE_TIMEOUT'];
+  for (const context of browser.contexts()) await context.close();
+  await proxy?.close();
+  proxy = undefined;
+  await app.close();
+});
+
+const heard = (page: Page, text: string) =>
+  page.locator('#log .bubble', { has: page.getByText(text, { exact: true }) }).waitFor();
+const note = (page: Page, text: string) => page.locator('#log .note').getByText(text, { exact: true }).last().waitFor();
+const via = (page: Page, text: string) => page.locator('#via').getByText(text, { exact: true }).waitFor();
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByLabel('Message', { exact: true }).press('Enter');
+}
+
+async function come(name: string, url = app.url, path = '/', before = ''): Promise<Page> {
+  const { page } = await openPage(browser, 'about:blank');
+  if (before) await page.addInitScript(before);
+  await page.goto(url + path);
+  await page.getByLabel('Your name').fill(name);
+  await page.getByRole('button', { name: 'Join the chat' }).click();
+  await note(page, `You joined as ${name}`);
+  return page;
+}
+
+async function chat(ann: Page, bob: Page): Promise<void> {
+  await note(ann, 'Bob joined');
+  for (const text of ['one', 'two', 'three']) await say(ann, text);
+  for (const text of ['one', 'two', 'three']) await heard(bob, text);
+  await say(bob, 'Hello, Ann');
+  await heard(ann, 'Hello, Ann');
+}
+
+describe("a page's EventSource", () => {
+  /** A page that collects what its EventSource says. */
+  const listen = async (url: string): Promise<Page> => {
+    const { page } = await openPage(browser, `${app.url}/bare`);
+    await page.goto(`${url}/bare`);
+    await page.evaluate(`
+      window.got = []; window.opens = [];
+      window.source = new EventSource('/ws');
+      source.onmessage = ({ data }) => got.push(data);
+      source.addEventListener('open', (event) => event.data && opens.push(JSON.parse(event.data)));
+      source.addEventListener('close', (event) => opens.push(JSON.parse(event.data)));`);
+    return page;
+  };
+  const read = (page: Page, expression: string) => page.evaluate(expression) as Promise<unknown>;
+
+  it('goes on where it was, by its own Last-Event-ID, when the stream is cut again and again', async () => {
+    proxy = await FaultProxy.start(app.url, { cutsAfterMs: 250 });
+    const page = await listen(proxy.url);
+    await until(
+      'the stream',
+      () => read(page, 'opens.length'),
+      (count) => Number(count) > 0,
+    );
+    const texts = Array.from({ length: 40 }, (_, i) => `n${i}`);
+    const [first] = (await read(page, 'opens')) as { id: string }[];
+    for (const text of texts) {
+      await app.server.toConnection(first!.id).push(text);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    const isThere = `got.filter((text) => text.startsWith('n')).length >= ${texts.length}`;
+    await until('all messages', () => read(page, isThere), Boolean);
+    expect(await read(page, "got.filter((text) => text.startsWith('n'))")).toEqual(texts);
+    const opens = (await read(page, 'opens')) as { recovered: boolean; id: string }[];
+    expect(opens.length).toBeGreaterThan(2);
+    expect(opens.map(({ recovered }) => recovered)).toEqual(opens.map((_open, i) => i > 0));
+    expect(new Set(opens.map(({ id }) => id)).size).toBe(1);
+  });
+
+  it('stays away from a connection that was ended for good', async () => {
+    const page = await listen(app.url);
+    await until(
+      'the stream',
+      () => read(page, 'opens.length'),
+      (count) => Number(count) > 0,
+    );
+    const [first] = (await read(page, 'opens')) as { id: string }[];
+    await app.server.disconnect(first!.id, 4500, 'bye');
+    await until(
+      'its end',
+      () => read(page, 'source.readyState'),
+      (state) => state === 2,
+    );
+    expect(await read(page, 'opens')).toMatchObject([{ recovered: false }, { code: 4500, reason: 'bye' }]);
+  });
+});
+
+describe('the demo page', () => {
+  it('where WebSocket is missing chats by SSE with a page on WebSocket', async () => {
+    const ann = await come('Ann');
+    const bob = await come('Bob', app.url, '/', 'delete window.WebSocket');
+    await via(ann, 'WebSocket');
+    await via(bob, 'SSE');
+    await chat(ann, bob);
+    await bob.close();
+    await note(ann, 'Bob left');
+  });
+
+  it('where a proxy strips Upgrade chats by SSE', async () => {
+    proxy = await FaultProxy.start(app.url, { stripsUpgrade: true });
+    const ann = await come('Ann');
+    const bob = await come('Bob', proxy.url);
+    await via(bob, 'SSE');
+    await chat(ann, bob);
+  });
+
+  it('where EventSource fails too chats by long polling', async () => {
+    const ann = await come('Ann');
+    const broken =
+      'delete window.WebSocket; window.EventSource = class extends EventTarget { readyState = 2; close() {} ' +
+      'constructor() { super(); setTimeout(() => this.onerror()); } };';
+    const bob = await come('Bob', app.url, '/', broken);
+    await via(bob, 'long polling');
+    await chat(ann, bob);
+    await bob.close();
+    await note(ann, 'Bob left');
+  });
+
+  it.each([
+    ['websocket', 'WebSocket'],
+    ['sse', 'SSE'],
+    ['polling', 'long polling'],
+  ])('uses %s when it is told to, leaves and comes back', async (transport, name) => {
+    const ann = await come('Ann', app.url, `/?transport=${transport}`);
+    await via(ann, name);
+    const [connection] = [...app.server.connections.values()];
+    expect(connection!.transport).toBe(transport);
+    await say(ann, 'hello');
+    await heard(ann, 'hello');
+    await app.server.disconnect(connection!.id, 4001, 'slow');
+    await note(ann, 'You are back');
+    await ann.getByRole('button', { name: 'Leave' }).click();
+    await until(
+      'the end',
+      () => app.server.stats(),
+      ({ current }) => current === 0,
+    );
+    await app.server.toEveryone().push('to nobody');
+    await ann.getByRole('button', { name: 'Connect now' }).click();
+    await until(
+      'the connection',
+      () => app.server.stats(),
+      ({ current }) => current === 1,
+    );
+    await via(ann, name);
+  });
+
+  it.each(['sse', 'polling'])('by %s tells what the server refuses', async (transport) => {
+    const ann = await come('Ann', app.url, `/?transport=${transport}`);
+    await say(ann, 'x'.repeat(2001).slice(0, 2000));
+    await ann.evaluate("document.getElementById('text').removeAttribute('maxlength')");
+    await say(ann, 'y'.repeat(2100));
+    await ann.locator('#hint').getByText('Expected a text of 1 to 2000 characters').waitFor();
+  });
+});
