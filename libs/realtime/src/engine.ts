@@ -10,28 +10,31 @@ import type { CloseInfo } from './close-info.js';
 import { channelOf } from './command.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
-import { FaultLines } from './node/fault-log.js';
-import { FirstMessage } from './handshake/first-message.js';
-import { Handshake } from './handshake/handshake.js';
-import { addressOf, type HandshakeRequest, type PlatformRequest, splitTarget, targetOf } from './handshake-request.js';
-import { Heartbeat } from './node/heartbeat.js';
-import type { Gateway, Identity } from './hooks.js';
-import type { Host } from './node/node.js';
-import { Hub } from './hub.js';
 import { LiveConnection } from './connections/live-connection.js';
+import { closedLine, openedLine } from './connections/log-lines.js';
+import type { Gateway } from './gateway.js';
+import type { HandshakeRequest } from './handshake-request.js';
+import { FirstMessage } from './handshake/first-message.js';
+import type { Admission, Gate } from './handshake/gate.js';
+import { Handshake } from './handshake/handshake.js';
+import type { Platform } from './handshake/platform.js';
+import { type Route, Routes } from './handshake/routes.js';
+import type { Identity } from './hooks.js';
+import type { HttpAnswer } from './http/exchange.js';
+import { addressOf, type PlatformRequest, splitTarget, targetOf } from './http/platform-request.js';
+import { refusal } from './http/refusals.js';
+import type { UpgradeResponse } from './http/upgrade-response.js';
+import { Hub } from './hub.js';
 import { Limits } from './limits/limits.js';
 import { errorField, field, type Log } from './log.js';
-import { closedLine, openedLine } from './connections/log-lines.js';
 import type { Message } from './message.js';
-import { refusal } from './http/refusals.js';
-import { type Route, Routes } from './handshake/routes.js';
-import type { RealtimeSettings } from './settings/settings.js';
+import { FaultLines } from './node/fault-log.js';
+import { Heartbeat } from './node/heartbeat.js';
+import type { Host } from './node/node.js';
 import { SlowConsumers } from './node/slow-consumers.js';
 import { Counters } from './node/stats.js';
-import type { Platform } from './handshake/platform.js';
-import type { Answer } from './transports/requests/watched-answer.js';
-import type { Admission, Gate, Sink, Socket } from './transport.js';
-import type { UpgradeResponse } from './http/upgrade-response.js';
+import type { RealtimeSettings } from './settings/settings.js';
+import type { Sink, Socket } from './transport.js';
 
 export class Engine implements Gate, Host {
   /** Unique over nodes and restarts; the first part of every connection id. */
@@ -131,7 +134,7 @@ export class Engine implements Gate, Host {
     return this.handshake.recheck(node, this.requireRoute(node), raw, response);
   }
 
-  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void {
+  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<HttpAnswer, 'header'>): void {
     this.handshake.allowOrigin(node, raw, answer);
   }
 

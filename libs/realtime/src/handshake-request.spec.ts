@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { fakeRequest, type FakeRequestParts } from '../../../test/support/fakes/fake-socket.js';
-import { addressOf, HandshakeRequest, splitTarget } from './handshake-request.js';
+import { HandshakeRequest } from './handshake-request.js';
+import { addressOf, splitTarget } from './http/platform-request.js';
 
 const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), '/ws');
 const cookies = (cookie: string) => request({ headers: { cookie } }).cookies;

@@ -1,28 +1,6 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import type { Params } from './handshake/paths.js';
-
-/**
- * What the platform and its middleware have made of a request. Express's request is Node's own with more on it,
- * Fastify's stands beside it, and middleware may have written to either.
- */
-export interface PlatformRequest {
-  /** The client's address by the platform's rule for proxies (`trust proxy`, `trustProxy`). */
-  readonly ip?: string;
-  /** `http` or `https`, by the same rule. */
-  readonly protocol?: string;
-  /** Host and port, by the same rule. */
-  readonly host?: string;
-  readonly user?: unknown;
-  readonly session?: unknown;
-  readonly cookies?: Record<string, string>;
-  /** Parameters of the path, as on a controller's route: guards read them there. */
-  params?: Params;
-}
-
-/** As it reaches the gateway's door. */
-export type RawRequest = PlatformRequest & object;
+import { addressOf, type PlatformRequest, type RawRequest, splitTarget, targetOf } from './http/platform-request.js';
 
 /** The subprotocol that is none, but a credential. */
 export const BEARER = 'bearer.';
@@ -132,35 +110,6 @@ export function userIdOf(user: unknown): string | undefined {
   return found === undefined || found === null ? undefined : String(found);
 }
 
-/** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
-export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
-  return request.originalUrl ?? request.url ?? '';
-}
-
-/** Splits a request target as routers do, without building a URL: `Host` and path are the client's own text. */
-export function splitTarget(target: string): { path: string; query: string } {
-  const hash = target.indexOf('#');
-  const sent = hash < 0 ? target : target.slice(0, hash);
-  const mark = sent.indexOf('?');
-  return mark < 0 ? { path: sent, query: '' } : { path: sent.slice(0, mark), query: sent.slice(mark + 1) };
-}
-
-/**
- * The client's address; `unknown` when it has already gone.
- *
- * @param claimed what the platform takes from a proxy that it trusts; what is no address does not count, because a
- *   platform that trusts everybody passes on whatever a client wrote
- */
-export function addressOf(socket: Socket, claimed = ''): string {
-  const address = normalAddress(claimed);
-  return isIP(address) ? address : normalAddress(socket.remoteAddress);
-}
-
-/** IPv4-mapped IPv6 as plain IPv4. */
-function normalAddress(address = 'unknown'): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
-}
-
 function parseCookies(header = ''): Readonly<Record<string, string>> {
   const cookies = Object.create(null) as Record<string, string>;
   for (const pair of header.split(';')) {
@@ -189,3 +138,9 @@ function decoded(text: string): string {
     return text;
   }
 }
+
+/** The parameters of a path, decoded. */
+export type Params = Readonly<Record<string, string>>;
+
+/** Those of a path without any; a connection keeps its parameters, and most have none. */
+export const NO_PARAMS: Params = Object.freeze({});

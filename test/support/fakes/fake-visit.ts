@@ -1,11 +1,8 @@
 /** A request and its response without a network, for unit specs of the transports that speak plain HTTP. */
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable, Writable } from 'node:stream';
-import {
-  type Answer,
-  type Visit,
-  WatchedAnswer,
-} from '../../../libs/realtime/src/transports/requests/watched-answer.js';
+import type { HttpAnswer, HttpExchange } from '../../../libs/realtime/src/http/exchange.js';
+import { WatchedAnswer } from '../../../libs/realtime/src/transports/requests/watched-answer.js';
 
 export interface FakeVisitParts {
   readonly method?: string;
@@ -17,12 +14,12 @@ export interface FakeVisitParts {
   readonly parsed?: unknown;
 }
 
-export class FakeVisit implements Visit {
+export class FakeVisit implements HttpExchange {
   readonly node: IncomingMessage;
-  readonly raw: Visit['raw'];
+  readonly raw: HttpExchange['raw'];
   readonly response = {};
   readonly headers: Record<string, string> = {};
-  readonly answer: Answer;
+  readonly answer: HttpAnswer;
   readonly watched: WatchedAnswer;
   /** What was written to a stream. */
   written = '';

@@ -1,19 +1,20 @@
 /** A handler for unit specs that records when its hooks start and end, and a node (engine) that it is bound to. */
 import { AsyncResource } from 'node:async_hooks';
-import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import type { Broker } from '../../../libs/realtime/src/broker.js';
+import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import type { CloseInfo } from '../../../libs/realtime/src/close-info.js';
 import type { Connection } from '../../../libs/realtime/src/connection.js';
-import { Engine } from '../../../libs/realtime/src/engine.js';
-import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../../../libs/realtime/src/hooks.js';
 import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
+import { Engine } from '../../../libs/realtime/src/engine.js';
+import type { Gateway } from '../../../libs/realtime/src/gateway.js';
+import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
+import type { Awaitable, Identity } from '../../../libs/realtime/src/hooks.js';
 import type { Log } from '../../../libs/realtime/src/log.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
-import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeServer } from '../../../libs/realtime/src/server.js';
+import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
-import { FakeSocket, fakeRequest, type FakeSocketOptions } from './fake-socket.js';
+import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';
 

@@ -9,7 +9,7 @@ import type { CloseInfo } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { exceptionData, MessageError } from '../errors.js';
 import type { FaultLines } from '../node/fault-log.js';
-import type { Awaitable, Gateway } from '../hooks.js';
+import type { Awaitable } from '../hooks.js';
 import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from '../limits/limits.js';
 import type { Message } from '../message.js';
@@ -18,7 +18,9 @@ import { outside } from '../async-context.js';
 import type { OpenSession } from '../handshake/session.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Counters } from '../node/stats.js';
-import type { Admission, Socket } from '../transport.js';
+import type { Socket } from '../transport.js';
+import type { Admission } from "../handshake/gate.js";
+import type { Gateway } from "../gateway.js";
 
 /** Who the queue works for. */
 export interface HookQueueOwner {

@@ -3,20 +3,21 @@
  * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { checkClose, checkSize } from '../limits/checks.js';
 import { CloseInfo, type CloseInitiator } from '../close-info.js';
 import type { Action } from '../command.js';
 import { Connection, ReadyState } from '../connection.js';
-import type { Beating } from '../node/heartbeat.js';
-import { type HookedConnection, HookQueue } from './hook-queue.js';
-import type { Host } from '../node/node.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
+import type { Admission } from '../handshake/gate.js';
+import { checkClose, checkSize } from '../limits/checks.js';
 import { errorField } from '../log.js';
-import { Membership } from './membership.js';
 import { Message } from '../message.js';
+import type { Beating } from '../node/heartbeat.js';
+import type { Host } from '../node/node.js';
+import type { Sink, Socket } from '../transport.js';
+import { type HookedConnection, HookQueue } from './hook-queue.js';
+import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
-import type { Admission, Sink, Socket } from '../transport.js';
 
 export class LiveConnection extends Connection implements Sink, Beating, HookedConnection, OutboxOwner {
   readonly path: string;

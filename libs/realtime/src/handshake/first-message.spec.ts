@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { jest } from '@jest/globals';
-import { FakeSocket, fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
+import { fakeRequest, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import type { Gateway } from '../gateway.js';
 import { HandshakeRequest } from '../handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../hooks.js';
+import type { Awaitable, Identity } from '../hooks.js';
 import type { Message } from '../message.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import type { Sink } from '../transport.js';

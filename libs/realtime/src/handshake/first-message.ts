@@ -5,12 +5,13 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeRequest } from '../handshake-request.js';
 import type { Identity } from '../hooks.js';
+import type { Limits } from '../limits/limits.js';
 import { errorField, type Log } from '../log.js';
 import { Message } from '../message.js';
-import type { Limits } from '../limits/limits.js';
-import type { RealtimeSettings } from '../settings/settings.js';
 import type { Counters } from '../node/stats.js';
-import type { Admission, Sink, Socket } from '../transport.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import type { Sink, Socket } from '../transport.js';
+import type { Admission } from './gate.js';
 
 /** The engine. */
 export interface Establisher {

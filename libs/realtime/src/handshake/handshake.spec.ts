@@ -1,12 +1,13 @@
 import { jest } from '@jest/globals';
-import { fakeRequest, FakeSocket, type FakeRequestParts } from '../../../../test/support/fakes/fake-socket.js';
+import { fakeRequest, type FakeRequestParts, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeError } from '../errors.js';
+import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../hooks.js';
-import type { RealtimeOptions } from '../settings/options.js';
-import type { Admission } from '../transport.js';
+import type { Awaitable, Identity } from '../hooks.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
+import type { RealtimeOptions } from '../settings/options.js';
+import type { Admission } from './gate.js';
 
 let node: FakeNode;
 let steps: string[];

@@ -5,33 +5,32 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Addresses } from './addresses.js';
-import { checkName } from '../limits/checks.js';
 import { AnsweredError } from '../errors.js';
+import { HandshakeRequest, type Params, userIdOf } from '../handshake-request.js';
+import type { Identity } from '../hooks.js';
+import type { HttpAnswer } from '../http/exchange.js';
 import {
   addressOf,
-  HandshakeRequest,
   type PlatformRequest,
   type RawRequest as Raw,
   splitTarget,
   targetOf,
-  userIdOf,
-} from '../handshake-request.js';
-import { type HandshakeHost, HandshakeLimits } from './admission-limits.js';
-import type { Identity } from '../hooks.js';
-import { field } from '../log.js';
-import { isAllowedOrigin, isDevelopment } from './origin.js';
-import { isDecodable, type Params } from './paths.js';
-import type { Examine, Platform, Verdict } from './platform.js';
+} from '../http/platform-request.js';
 import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from '../http/refusals.js';
-import type { Route } from './routes.js';
-import type { RealtimeSettings } from '../settings/settings.js';
-import type { Counters } from '../node/stats.js';
-import { OpenSession } from './session.js';
-import type { Answer } from '../transports/requests/watched-answer.js';
-import type { Admission } from '../transport.js';
-import { Unfinished, whenGone } from './attempts.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
+import { checkName } from '../limits/checks.js';
+import { field } from '../log.js';
+import type { Counters } from '../node/stats.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import type { Addresses } from './addresses.js';
+import { type HandshakeHost, HandshakeLimits } from './admission-limits.js';
+import { Unfinished, whenGone } from './attempts.js';
+import type { Admission, Verdict } from './gate.js';
+import { isAllowedOrigin, isDevelopment } from './origin.js';
+import { isDecodable } from './paths.js';
+import type { Examine, Platform } from './platform.js';
+import type { Route } from './routes.js';
+import { OpenSession } from './session.js';
 
 /** A request, where it goes, and the client's address once it is known. */
 interface Visit {
@@ -139,7 +138,7 @@ export class Handshake {
   }
 
   /** CORS: what may connect may also read the answer, with credentials. */
-  allowOrigin(node: IncomingMessage, raw: Raw, answer: Pick<Answer, 'header'>): void {
+  allowOrigin(node: IncomingMessage, raw: Raw, answer: Pick<HttpAnswer, 'header'>): void {
     const { origin } = node.headers;
     if (origin === undefined) return;
     this.requireOrigin(node, raw);

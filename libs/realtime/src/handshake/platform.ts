@@ -1,10 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { RawRequest } from '../handshake-request.js';
-import type { Admission } from '../transport.js';
+import type { RawRequest } from '../http/platform-request.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
-
-/** What a request is admitted with; it takes no place yet. */
-export type Verdict = Omit<Admission, 'release'>;
+import type { Verdict } from './gate.js';
 
 /**
  * Asks a request that has come through the middleware. Around the middleware, what the platform makes of it and of its

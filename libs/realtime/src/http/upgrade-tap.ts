@@ -4,11 +4,11 @@
  * ours, whatever the order they were added in. What nobody knows gets 404.
  */
 import type { IncomingMessage, OutgoingMessage, Server } from 'node:http';
-import { Server as TlsServer } from 'node:tls';
 import type { Duplex } from 'node:stream';
-import { refusal } from './refusals.js';
-import { splitTarget } from '../handshake-request.js';
+import { Server as TlsServer } from 'node:tls';
+import { splitTarget } from './platform-request.js';
 import { writeRefusal } from './refusal-writer.js';
+import { refusal } from './refusals.js';
 
 /** Who takes the upgrades. */
 export interface UpgradeTaker {

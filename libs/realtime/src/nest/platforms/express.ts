@@ -2,11 +2,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import { type PlatformRequest, type RawRequest, splitTarget, targetOf } from '../../handshake-request.js';
+import type { Verdict } from '../../handshake/gate.js';
 import type { PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import { type PlatformRequest, type RawRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 type Next = (error?: unknown) => void;
@@ -149,7 +150,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 }
 
-class ExpressAnswer implements Answer {
+class ExpressAnswer implements HttpAnswer {
   constructor(private readonly response: ServerResponse) {}
 
   header(name: string, value: string): void {

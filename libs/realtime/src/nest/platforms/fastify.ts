@@ -3,12 +3,13 @@ import { parse } from 'node:querystring';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
+import type { Verdict } from '../../handshake/gate.js';
 import { isDecodable, type PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import { type PlatformRequest, splitTarget } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
-import { isPreflight, isUpstream } from '../../transports/requests/requests.js';
+import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 interface FastifyRequest extends PlatformRequest {
@@ -166,7 +167,7 @@ export class FastifyPlatform extends HttpPlatform {
   }
 }
 
-class FastifyAnswer implements Answer {
+class FastifyAnswer implements HttpAnswer {
   constructor(private readonly reply: FastifyReply) {}
 
   header(name: string, value: string): void {

@@ -6,12 +6,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
-import type { Examine, Platform, Verdict } from '../../handshake/platform.js';
+import type { Verdict } from '../../handshake/gate.js';
+import type { Examine, Platform } from '../../handshake/platform.js';
+import type { HttpAnswer, HttpExchange as DoorVisit } from '../../http/exchange.js';
+import { type PlatformRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import { validateHeaders } from '../../http/refusal-writer.js';
-import type { Answer, Visit as DoorVisit } from '../../transports/requests/watched-answer.js';
-import { isUpstream } from '../../transports/requests/requests.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
+import { isUpstream } from '../../transports/requests/request-transport.js';
 
 /** The engine, for requests at the door that are no upgrade. */
 export interface Door {
@@ -134,7 +135,7 @@ function answered(upgrade: UpgradeResponse, refusal?: unknown): AnsweredError {
 }
 
 /** So that the application's exception filters see what a controller would have thrown. */
-function asHttpException(error: unknown, answer: Answer): unknown {
+function asHttpException(error: unknown, answer: HttpAnswer): unknown {
   if (!(error instanceof HandshakeError)) return error;
   try {
     validateHeaders(error.headers);

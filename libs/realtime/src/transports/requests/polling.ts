@@ -2,12 +2,13 @@
  * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
  * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
  */
-import type { Limits } from '../../limits/limits.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
+import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Answer, Visit, WatchedAnswer } from './watched-answer.js';
 import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
-import { queryOf, type RequestTransport, TOKEN_HEADER } from './requests.js';
+import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import type { WatchedAnswer } from './watched-answer.js';
 
 /** One message of a batch. */
 type Item = string | { readonly binary: string };
@@ -32,11 +33,11 @@ export class PollingTransport implements RequestTransport {
     private readonly limits: Pick<Limits, 'reached'>,
   ) {}
 
-  takes(visit: Visit): boolean {
+  takes(visit: HttpExchange): boolean {
     return queryOf(visit).get('transport') === 'polling';
   }
 
-  ticket(visit: Visit): { token: string; position: number } | undefined {
+  ticket(visit: HttpExchange): { token: string; position: number } | undefined {
     const token = visit.node.headers[TOKEN_HEADER];
     const position = Number(queryOf(visit).get('position') ?? 0);
     return typeof token === 'string' ? { token, position } : undefined;
@@ -161,7 +162,7 @@ export class PollingSocket extends RequestSocket {
   }
 }
 
-function send(answer: Answer, batch: Batch): void {
+function send(answer: HttpAnswer, batch: Batch): void {
   answer.header('Content-Type', 'application/json; charset=utf-8');
   answer.header('Cache-Control', 'no-store');
   answer.send(200, JSON.stringify(batch));

@@ -1,10 +1,10 @@
 /** What a client sends by `POST`: one message or a batch, bounded while it comes in. */
 import type { IncomingMessage } from 'node:http';
 import type { HandshakeError } from '../../errors.js';
-import type { Limits } from '../../limits/limits.js';
+import type { HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
+import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Visit } from './watched-answer.js';
 
 export interface UpstreamMessage {
   readonly data: Buffer;
@@ -22,7 +22,7 @@ type Bounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | '
  *   for a body that does not come
  */
 export async function readMessages(
-  { node, raw }: Visit,
+  { node, raw }: HttpExchange,
   bounds: Bounds,
   limits: Pick<Limits, 'reached'>,
 ): Promise<UpstreamMessage[]> {

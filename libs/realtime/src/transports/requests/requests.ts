@@ -3,50 +3,26 @@
  * connection or goes on with one, a `POST` brings messages, a `DELETE` ends it. Middleware, origin and guards run on
  * every request, hooks once per connection.
  */
-import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
-import { splitTarget, targetOf } from '../../handshake-request.js';
-import type { Limits } from '../../limits/limits.js';
-import { isOwner, type Owner, ownerOf } from './fingerprint.js';
+import type { Admission, Gate } from '../../handshake/gate.js';
+import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
+import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import { type Visit, WatchedAnswer, type WatchedVisit } from './watched-answer.js';
-import { Holders, pathOf } from './tokens.js';
-import type { RequestSocket } from './request-socket.js';
-import type { Admission, Gate, Transport } from '../../transport.js';
+import { isOwner, type Owner, ownerOf } from './fingerprint.js';
 import { readMessages } from './request-body.js';
-
-/** The request header that carries a connection's token. */
-export const TOKEN_HEADER = 'x-realtime-token';
-
-/** A transport that speaks plain HTTP. */
-export interface RequestTransport extends Transport {
-  /** Tells whether a GET asks for this transport. */
-  takes(visit: Visit): boolean;
-  /** The connection that a GET wants to go on with. */
-  ticket(visit: Visit): { token: string; position: number } | undefined;
-  createSocket(): RequestSocket;
-}
+import type { RequestSocket } from './request-socket.js';
+import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { Holders, pathOf } from './tokens.js';
+import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
 /** The engine. */
 export interface RequestGate extends Gate {
   readonly limits: Pick<Limits, 'reached'>;
   /** False from the first moment of a shutdown. */
   readonly isReady: boolean;
-}
-
-/** Tells whether a request on a gateway's path is one that a connection's client sends upstream. */
-export function isUpstream({ method, headers }: IncomingMessage): boolean {
-  return typeof headers[TOKEN_HEADER] === 'string' && (method === 'POST' || method === 'DELETE');
-}
-
-/** Tells whether it is a preflight for a request that can be ours: an application may have routes on the same path. */
-export function isPreflight({ method, headers }: IncomingMessage): boolean {
-  if (method !== 'OPTIONS') return false;
-  if (headers['access-control-request-method'] === 'GET') return true;
-  return headers['access-control-request-headers']?.toLowerCase().includes(TOKEN_HEADER) ?? false;
 }
 
 export class Requests {
@@ -66,12 +42,12 @@ export class Requests {
    * @returns false when it is not for these transports
    * @throws HandshakeError, or what the application's guards throw: the platform answers it
    */
-  async handle(plain: Visit): Promise<boolean> {
+  async handle(plain: HttpExchange): Promise<boolean> {
     const { method, headers } = plain.node;
     if (isPreflight(plain.node)) return this.preflight(plain);
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
     if (!transport && !isUpstream(plain.node)) return false;
-    const visit: WatchedVisit = { ...plain, answer: new WatchedAnswer(plain) };
+    const visit: WatchedExchange = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(visit);
     try {
       await (transport
@@ -85,7 +61,7 @@ export class Requests {
   }
 
   /** A page of an allowed origin may read our answers, refusals included. */
-  private letRead({ node, raw, answer }: Visit): void {
+  private letRead({ node, raw, answer }: HttpExchange): void {
     try {
       this.gate.allowOrigin(node, raw, answer);
     } catch {
@@ -93,7 +69,7 @@ export class Requests {
     }
   }
 
-  private preflight({ node, raw, answer }: Visit): boolean {
+  private preflight({ node, raw, answer }: HttpExchange): boolean {
     if (!this.transports.some(({ name }) => this.gate.speaks(node, name))) return false;
     this.gate.allowOrigin(node, raw, answer);
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
@@ -103,19 +79,19 @@ export class Requests {
     return true;
   }
 
-  private transportOf(visit: Visit): RequestTransport | undefined {
+  private transportOf(visit: HttpExchange): RequestTransport | undefined {
     const transport = this.transports.find((each) => each.takes(visit));
     return transport && this.gate.speaks(visit.node, transport.name) ? transport : undefined;
   }
 
-  private async get(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
+  private async get(visit: WatchedExchange, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(visit);
     const isFound = ticket && (await this.noted(visit, this.goOn(visit, transport, ticket)));
     if (!isFound) await this.begin(visit, transport);
   }
 
   /** Refusals of further requests are counted and logged as those of handshakes are. */
-  private async noted<T>({ node, raw }: Visit, task: Promise<T>): Promise<T> {
+  private async noted<T>({ node, raw }: HttpExchange, task: Promise<T>): Promise<T> {
     try {
       return await task;
     } catch (error) {
@@ -126,7 +102,7 @@ export class Requests {
 
   /** @returns false when there is nothing to go on with: then it is a new connection, which is told so */
   private async goOn(
-    visit: WatchedVisit,
+    visit: WatchedExchange,
     transport: RequestTransport,
     { token, position }: { token: string; position: number },
   ): Promise<boolean> {
@@ -142,12 +118,12 @@ export class Requests {
   }
 
   /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
-  private async requireOwner({ node, raw, response }: Visit, owner: Owner): Promise<void> {
+  private async requireOwner({ node, raw, response }: HttpExchange, owner: Owner): Promise<void> {
     const request = await this.gate.recheck(node, raw, response);
     if (!isOwner(owner, request)) throw refusal(403, 'This connection belongs to another user');
   }
 
-  private async begin(visit: WatchedVisit, transport: RequestTransport): Promise<void> {
+  private async begin(visit: WatchedExchange, transport: RequestTransport): Promise<void> {
     const { node, raw, response, answer } = visit;
     const admission = await this.gate.admitRequest(node, raw, response);
     try {
@@ -166,7 +142,7 @@ export class Requests {
     if (!this.gate.isReady) throw unavailable('The server is shutting down');
   }
 
-  private open(visit: WatchedVisit, transport: RequestTransport, admission: Admission): void {
+  private open(visit: WatchedExchange, transport: RequestTransport, admission: Admission): void {
     const socket = transport.createSocket();
     const owner = ownerOf(admission.request);
     const sink = this.gate.open(admission, socket, transport.name);
@@ -177,7 +153,7 @@ export class Requests {
     socket.open(visit.answer, id, undefined);
   }
 
-  private async upstream(visit: WatchedVisit, token: string): Promise<void> {
+  private async upstream(visit: WatchedExchange, token: string): Promise<void> {
     const found = this.holders.find(token, visit);
     if (!found || found.socket.isGone) throw gone();
     await this.requireOwner(visit, found.owner);
@@ -187,7 +163,7 @@ export class Requests {
     visit.answer.send(204);
   }
 
-  private async receive(visit: Visit, socket: RequestSocket): Promise<void> {
+  private async receive(visit: HttpExchange, socket: RequestSocket): Promise<void> {
     if (socket.isPaused) throw busy();
     const messages = await readMessages(visit, this.settings, this.gate.limits);
     // Other requests may have come in meanwhile
@@ -203,9 +179,4 @@ function gone(): HandshakeError {
 
 function busy(): HandshakeError {
   return rejection(429, 'Messages that you sent are still being handled', { 'Retry-After': '1' });
-}
-
-/** The query of a request. */
-export function queryOf({ node }: Visit): URLSearchParams {
-  return new URLSearchParams(splitTarget(targetOf(node)).query);
 }

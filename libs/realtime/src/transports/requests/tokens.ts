@@ -1,11 +1,11 @@
 /** The connections that live between requests, by their tokens, and whom each of them belongs to. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { splitTarget, targetOf } from '../../handshake-request.js';
-import type { Owner } from './fingerprint.js';
+import type { HttpExchange } from '../../http/exchange.js';
+import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Visit } from './watched-answer.js';
+import type { Owner } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
-import type { RequestTransport } from './requests.js';
+import type { RequestTransport } from './request-transport.js';
 
 /** A connection of ours. */
 export interface Holder {
@@ -37,7 +37,7 @@ export class Holders {
   }
 
   /** The connection that a request of this path may go on with; it may have ended. */
-  find(token: string, visit: Visit): Holder | undefined {
+  find(token: string, visit: HttpExchange): Holder | undefined {
     const found = this.present.get(token) ?? this.ended.get(token);
     return found?.path === pathOf(visit) ? found : undefined;
   }
@@ -70,6 +70,6 @@ export class Holders {
 }
 
 /** Path of a request, as the client sent it. */
-export function pathOf({ node }: Visit): string {
+export function pathOf({ node }: HttpExchange): string {
   return splitTarget(targetOf(node)).path;
 }
