@@ -28,7 +28,7 @@ import { Hub } from './hub.js';
 import { Limits } from './limits/limits.js';
 import { errorField, field, type Log } from './log.js';
 import type { Message } from './message.js';
-import { FaultLines } from './node/fault-log.js';
+import { FaultLog } from './node/fault-log.js';
 import { Heartbeat } from './node/heartbeat.js';
 import type { Host } from './node/node.js';
 import { SlowConsumers } from './node/slow-consumers.js';
@@ -43,7 +43,7 @@ export class Engine implements Gate, Host {
   readonly hub: Hub;
   readonly heartbeat: Heartbeat;
   readonly limits: Limits;
-  readonly faultLines: FaultLines;
+  readonly faultLines: FaultLog;
   readonly slowConsumers: SlowConsumers;
   private readonly handshake: Handshake;
   private readonly routes = new Routes();
@@ -62,7 +62,7 @@ export class Engine implements Gate, Host {
     this.hub = new Hub(broker, log);
     this.heartbeat = new Heartbeat(settings);
     this.limits = new Limits(log, settings.limits === 'report');
-    this.faultLines = new FaultLines(log);
+    this.faultLines = new FaultLog(log);
     this.slowConsumers = new SlowConsumers(settings.maxSlowTime, this.limits);
     this.handshake = new Handshake(this);
   }
@@ -73,7 +73,7 @@ export class Engine implements Gate, Host {
   }
 
   /** Puts the HTTP application in front of the handshakes. */
-  standBehind(platform: Platform): void {
+  usePlatform(platform: Platform): void {
     this.handshake.platform = platform;
   }
 
@@ -93,7 +93,7 @@ export class Engine implements Gate, Host {
   }
 
   /** From now on handshakes get 503; `stop` ends what is open. */
-  refuse(): void {
+  stopAdmitting(): void {
     this.handshake.stop();
   }
 
@@ -103,7 +103,7 @@ export class Engine implements Gate, Host {
   }
 
   private async drain(): Promise<void> {
-    this.refuse();
+    this.stopAdmitting();
     if (this.living.size > 0) this.log.log(`WebSocket shutdown closes connections=${this.living.size}`);
     for (const guest of this.guests) guest.goAway(farewell(this.settings.reconnectSpread));
     const unfinished = await drain(this.living, this.settings);
@@ -176,7 +176,7 @@ export class Engine implements Gate, Host {
   }
 
   turnedAway(request: HandshakeRequest): void {
-    this.handshake.failed(request.node, request.address);
+    this.handshake.failed(request.incoming, request.address);
   }
 
   accept(identity: Identity | void, { request }: Admission): Identity {

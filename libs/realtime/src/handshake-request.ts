@@ -13,12 +13,12 @@ export class HandshakeRequest {
 
   constructor(
     /** @internal */
-    readonly node: IncomingMessage,
+    readonly incoming: IncomingMessage,
     /** The gateway's path. */
     readonly path: string,
     /** Parameters of the path, decoded. */
     readonly params: Params = {},
-    private platformRequest: RawRequest | (() => RawRequest) = node,
+    private platformRequest: RawRequest | (() => RawRequest) = incoming,
     private readonly queryToken = '',
     /** By the platform's rule, where it is known already. */
     private readonly knownAddress?: string,
@@ -32,12 +32,12 @@ export class HandshakeRequest {
   }
 
   get headers(): IncomingHttpHeaders {
-    return this.node.headers;
+    return this.incoming.headers;
   }
 
   /** The request target as it was sent: path and query. */
   get url(): string {
-    return targetOf(this.node);
+    return targetOf(this.incoming);
   }
 
   /** The query. It is in access logs of every proxy: no place for a credential. */
@@ -47,12 +47,12 @@ export class HandshakeRequest {
 
   /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return this.knownAddress ?? addressOf(this.node.socket, this.raw.ip);
+    return this.knownAddress ?? addressOf(this.incoming.socket, this.raw.ip);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
   get protocols(): readonly string[] {
-    const header = this.node.headers['sec-websocket-protocol'] ?? '';
+    const header = this.incoming.headers['sec-websocket-protocol'] ?? '';
     return header
       .split(',')
       .map((name) => name.trim())
@@ -65,7 +65,7 @@ export class HandshakeRequest {
    * `REALTIME_QUERY_TOKEN` where that is set.
    */
   get token(): string | undefined {
-    const bearer = /^Bearer +(\S+)$/i.exec(this.node.headers.authorization ?? '');
+    const bearer = /^Bearer +(\S+)$/i.exec(this.incoming.headers.authorization ?? '');
     if (bearer) return bearer[1];
     const hidden = this.protocols.find((name) => name.startsWith(BEARER));
     if (hidden !== undefined) return Buffer.from(hidden.slice(BEARER.length), 'base64url').toString();
@@ -81,7 +81,7 @@ export class HandshakeRequest {
   get cookies(): Readonly<Record<string, string>> {
     if (this.watchedCookies) return this.watchedCookies;
     const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
-    return (this.watchedCookies = watched(found ?? parseCookies(this.node.headers.cookie), this.cookiesRead));
+    return (this.watchedCookies = watched(found ?? parseCookies(this.incoming.headers.cookie), this.cookiesRead));
   }
 
   /** The user that middleware or a guard put on the request, if any. */
@@ -98,7 +98,7 @@ export class HandshakeRequest {
     const { platformRequest } = this;
     // Not made yet, it has nothing that Node's own has not
     const found = typeof platformRequest === 'function' ? undefined : platformRequest[name];
-    return found ?? (this.node as PlatformRequest)[name];
+    return found ?? (this.incoming as PlatformRequest)[name];
   }
 }
 

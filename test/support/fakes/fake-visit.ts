@@ -15,7 +15,7 @@ export interface FakeVisitParts {
 }
 
 export class FakeVisit implements HttpExchange {
-  readonly node: IncomingMessage;
+  readonly incoming: IncomingMessage;
   readonly raw: HttpExchange['raw'];
   readonly response = {};
   readonly headers: Record<string, string> = {};
@@ -34,7 +34,7 @@ export class FakeVisit implements HttpExchange {
 
   constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeVisitParts = {}) {
     const socket = { destroyed: false, destroy: () => this.vanishes(true) };
-    this.node = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
+    this.incoming = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
     this.raw = { body: parsed };
     this.answer = {
       header: (name, value) => void (this.headers[name.toLowerCase()] = value),

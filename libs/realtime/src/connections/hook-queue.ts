@@ -5,29 +5,29 @@
  */
 import type { AsyncResource } from 'node:async_hooks';
 import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
+import { detached } from '../async-context.js';
 import type { CloseInfo } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { exceptionData, MessageError } from '../errors.js';
-import type { FaultLines } from '../node/fault-log.js';
+import type { Gateway } from '../gateway.js';
+import type { Admission } from '../handshake/gate.js';
+import type { OpenSession } from '../handshake/session.js';
 import type { Awaitable } from '../hooks.js';
-import { DRAINED, Inbox, type Waiting } from './inbox.js';
 import type { Limits } from '../limits/limits.js';
 import type { Message } from '../message.js';
-import type { Outbox } from './outbox.js';
-import { outside } from '../async-context.js';
-import type { OpenSession } from '../handshake/session.js';
-import type { RealtimeSettings } from '../settings/settings.js';
+import type { FaultLog } from '../node/fault-log.js';
 import type { Counters } from '../node/stats.js';
+import type { RealtimeSettings } from '../settings/settings.js';
 import type { Socket } from '../transport.js';
-import type { Admission } from "../handshake/gate.js";
-import type { Gateway } from "../gateway.js";
+import { DRAIN_TURN, Inbox, type Waiting } from './inbox.js';
+import type { Outbox } from './outbox.js';
 
 /** Who the queue works for. */
 export interface HookQueueOwner {
   readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
   readonly counters: Counters;
   readonly limits: Limits;
-  readonly faultLines: FaultLines;
+  readonly faultLines: FaultLog;
 }
 
 /** The connection whose hooks are run. */
@@ -96,7 +96,7 @@ export class HookQueue {
 
   /** What came while `onOpen` ran is not part of the request that was upgraded. */
   private begin(): void {
-    if (this.inbox || this.closeInfo) outside(() => this.proceed());
+    if (this.inbox || this.closeInfo) detached(() => this.proceed());
     else this.isBusy = false;
   }
 
@@ -109,8 +109,8 @@ export class HookQueue {
   /** Runs `onDrain`, in its turn. */
   drained(): void {
     if (!this.gateway.onDrain) return;
-    if (this.isBusy) this.inboxOf().push(DRAINED);
-    else this.run(DRAINED);
+    if (this.isBusy) this.inboxOf().push(DRAIN_TURN);
+    else this.run(DRAIN_TURN);
   }
 
   /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
@@ -150,7 +150,9 @@ export class HookQueue {
   }
 
   private call(item: Waiting): Awaitable<void> {
-    return item === DRAINED ? this.gateway.onDrain?.(this.connection) : this.gateway.onMessage?.(this.connection, item);
+    return item === DRAIN_TURN
+      ? this.gateway.onDrain?.(this.connection)
+      : this.gateway.onMessage?.(this.connection, item);
   }
 
   /** A hook has settled: the next message, or `onClose`. */
@@ -207,7 +209,7 @@ export class HookQueue {
 
   /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
   private failed(item: Waiting, error: unknown): void {
-    if (item === DRAINED) {
+    if (item === DRAIN_TURN) {
       this.hookFailed('onDrain', error);
       return;
     }
@@ -218,7 +220,7 @@ export class HookQueue {
 
   private hookFailed(hook: string, error: unknown): void {
     this.owner.counters.hookErrors++;
-    this.owner.faultLines.tell(this.connection, hook, error);
+    this.owner.faultLines.report(this.connection, hook, error);
   }
 }
 

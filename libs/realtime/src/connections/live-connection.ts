@@ -184,7 +184,7 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   private notSent(verb: string, error: unknown): false {
-    this.host.faultLines.tell(this, verb, error);
+    this.host.faultLines.report(this, verb, error);
     return false;
   }
 

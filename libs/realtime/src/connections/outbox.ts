@@ -4,11 +4,11 @@
  */
 import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
-import type { Limits } from '../limits/limits.js';
 import { Frame, type SlowPolicy } from '../frame.js';
-import type { RealtimeSettings } from '../settings/settings.js';
+import type { Limits } from '../limits/limits.js';
 import type { SlowConsumers } from '../node/slow-consumers.js';
 import type { Counters } from '../node/stats.js';
+import type { RealtimeSettings } from '../settings/settings.js';
 import type { Socket } from '../transport.js';
 
 /** Bytes that may wait in the socket itself. It is above the high-water mark of Node's sockets, so `drain` follows. */
@@ -85,7 +85,7 @@ export class Outbox {
     this.isHeld = false;
     this.writeWaiting();
     if (this.waiting.length > 0) this.fallBehind();
-    else this.settle();
+    else this.catchUp();
     this.lateClose();
   }
 
@@ -113,14 +113,14 @@ export class Outbox {
     if (this.behindSince === 0 || this.isHeld) return;
     this.writeWaiting();
     if (this.waiting.length > 0 || this.socket.bufferedBytes >= SOCKET_BYTES) return;
-    this.settle();
+    this.catchUp();
     this.owner.caughtUp();
   }
 
   /** What waits goes, and what was lost is told. */
   private flush(): void {
     while (this.waiting.length > 0) this.write(this.take());
-    this.settle();
+    this.catchUp();
   }
 
   private lateClose(): void {
@@ -142,7 +142,7 @@ export class Outbox {
   clear(): void {
     while (this.waiting.length > 0) this.take();
     this.lost = 0;
-    this.settle();
+    this.catchUp();
   }
 
   private write(frame: Frame): boolean {
@@ -218,7 +218,7 @@ export class Outbox {
     return frame;
   }
 
-  private settle(): void {
+  private catchUp(): void {
     if (this.lost > 0) this.write(new Frame(encodeEnvelope(DROPPED_EVENT, { count: this.lost })));
     this.lost = 0;
     this.behindSince = 0;

@@ -1,15 +1,15 @@
 /** Road IN, step 2: the bounds of who may connect. Each refuses with the HTTP answer that says when to come back. */
 import type { IncomingMessage } from 'node:http';
-import { Addresses, isUnknownProxy } from './addresses.js';
 import { channelOf } from '../command.js';
-import { checkName } from '../limits/checks.js';
 import { HandshakeError, RealtimeError } from '../errors.js';
 import type { Identity } from '../hooks.js';
 import type { Hub } from '../hub.js';
+import { checkName } from '../limits/checks.js';
 import type { LimitName, Limits } from '../limits/limits.js';
+import { RateWindow } from '../limits/rate-window.js';
 import type { Log } from '../log.js';
 import type { RealtimeSettings } from '../settings/settings.js';
-import { RateWindow } from '../limits/rate-window.js';
+import { Addresses, isUnknownProxy } from './addresses.js';
 
 /** The node. */
 export interface HandshakeHost {
@@ -19,7 +19,7 @@ export interface HandshakeHost {
   readonly log: Log;
 }
 
-export class HandshakeLimits {
+export class AdmissionLimits {
   readonly addresses: Addresses;
   private readonly rate?: RateWindow;
   private hasWarned = false;

@@ -164,7 +164,7 @@ describe('the first message', () => {
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
     socket.sends('secret');
-    node.engine.refuse();
+    node.engine.stopAdmitting();
     admit({ userId: 'ann' });
     await turn();
     expect([socket.closeFrame?.code, node.engine.counters.accepted]).toEqual([1001, 0]);

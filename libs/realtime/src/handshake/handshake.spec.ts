@@ -282,7 +282,7 @@ describe('the deadline', () => {
 
 describe('a shutdown', () => {
   it('refuses new handshakes with 503 before anything of the application runs', async () => {
-    node.engine.refuse();
+    node.engine.stopAdmitting();
     const refusal = await refusalOf(admit());
     expect([refusal.status, refusal.body, steps]).toEqual([
       503,
@@ -296,7 +296,7 @@ describe('a shutdown', () => {
     answer = () => new Promise<void>((resolve) => (finish = resolve));
     const refusal = refusalOf(admit());
     await turn();
-    node.engine.refuse();
+    node.engine.stopAdmitting();
     expect((await refusal).status).toBe(503);
     finish();
     await turn();
@@ -304,7 +304,7 @@ describe('a shutdown', () => {
   });
 
   it('is not undone by a start that comes late', async () => {
-    node.engine.refuse();
+    node.engine.stopAdmitting();
     await node.engine.start();
     expect((await refusalOf(admit())).status).toBe(503);
   });

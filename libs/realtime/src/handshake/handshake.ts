@@ -23,8 +23,8 @@ import { field } from '../log.js';
 import type { Counters } from '../node/stats.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Addresses } from './addresses.js';
-import { type HandshakeHost, HandshakeLimits } from './admission-limits.js';
-import { Unfinished, whenGone } from './attempts.js';
+import { AdmissionLimits, type HandshakeHost } from './admission-limits.js';
+import { Attempts, whenGone } from './attempts.js';
 import type { Admission, Verdict } from './gate.js';
 import { isAllowedOrigin, isDevelopment } from './origin.js';
 import { isDecodable } from './paths.js';
@@ -42,17 +42,17 @@ interface Visit {
 export class Handshake {
   platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
-  private readonly unfinished: Unfinished<IncomingMessage, Verdict>;
+  private readonly unfinished: Attempts<IncomingMessage, Verdict>;
   /** Admitted, and not yet a connection. */
   private admitted = 0;
   private readonly settings: RealtimeSettings;
-  private readonly limits: HandshakeLimits;
+  private readonly limits: AdmissionLimits;
 
   constructor(private readonly host: HandshakeHost & { readonly counters: Counters }) {
     this.settings = host.settings;
-    this.limits = new HandshakeLimits(host);
+    this.limits = new AdmissionLimits(host);
     const timeMs = host.settings.handshakeTimeout * 1000;
-    this.unfinished = new Unfinished(timeMs, ({ socket }, refuse) => this.late(socket, refuse));
+    this.unfinished = new Attempts(timeMs, ({ socket }, refuse) => this.late(socket, refuse));
   }
 
   get addresses(): Addresses {
@@ -210,8 +210,8 @@ export class Handshake {
   /** From here on it takes a place, until it is a connection or given up. */
   private hold(verdict: Verdict): Admission {
     const { gateway, identity, request, session, scope } = verdict;
-    const { node, address } = request;
-    this.limits.requireRoom(node, address);
+    const { incoming, address } = request;
+    this.limits.requireRoom(incoming, address);
     // Where the first message says who it is, it is asked then
     const leave = this.limits.takeUser(gateway.onAuthenticate ? {} : identity);
     this.admitted++;

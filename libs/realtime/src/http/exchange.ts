@@ -15,7 +15,7 @@ export interface HttpAnswer {
 
 /** A request at the gateway's door that is no upgrade. */
 export interface HttpExchange {
-  readonly node: IncomingMessage;
+  readonly incoming: IncomingMessage;
   /** The platform's request. */
   readonly raw: PlatformRequest & object & { readonly body?: unknown };
   /** The platform's response. */

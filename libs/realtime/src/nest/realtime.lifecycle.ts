@@ -13,12 +13,12 @@ import { Broker } from '../broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import { HeaderDeadline } from '../http/header-deadline.js';
+import { UpgradeTap } from '../http/upgrade-tap.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import { PollingTransport } from '../transports/requests/polling.js';
 import { Requests } from '../transports/requests/requests.js';
 import { SseTransport } from '../transports/requests/sse.js';
 import { WebSocketTransport } from '../transports/websocket/websocket.js';
-import { UpgradeTap } from '../http/upgrade-tap.js';
 import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
@@ -89,7 +89,7 @@ export class RealtimeLifecycle
 
   /** The first step of a shutdown: no new connections. */
   onModuleDestroy(): void {
-    this.engine.refuse();
+    this.engine.stopAdmitting();
   }
 
   /** Before Nest closes the HTTP server, which would wait for open connections. */

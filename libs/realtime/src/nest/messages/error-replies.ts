@@ -41,7 +41,7 @@ export class MessageFaults {
   private report(connection: Connection, error: unknown, { hook, cause }: Place): void {
     this.engine.counters.hookErrors++;
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
-    this.engine.faultLines.tell(connection, what, error);
+    this.engine.faultLines.report(connection, what, error);
   }
 }
 

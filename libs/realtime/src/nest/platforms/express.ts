@@ -139,7 +139,7 @@ export class ExpressPlatform extends HttpPlatform {
 
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
     const visit = {
-      node: request,
+      incoming: request,
       raw: request as IncomingMessage & PlatformRequest,
       response,
       answer: new ExpressAnswer(response),

@@ -81,9 +81,9 @@ export abstract class HttpPlatform implements Platform {
    *
    * @throws what the platform's error road should answer
    */
-  protected async arrive({ node, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
-    const visit = this.visits.get(node)!;
-    this.visits.delete(node);
+  protected async arrive({ incoming, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
+    const visit = this.visits.get(incoming)!;
+    this.visits.delete(incoming);
     try {
       visit.verdict = await visit.examine(raw, () => response);
       return visit.upgrade;
@@ -111,13 +111,13 @@ export abstract class HttpPlatform implements Platform {
    * @throws what the platform's error road should answer
    */
   protected async answered(visit: DoorVisit): Promise<boolean> {
-    const { headers } = visit.node;
-    for (const [name, value] of Object.entries(this.bodies.get(visit.node) ?? {})) {
+    const { headers } = visit.incoming;
+    for (const [name, value] of Object.entries(this.bodies.get(visit.incoming) ?? {})) {
       if (value !== undefined) headers[name] = value;
     }
     try {
       if (await this.door.request(visit)) return true;
-      return visit.node.method === 'GET' && (await this.door.probe(visit.node, visit.raw, visit.response));
+      return visit.incoming.method === 'GET' && (await this.door.probe(visit.incoming, visit.raw, visit.response));
     } catch (error) {
       throw asHttpException(error, visit.answer);
     }

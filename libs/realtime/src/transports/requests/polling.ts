@@ -38,7 +38,7 @@ export class PollingTransport implements RequestTransport {
   }
 
   ticket(visit: HttpExchange): { token: string; position: number } | undefined {
-    const token = visit.node.headers[TOKEN_HEADER];
+    const token = visit.incoming.headers[TOKEN_HEADER];
     const position = Number(queryOf(visit).get('position') ?? 0);
     return typeof token === 'string' ? { token, position } : undefined;
   }
@@ -84,7 +84,7 @@ export class PollingSocket extends RequestSocket {
     else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
     this.present();
     this.flush();
-    this.settle();
+    this.finishClose();
     answer.onClose(() => this.left(answer));
     return true;
   }

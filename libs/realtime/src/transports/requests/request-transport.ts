@@ -30,6 +30,6 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
 }
 
 /** The query of a request. */
-export function queryOf({ node }: HttpExchange): URLSearchParams {
-  return new URLSearchParams(splitTarget(targetOf(node)).query);
+export function queryOf({ incoming }: HttpExchange): URLSearchParams {
+  return new URLSearchParams(splitTarget(targetOf(incoming)).query);
 }

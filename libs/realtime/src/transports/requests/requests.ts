@@ -11,11 +11,11 @@ import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
 import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import { isOwner, type Owner, ownerOf } from './fingerprint.js';
+import { type Fingerprint, fingerprintOf, matches } from './fingerprint.js';
 import { readMessages } from './request-body.js';
 import type { RequestSocket } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
-import { Holders, pathOf } from './tokens.js';
+import { pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
 /** The engine. */
@@ -26,14 +26,14 @@ export interface RequestGate extends Gate {
 }
 
 export class Requests {
-  private readonly holders: Holders;
+  private readonly holders: Tokens;
 
   constructor(
     private readonly gate: RequestGate,
     private readonly settings: RealtimeSettings,
     private readonly transports: readonly RequestTransport[],
   ) {
-    this.holders = new Holders(settings);
+    this.holders = new Tokens(settings);
   }
 
   /**
@@ -43,10 +43,10 @@ export class Requests {
    * @throws HandshakeError, or what the application's guards throw: the platform answers it
    */
   async handle(plain: HttpExchange): Promise<boolean> {
-    const { method, headers } = plain.node;
-    if (isPreflight(plain.node)) return this.preflight(plain);
+    const { method, headers } = plain.incoming;
+    if (isPreflight(plain.incoming)) return this.preflight(plain);
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
-    if (!transport && !isUpstream(plain.node)) return false;
+    if (!transport && !isUpstream(plain.incoming)) return false;
     const visit: WatchedExchange = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(visit);
     try {
@@ -54,26 +54,26 @@ export class Requests {
         ? this.get(visit, transport)
         : this.noted(visit, this.upstream(visit, String(headers[TOKEN_HEADER]))));
     } catch (error) {
-      if (!visit.node.complete) discardBody(visit.node);
+      if (!visit.incoming.complete) discardBody(visit.incoming);
       throw error;
     }
     return true;
   }
 
   /** A page of an allowed origin may read our answers, refusals included. */
-  private letRead({ node, raw, answer }: HttpExchange): void {
+  private letRead({ incoming, raw, answer }: HttpExchange): void {
     try {
-      this.gate.allowOrigin(node, raw, answer);
+      this.gate.allowOrigin(incoming, raw, answer);
     } catch {
       // A foreign origin: whoever handles the request refuses it, and says so in the log
     }
   }
 
-  private preflight({ node, raw, answer }: HttpExchange): boolean {
-    if (!this.transports.some(({ name }) => this.gate.speaks(node, name))) return false;
-    this.gate.allowOrigin(node, raw, answer);
+  private preflight({ incoming, raw, answer }: HttpExchange): boolean {
+    if (!this.transports.some(({ name }) => this.gate.speaks(incoming, name))) return false;
+    this.gate.allowOrigin(incoming, raw, answer);
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
-    answer.header('Access-Control-Allow-Headers', node.headers['access-control-request-headers'] ?? '');
+    answer.header('Access-Control-Allow-Headers', incoming.headers['access-control-request-headers'] ?? '');
     answer.header('Access-Control-Max-Age', '600');
     answer.send(204);
     return true;
@@ -81,7 +81,7 @@ export class Requests {
 
   private transportOf(visit: HttpExchange): RequestTransport | undefined {
     const transport = this.transports.find((each) => each.takes(visit));
-    return transport && this.gate.speaks(visit.node, transport.name) ? transport : undefined;
+    return transport && this.gate.speaks(visit.incoming, transport.name) ? transport : undefined;
   }
 
   private async get(visit: WatchedExchange, transport: RequestTransport): Promise<void> {
@@ -91,11 +91,11 @@ export class Requests {
   }
 
   /** Refusals of further requests are counted and logged as those of handshakes are. */
-  private async noted<T>({ node, raw }: HttpExchange, task: Promise<T>): Promise<T> {
+  private async noted<T>({ incoming, raw }: HttpExchange, task: Promise<T>): Promise<T> {
     try {
       return await task;
     } catch (error) {
-      this.gate.noteRefusal(node, error, raw);
+      this.gate.noteRefusal(incoming, error, raw);
       throw error;
     }
   }
@@ -118,16 +118,16 @@ export class Requests {
   }
 
   /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
-  private async requireOwner({ node, raw, response }: HttpExchange, owner: Owner): Promise<void> {
-    const request = await this.gate.recheck(node, raw, response);
-    if (!isOwner(owner, request)) throw refusal(403, 'This connection belongs to another user');
+  private async requireOwner({ incoming, raw, response }: HttpExchange, owner: Fingerprint): Promise<void> {
+    const request = await this.gate.recheck(incoming, raw, response);
+    if (!matches(owner, request)) throw refusal(403, 'This connection belongs to another user');
   }
 
   private async begin(visit: WatchedExchange, transport: RequestTransport): Promise<void> {
-    const { node, raw, response, answer } = visit;
-    const admission = await this.gate.admitRequest(node, raw, response);
+    const { incoming, raw, response, answer } = visit;
+    const admission = await this.gate.admitRequest(incoming, raw, response);
     try {
-      await this.noted(visit, this.settle(admission));
+      await this.noted(visit, this.saveSession(admission));
     } catch (error) {
       admission.release();
       throw error;
@@ -137,14 +137,14 @@ export class Requests {
   }
 
   /** The last that can go wrong: from here on there is a connection. */
-  private async settle({ session }: Admission): Promise<void> {
+  private async saveSession({ session }: Admission): Promise<void> {
     await session?.saveChanges(this.settings.handshakeTimeout * 1000);
     if (!this.gate.isReady) throw unavailable('The server is shutting down');
   }
 
   private open(visit: WatchedExchange, transport: RequestTransport, admission: Admission): void {
     const socket = transport.createSocket();
-    const owner = ownerOf(admission.request);
+    const owner = fingerprintOf(admission.request);
     const sink = this.gate.open(admission, socket, transport.name);
     const id = 'id' in sink ? String(sink.id) : '';
     const holder = { socket, id, owner, path: pathOf(visit), transport };
@@ -158,7 +158,7 @@ export class Requests {
     if (!found || found.socket.isGone) throw gone();
     await this.requireOwner(visit, found.owner);
     const { socket } = found;
-    if (visit.node.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
+    if (visit.incoming.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
     else await this.receive(visit, socket);
     visit.answer.send(204);
   }

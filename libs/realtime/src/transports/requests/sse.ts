@@ -13,14 +13,14 @@ export class SseTransport implements RequestTransport {
 
   constructor(private readonly settings: RealtimeSettings) {}
 
-  takes({ node }: HttpExchange): boolean {
-    const types = node.headers.accept?.split(',') ?? [];
+  takes({ incoming }: HttpExchange): boolean {
+    const types = incoming.headers.accept?.split(',') ?? [];
     return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
   }
 
   /** The browser states where it was: `<token>.<position>`. */
-  ticket({ node }: HttpExchange): { token: string; position: number } | undefined {
-    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(node.headers['last-event-id'] ?? '')) ?? [];
+  ticket({ incoming }: HttpExchange): { token: string; position: number } | undefined {
+    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(incoming.headers['last-event-id'] ?? '')) ?? [];
     return token === undefined ? undefined : { token, position: Number(position) };
   }
 
@@ -58,7 +58,7 @@ export class SseSocket extends RequestSocket {
     this.present();
     this.flush();
     this.drained();
-    this.settle();
+    this.finishClose();
     answer.onClose(() => this.left(answer));
     return true;
   }

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
-import { type Holder, Holders } from './tokens.js';
+import { type Holder, Tokens } from './tokens.js';
 
 const visit = (url = '/ws') => new FakeVisit({ url });
 const holder = (token: string, code = 4500, keptBytes = 100) =>
@@ -10,8 +10,8 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 describe('the connections that live between requests', () => {
-  const create = (settings = {}) => new Holders({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
-  const ended = (holders: Holders, ...args: Parameters<typeof holder>) => {
+  const create = (settings = {}) => new Tokens({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
+  const ended = (holders: Tokens, ...args: Parameters<typeof holder>) => {
     const made = holder(...args);
     holders.add(made);
     holders.forget(made);

@@ -3,7 +3,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Owner } from './fingerprint.js';
+import type { Fingerprint } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 
@@ -13,7 +13,7 @@ export interface Holder {
   /** The connection's public id. */
   readonly id: string;
   /** Whom its handshake belonged to. */
-  readonly owner: Owner;
+  readonly owner: Fingerprint;
   /** Where its handshake was: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
@@ -23,7 +23,7 @@ export interface Holder {
 const REMEMBER_MS = 60_000;
 const REMEMBER_MAX = 10_000;
 
-export class Holders {
+export class Tokens {
   private readonly present = new Map<string, Holder>();
   /** Ended, the oldest first: its client may not have been told, or has to be told again to stay away. */
   private readonly ended = new Map<string, Holder & { readonly at: number; readonly bytes: number }>();
@@ -70,6 +70,6 @@ export class Holders {
 }
 
 /** Path of a request, as the client sent it. */
-export function pathOf({ node }: HttpExchange): string {
-  return splitTarget(targetOf(node)).path;
+export function pathOf({ incoming }: HttpExchange): string {
+  return splitTarget(targetOf(incoming)).path;
 }

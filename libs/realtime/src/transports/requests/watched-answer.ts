@@ -15,7 +15,7 @@ export class WatchedAnswer implements HttpAnswer {
   private timer?: NodeJS.Timeout;
 
   constructor(private readonly visit: HttpExchange) {
-    this.isClosed = visit.node.socket.destroyed;
+    this.isClosed = visit.incoming.socket.destroyed;
     visit.answer.onClose(() => this.closed());
   }
 
@@ -48,7 +48,7 @@ export class WatchedAnswer implements HttpAnswer {
 
   /** Cuts the network connection. */
   cut(): void {
-    this.visit.node.socket.destroy();
+    this.visit.incoming.socket.destroy();
   }
 
   private closed(): void {

@@ -5,15 +5,15 @@
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { LimitName, Limits } from '../../limits/limits.js';
 import type { Frame } from '../../frame.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
+import type { LimitName, Limits } from '../../limits/limits.js';
 import { TokenBucket } from '../../limits/token-bucket.js';
-import { MessageWatch, type Watched } from './message-watch.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
 import { brokenRule, reasonOf } from './broken-rule.js';
-import type { Flusher } from './flusher.js';
 import { encodeFrame, PING } from './encode.js';
+import type { Flusher } from './flusher.js';
+import { MessageWatch, type Watched } from './message-watch.js';
 import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
@@ -92,7 +92,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   heard(chunk: Buffer): void {
-    if (this.unanswered > 0) this.answered();
+    if (this.unanswered > 0) this.chunkHandled();
     else this.sink.alive();
     if (this.watch === undefined && isWhole(chunk)) return;
     this.watch ??= new MessageWatch(this, this.host.settings, this.host.limits);
@@ -100,7 +100,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
-  private answered(): void {
+  private chunkHandled(): void {
     const isSingle = this.unanswered === 1;
     this.unanswered = 0;
     if (isSingle) this.writeUnlisted();
