@@ -3,7 +3,7 @@ import { fakeRequest, type FakeRequestParts } from '../../../test/support/fakes/
 import { HandshakeRequest } from './handshake-request.js';
 import { addressOf, splitTarget } from './http/platform-request.js';
 
-const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), '/ws');
+const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), { path: '/ws' });
 const cookies = (cookie: string) => request({ headers: { cookie } }).cookies;
 
 describe('a handshake request', () => {
@@ -13,7 +13,9 @@ describe('a handshake request', () => {
   });
 
   it('gives the parameters of the path', () => {
-    expect(new HandshakeRequest(fakeRequest(), '/rooms/:id', { id: '7' }).params).toEqual({ id: '7' });
+    expect(new HandshakeRequest(fakeRequest(), { path: '/rooms/:id', params: { id: '7' } }).params).toEqual({
+      id: '7',
+    });
   });
 
   it('reads the query, once', () => {

@@ -1,34 +1,57 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { addressOf, type PlatformRequest, type RawRequest, splitTarget, targetOf } from './http/platform-request.js';
+import {
+  addressOf,
+  LazyRequest,
+  type PlatformRequest,
+  type RawRequest,
+  splitTarget,
+  targetOf,
+} from './http/platform-request.js';
 
 /** The subprotocol that is none, but a credential. */
 export const BEARER = 'bearer.';
 
+/** What a handshake is made of, beside Node's request. */
+export interface HandshakeParts {
+  /** The gateway's path. */
+  readonly path: string;
+  /** Default: none. */
+  readonly params?: Params;
+  /** Default: Node's own request, where the platform was not asked. */
+  readonly raw?: LazyRequest;
+  /** Name of the query parameter that holds a credential; default: none does. */
+  readonly queryToken?: string;
+  /** The client's, by the platform's rule, where it is known already. */
+  readonly address?: string;
+}
+
 /** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
 export class HandshakeRequest {
+  /** The gateway's path. */
+  readonly path: string;
+  /** Parameters of the path, decoded. */
+  readonly params: Params;
+  private readonly lazy: LazyRequest;
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
   private namesRead?: Set<string>;
 
+  /** @internal Made by the gate. */
   constructor(
     /** @internal */
     readonly incoming: IncomingMessage,
-    /** The gateway's path. */
-    readonly path: string,
-    /** Parameters of the path, decoded. */
-    readonly params: Params = {},
-    private platformRequest: RawRequest | (() => RawRequest) = incoming,
-    private readonly queryToken = '',
-    /** By the platform's rule, where it is known already. */
-    private readonly knownAddress?: string,
-  ) {}
+    private readonly parts: HandshakeParts,
+  ) {
+    const { path, params = NO_PARAMS, raw = LazyRequest.of(incoming) } = parts;
+    this.path = path;
+    this.params = params;
+    this.lazy = raw;
+  }
 
   /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
   get raw(): RawRequest {
-    const { platformRequest } = this;
-    if (typeof platformRequest !== 'function') return platformRequest;
-    return (this.platformRequest = platformRequest());
+    return this.lazy.get();
   }
 
   get headers(): IncomingHttpHeaders {
@@ -47,7 +70,7 @@ export class HandshakeRequest {
 
   /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return this.knownAddress ?? addressOf(this.incoming.socket, this.raw.ip);
+    return this.parts.address ?? addressOf(this.incoming.socket, this.raw.ip);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
@@ -69,7 +92,8 @@ export class HandshakeRequest {
     if (bearer) return bearer[1];
     const hidden = this.protocols.find((name) => name.startsWith(BEARER));
     if (hidden !== undefined) return Buffer.from(hidden.slice(BEARER.length), 'base64url').toString();
-    return (this.queryToken && this.query.get(this.queryToken)) || undefined;
+    const { queryToken } = this.parts;
+    return (queryToken && this.query.get(queryToken)) || undefined;
   }
 
   /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
@@ -95,10 +119,8 @@ export class HandshakeRequest {
   }
 
   private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
-    const { platformRequest } = this;
     // Not made yet, it has nothing that Node's own has not
-    const found = typeof platformRequest === 'function' ? undefined : platformRequest[name];
-    return found ?? (this.incoming as PlatformRequest)[name];
+    return this.lazy.known?.[name] ?? (this.incoming as PlatformRequest)[name];
   }
 }
 

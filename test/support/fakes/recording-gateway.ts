@@ -8,6 +8,9 @@ import type { LiveConnection } from '../../../libs/realtime/src/connections/live
 import { Engine } from '../../../libs/realtime/src/engine.js';
 import type { Gateway } from '../../../libs/realtime/src/gateway.js';
 import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
+import { Addresses } from '../../../libs/realtime/src/handshake/addresses.js';
+import type { Admission } from '../../../libs/realtime/src/handshake/admission.js';
+import { Places } from '../../../libs/realtime/src/handshake/places.js';
 import type { Awaitable, Identity } from '../../../libs/realtime/src/hooks.js';
 import type { Log } from '../../../libs/realtime/src/log.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
@@ -138,8 +141,8 @@ export class FakeNode {
 
   constructor(options: RealtimeOptions = {}, broker: Broker = new MemoryBroker()) {
     this.engine = new Engine(RealtimeSettings.from({ envFile: false, ...options }, {}), broker, this.log);
-    this.server = new RealtimeServer(this.engine, broker);
-    this.engine.bind(this.gateway);
+    this.server = new RealtimeServer(this.engine);
+    this.engine.gate.bind(this.gateway);
   }
 
   async start(): Promise<this> {
@@ -150,10 +153,7 @@ export class FakeNode {
   /** A connection past its handshake; its `onOpen` has started. */
   open(identity: Identity = {}, options: OpenOptions = {}) {
     const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
-    const { path } = gateway;
-    const request = new HandshakeRequest(fakeRequest({ url: path }), path);
-    const scope = new AsyncResource('FakeHandshake');
-    const admission = { gateway, request, identity, scope, release: () => {} };
+    const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
     const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
     socket.attach(connection);
     return { socket, connection };
@@ -176,4 +176,17 @@ export interface OpenOptions extends FakeSocketOptions {
 /** Lets everything that waits in microtasks happen; no clock is needed. */
 export async function turn(): Promise<void> {
   for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
+}
+
+/** What a request was admitted with: by default as nobody, with a place of its own ledger. */
+export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
+  const { path } = parts.gateway;
+  return {
+    id: 'node.1',
+    request: new HandshakeRequest(fakeRequest({ url: path }), { path }),
+    identity: {},
+    scope: new AsyncResource('FakeHandshake'),
+    place: new Places(new Addresses(Infinity)).take('192.0.2.7', parts.identity?.userId),
+    ...parts,
+  };
 }

@@ -1,7 +1,9 @@
-/** The two lines of every connection: it opened, and how it ended. */
+/** The log lines of a connection: it opened, what came of it, how it ended. */
 import type { CloseInfo } from '../close-info.js';
+import type { Connection } from '../connection.js';
+import { bytesField, field, type Log, quotedField } from '../log.js';
+import type { Message } from '../message.js';
 import type { LiveConnection } from './live-connection.js';
-import { bytesField, field, quotedField } from '../log.js';
 
 export function openedLine({ id, path, address, userId, protocol }: LiveConnection): string {
   const user = userId === undefined ? '-' : field(userId);
@@ -15,4 +17,15 @@ export function closedLine(connection: LiveConnection, { code, reason, initiator
   const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
   const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
   return `WebSocket connection closed id=${id} ${how} ${after} ${traffic}`;
+}
+
+/** The line is not made where verbose lines are not shown. */
+export function logMessage(log: Log, { id }: Connection, { size, isBinary }: Message): void {
+  if (log.isVerbose?.() === false) return;
+  log.verbose(`WebSocket message id=${id} bytes=${size} type=${isBinary ? 'binary' : 'text'}`);
+}
+
+/** Nothing was heard for the idle time. */
+export function expiredLine({ id }: Connection, silentMs: number): string {
+  return `WebSocket heartbeat expired id=${id} silent=${(silentMs / 1000).toFixed(1)}s`;
 }

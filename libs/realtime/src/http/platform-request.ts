@@ -23,6 +23,41 @@ export interface PlatformRequest {
 /** As it reaches the gateway's door. */
 export type RawRequest = PlatformRequest & object;
 
+/** The platform's request, made when it is first asked for: on some ways in, making it costs more than the rest. */
+export class LazyRequest {
+  constructor(
+    private readonly make: () => RawRequest,
+    private made?: RawRequest,
+  ) {}
+
+  /** One that is made already. */
+  static of(request: RawRequest): LazyRequest {
+    return new LazyRequest(() => request, request);
+  }
+
+  get(): RawRequest {
+    return (this.made ??= this.make());
+  }
+
+  /** The request, unless nobody has asked for it yet. */
+  get known(): RawRequest | undefined {
+    return this.made;
+  }
+
+  /** The same request, changed as soon as it is made. */
+  prepared(change: (request: RawRequest) => void): LazyRequest {
+    if (!this.made) {
+      return new LazyRequest(() => {
+        const request = this.get();
+        change(request);
+        return request;
+      });
+    }
+    change(this.made);
+    return this;
+  }
+}
+
 /** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
 export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url ?? '';

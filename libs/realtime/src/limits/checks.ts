@@ -1,7 +1,6 @@
 /** Checks of what the application passes in; each error says what was wrong and what is allowed. */
 import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { RealtimeError } from '../errors.js';
-import type { Frame } from '../frame.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Limits } from './limits.js';
 
@@ -45,8 +44,16 @@ export function checkName(what: 'room' | 'user' | 'event', name: string, { setti
 }
 
 /** @throws RealtimeError `too_big` when a message is longer than what may wait for one client */
-export function checkSize(frame: Frame, { settings, limits }: NameBounds): void {
+export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;
   if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
+}
+
+/** The error of a connection that would be in more rooms than `REALTIME_MAX_ROOMS_PER_CONNECTION`. */
+export function tooManyRooms(max: number): RealtimeError {
+  return new RealtimeError(
+    'too_many_rooms',
+    `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
+  );
 }

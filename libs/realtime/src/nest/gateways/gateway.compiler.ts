@@ -28,7 +28,7 @@ export class GatewayCompiler {
     @Inject(Engine) private readonly engine: Engine,
     @Inject(Enhancers) private readonly enhancers: Enhancers,
   ) {
-    this.faults = new MessageFaults(engine);
+    this.faults = new MessageFaults(engine.node);
   }
 
   /**
@@ -125,7 +125,7 @@ export class GatewayCompiler {
       onMessage,
       (message) => this.adapter.parse(message),
       this.faults,
-      this.engine,
+      this.engine.node,
     );
     return (connection, message) => router.receive(connection, message);
   }

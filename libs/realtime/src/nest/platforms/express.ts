@@ -2,11 +2,17 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import type { Verdict } from '../../handshake/gate.js';
+import type { Verdict } from '../../handshake/admission.js';
 import type { PathRules } from '../../handshake/paths.js';
 import type { Examine } from '../../handshake/platform.js';
 import type { HttpAnswer } from '../../http/exchange.js';
-import { type PlatformRequest, type RawRequest, splitTarget, targetOf } from '../../http/platform-request.js';
+import {
+  LazyRequest,
+  type PlatformRequest,
+  type RawRequest,
+  splitTarget,
+  targetOf,
+} from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
@@ -123,7 +129,7 @@ export class ExpressPlatform extends HttpPlatform {
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const responseOf = (): unknown => Object.setPrototypeOf(upgrade.response, this.app.response);
     const requestOf = () => Object.setPrototypeOf(upgrade.request, this.app.request) as RawRequest;
-    return this.unlessAnswered(upgrade, examine(requestOf, responseOf));
+    return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
   }
 
   /** Changing a request's prototype costs more than the rest of a handshake: its address is read off a stand-in. */

@@ -3,11 +3,11 @@ import { parse } from 'node:querystring';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import type { Verdict } from '../../handshake/gate.js';
+import type { Verdict } from '../../handshake/admission.js';
 import { isDecodable, type PathRules } from '../../handshake/paths.js';
 import type { Examine } from '../../handshake/platform.js';
 import type { HttpAnswer } from '../../http/exchange.js';
-import { type PlatformRequest, splitTarget } from '../../http/platform-request.js';
+import { LazyRequest, type PlatformRequest, splitTarget } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
 import { type Door, HttpPlatform } from './http-platform.js';
@@ -108,12 +108,12 @@ export class FastifyPlatform extends HttpPlatform {
     if (!raw || !Reply)
       return this.unlessAnswered(
         upgrade,
-        examine(request, () => upgrade.response),
+        examine(LazyRequest.of(request), () => upgrade.response),
       );
     let reply: FastifyReply | undefined;
     try {
       const replyOf = () => (reply = new Reply(upgrade.response, raw, raw.log));
-      return await this.unlessAnswered(upgrade, examine(raw, replyOf));
+      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(raw), replyOf));
     } finally {
       const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
       if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));

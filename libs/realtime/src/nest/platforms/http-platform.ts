@@ -6,19 +6,19 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import type { Verdict } from '../../handshake/gate.js';
+import type { Verdict } from '../../handshake/admission.js';
 import type { Examine, Platform } from '../../handshake/platform.js';
 import type { HttpAnswer, HttpExchange as DoorVisit } from '../../http/exchange.js';
-import { type PlatformRequest, splitTarget, targetOf } from '../../http/platform-request.js';
+import { LazyRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import { validateHeaders } from '../../http/refusal-writer.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { isUpstream } from '../../transports/requests/request-transport.js';
 
-/** The engine, for requests at the door that are no upgrade. */
+/** Who answers requests at the door that are not upgrades. */
 export interface Door {
   answersGet(path: string): boolean;
   /** @throws always: the answer */
-  probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never>;
+  probe(exchange: DoorVisit): Promise<never>;
   /** SSE and polling. @returns false when the request is not for them @throws the answer */
   request(visit: DoorVisit): Promise<boolean>;
 }
@@ -85,7 +85,7 @@ export abstract class HttpPlatform implements Platform {
     const visit = this.visits.get(incoming)!;
     this.visits.delete(incoming);
     try {
-      visit.verdict = await visit.examine(raw, () => response);
+      visit.verdict = await visit.examine(LazyRequest.of(raw), () => response);
       return visit.upgrade;
     } catch (error) {
       visit.refusal = error;
@@ -117,7 +117,7 @@ export abstract class HttpPlatform implements Platform {
     }
     try {
       if (await this.door.request(visit)) return true;
-      return visit.incoming.method === 'GET' && (await this.door.probe(visit.incoming, visit.raw, visit.response));
+      return visit.incoming.method === 'GET' && (await this.door.probe(visit));
     } catch (error) {
       throw asHttpException(error, visit.answer);
     }

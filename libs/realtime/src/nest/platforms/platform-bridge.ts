@@ -35,14 +35,14 @@ export class PlatformBridge {
     const http = this.host.httpAdapter;
     const type = this.server && http.getType();
     const door: Door = {
-      answersGet: (path) => engine.answersGet(path),
-      probe: (node, raw, response) => engine.probe(node, raw, response),
-      request: (visit) => requests.handle(visit),
+      answersGet: (path) => engine.gate.answersGet(path),
+      probe: (exchange) => engine.gate.probe(exchange),
+      request: (exchange) => requests.handle(exchange),
     };
     if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, door, this.mark);
     else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
-    else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
-    if (this.platform) engine.usePlatform(this.platform);
+    else if (type) engine.node.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
+    if (this.platform) engine.gate.usePlatform(this.platform);
     if (type) refuseFromTheStart(http, engine);
     return this.platform?.rules ?? DEFAULT_RULES;
   }
@@ -56,7 +56,7 @@ export class PlatformBridge {
 function refuseFromTheStart(http: HttpServer, engine: Engine): void {
   const original = http.beforeClose?.bind(http) as (() => unknown) | undefined;
   http.beforeClose = () => {
-    engine.stopAdmitting();
+    engine.gate.stop();
     return original?.();
   };
 }

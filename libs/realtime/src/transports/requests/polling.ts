@@ -33,13 +33,13 @@ export class PollingTransport implements RequestTransport {
     private readonly limits: Pick<Limits, 'reached'>,
   ) {}
 
-  takes(visit: HttpExchange): boolean {
-    return queryOf(visit).get('transport') === 'polling';
+  takes(exchange: HttpExchange): boolean {
+    return queryOf(exchange).get('transport') === 'polling';
   }
 
-  ticket(visit: HttpExchange): { token: string; position: number } | undefined {
-    const token = visit.incoming.headers[TOKEN_HEADER];
-    const position = Number(queryOf(visit).get('position') ?? 0);
+  ticket(exchange: HttpExchange): { token: string; position: number } | undefined {
+    const token = exchange.incoming.headers[TOKEN_HEADER];
+    const position = Number(queryOf(exchange).get('position') ?? 0);
     return typeof token === 'string' ? { token, position } : undefined;
   }
 
@@ -117,7 +117,8 @@ export class PollingSocket extends RequestSocket {
   private acknowledge(position: number): boolean {
     if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
     const acknowledged = this.position - this.entries.length;
-    if (position < acknowledged) throw rejection(409, `You have had messages up to position ${acknowledged}`);
+    if (position < acknowledged)
+      throw rejection(409, `Messages up to position ${acknowledged} were already acknowledged`);
     while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
     if (position > acknowledged) this.drained();
     return true;

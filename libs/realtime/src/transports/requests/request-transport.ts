@@ -11,9 +11,9 @@ export const TOKEN_HEADER = 'x-realtime-token';
 /** A transport that speaks plain HTTP. */
 export interface RequestTransport extends Transport {
   /** Tells whether a GET asks for this transport. */
-  takes(visit: HttpExchange): boolean;
+  takes(exchange: HttpExchange): boolean;
   /** The connection that a GET wants to go on with. */
-  ticket(visit: HttpExchange): { token: string; position: number } | undefined;
+  ticket(exchange: HttpExchange): { token: string; position: number } | undefined;
   createSocket(): RequestSocket;
 }
 

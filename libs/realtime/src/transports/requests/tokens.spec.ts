@@ -1,10 +1,10 @@
 import { jest } from '@jest/globals';
 import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
-import { type Holder, Tokens } from './tokens.js';
+import { type HeldConnection, Tokens } from './tokens.js';
 
 const visit = (url = '/ws') => new FakeVisit({ url });
 const holder = (token: string, code = 4500, keptBytes = 100) =>
-  ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as Holder;
+  ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as HeldConnection;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());

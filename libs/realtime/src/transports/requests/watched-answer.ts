@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 
-/** A visit whose response is watched. */
+/** A exchange whose response is watched. */
 export interface WatchedExchange extends HttpExchange {
   readonly answer: WatchedAnswer;
 }
@@ -14,21 +14,21 @@ export class WatchedAnswer implements HttpAnswer {
   private listener?: () => void;
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly visit: HttpExchange) {
-    this.isClosed = visit.incoming.socket.destroyed;
-    visit.answer.onClose(() => this.closed());
+  constructor(private readonly exchange: HttpExchange) {
+    this.isClosed = exchange.incoming.socket.destroyed;
+    exchange.answer.onClose(() => this.closed());
   }
 
   header(name: string, value: string): void {
-    this.visit.answer.header(name, value);
+    this.exchange.answer.header(name, value);
   }
 
   send(status: number, body?: string): void {
-    this.visit.answer.send(status, body);
+    this.exchange.answer.send(status, body);
   }
 
   stream(): Writable {
-    return this.visit.answer.stream();
+    return this.exchange.answer.stream();
   }
 
   onClose(listener: () => void): void {
@@ -48,7 +48,7 @@ export class WatchedAnswer implements HttpAnswer {
 
   /** Cuts the network connection. */
   cut(): void {
-    this.visit.incoming.socket.destroy();
+    this.exchange.incoming.socket.destroy();
   }
 
   private closed(): void {
