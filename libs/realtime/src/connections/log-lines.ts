@@ -3,15 +3,15 @@ import type { CloseInfo } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { bytesField, field, type Log, quotedField } from '../log.js';
 import type { Message } from '../message.js';
-import type { LiveConnection } from './live-connection.js';
+import type { Traffic } from './info.js';
 
-export function openedLine({ id, path, address, userId, protocol }: LiveConnection): string {
+export function openedLine({ id, path, address, userId, protocol }: Connection): string {
   const user = userId === undefined ? '-' : field(userId);
   const spoken = protocol ? ` protocol=${field(protocol)}` : '';
   return `WebSocket connection opened id=${id} path=${field(path)} ip=${address} user=${user}${spoken}`;
 }
 
-export function closedLine(connection: LiveConnection, { code, reason, initiator }: CloseInfo): string {
+export function closedLine(connection: Connection & Traffic, { code, reason, initiator }: CloseInfo): string {
   const { id, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
   const how = `code=${code} reason=${quotedField(reason)} by=${initiator}`;
   const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
