@@ -6,7 +6,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
-import { LiveConnection } from './connections/live-connection.js';
+import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
 import { openedLine } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
@@ -22,7 +22,10 @@ export class Engine {
   readonly gate: Gate;
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
-  private readonly ended = (connection: LiveConnection) => void this.living.delete(connection);
+  private readonly events: ConnectionEvents = {
+    opened: (connection) => this.endWhereStopping(connection),
+    ended: (connection) => void this.living.delete(connection),
+  };
   private stopping?: Promise<void>;
 
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
@@ -57,19 +60,22 @@ export class Engine {
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
 
-  /** Makes the connection and runs `onOpen`. */
+  /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
-    const connection = new LiveConnection(transport, admission, socket, node, this.ended);
+    const connection = new LiveConnection(transport, admission, socket, node, this.events);
     this.living.add(connection);
     node.counters.accepted++;
     node.log.log(openedLine(connection));
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);
-    admission.scope.runInAsyncScope(() => connection.start(admission));
-    if (this.stopping) connection.end(CloseCode.GOING_AWAY, farewell(node.settings.reconnectSpread), 'shutdown');
     return connection;
+  }
+
+  private endWhereStopping(connection: LiveConnection): void {
+    if (!this.stopping) return;
+    connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
   }
 
   private replace(userId: string, connectionId: string): void {

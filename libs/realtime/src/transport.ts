@@ -11,6 +11,8 @@ import type { Frame } from './frame.js';
 export interface Socket {
   /** Bytes that wait to be read by the peer, everything of ours included. */
   readonly bufferedBytes: number;
+  /** Nothing more should be sent for now. Once it was true, `Sink.drained` MUST follow. */
+  readonly isFull: boolean;
   /** The agreed subprotocol, or an empty string. */
   readonly protocol: string;
   /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
@@ -27,11 +29,13 @@ export interface Socket {
 
 /** What a transport tells about its socket. */
 export interface Sink {
+  /** The wire is whole: it takes what hooks send and do. MUST be called once, before all others but `closed`. */
+  opened(): void;
   /** A message has come. MUST follow a call of `alive` for what was read, which may be several messages. */
   received(data: Buffer, isBinary: boolean): void;
   /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
   alive(): void;
-  /** What waited in the socket has gone; more may be sent. MUST be called after `bufferedBytes` was 64 KiB or more. */
+  /** What waited in the socket has gone; more may be sent. MUST be called after `isFull` was true. */
   drained(): void;
   /** The peer broke a rule or a bound: the transport is closing with this code. MUST come before `closed`. */
   failed(code: number, reason: string, initiator: CloseInitiator): void;

@@ -156,6 +156,7 @@ export class FakeNode {
     const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
     const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
     socket.attach(connection);
+    connection.opened();
     return { socket, connection };
   }
 

@@ -1,6 +1,7 @@
 /** The rooms and the user of one connection, and the hub's knowledge of them. */
 import { channelOf } from '../command.js';
 import { ReadyState } from '../connection.js';
+import type { Place } from '../handshake/places.js';
 import type { Identity } from '../hooks.js';
 import { checkName, tooManyRooms } from '../limits/checks.js';
 import type { NodeConnection } from '../node/answers.js';
@@ -15,14 +16,22 @@ export class Membership {
   constructor(
     private readonly connection: NodeConnection,
     private readonly node: Pick<Node, 'hub' | 'settings' | 'limits'>,
+    private readonly place: Place,
   ) {}
+
+  /** Leaves the hub, and gives the place back; what it was in stays readable. */
+  end(): void {
+    this.node.hub.remove(this.connection);
+    this.place.release();
+  }
 
   get rooms(): ReadonlySet<string> {
     return this.joined ?? NO_ROOMS;
   }
 
-  /** Takes what the handshake has checked already. */
+  /** Enters the hub, its rooms and its user's, which the handshake has checked already. */
   begin({ userId, rooms = [] }: Identity): void {
+    this.node.hub.add(this.connection);
     if (userId !== undefined) this.become(userId);
     for (const room of rooms) this.enter(room);
   }
@@ -51,6 +60,7 @@ export class Membership {
   private become(userId: string): void {
     if (this.userId !== undefined) this.node.hub.exit(channelOf.user(this.userId), this.connection);
     this.userId = userId;
+    this.place.bind(userId);
     this.node.hub.enter(channelOf.user(userId), this.connection);
   }
 

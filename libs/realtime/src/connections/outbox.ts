@@ -8,9 +8,6 @@ import { Frame, type SlowPolicy } from '../frame.js';
 import type { Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
 
-/** Bytes that may wait in the socket itself. It is above the high-water mark of Node's sockets, so `drain` follows. */
-const SOCKET_BYTES = 65_536;
-
 /** What a message that waits costs beside its payload, in bytes: without it, empty ones would wait without a bound. */
 const MESSAGE_COST = 128;
 
@@ -56,7 +53,7 @@ export class Outbox {
   /** @returns false when the frame was not sent and does not wait */
   send(frame: Frame): boolean {
     const isFlowing = this.waiting.length === 0 && this.lost === 0;
-    if (isFlowing && !this.isHeld && this.socket.bufferedBytes < SOCKET_BYTES) return this.write(frame);
+    if (isFlowing && !this.isHeld && !this.socket.isFull) return this.write(frame);
     return this.wait(frame);
   }
 
@@ -98,7 +95,7 @@ export class Outbox {
   drained(): void {
     if (this.behindSince === 0 || this.isHeld) return;
     this.writeWaiting();
-    if (this.waiting.length > 0 || this.socket.bufferedBytes >= SOCKET_BYTES) return;
+    if (this.waiting.length > 0 || this.socket.isFull) return;
     this.catchUp();
     this.owner.caughtUp();
   }
@@ -158,7 +155,7 @@ export class Outbox {
   }
 
   private writeWaiting(): void {
-    while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
+    while (this.waiting.length > 0 && !this.socket.isFull) this.write(this.take());
   }
 
   /** @returns the bound that the frame would exceed */

@@ -32,6 +32,9 @@ export class FirstMessage implements Sink {
     gate.guests.add(this);
   }
 
+  /** Its hooks run later: there is no connection yet. */
+  opened(): void {}
+
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
     else if (this.hasEnded) return;
@@ -96,8 +99,10 @@ export class FirstMessage implements Sink {
     clearTimeout(this.timer);
     this.gate.guests.delete(this);
     this.connection = this.open(admission);
-    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
+    // Before the hooks run: one of them may pause it again
     this.socket.resume();
+    this.connection.opened();
+    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
   }
 
   private refuse(reason: string, code: number = CloseCode.UNAUTHORIZED): void {

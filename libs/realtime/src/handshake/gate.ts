@@ -163,14 +163,12 @@ export class Gate {
   }
 
   /**
-   * Accepts what the first message of an admitted client says of who it is; its place is that user's from now on.
+   * Accepts what the first message of an admitted client says of who it is.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
-  accept(answer: Identity | void, { request, place }: Admission): Identity {
-    const identity = this.handshake.accept(answer, request);
-    if (identity.userId !== undefined) place.bind(identity.userId);
-    return identity;
+  accept(answer: Identity | void, { request }: Admission): Identity {
+    return this.handshake.accept(answer, request);
   }
 
   /** A client could not say who it is after the handshake itself: it counts as a failed handshake. */

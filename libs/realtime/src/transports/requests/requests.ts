@@ -142,7 +142,11 @@ export class Requests {
     const held = { socket, id: admission.id, owner, path: pathOf(exchange), transport };
     this.tokens.add(held);
     socket.attach(sink, () => this.tokens.forget(held));
-    socket.open(exchange.answer, admission.id, undefined);
+    try {
+      socket.open(exchange.answer, admission.id, undefined);
+    } finally {
+      sink.opened();
+    }
   }
 
   private async upstream(exchange: WatchedExchange, token: string): Promise<void> {

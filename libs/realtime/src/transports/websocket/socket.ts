@@ -18,12 +18,12 @@ import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
 import { own, type StreamOwner, tellWhenDrained } from './stream.js';
-import { FrameWriter } from './writer.js';
+import { FLUSH_BYTES, FrameWriter } from './writer.js';
 
 /** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
 const SLACK = 131_072;
 
-/** From here on `Sink.drained` is owed (transport.ts). */
+/** A socket is not full below this, whatever its high-water mark: 16 KiB on Node 20, 64 KiB from Node 22 on. */
 const FULL_BYTES = 65_536;
 
 /** What the WebSockets of a node share. */
@@ -55,12 +55,21 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   get bufferedBytes(): number {
-    const bytes = this.waitingBytes + this.webSocket.bufferedAmount;
-    if (bytes >= FULL_BYTES && !this.awaitsDrain && this.stream.writableNeedDrain) {
+    return this.waitingBytes + this.webSocket.bufferedAmount;
+  }
+
+  /**
+   * Less than `FLUSH_BYTES` wait for the end of the turn, so from its high-water mark on the network socket is the one
+   * that is full, and reports when it has drained.
+   */
+  get isFull(): boolean {
+    const bytes = this.bufferedBytes;
+    if (bytes < FULL_BYTES || bytes < this.stream.writableHighWaterMark + FLUSH_BYTES) return false;
+    if (!this.awaitsDrain && this.stream.writableNeedDrain) {
       this.awaitsDrain = true;
       tellWhenDrained(this.stream);
     }
-    return bytes;
+    return true;
   }
 
   get protocol(): string {
@@ -147,7 +156,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
     if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
     // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
-    else if (this.bufferedBytes > max + SLACK)
+    else if (this.bufferedBytes > max + SLACK + this.stream.writableHighWaterMark)
       this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
     return this.webSocket.readyState === WebSocket.OPEN;
   }

@@ -77,7 +77,9 @@ export class WebSocketTransport implements Transport {
       // ws has one of its own now
       stream.off('error', destroy);
       const socket = new WebSocketSocket(webSocket, stream, this.shared);
-      socket.attach(this.open(admission, socket, this.name));
+      const sink = this.open(admission, socket, this.name);
+      socket.attach(sink);
+      sink.opened();
     });
     if (!isOpen) admission.place.release();
   }

@@ -10,7 +10,7 @@ import type { Flushable, Flusher } from './flusher.js';
 import type { Run, Slab } from './slab.js';
 
 /** Bytes that do not wait for the end of the turn: so much is worth a write of its own. */
-const FLUSH_BYTES = 32_768;
+export const FLUSH_BYTES = 32_768;
 
 export abstract class FrameWriter implements Flushable {
   /** What waits for the end of the turn, and behind it the replies that are still being written. */
