@@ -10,7 +10,7 @@ import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constant
 import { GatewayMetadataExplorer } from '@nestjs/websockets/gateway-metadata-explorer.js';
 import type { Connection } from '../../connection.js';
 import type { EnhancerKind } from './enhancer-kinds.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
 
 /** A gateway as one connection has it. */
 export interface Scoped {

@@ -3,7 +3,7 @@ import { ApplicationConfig, ExternalContextCreator, ModuleRef, ModulesContainer 
 import { ConnectionScope, type Scoped } from './connection-scope.js';
 import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
 import { errorBoundary, GatewayFilters } from './error-boundary.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
 import { inScope, type Method, MethodContext, type Parts } from './method-context.js';
 import { asObservable, isStreamLike } from '../replies.js';
 

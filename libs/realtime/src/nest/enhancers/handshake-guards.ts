@@ -3,7 +3,7 @@ import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
 import { HandshakeError, OptionsError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
 
 /** Runs the guards of a gateway at the handshake; refuses by throwing. */
 export type Guard = (request: HandshakeRequest, response: unknown) => Promise<void>;

@@ -1,8 +1,6 @@
 import { OptionsError } from '../../errors.js';
 import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
-
-type HookName = 'onHandshake' | 'onAuthenticate' | 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+import type { FoundGateway, HookName } from '../found-gateway.js';
 
 /** Enhancers of a hook's own that can never run, and why. */
 interface Impossible {

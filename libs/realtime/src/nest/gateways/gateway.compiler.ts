@@ -5,8 +5,8 @@ import { OptionsError } from '../../errors.js';
 import type { Gateway } from '../../hooks.js';
 import { bySpecificity, compilePath, type PathRules } from '../../handshake/paths.js';
 import { Enhancers } from '../enhancers/enhancers.js';
-import type { FoundGateway } from './gateway.explorer.js';
-import { HookInvoker, type Hooks } from './hook-invoker.js';
+import type { FoundGateway } from '../found-gateway.js';
+import { HookInvoker, type CompiledHooks } from './hook-invoker.js';
 import { MessageFaults } from '../messages/error-replies.js';
 import { MessageRouter } from '../messages/message-router.js';
 import { type MessageRoute, MessageRoutes } from '../messages/message-methods.js';
@@ -55,7 +55,7 @@ export class GatewayCompiler {
       const names = `${hooked.name} and ${another.name}`;
       throw new OptionsError(`${names} both have hooks on the path ${path}: give one of them another path`);
     }
-    const hooks: Hooks = hooked ? this.invoker.compile(hooked) : {};
+    const hooks: CompiledHooks = hooked ? this.invoker.compile(hooked) : {};
     return {
       name: gateways.map((gateway) => gateway.name).join(' + '),
       // A Nest gateway is not a route of the HTTP application, as ever
@@ -81,7 +81,7 @@ export class GatewayCompiler {
   }
 
   /** `handleConnection`, after the hook of the same moment; request-scoped gateways are made here. */
-  private open({ onOpen }: Hooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
+  private open({ onOpen }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
     const connecting = gateways.filter(({ instance, scoped }) => instance.handleConnection ?? scoped);
     if (connecting.length === 0) return onOpen;
     return async (connection, request) => {
@@ -94,7 +94,7 @@ export class GatewayCompiler {
   }
 
   /** `handleDisconnect`, after the hook: all of them, also when one fails; the first failure is thrown. */
-  private close({ onClose }: Hooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
+  private close({ onClose }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
     const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
     const isScoped = gateways.some((gateway) => this.enhancers.scope.isNeeded(gateway));
     if (disconnecting.length === 0 && !isScoped) return onClose;
@@ -115,7 +115,7 @@ export class GatewayCompiler {
     return gateway.scoped ? (await this.enhancers.scope.enter(gateway, connection)).instance : gateway.instance;
   }
 
-  private messages({ onMessage }: Hooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
+  private messages({ onMessage }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
     const routes = new Map<unknown, MessageRoute[]>();
     for (const gateway of gateways) {
       for (const [event, route] of this.routes.of(gateway)) routes.set(event, [...(routes.get(event) ?? []), route]);

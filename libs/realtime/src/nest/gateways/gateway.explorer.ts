@@ -1,44 +1,12 @@
 import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
-import type { Connection } from '../../connection.js';
 import { OptionsError } from '../../errors.js';
-import type { OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from '../../hooks.js';
-import type { TransportName } from '../../settings/options.js';
-import type { SlowPolicy } from '../../frame.js';
+import type { FoundGateway, HookName, VerifyClient } from '../found-gateway.js';
 import type { RealtimeGatewayOptions } from '../gateway-options.js';
 import { GatewayPaths } from './gateway-paths.js';
-import type { VerifyClient } from './verify-client.js';
 
-type Hooks = OnHandshake & OnAuthenticate & OnOpen & OnMessage & OnDrain & OnClose;
-
-/** A gateway of the application as it was found. */
-export interface FoundGateway {
-  readonly name: string;
-  /** The one instance; of a request-scoped gateway only what it has of its prototype. */
-  readonly instance: Partial<Hooks & NestHooks>;
-  /** Given, it is request-scoped, itself or through what it injects. */
-  readonly scoped?: { readonly token: Type; readonly id: string; readonly isDurable: boolean };
-  /** Where Nest looks up its guards, pipes, interceptors and filters. */
-  readonly moduleKey: string;
-  /** Its paths as clients see them: global prefix and version included where it has hooks. */
-  readonly paths: readonly string[];
-  readonly hasHooks: boolean;
-  readonly middleware: boolean;
-  readonly keepContext: boolean;
-  readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
-  readonly slowConsumer?: SlowPolicy;
-  readonly transports?: readonly TransportName[];
-  readonly verifyClient?: VerifyClient;
-}
-
-/** The lifecycle methods of Nest's own gateways. */
-export interface NestHooks {
-  handleConnection(client: Connection, request: unknown): unknown;
-  handleDisconnect(client: Connection, reason: unknown): unknown;
-}
-
-const HOOKS = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'] as const;
+const HOOKS: readonly HookName[] = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'];
 
 /** What of `@WebSocketGateway(options)` means something here, `ws`'s own `verifyClient` included. */
 type Options = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };

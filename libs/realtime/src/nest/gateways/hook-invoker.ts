@@ -4,7 +4,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import type { Awaitable, Gateway } from '../../hooks.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
-import type { FoundGateway } from './gateway.explorer.js';
+import type { ConnectionHookName, FoundGateway, HookName } from '../found-gateway.js';
 import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
 import { requireThatAllRun } from '../enhancers/hook-enhancers.js';
 import type { Method } from '../enhancers/method-context.js';
@@ -12,9 +12,7 @@ import { isDeferred } from '../replies.js';
 import { askVerifyClient } from './verify-client.js';
 
 /** The hooks of one gateway class, with what Nest puts around them. One that the class does not have is absent. */
-export type Hooks = Pick<Gateway, 'onHandshake' | 'onAuthenticate' | HookName>;
-
-type HookName = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+export type CompiledHooks = Pick<Gateway, HookName>;
 
 /** Outside of a message: guards and pipes have nothing to decide or to change. */
 const NO_MESSAGE: Treatment = { isHook: true, guards: 'none', hasBody: false };
@@ -39,7 +37,7 @@ export class HookInvoker {
   }
 
   /** @throws OptionsError for an enhancer on a hook where it could never run */
-  compile(found: FoundGateway): Hooks {
+  compile(found: FoundGateway): CompiledHooks {
     requireThatAllRun(found, bodyOf(found.instance) !== undefined);
     const { instance } = found;
     return {
@@ -60,7 +58,7 @@ export class HookInvoker {
     return (connection, message) => hook(connection, decode(message) as Message);
   }
 
-  private hook<N extends HookName>(found: FoundGateway, name: N, treatment: Treatment): Gateway[N] {
+  private hook<N extends ConnectionHookName>(found: FoundGateway, name: N, treatment: Treatment): Gateway[N] {
     const { instance } = found;
     const hook = instance[name] as Method | undefined;
     if (!hook) return undefined;

@@ -1,17 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HandshakeError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
-
-interface Info {
-  readonly origin: string;
-  readonly secure: boolean;
-  readonly req: IncomingMessage;
-}
-
-type Answer = (isAdmitted: boolean, status?: number, message?: string, headers?: Record<string, string>) => void;
-
-/** The option of `ws` of that name: with one parameter it answers by returning, with two by calling back. */
-export type VerifyClient = (info: Info, answer?: Answer) => unknown;
+import type { VerifyClient, VerifyClientInfo } from '../found-gateway.js';
 
 /**
  * Asks a gateway's `verifyClient` as `ws` does: a gateway that was written for WsAdapter must not let in whom it
@@ -21,7 +11,7 @@ export type VerifyClient = (info: Info, answer?: Answer) => unknown;
  */
 export async function askVerifyClient(verify: VerifyClient, request: HandshakeRequest): Promise<void> {
   const req = nodeRequest(request.raw);
-  const info: Info = { origin: req.headers.origin as string, secure: 'encrypted' in req.socket, req };
+  const info: VerifyClientInfo = { origin: req.headers.origin as string, secure: 'encrypted' in req.socket, req };
   if (verify.length < 2) {
     if (!verify(info)) throw new HandshakeError(401, 'Unauthorized');
     return;

@@ -4,7 +4,7 @@ import { PARAM_ARGS_METADATA } from '@nestjs/websockets/constants.js';
 import { GatewayMetadataExplorer } from '@nestjs/websockets/gateway-metadata-explorer.js';
 import type { Connection } from '../../connection.js';
 import { Enhancers, type GuardScope, type Treatment } from '../enhancers/enhancers.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
 import type { Method } from '../enhancers/method-context.js';
 import { isStream } from './stream.decorator.js';
 
