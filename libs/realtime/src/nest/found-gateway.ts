@@ -41,7 +41,7 @@ export type VerifyClient = (info: VerifyClientInfo, callback?: VerifyClientCallb
 /** A gateway class of the application. */
 export interface FoundGateway {
   readonly name: string;
-  /** The one instance. Of a request-scoped gateway it is an empty one: its methods can be read, nothing can be called. */
+  /** The one instance. A request-scoped gateway has an empty one here: it has the methods of the class and no state. */
   readonly instance: Partial<GatewayHooks & NestHooks>;
   /** Present when the gateway is request-scoped, itself or through what it injects. */
   readonly scoped?: { readonly token: Type; readonly id: string; readonly isDurable: boolean };

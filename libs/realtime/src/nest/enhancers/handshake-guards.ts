@@ -35,7 +35,7 @@ export class HandshakeGuards {
     const classes = [instance.constructor, instance.onHandshake ?? {}];
     const own = classes.some((one) => (Reflect.getMetadata(GUARDS_METADATA, one) as unknown[] | undefined)?.length);
     if (!own && this.config.getGlobalGuards().length === 0) return undefined;
-    const target = standIn(instance.onHandshake);
+    const target = carrierOf(instance.onHandshake);
     const run = this.contexts.create(
       instance as Record<string, typeof target>,
       target,
@@ -56,7 +56,7 @@ export class HandshakeGuards {
 }
 
 /** A function that does nothing and carries the metadata of `onHandshake`, which itself takes other arguments. */
-function standIn(hook: object | undefined): () => void {
+function carrierOf(hook: object | undefined): () => void {
   const target = Object.defineProperty(() => {}, 'name', { value: 'onHandshake' });
   for (const key of hook ? Reflect.getMetadataKeys(hook) : []) {
     Reflect.defineMetadata(key, Reflect.getMetadata(key, hook!), target);

@@ -7,9 +7,9 @@ import { bySpecificity, compilePath, type PathRules } from '../../handshake/path
 import { Enhancers } from '../enhancers/enhancers.js';
 import type { FoundGateway } from '../found-gateway.js';
 import { HookInvoker, type CompiledHooks } from './hook-invoker.js';
-import { MessageFaults } from '../messages/error-replies.js';
+import { ErrorReplies } from '../messages/error-replies.js';
 import { MessageRouter } from '../messages/message-router.js';
-import { type MessageRoute, MessageRoutes } from '../messages/message-methods.js';
+import { type MessageMethod, MessageMethods } from '../messages/message-methods.js';
 import { RealtimeAdapter } from '../realtime.adapter.js';
 import { nodeRequest } from './verify-client.js';
 
@@ -19,16 +19,16 @@ import { nodeRequest } from './verify-client.js';
  */
 @Injectable()
 export class GatewayCompiler {
-  private readonly faults: MessageFaults;
+  private readonly errors: ErrorReplies;
 
   constructor(
     @Inject(HookInvoker) private readonly invoker: HookInvoker,
-    @Inject(MessageRoutes) private readonly routes: MessageRoutes,
+    @Inject(MessageMethods) private readonly methods: MessageMethods,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
     @Inject(Engine) private readonly engine: Engine,
     @Inject(Enhancers) private readonly enhancers: Enhancers,
   ) {
-    this.faults = new MessageFaults(engine);
+    this.errors = new ErrorReplies(engine);
   }
 
   /**
@@ -116,15 +116,17 @@ export class GatewayCompiler {
   }
 
   private messages({ onMessage }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
-    const routes = new Map<unknown, MessageRoute[]>();
+    const methods = new Map<unknown, MessageMethod[]>();
     for (const gateway of gateways) {
-      for (const [event, route] of this.routes.of(gateway)) routes.set(event, [...(routes.get(event) ?? []), route]);
+      for (const [event, method] of this.methods.of(gateway)) {
+        methods.set(event, [...(methods.get(event) ?? []), method]);
+      }
     }
     const router = new MessageRouter(
-      routes,
+      methods,
       onMessage,
       (message) => this.adapter.parse(message),
-      this.faults,
+      this.errors,
       this.engine,
     );
     return (connection, message) => router.receive(connection, message);

@@ -9,7 +9,7 @@ import type { Method } from '../enhancers/method-context.js';
 import { isStream } from './stream.decorator.js';
 
 /** A `@SubscribeMessage()` method, ready to be called. */
-export interface MessageRoute {
+export interface MessageMethod {
   readonly isStream: boolean;
   /** May return a value, a promise, an Observable or an async iterable; throws or rejects with what no filter took. */
   call(connection: Connection, data: unknown, event: string | number): unknown;
@@ -19,21 +19,21 @@ type Parameters = Readonly<Record<string, { index: number; data?: string; pipes?
 
 /** Finds the `@SubscribeMessage()` methods of a gateway. */
 @Injectable()
-export class MessageRoutes {
+export class MessageMethods {
   private readonly explorer = new GatewayMetadataExplorer(new MetadataScanner());
 
   constructor(@Inject(Enhancers) private readonly enhancers: Enhancers) {}
 
-  /** @returns the routes by event; a `Map`, because clients choose the names that are looked up */
-  of(found: FoundGateway): Map<unknown, MessageRoute> {
+  /** @returns the methods by event; a `Map`, because clients choose the names that are looked up */
+  of(found: FoundGateway): Map<unknown, MessageMethod> {
     const scope: GuardScope = found.guards === 'handshake' ? 'own' : 'all';
-    const routes = new Map<unknown, MessageRoute>();
+    const methods = new Map<unknown, MessageMethod>();
     for (const { message, methodName } of this.explorer.explore(found.instance as never)) {
       const method = (found.instance as Record<string, Method>)[methodName]!;
       const call = this.compile(found, methodName, scope);
-      routes.set(message, { isStream: isStream(method), call: call as MessageRoute['call'] });
+      methods.set(message, { isStream: isStream(method), call: call as MessageMethod['call'] });
     }
-    return routes;
+    return methods;
   }
 
   /** No Nest machinery around a method that has no enhancers. */
