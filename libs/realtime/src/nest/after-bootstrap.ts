@@ -1,4 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
+import { rootModuleInstance } from './internals/nest.js';
 
 const HOOK = 'onApplicationBootstrap';
 
@@ -15,11 +16,8 @@ interface Bootstrapped {
  * @returns false where that one is not called, because the root module's class is request-scoped
  */
 export function afterBootstrap(modules: ModulesContainer, task: () => Promise<void>): boolean {
-  const nearest = Math.min(...[...modules.values()].map(({ distance }) => distance));
-  const root = [...modules.values()].findLast(({ distance }) => distance === nearest);
-  const host = root?.getProviderByKey(root.metatype);
-  if (!host?.instance || !host.isDependencyTreeStatic()) return false;
-  const instance = host.instance as Bootstrapped;
+  const instance: Bootstrapped | undefined = rootModuleInstance(modules);
+  if (!instance) return false;
   const own = Object.getOwnPropertyDescriptor(instance, HOOK);
   const hook = instance.onApplicationBootstrap;
   const value = async () => {

@@ -27,28 +27,28 @@ export class RealtimeAdapter extends WsAdapter {
   parse(message: Message): unknown {
     try {
       if (this.messageParser === this.defaultParser) return message.json();
-      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never) || UNANSWERED;
+      return this.messageParser(message.isBinary ? message.bytes() : message.text()) || UNANSWERED;
     } catch {
       return undefined;
     }
   }
 
   /** @throws OptionsError for a namespace, which only Socket.IO has */
-  override create(port: number, options?: Record<string, unknown>): unknown {
-    if (port !== 0) return super.create(port, options as never);
+  override create(port: number, options?: Parameters<WsAdapter['create']>[1]): unknown {
+    if (port !== 0) return super.create(port, options);
     if (options?.namespace) {
       throw new OptionsError(
-        `A gateway has the namespace ${String(options.namespace)}, which only Socket.IO knows: use { path } instead`,
+        `A gateway has the namespace ${options.namespace}, which only Socket.IO knows: use { path } instead`,
       );
     }
     return this.server;
   }
 
   override bindClientConnect(server: unknown, callback: (...args: unknown[]) => void): void {
-    if (server !== this.server) super.bindClientConnect(server as never, callback as never);
+    if (server !== this.server) super.bindClientConnect(server, callback);
   }
 
   override async close(server: unknown): Promise<void> {
-    if (server !== this.server) await super.close(server as never);
+    if (server !== this.server) await super.close(server);
   }
 }

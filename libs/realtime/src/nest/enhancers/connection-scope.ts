@@ -2,15 +2,13 @@ import {
   type ApplicationConfig,
   type ContextId,
   ContextIdFactory,
-  MetadataScanner,
-  ModuleRef,
+  type ModuleRef,
   type ModulesContainer,
 } from '@nestjs/core';
-import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
-import { GatewayMetadataExplorer } from '@nestjs/websockets/gateway-metadata-explorer.js';
 import type { Connection } from '../../connection.js';
-import type { EnhancerKind } from './enhancer-kinds.js';
 import type { FoundGateway } from '../found-gateway.js';
+import { type EnhancerKind, scopedGlobals } from '../internals/nest-enhancers.js';
+import { moduleRefOf, REQUEST_CONTEXT_ID, serverPropertiesOf } from '../internals/nest.js';
 
 /** A gateway as one connection has it. */
 export interface Scoped {
@@ -22,15 +20,12 @@ export interface Scoped {
   readonly globals?: Readonly<Record<EnhancerKind, readonly unknown[]>>;
 }
 
-type Wrappers = readonly { readonly token: Parameters<ModuleRef['resolve']>[0] }[];
-
 /**
  * Request scope for gateways, as Nest 12 has it: the connection is the request. Each has one instance of a
  * request-scoped gateway and of what that injects, and `@Inject(REQUEST)` gives the Connection. What is durable is shared
  * as the application's ContextIdStrategy says. Nothing is held once the connection is gone.
  */
 export class ConnectionScope {
-  private readonly explorer = new GatewayMetadataExplorer(new MetadataScanner());
   private readonly entered = new WeakMap<Connection, Map<FoundGateway, Promise<Scoped>>>();
 
   constructor(
@@ -41,7 +36,7 @@ export class ConnectionScope {
 
   /** False when one instance with the same enhancers serves all connections. */
   isNeeded({ scoped }: FoundGateway): boolean {
-    return scoped !== undefined || Object.values(this.globalWrappers()).some((wrappers) => wrappers.length > 0);
+    return scoped !== undefined || Object.values(scopedGlobals(this.config)).some((globals) => globals.length > 0);
   }
 
   /** @returns the gateway of this connection, made now if it is the first time */
@@ -65,9 +60,9 @@ export class ConnectionScope {
     const contextId = this.contextOf(connection, scoped?.isDurable ?? false);
     const globals = await this.resolveGlobals(contextId);
     if (!scoped) return { instance: found.instance, globals };
-    const home = this.modules.get(moduleKey)!.providers.get(ModuleRef)!.instance as ModuleRef;
+    const home = moduleRefOf(this.modules, moduleKey);
     const instance = await home.resolve<FoundGateway['instance']>(scoped.token, contextId, { strict: true });
-    for (const property of this.explorer.scanForServerHooks(instance as never)) {
+    for (const property of serverPropertiesOf(instance)) {
       Reflect.set(instance, property, Reflect.get(found.instance, property));
     }
     return { instance, contextId, inquirerId: scoped.id, globals };
@@ -75,7 +70,7 @@ export class ConnectionScope {
 
   /** Kept with the connection where Nest keeps it: the application may ask `ContextIdFactory.getByRequest(client)`. */
   private contextOf(connection: Connection, isDurable: boolean): ContextId {
-    const contextId = ContextIdFactory.getByRequest(connection as never);
+    const contextId = ContextIdFactory.getByRequest(connection);
     if (Object.hasOwn(connection, REQUEST_CONTEXT_ID)) return contextId;
     Object.defineProperty(connection, REQUEST_CONTEXT_ID, { value: contextId, configurable: true });
     const { payload } = contextId as { payload?: object };
@@ -85,21 +80,12 @@ export class ConnectionScope {
   }
 
   private async resolveGlobals(contextId: ContextId): Promise<Scoped['globals']> {
-    const resolveAll = (wrappers: Wrappers) =>
-      Promise.all(wrappers.map(({ token }) => this.moduleRef.resolve(token, contextId, { strict: false })));
-    const found = Object.entries(this.globalWrappers());
-    const resolved = await Promise.all(found.map(async ([kind, list]) => [kind, await resolveAll(list)] as const));
-    return Object.fromEntries(resolved) as Record<EnhancerKind, unknown[]>;
-  }
-
-  private globalWrappers(): Record<EnhancerKind, Wrappers> {
-    const { config } = this;
-    return {
-      guards: config.getGlobalRequestGuards(),
-      interceptors: config.getGlobalRequestInterceptors(),
-      pipes: config.getGlobalRequestPipes(),
-      filters: config.getGlobalRequestFilters(),
-    };
+    const found = Object.entries(scopedGlobals(this.config));
+    const resolved = found.map(async ([kind, globals]) => {
+      const each = globals.map(({ token }) => this.moduleRef.resolve(token, contextId, { strict: false }));
+      return [kind, await Promise.all(each)] as const;
+    });
+    return Object.fromEntries(await Promise.all(resolved)) as Record<EnhancerKind, unknown[]>;
   }
 }
 

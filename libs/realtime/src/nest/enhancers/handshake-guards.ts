@@ -1,9 +1,9 @@
 import { HttpException, Inject, Injectable } from '@nestjs/common';
-import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
 import { HandshakeError, OptionsError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
 import type { FoundGateway } from '../found-gateway.js';
+import { globalEnhancers, hasEnhancers, scopedGlobals } from '../internals/nest-enhancers.js';
 
 /** Runs the guards of a gateway at the handshake; refuses by throwing. */
 export type Guard = (request: HandshakeRequest, response: unknown) => Promise<void>;
@@ -27,14 +27,13 @@ export class HandshakeGuards {
    */
   compile({ name, instance, guards }: FoundGateway): Guard | undefined {
     if (guards === 'message') return undefined;
-    if (this.config.getGlobalRequestGuards().length > 0) {
+    if (scopedGlobals(this.config).guards.length > 0) {
       throw new OptionsError(
         `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton`,
       );
     }
-    const classes = [instance.constructor, instance.onHandshake ?? {}];
-    const own = classes.some((one) => (Reflect.getMetadata(GUARDS_METADATA, one) as unknown[] | undefined)?.length);
-    if (!own && this.config.getGlobalGuards().length === 0) return undefined;
+    const hasOwn = [instance.constructor, instance.onHandshake ?? {}].some((owner) => hasEnhancers('guards', owner));
+    if (!hasOwn && globalEnhancers(this.config, 'guards').length === 0) return undefined;
     const target = carrierOf(instance.onHandshake);
     const run = this.contexts.create(
       instance as Record<string, typeof target>,

@@ -1,6 +1,6 @@
 import { OptionsError } from '../../errors.js';
-import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
 import type { FoundGateway, HookName } from '../found-gateway.js';
+import { type EnhancerKind, hasEnhancers } from '../internals/nest-enhancers.js';
 
 /** Enhancers of a hook's own that can never run, and why. */
 interface Impossible {

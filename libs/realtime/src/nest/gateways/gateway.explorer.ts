@@ -1,9 +1,9 @@
-import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
 import { OptionsError } from '../../errors.js';
 import type { FoundGateway, HookName, VerifyClient } from '../found-gateway.js';
 import type { RealtimeGatewayOptions } from '../gateway-options.js';
+import { type GatewayProvider, gatewayProviders } from '../internals/nest.js';
 import { GatewayPaths } from './gateway-paths.js';
 
 const HOOKS: readonly HookName[] = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'];
@@ -22,13 +22,6 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
   'verifyClient',
 ]);
 
-type Wrapper =
-  ReturnType<ReturnType<ModulesContainer['values']> extends Iterable<infer M> ? () => M : never> extends {
-    providers: Map<unknown, infer W>;
-  }
-    ? W
-    : never;
-
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
 export class GatewayExplorer {
@@ -44,30 +37,20 @@ export class GatewayExplorer {
    * @throws OptionsError for a gateway whose hooks could never run, with the reason
    */
   find(): FoundGateway[] {
-    const found = new Map<unknown, FoundGateway>();
-    for (const [moduleKey, module] of this.modules) {
-      for (const wrapper of module.providers.values()) {
-        const { metatype } = wrapper;
-        if (typeof metatype !== 'function' || wrapper.isNotMetatype || found.has(metatype)) continue;
-        if (!Reflect.getMetadata(GATEWAY_METADATA, metatype)) continue;
-        const gateway = this.describe(wrapper, moduleKey);
-        if (gateway) found.set(metatype, gateway);
-      }
-    }
-    return [...found.values()];
+    const described = gatewayProviders(this.modules).map((provider) => this.describe(provider));
+    return described.filter((gateway) => gateway !== undefined);
   }
 
-  private describe(wrapper: Wrapper, moduleKey: string): FoundGateway | undefined {
-    const metatype = wrapper.metatype as { name: string; prototype: object };
+  /** @returns undefined for a gateway without hooks that names a port: it stays on Nest's WsAdapter */
+  private describe(provider: GatewayProvider): FoundGateway | undefined {
+    const { metatype, moduleKey, port, scoped } = provider;
     const { name } = metatype;
-    const hasHooks = HOOKS.some((hook) => hook in metatype.prototype);
-    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as Options;
-    const port = Reflect.getMetadata(PORT_METADATA, metatype) as number | undefined;
+    const hasHooks = HOOKS.some((hook) => hook in (metatype.prototype as object));
     if (port && !hasHooks) return undefined;
+    const options = provider.options as Options;
     const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
-    const instance = wrapper.instance as FoundGateway['instance'];
+    const instance = provider.instance as FoundGateway['instance'];
     const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const scoped = scopeOf(wrapper);
     const facts = { name, instance, scoped, moduleKey, paths, hasHooks, middleware, keepContext, guards };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
@@ -82,11 +65,6 @@ export class GatewayExplorer {
     const advice = 'the REALTIME_* settings stand in their place (docs/gateways.md)';
     this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here, ${advice}`);
   }
-}
-
-function scopeOf(wrapper: Wrapper): FoundGateway['scoped'] {
-  if (wrapper.isDependencyTreeStatic()) return undefined;
-  return { token: wrapper.token as Type, id: wrapper.id, isDurable: wrapper.isDependencyTreeDurable() };
 }
 
 /** As WsAdapter reads a path: `chat`, `/chat` and `/chat/` are one. */
