@@ -5,7 +5,8 @@ import type { Engine } from '../../engine.js';
 import type { PathRules } from '../../handshake/paths.js';
 import { beforeClose } from '../internals/nest.js';
 import type { Door } from './http-platform.js';
-import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './express.js';
+import { ExpressPlatform } from './express.js';
+import { markMiddleware, type MiddlewareMark } from './express-router.js';
 import type { Requests } from '../../transports/requests/requests.js';
 import { FastifyPlatform } from './fastify.js';
 
