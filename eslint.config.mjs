@@ -58,6 +58,17 @@ export default defineConfig(
     },
   },
   {
+    // What Nest does not promise comes in through one door, where a test holds it (docs/architecture.md)
+    files: ['src/**/*.ts', 'libs/**/*.ts'],
+    ignores: ['libs/realtime/src/nest/internals/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@nestjs/*/**'], message: 'Deep imports of Nest belong into nest/internals/.' }] },
+      ],
+    },
+  },
+  {
     // ARCHITECTURE §3: imports point from nest/, transports/ and brokers/ to the core, never back
     files: ['libs/realtime/src/**/*.ts'],
     ignores: ['libs/realtime/src/{nest,testing,health}/**', 'libs/realtime/src/index.ts', '**/*.spec.ts'],
