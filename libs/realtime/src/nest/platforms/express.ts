@@ -71,7 +71,7 @@ export class ExpressPlatform extends HttpPlatform {
     };
     if (this.isVisit(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
     else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
-    else this.answered(visit).then((isAnswered) => isAnswered || next(), next);
+    else this.answerPlain(visit).then((isAnswered) => isAnswered || next(), next);
   }
 }
 

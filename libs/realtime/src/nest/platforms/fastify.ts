@@ -121,7 +121,8 @@ export class FastifyPlatform extends HttpPlatform {
       upgrade.hold();
       return reply.code(101).send();
     }
-    if (!(await this.answered(visit))) throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
+    if (!(await this.answerPlain(visit)))
+      throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
     return reply;
   }
 }

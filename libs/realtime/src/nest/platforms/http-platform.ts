@@ -60,7 +60,7 @@ export abstract class HttpPlatform implements Platform {
     await upgrade.ended;
     this.visits.delete(upgrade.request);
     if (visit.verdict && upgrade.isAdmitted) return visit.verdict;
-    throw answered(upgrade, visit.refusal);
+    throw answeredError(upgrade, visit.refusal);
   }
 
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
@@ -72,7 +72,7 @@ export abstract class HttpPlatform implements Platform {
       if (!upgrade.isAnswered) throw error;
     }
     await upgrade.ended;
-    throw answered(upgrade);
+    throw answeredError(upgrade);
   }
 
   /**
@@ -109,7 +109,7 @@ export abstract class HttpPlatform implements Platform {
    * @returns false when it is somebody else's
    * @throws what the platform's error road should answer
    */
-  protected async answered(visit: DoorVisit): Promise<boolean> {
+  protected async answerPlain(visit: DoorVisit): Promise<boolean> {
     const { headers } = visit.node;
     for (const [name, value] of Object.entries(this.bodies.get(visit.node) ?? {})) {
       if (value !== undefined) headers[name] = value;
@@ -128,7 +128,7 @@ export abstract class HttpPlatform implements Platform {
   }
 }
 
-function answered(upgrade: UpgradeResponse, refusal?: unknown): AnsweredError {
+function answeredError(upgrade: UpgradeResponse, refusal?: unknown): AnsweredError {
   if (upgrade.isCut) return new AnsweredError(CLIENT_CLOSED_REQUEST, new Error('The client has gone'));
   return new AnsweredError(upgrade.response.statusCode, refusal);
 }
