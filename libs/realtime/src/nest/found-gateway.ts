@@ -1,4 +1,4 @@
-/** The vocabulary of nest/: a gateway class of the application as it was found, and what it may have. */
+/** The gateway classes of the application as they were found, and the hooks and options that they may have. */
 import type { IncomingMessage } from 'node:http';
 import type { Type } from '@nestjs/common';
 import type { Connection } from '../connection.js';
@@ -35,7 +35,7 @@ export type VerifyClientCallback = (
   headers?: Record<string, string>,
 ) => void;
 
-/** The option of `ws` of that name: with one parameter it answers by returning, with two by calling back. */
+/** The `verifyClient` option of `ws`: with one parameter it answers by returning, with two by calling back. */
 export type VerifyClient = (info: VerifyClientInfo, callback?: VerifyClientCallback) => unknown;
 
 /** A gateway class of the application. */

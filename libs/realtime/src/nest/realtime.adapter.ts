@@ -6,9 +6,9 @@ import { RealtimeServer } from '../server.js';
 import { UNANSWERED } from './messages/message-router.js';
 
 /**
- * Makes `@WebSocketGateway()` classes run on this module's engine with no line in `main.ts`. Nest asks it for one
- * server per port and path and cannot say for whom, so it binds nothing itself: gateways are found and bound by
- * RealtimeLifecycle. A gateway that names a port of its own stays on Nest's WsAdapter.
+ * Makes `@WebSocketGateway()` classes run on this module's engine without a line in `main.ts`. Nest asks an adapter for
+ * one server per port and path and does not say for which gateway, so this adapter binds nothing: RealtimeLifecycle finds
+ * and binds the gateways. A gateway without hooks that names a port of its own stays on Nest's WsAdapter.
  */
 @Injectable()
 export class RealtimeAdapter extends WsAdapter {
@@ -20,9 +20,9 @@ export class RealtimeAdapter extends WsAdapter {
   }
 
   /**
-   * Reads a message with the application's message parser if it set one (`setMessageParser`), else as JSON.
+   * Reads a message with the application's parser (`setMessageParser`), by default as JSON.
    *
-   * @returns undefined when it cannot be read; UNANSWERED when the application's parser gave nothing for it
+   * @returns undefined when the message cannot be read; UNANSWERED when the application's parser returned nothing
    */
   parse(message: Message): unknown {
     try {

@@ -10,20 +10,20 @@ import type { FoundGateway } from '../found-gateway.js';
 import { type EnhancerKind, scopedGlobals } from '../internals/nest-enhancers.js';
 import { moduleRefOf, REQUEST_CONTEXT_ID, serverPropertiesOf } from '../internals/nest.js';
 
-/** A gateway as one connection has it. */
+/** The instance of a gateway that serves one connection. */
 export interface Scoped {
   readonly instance: FoundGateway['instance'];
-  /** Absent where one instance serves all connections. */
+  /** Absent when one instance serves all connections. */
   readonly contextId?: ContextId;
   readonly inquirerId?: string;
-  /** The request-scoped ones among the global enhancers. */
+  /** The request-scoped global enhancers, resolved for this connection. */
   readonly globals?: Readonly<Record<EnhancerKind, readonly unknown[]>>;
 }
 
 /**
- * Request scope for gateways, as Nest 12 has it: the connection is the request. Each has one instance of a
- * request-scoped gateway and of what that injects, and `@Inject(REQUEST)` gives the Connection. What is durable is shared
- * as the application's ContextIdStrategy says. Nothing is held once the connection is gone.
+ * Request scope for gateways, as in Nest 12: the connection is the request. Each connection has one instance of a
+ * request-scoped gateway and of everything that the gateway injects, and `@Inject(REQUEST)` injects the Connection. Durable
+ * providers are shared as the application's ContextIdStrategy decides. Nothing is held once the connection is gone.
  */
 export class ConnectionScope {
   private readonly entered = new WeakMap<Connection, Map<FoundGateway, Promise<Scoped>>>();
@@ -39,7 +39,7 @@ export class ConnectionScope {
     return scoped !== undefined || Object.values(scopedGlobals(this.config)).some((globals) => globals.length > 0);
   }
 
-  /** @returns the gateway of this connection, made now if it is the first time */
+  /** @returns the gateway of this connection; the first call creates it */
   enter(found: FoundGateway, connection: Connection): Promise<Scoped> {
     const mine = this.entered.get(connection) ?? new Map<FoundGateway, Promise<Scoped>>();
     this.entered.set(connection, mine);
@@ -68,7 +68,7 @@ export class ConnectionScope {
     return { instance, contextId, inquirerId: scoped.id, globals };
   }
 
-  /** Kept with the connection where Nest keeps it: the application may ask `ContextIdFactory.getByRequest(client)`. */
+  /** The context is kept where Nest looks for it, so that the application can call `ContextIdFactory.getByRequest(client)`. */
   private contextOf(connection: Connection, isDurable: boolean): ContextId {
     const contextId = ContextIdFactory.getByRequest(connection);
     if (Object.hasOwn(connection, REQUEST_CONTEXT_ID)) return contextId;
@@ -89,7 +89,7 @@ export class ConnectionScope {
   }
 }
 
-/** Nest writes a strategy's payload to the client; here nothing of the Connection is overwritten. */
+/** Nest writes the payload of a strategy to the client. Members of the Connection are not overwritten. */
 function addMissing(connection: Connection, payload: object | undefined): void {
   for (const [name, value] of Object.entries(payload ?? {})) {
     if (!(name in connection)) Reflect.set(connection, name, value);

@@ -19,21 +19,21 @@ import { asObservable, isStreamLike } from '../replies.js';
 /** Which guards a method gets: all that apply to it, its own alone, or none. */
 export type GuardScope = 'all' | 'own' | 'none';
 
-/** What of Nest's treatment a method gets. */
+/** How much of Nest's treatment a method gets. */
 export interface Treatment {
-  /** A hook's Observable is nobody's reply: it is not subscribed. Interceptors see each item of a message method's. */
+  /** True for a hook: its Observable is not a reply and is dropped. Interceptors of a message method see each item. */
   readonly isHook: boolean;
   readonly guards: GuardScope;
-  /** True: the second argument is a message's body, which pipes may change. */
+  /** True when the second argument is the body of a message, which pipes may change. */
   readonly hasBody: boolean;
-  /** True: a filter may say something about an error, and the method has failed all the same. */
+  /** True when the method fails even if a filter has taken its error. */
   readonly alwaysFails?: boolean;
 }
 
 /**
  * Gives a method of a gateway the treatment of a Nest message handler: guards, interceptors, pipes and filters, global
- * ones included. Unlike Nest's own: Observables are kept, pipes touch only the message's body, global filters run too,
- * and an error that no filter takes is thrown, so that the module decides what the client may see.
+ * ones included. It differs from Nest's own: Observables are kept, pipes touch only the body of the message, global
+ * filters run too, and an error that no filter takes is thrown, so that the module decides what the client may see.
  */
 @Injectable()
 export class Enhancers {
@@ -53,7 +53,7 @@ export class Enhancers {
     this.scope = new ConnectionScope(modules, moduleRef, config);
   }
 
-  /** @returns the method with all that Nest puts around it; it rejects with what no filter took */
+  /** @returns the method with everything that Nest puts around it; it rejects with an error that no filter took */
   wrap(found: FoundGateway, name: string, treatment: Treatment): Method {
     if (!this.scope.isNeeded(found)) return this.compile(found, name, treatment, { instance: found.instance });
     const boundary = new ErrorBoundary(treatment.alwaysFails);
@@ -88,7 +88,7 @@ export class Enhancers {
     return context.create(instance, methodOf(scoped, name), moduleKey, name);
   }
 
-  /** True when nothing of Nest stands around a method, so that it can be called as it is. */
+  /** True when no enhancer applies to a method, so that it can be called directly. */
   isBare(found: FoundGateway, name: string, { guards, hasBody }: Treatment): boolean {
     const callback = methodOf(found, name);
     if (this.scope.isNeeded(found)) return false;
@@ -107,7 +107,7 @@ const nothing = (): unknown[] => [];
 
 const FINDS_NOTHING: Partial<EnhancerLookup> = { createContext: nothing };
 
-/** What a creator of guards finds. */
+/** The guards that the lookup finds for each scope. */
 const FINDS_ONLY: Readonly<Record<GuardScope, Partial<EnhancerLookup>>> = {
   all: {},
   own: { getGlobalMetadata: nothing, reflectClassMetadata: nothing },

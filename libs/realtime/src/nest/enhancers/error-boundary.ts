@@ -82,10 +82,10 @@ export class ErrorBoundary extends WsProxy {
 
 const logger = new Logger('Realtime');
 
-/** Called once per filter and method: a client can make a filter fail as often as it likes. */
+/** Called once per filter and method, because a client can make a filter fail as often as it likes. */
 function report(failure: unknown): void {
   logger.error(
-    'An exception filter failed in the ws context, so the error goes its usual way. A filter for HTTP alone can ask ' +
-      `host.getType() and throw the error on. ${failure instanceof Error ? failure.stack : String(failure)}`,
+    'An exception filter failed in the ws context, so the error is handled as if no filter had taken it. A filter that ' +
+      `is written for HTTP alone can check host.getType() and rethrow the error. ${failure instanceof Error ? failure.stack : String(failure)}`,
   );
 }

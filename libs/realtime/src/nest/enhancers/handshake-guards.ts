@@ -29,7 +29,8 @@ export class HandshakeGuards {
     if (guards === 'message') return undefined;
     if (scopedGlobals(this.config).guards.length > 0) {
       throw new OptionsError(
-        `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton`,
+        `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton, ` +
+          "or set guards: 'message' in @WebSocketGateway()",
       );
     }
     const hasOwn = [instance.constructor, instance.onHandshake ?? {}].some((owner) => hasEnhancers('guards', owner));
@@ -54,7 +55,7 @@ export class HandshakeGuards {
   }
 }
 
-/** A function that does nothing and carries the metadata of `onHandshake`, which itself takes other arguments. */
+/** An empty function with the metadata of `onHandshake`: Nest calls what it guards, and the hook takes other arguments. */
 function carrierOf(hook: object | undefined): () => void {
   const target = Object.defineProperty(() => {}, 'name', { value: 'onHandshake' });
   for (const key of hook ? Reflect.getMetadataKeys(hook) : []) {
@@ -65,7 +66,7 @@ function carrierOf(hook: object | undefined): () => void {
 
 function ignoreNext(): void {}
 
-/** As Nest's own exception handler answers a controller's HttpException; the exception itself stays the cause. */
+/** Answers an HttpException as Nest does for a controller; the exception is kept as the cause. */
 export function asRefusal(error: unknown): unknown {
   if (!(error instanceof HttpException)) return error;
   const answer = error.getResponse();

@@ -14,8 +14,8 @@ import { RealtimeAdapter } from '../realtime.adapter.js';
 import { nodeRequest } from './verify-client.js';
 
 /**
- * Makes of the gateway classes on one path the one Gateway that the engine calls. At most one of them has hooks; Nest's
- * own gateways may share a path, with it and among themselves.
+ * Compiles the gateway classes on one path into the single Gateway that the engine calls. At most one of them has hooks;
+ * gateways without hooks may share its path.
  */
 @Injectable()
 export class GatewayCompiler {
@@ -58,7 +58,7 @@ export class GatewayCompiler {
     const hooks: CompiledHooks = hooked ? this.invoker.compile(hooked) : {};
     return {
       name: gateways.map((gateway) => gateway.name).join(' + '),
-      // A Nest gateway is not a route of the HTTP application, as ever
+      // As in Nest, a gateway without hooks is not a route of the HTTP application
       answersGet: hooked !== undefined,
       middleware: hooked?.middleware ?? false,
       keepContext: hooked?.keepContext ?? false,
@@ -80,7 +80,7 @@ export class GatewayCompiler {
     };
   }
 
-  /** `handleConnection`, after the hook of the same moment; request-scoped gateways are made here. */
+  /** `onOpen`, then `handleConnection` of each gateway. Request-scoped gateways are created here. */
   private open({ onOpen }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
     const connecting = gateways.filter(({ instance, scoped }) => instance.handleConnection ?? scoped);
     if (connecting.length === 0) return onOpen;
@@ -93,7 +93,7 @@ export class GatewayCompiler {
     };
   }
 
-  /** `handleDisconnect`, after the hook: all of them, also when one fails; the first failure is thrown. */
+  /** `onClose`, then `handleDisconnect` of each gateway. All of them run even if one fails; the first error is thrown. */
   private close({ onClose }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
     const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
     const isScoped = gateways.some((gateway) => this.enhancers.scope.isNeeded(gateway));

@@ -8,7 +8,7 @@ import { GatewayPaths } from './gateway-paths.js';
 
 const HOOKS: readonly HookName[] = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'];
 
-/** What of `@WebSocketGateway(options)` means something here, `ws`'s own `verifyClient` included. */
+/** The options of `@WebSocketGateway()` that have an effect here; `verifyClient` is an option of `ws`. */
 type Options = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
@@ -58,16 +58,16 @@ export class GatewayExplorer {
     return { ...facts, slowConsumer, transports, verifyClient };
   }
 
-  /** Options of `ws` and Socket.IO, some of which are bounds: that they do nothing must not go unnoticed. */
+  /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */
   private warnOfOptions(name: string, options: Options): void {
     const unknown = Object.keys(options).filter((option) => !KNOWN_OPTIONS.has(option));
     if (unknown.length === 0) return;
-    const advice = 'the REALTIME_* settings stand in their place (docs/gateways.md)';
-    this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here, ${advice}`);
+    const advice = 'use the REALTIME_* settings instead (docs/gateways.md)';
+    this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here: ${advice}`);
   }
 }
 
-/** As WsAdapter reads a path: `chat`, `/chat` and `/chat/` are one. */
+/** Reads a path as WsAdapter does: `chat`, `/chat` and `/chat/` are the same. */
 function asWsAdapter(path: string): string {
   return `/${path}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
 }

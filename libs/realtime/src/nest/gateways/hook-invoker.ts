@@ -11,13 +11,13 @@ import { parametersOf } from '../internals/nest.js';
 import { isDeferred } from '../replies.js';
 import { askVerifyClient } from './verify-client.js';
 
-/** The hooks of one gateway class, with what Nest puts around them. One that the class does not have is absent. */
+/** The hooks of one gateway class, with what Nest puts around them. A hook that the class does not have is absent. */
 export type CompiledHooks = Pick<Gateway, HookName>;
 
-/** A hook of an open connection; what it is about (request, message, close) comes second, if anything does. */
+/** A hook of an open connection. Its second argument is the request, the message or the close info, if it has one. */
 type CompiledHook = (connection: Connection, subject?: unknown) => Awaitable<void>;
 
-/** Outside of a message: guards and pipes have nothing to decide or to change. */
+/** For hooks without a message: guards have nothing to decide, and pipes nothing to change. */
 const NO_MESSAGE: Treatment = { isHook: true, guards: 'none', hasBody: false };
 
 /** Road IN, step 5: guards, pipes, interceptors, the hook, filters. */
@@ -74,7 +74,7 @@ export class HookInvoker {
   }
 }
 
-/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes where it is typed so, else as JSON. */
+/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes if the parameter has that type, else as JSON. */
 function bodyOf(instance: object): ((message: Message) => unknown) | undefined {
   const body = parametersOf(instance, 'onMessage')?.find(({ kind }) => kind === 'body');
   if (!body) return undefined;
@@ -84,7 +84,7 @@ function bodyOf(instance: object): ((message: Message) => unknown) | undefined {
   return type === Buffer || type === Uint8Array ? (message) => message.bytes() : (message) => message.json();
 }
 
-/** Calls a hook and translates what it throws, now or later. A synchronous hook stays synchronous. */
+/** Calls a hook and translates what it throws or rejects with. A synchronous hook stays synchronous. */
 function translated<A extends unknown[], R>(
   hook: (...args: A) => Awaitable<R>,
   translate: (error: unknown) => unknown,

@@ -4,10 +4,10 @@ import type { HandshakeRequest } from '../../handshake-request.js';
 import type { VerifyClient, VerifyClientInfo } from '../found-gateway.js';
 
 /**
- * Asks a gateway's `verifyClient` as `ws` does: a gateway that was written for WsAdapter must not let in whom it
- * refused there.
+ * Asks the `verifyClient` of a gateway as `ws` does: a gateway written for WsAdapter must not admit clients here that it
+ * refuses there.
  *
- * @throws HandshakeError with the status it names; 401 when it names none
+ * @throws HandshakeError with the status that `verifyClient` names, by default 401
  */
 export async function askVerifyClient(verify: VerifyClient, request: HandshakeRequest): Promise<void> {
   const req = nodeRequest(request.raw);
@@ -24,7 +24,7 @@ export async function askVerifyClient(verify: VerifyClient, request: HandshakeRe
   });
 }
 
-/** Node's own request, which gateways for WsAdapter expect; Fastify's stands beside it. */
+/** Node's own request, which gateways written for WsAdapter expect. Express's request is one; Fastify's holds it. */
 export function nodeRequest(raw: object): IncomingMessage {
   return 'raw' in raw ? (raw.raw as IncomingMessage) : (raw as IncomingMessage);
 }

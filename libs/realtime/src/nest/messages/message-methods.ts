@@ -29,7 +29,7 @@ export class MessageMethods {
     return methods;
   }
 
-  /** No Nest machinery around a method that has no enhancers. */
+  /** A method without enhancers is called without Nest around it. */
   private compile(found: FoundGateway, name: string, guards: GuardScope): MessageMethod['call'] {
     const { instance } = found;
     const fill = argumentsFor(parametersOf(instance, name));
@@ -42,7 +42,7 @@ export class MessageMethods {
 
 type Arguments = (connection: unknown, data: unknown) => unknown[];
 
-/** How a method without enhancers gets its arguments; undefined when only Nest knows (own decorators, pipes). */
+/** How a method without enhancers gets its arguments; undefined when only Nest can (custom decorators, pipes). */
 function argumentsFor(parameters: readonly GatewayParameter[] | undefined): Arguments | undefined {
   if (!parameters) return (connection, data) => [connection, data];
   if (parameters.some(({ kind, isPiped }) => kind === 'other' || isPiped)) return undefined;

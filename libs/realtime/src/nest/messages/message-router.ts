@@ -82,9 +82,9 @@ export class MessageRouter {
     const { settings, limits } = this.host;
     const isTooLong = event.length > settings.maxNameLength;
     if (isTooLong && limits.reached('nameLength', `name=event characters=${event.length} id=${id}`)) {
-      return new MessageError('bad_name', `The name of an event has at most ${settings.maxNameLength} characters`);
+      return new MessageError('bad_name', `The name of the event is longer than ${settings.maxNameLength} characters`);
     }
-    return new MessageError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 100))} here`);
+    return new MessageError('unknown_event', `Unknown event ${JSON.stringify(event.slice(0, 100))}`);
   }
 
   private async callAll(methods: readonly MessageMethod[], request: Request): Promise<void> {

@@ -10,14 +10,14 @@ import {
   onMiddleware,
 } from '../internals/express.js';
 
-/** Where in an Express application Nest's middleware ends; the door stands there. */
+/** The position in Express's stack where Nest's middleware ends; the door stands there. */
 export interface MiddlewareMark {
   readonly position: number;
 }
 
 /**
- * Follows Nest's middleware into Express's stack. The door must stand directly after the last of it: further back a
- * catch-all controller would answer upgrades, further front middleware (an authentication!) would be skipped.
+ * Follows Nest's middleware into Express's stack. The door must stand directly after the last of it: any later, a
+ * catch-all controller would answer upgrades; any earlier, middleware (an authentication!) would be skipped.
  *
  * @param http the platform, before Nest registers middleware
  */
@@ -45,7 +45,8 @@ export function mountDoor(
 ): void {
   const routes = getPathsFrom(app, position);
   const taken = paths.find((path) => routes.includes(path));
-  if (taken !== undefined) throw new OptionsError(`A gateway and a controller both answer ${taken}`);
+  if (taken !== undefined)
+    throw new OptionsError(`A gateway and a controller both answer ${taken}: give one of them another path`);
   insertMiddleware(app, position, door);
   insertMiddleware(app, 0, first);
 }

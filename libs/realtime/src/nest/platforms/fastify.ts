@@ -29,7 +29,7 @@ function kindOf(request: IncomingMessage): 'upstream' | 'preflight' | undefined 
   return isPreflight(request) ? 'preflight' : undefined;
 }
 
-/** How Fastify's router tells our requests from others of the same method and path. */
+/** The constraint by which Fastify's router separates our requests from others with the same method and path. */
 const KIND_OF_REQUEST = {
   name: 'realtime',
   deriveConstraint: kindOf,
@@ -100,13 +100,15 @@ export class FastifyPlatform extends HttpPlatform {
     try {
       this.http.get(route, this.handler());
     } catch (error) {
-      throw new OptionsError(`A gateway and a controller both answer ${path}: ${(error as Error).message}`);
+      throw new OptionsError(
+        `A gateway and a controller both answer ${path}, give one of them another path: ${(error as Error).message}`,
+      );
     }
     for (const method of ['post', 'delete'] as const) this.http[method](route, this.handler('upstream'));
     this.http.options(route, this.handler('preflight'));
   }
 
-  /** @param kind the only requests that it takes; the application's own routes of this path have the others */
+  /** @param kind the only requests that it takes; the others go to the application's own routes of this path */
   private handler(kind?: ReturnType<typeof kindOf>) {
     const handler = (request: FastifyRequest, reply: FastifyReply) => this.answer(request, reply);
     if (kind) constrain(handler, KIND_OF_REQUEST.name, kind);
@@ -149,7 +151,7 @@ class FastifyAnswer implements Answer {
   }
 }
 
-/** What find-my-way makes of a path: all is decoded but the characters that mean something in one. */
+/** Decodes a path as find-my-way does: characters that mean something in a path stay as they are. */
 function prepared(path: string, { ignoreTrailingSlash, ignoreDuplicateSlashes }: RouterOptions): string {
   const single = ignoreDuplicateSlashes ? path.replace(/\/\/+/g, '/') : path;
   const whole = isDecodable(single) ? decodeURI(single.replaceAll('%25', '%2525')) : single;
