@@ -39,8 +39,6 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   private readonly isCompressed: boolean;
   /** Messages handed to ws that may not be written yet: it compresses in the background, and later ones queue up. */
   private inWs = 0;
-  /** Messages of the chunk that is being read; inflated ones come later and are not among them. */
-  private unanswered = 0;
   private watch: MessageWatch | undefined = undefined;
   private controlRate: TokenBucket | undefined = undefined;
   private sink!: Sink;
@@ -81,9 +79,9 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
 
   received(data: Buffer, isBinary: boolean): void {
     const { settings, limits } = this.shared;
-    if (this.unanswered === 0) this.sink.alive();
+    if (!this.isInChunk) this.sink.alive();
     if (data.length > settings.maxMessageBytes) limits.reached('messageBytes', `bytes=${data.length}`);
-    if (!this.isCompressed) this.unanswered++;
+    if (!this.isCompressed) this.beginChunk();
     this.sink.received(data, isBinary);
   }
 
@@ -92,19 +90,11 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   heard(chunk: Buffer): void {
-    if (this.unanswered > 0) this.chunkHandled();
+    if (this.isInChunk) this.endChunk();
     else this.sink.alive();
     if (this.watch === undefined && isWhole(chunk)) return;
     this.watch ??= new MessageWatch(this, this.shared.settings, this.shared.limits);
     this.watch.heard(chunk);
-  }
-
-  /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
-  private chunkHandled(): void {
-    const isSingle = this.unanswered === 1;
-    this.unanswered = 0;
-    if (isSingle) this.writeUnlisted();
-    else this.listWaiting();
   }
 
   pinged(data: Buffer): void {
@@ -159,10 +149,6 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   // --- out ---
-
-  protected get isReading(): boolean {
-    return this.unanswered > 0;
-  }
 
   send(frame: Frame): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
