@@ -17,7 +17,7 @@ import { MessageWatch, type Watched } from './message-watch.js';
 import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
-import { own, type StreamOwner, tellWhenDrained } from './stream.js';
+import { own, type StreamOwner, reportDrain } from './stream.js';
 import { FrameWriter } from './writer.js';
 
 /** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
@@ -56,7 +56,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     const bytes = this.waitingBytes + this.webSocket.bufferedAmount;
     if (bytes >= FULL_BYTES && !this.awaitsDrain && this.stream.writableNeedDrain) {
       this.awaitsDrain = true;
-      tellWhenDrained(this.stream);
+      reportDrain(this.stream);
     }
     return bytes;
   }
