@@ -1,7 +1,7 @@
 /**
  * Road IN, step 1, and road OUT, step 10: one WebSocket. Messages are written to the network socket directly
- * (websocket-writer.ts). Pongs, close frames and compressed messages are ws's, which writes to the same socket: what waits
- * for the end of the turn goes before them.
+ * (writer.ts). ws writes pongs, close frames and compressed messages to the same socket; the frames that wait for the
+ * end of the turn are written before them.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -20,10 +20,10 @@ import { LONG_BYTES, type Slab } from './slab.js';
 import { own, type StreamOwner, reportDrain } from './stream.js';
 import { FrameWriter } from './writer.js';
 
-/** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
+/** Bytes that the socket may hold beyond those the outbox counts: the frame that filled it, and headers. */
 const SLACK = 131_072;
 
-/** From here on `Sink.drained` is owed (transport.ts). */
+/** From this many buffered bytes on, `Sink.drained` has to be called (transport.ts). */
 const FULL_BYTES = 65_536;
 
 /** What the WebSockets of a node share. */
@@ -37,7 +37,7 @@ export interface SharedByWebSockets {
 export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwner, StreamOwner, Watched {
   private awaitsDrain = false;
   private readonly isCompressed: boolean;
-  /** Messages handed to ws that may not be written yet: it compresses in the background, and later ones queue up. */
+  /** Messages that ws may not have written yet: it compresses in the background, and later messages queue behind. */
   private inWs = 0;
   private watch: MessageWatch | undefined = undefined;
   private controlRate: TokenBucket | undefined = undefined;
@@ -130,13 +130,13 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     this.watch = undefined;
   }
 
-  /** @returns false when a control frame is one too many */
+  /** @returns false when the connection is closed, perhaps by this control frame, which was one too many */
   private mayControl(): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
     const { maxControlRate, maxBufferedBytes: max } = this.shared.settings;
     this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
     if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
-    // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
+    // The outbox does not count pongs: a client that pings and never reads could fill the memory
     else if (this.bufferedBytes > max + SLACK)
       this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
     return this.webSocket.readyState === WebSocket.OPEN;
@@ -160,7 +160,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     return true;
   }
 
-  /** ws keeps the order among what it is given; it is given everything until all of it is written. */
+  /** ws keeps the order of its own messages only: until it has written all of them, it gets every message. */
   private sendByWs(frame: Frame): void {
     this.writeOut();
     this.inWs++;
@@ -195,5 +195,5 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 }
 
-/** A ping that fails does so because the socket broke, and that is told by `close`. */
+/** A ping fails only when the socket broke, and `close` reports that. */
 function ignore(): void {}

@@ -1,6 +1,6 @@
 /**
- * Road IN, step 1: the network socket of a WebSocket, with one owner instead of listeners. All sockets share the functions
- * of this file, so that a connection costs no closures.
+ * Road IN, step 1: the network socket of a WebSocket, with one owner instead of listeners. All sockets share the
+ * functions of this file, so that a connection costs no closures.
  */
 import type { Duplex } from 'node:stream';
 import { READ, readIntoCommon } from './read-buffer.js';
@@ -29,7 +29,8 @@ export interface OwnedStream extends Duplex {
 }
 
 /**
- * Sets the owner. ws ends the socket as soon as the client has ended its half; frames that wait are written before that.
+ * Sets the owner. ws ends the socket as soon as the client has ended its half; frames that wait are written before
+ * that.
  */
 export function own(stream: Duplex, owner: StreamOwner): void {
   const owned = stream as OwnedStream;

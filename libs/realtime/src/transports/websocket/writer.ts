@@ -1,6 +1,6 @@
 /**
- * Road OUT, step 10: writes the frames of one connection, all frames of one turn of the event loop in one write. A frame
- * for several connections is encoded once for all of them; a reply is written into memory shared with the replies
+ * Road OUT, step 10: writes the frames of one connection, all frames of one turn of the event loop in one write. A
+ * frame for several connections is encoded once for all of them; a reply is written into memory shared with the replies
  * beside it.
  */
 import type { Duplex } from 'node:stream';
@@ -70,7 +70,10 @@ export class FrameWriter implements Flushable {
     this.schedule();
   }
 
-  /** Takes a long frame for this client alone. Bytes are not copied, so they are written before the caller can change them. */
+  /**
+   * Takes a long frame for this client alone. Bytes are not copied, so they are written before the caller can change
+   * them.
+   */
   protected writeLong(frame: Frame): void {
     if (typeof frame.data === 'string') {
       this.enqueue(encodeFrame(frame));
