@@ -3,7 +3,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { OptionsError } from '../errors.js';
 import type { Message } from '../message.js';
 import { RealtimeServer } from '../server.js';
-import { DROPPED } from './messages/message-router.js';
+import { UNANSWERED } from './messages/message-router.js';
 
 /**
  * Makes `@WebSocketGateway()` classes run on this module's engine with no line in `main.ts`. Nest asks it for one
@@ -22,12 +22,12 @@ export class RealtimeAdapter extends WsAdapter {
   /**
    * Reads a message with the application's message parser if it set one (`setMessageParser`), else as JSON.
    *
-   * @returns undefined when it cannot be read; DROPPED when the application's parser gave nothing for it
+   * @returns undefined when it cannot be read; UNANSWERED when the application's parser gave nothing for it
    */
   parse(message: Message): unknown {
     try {
       if (this.messageParser === this.defaultParser) return message.json();
-      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never) || DROPPED;
+      return this.messageParser((message.isBinary ? message.bytes() : message.text()) as never) || UNANSWERED;
     } catch {
       return undefined;
     }

@@ -9,11 +9,11 @@ import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;
 
-/** Reads a message; undefined when it cannot be read, DROPPED when the application's parser wants it unanswered. */
+/** Reads a message; undefined when it cannot be read, UNANSWERED when the application's parser wants it unanswered. */
 export type ParseMessage = (message: Message) => unknown;
 
 /** The application's own message parser gave nothing for it: it is to be ignored. */
-export const DROPPED = Symbol('dropped');
+export const UNANSWERED = Symbol('unanswered');
 
 /** Longest id that is repeated, in characters. */
 const MAX_ID = 256;
@@ -53,7 +53,7 @@ export class MessageRouter {
     const routes = request && this.routes.get(request.event);
     if (request && routes) return routes.length === 1 ? this.call(routes[0]!, request) : this.callAll(routes, request);
     if (this.onMessage) return this.hook(connection, message);
-    if (value !== DROPPED) this.refuse(connection, request);
+    if (value !== UNANSWERED) this.refuse(connection, request);
   }
 
   /** A hook that is synchronous stays so. */
