@@ -121,7 +121,7 @@ describe('a private message', () => {
     ann.client.send({ type: 'private', to: bob.id, text: 'psst' });
     expect(await ann.client.next('exception')).toMatchObject({
       code: 'not_here',
-      message: 'This person is not here any more',
+      message: 'This person has left',
     });
   });
 });
@@ -195,7 +195,10 @@ describe('the push controller', () => {
 
   it('answers 404 when there is no such connection', async () => {
     const response = await post('connection/nobody.1', '{"text":"x"}');
-    expect([response.status, await response.json()]).toMatchObject([404, { message: 'There is no such connection' }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      404,
+      { message: 'Connection not found or already closed' },
+    ]);
   });
 
   it('pushes to all connections of a user', async () => {

@@ -122,7 +122,7 @@ describe('two people', () => {
     await note(ann, 'Bob left');
     expect(await people(ann).allInnerTexts()).toEqual(['Ann']);
     await say(ann, 'psst');
-    await hint(ann, 'This person is not here any more');
+    await hint(ann, 'This person has left');
     expect(await box(ann).inputValue()).toBe('psst');
     expect(await ann.locator('#log').innerText()).not.toContain('psst');
   });
@@ -158,7 +158,7 @@ describe('one person', () => {
   it('has to have a name', async () => {
     const page = await visit();
     await enterName(page, ' ');
-    await page.getByText('Please tell the others who you are.').waitFor();
+    await page.getByText('Please enter a name.').waitFor();
     expect((await app.server.stats()).accepted).toBe(0);
   });
 
@@ -187,7 +187,7 @@ describe('one person', () => {
   it('who leaves stays away until asked to connect', async () => {
     const ann = await come('Ann');
     await ann.getByRole('button', { name: 'Leave' }).click();
-    await trouble(ann, 'Closed with 1000: closed on purpose. This page stays away.');
+    await trouble(ann, 'Closed with 1000: closed on purpose. This page will not reconnect.');
     await say(ann, 'Hello?');
     await hint(ann, 'Not sent: there is no connection.');
     expect(await box(ann).inputValue()).toBe('Hello?');
@@ -203,7 +203,7 @@ describe('a connection that ends', () => {
     await enterName(ann, 'Ann');
     await note(ann, 'You joined as Ann');
     await app.server.toEveryone().disconnect(4500, 'see you');
-    await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page stays away.');
+    await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page will not reconnect.');
     await state(ann, 'Disconnected');
     await ann.clock.fastForward('10:00');
     expect(await app.server.stats()).toMatchObject({ accepted: 1, current: 0 });
