@@ -78,7 +78,10 @@ describe('the steps', () => {
     const starting = new FakeNode();
     const request = fakeRequest();
     const refusal = await refusalOf(starting.engine.gate.admit({ request } as unknown as UpgradeResponse));
-    expect([refusal.status, refusal.body]).toEqual([503, { statusCode: 503, message: 'The server is starting' }]);
+    expect([refusal.status, refusal.body]).toEqual([
+      503,
+      { statusCode: 503, message: 'The server is starting: try again later' },
+    ]);
     expect(Number(refusal.headers['Retry-After'])).toBeGreaterThan(0);
   });
 
@@ -151,7 +154,8 @@ describe('a refusal by the application', () => {
   it('has a line in the log that a client cannot forge', async () => {
     await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
     expect(node.log.with('refused')).toEqual([
-      'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 reason="Origin not allowed"',
+      'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 ' +
+        'reason="Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS"',
     ]);
     answer = ({ url }) => {
       throw new HandshakeError(400, `bad ${url}`);
@@ -231,7 +235,7 @@ describe('the deadline', () => {
     jest.advanceTimersByTime(1);
     expect([(await refusal).status, (await refusal).body]).toEqual([
       503,
-      { statusCode: 503, message: 'The handshake took too long' },
+      { statusCode: 503, message: 'The handshake took too long: try again later' },
     ]);
     expect(Number((await refusal).headers['Retry-After'])).toBeGreaterThan(0);
   });
@@ -286,7 +290,7 @@ describe('a shutdown', () => {
     const refusal = await refusalOf(admit());
     expect([refusal.status, refusal.body, steps]).toEqual([
       503,
-      { statusCode: 503, message: 'The server is shutting down' },
+      { statusCode: 503, message: 'The server is shutting down: try again later' },
       [],
     ]);
   });

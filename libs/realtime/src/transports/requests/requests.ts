@@ -132,7 +132,7 @@ export class Requests {
   /** The last that can go wrong: from here on there is a connection. */
   private async saveSession({ session }: Admission): Promise<void> {
     await session?.saveChanges(this.node.settings.handshakeTimeout * 1000);
-    if (!this.gate.isRunning) throw unavailable('The server is shutting down');
+    if (!this.gate.isRunning) throw unavailable('The server is shutting down: try again later');
   }
 
   private connect(exchange: WatchedExchange, transport: RequestTransport, admission: Admission): void {
