@@ -58,7 +58,9 @@ describe('a name', () => {
     (name) => {
       const check = () => checkName('user', name, node());
       expect(check).toThrow(RealtimeError);
-      expect(check).toThrow(`The name of a user has 1 to 8 characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`);
+      expect(check).toThrow(
+        `The name of the user must have 1 to 8 characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
+      );
       expect(check).toThrow(expect.objectContaining({ code: 'bad_name' }));
     },
   );
@@ -77,7 +79,7 @@ describe('a name', () => {
   });
 
   it.each([[5], [null], [undefined], [['x']], [{ length: 3 }]])('is no %p', (name) => {
-    expect(() => checkName('event', name as never, node(true))).toThrow(/^The name of an? event is a string/);
+    expect(() => checkName('event', name as never, node(true))).toThrow(/^The name of the event must be a string/);
     expect(() => checkName('event', name as never, node())).toThrow(expect.objectContaining({ code: 'bad_name' }));
   });
 });
