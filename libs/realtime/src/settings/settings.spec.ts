@@ -154,13 +154,8 @@ describe('a value that is not allowed', () => {
     ['REALTIME_MAX_MESSAGE_BYTES', '2147483648', '2147483648', BYTES],
     ['REALTIME_MAX_MESSAGE_BYTES', '1.5', '1.5', BYTES],
     ['REALTIME_MAX_MESSAGE_BYTES', '1MB', '"1MB"', BYTES],
-    ['REALTIME_MAX_MESSAGE_RATE', '-1', '-1', 'a whole number of messages per second, 0 (without bound) to 2147483647'],
-    [
-      'REALTIME_MAX_MESSAGE_RATE',
-      '0.5',
-      '0.5',
-      'a whole number of messages per second, 0 (without bound) to 2147483647',
-    ],
+    ['REALTIME_MAX_MESSAGE_RATE', '-1', '-1', 'a whole number of messages per second, 0 (no limit) to 2147483647'],
+    ['REALTIME_MAX_MESSAGE_RATE', '0.5', '0.5', 'a whole number of messages per second, 0 (no limit) to 2147483647'],
     ['REALTIME_RATE_LIMIT', 'ignore', '"ignore"', 'drop, close'],
     ['REALTIME_QUERY_TOKEN', 'a b', '"a b"', 'the name of a query parameter: letters, digits, _ . -'],
     ['REALTIME_ALLOWED_ORIGINS', 'app.example.com', '["app.example.com"]', ORIGINS],
@@ -341,7 +336,7 @@ describe('a warning', () => {
     [90, '90s'],
   ])('says that a ping interval of %d does not keep connections alive behind a proxy', (ping, shown) => {
     expect(from({ heartbeatPingInterval: ping, heartbeatIdleTime: 600 }).warnings).toEqual([
-      `Heartbeat pings are ${shown}: a proxy that cuts silent connections after 60s (the default of nginx and others) will do so. ` +
+      `Heartbeat pings are ${shown}: a proxy that cuts silent connections after 60s, the default of nginx and others, will cut quiet clients. ` +
         'Set REALTIME_HEARTBEAT_PING_INTERVAL below 60.',
     ]);
   });
@@ -352,7 +347,7 @@ describe('a warning', () => {
   ])('says that with pings every %ds an idle time of %ds closes healthy clients', (ping, idle) => {
     expect(from({ heartbeatPingInterval: ping, heartbeatIdleTime: idle }).warnings).toEqual([
       `REALTIME_HEARTBEAT_IDLE_TIME (${idle}s) is not above REALTIME_HEARTBEAT_PING_INTERVAL (${ping}s): ` +
-        'healthy clients that have nothing to say are closed before they are pinged.',
+        'healthy clients that send nothing are closed before they are pinged. Set the idle time above the ping interval.',
     ]);
   });
 
