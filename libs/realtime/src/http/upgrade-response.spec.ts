@@ -63,6 +63,13 @@ it('does not admit a request that was answered before', async () => {
   expect(wire.written).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
 });
 
+it('does not admit a request for which the application has sent a 101 itself', async () => {
+  upgrade.response.writeHead(101).flushHeaders();
+  upgrade.admit();
+  await upgrade.ended;
+  expect([upgrade.isAdmitted, upgrade.hasStarted]).toEqual([false, true]);
+});
+
 it('keeps the headers of middleware for the 101, but none that describe a body or the connection', () => {
   const { response } = upgrade;
   response.setHeader('Set-Cookie', ['a=1', 'b=2']);
