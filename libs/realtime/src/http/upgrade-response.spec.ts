@@ -86,7 +86,7 @@ it('keeps the headers that are passed to writeHead()', () => {
   expect(upgrade.headers()).toEqual(['x-rate-limit: 9']);
 });
 
-it('has no headers and no answer as long as nothing asks for the response', () => {
+it('reports no headers and no answer as long as nothing asks for the response', () => {
   expect([upgrade.headers(), upgrade.isAnswered, upgrade.hasStarted]).toEqual([[], false, false]);
 });
 
