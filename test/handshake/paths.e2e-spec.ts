@@ -548,7 +548,7 @@ describe.each(PLATFORMS)('Other listeners to upgrades on $platform', ({ adapter 
     expect(await refusalOf(app.connect('/unknown'))).toMatchObject({
       status: 404,
       headers: { connection: 'close' },
-      body: '{"statusCode":404,"message":"No gateway here"}',
+      body: '{"statusCode":404,"message":"No gateway has this path"}',
     });
   });
 

@@ -136,7 +136,7 @@ export class Requests {
   /** Saves the session: the last step that can fail before there is a connection. */
   private async saveSession({ session }: Admission): Promise<void> {
     await session?.saveChanges(this.node.settings.handshakeTimeout * 1000);
-    if (!this.gate.isRunning) throw unavailable('The server is shutting down');
+    if (!this.gate.isRunning) throw unavailable('The server is shutting down: try again later');
   }
 
   private connect(exchange: WatchedExchange, transport: RequestTransport, admission: Admission): void {
