@@ -1,13 +1,8 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
+import { FakeNode, turn } from '../../../test/support/fakes/fake-node.js';
 import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fakes/fake-socket.js';
-import {
-  type Behaviour,
-  FakeNode,
-  type HookRun,
-  type RecordingGateway,
-  turn,
-} from '../../../test/support/fakes/recording-gateway.js';
+import type { Behaviour, HookRun, RecordingGateway } from '../../../test/support/fakes/recording-gateway.js';
 import type { CloseInitiator } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { LiveConnection } from './connections/live-connection.js';

@@ -1,9 +1,10 @@
 import { jest } from '@jest/globals';
-import { RecordingLog, turn } from '../../../test/support/fakes/recording-gateway.js';
+import { turn } from '../../../test/support/fakes/fake-node.js';
+import { RecordingLog } from '../../../test/support/fakes/recording-log.js';
 import { MemoryBroker } from './brokers/memory.js';
 import { type Action, channelOf } from './command.js';
-import { Hub } from './hub.js';
 import type { LiveConnection } from './connections/live-connection.js';
+import { Hub } from './hub.js';
 
 let broker: MemoryBroker;
 let log: RecordingLog;

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeNode, turn } from '../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../test/support/fakes/fake-node.js';
 
 let node: FakeNode;
 

@@ -1,23 +1,9 @@
-/** A handler for unit specs that records when its hooks start and end, and a node (engine) that it is bound to. */
-import { AsyncResource } from 'node:async_hooks';
-import type { Broker } from '../../../libs/realtime/src/broker.js';
-import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
+/** A gateway for unit specs that records when its hooks start and end. */
 import type { CloseInfo } from '../../../libs/realtime/src/close-info.js';
 import type { Connection } from '../../../libs/realtime/src/connection.js';
-import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
-import { Engine } from '../../../libs/realtime/src/engine.js';
 import type { Gateway } from '../../../libs/realtime/src/gateway.js';
-import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
-import { Addresses } from '../../../libs/realtime/src/handshake/addresses.js';
-import type { Admission } from '../../../libs/realtime/src/handshake/admission.js';
-import { Places } from '../../../libs/realtime/src/handshake/places.js';
-import type { Awaitable, Identity } from '../../../libs/realtime/src/hooks.js';
-import type { Log } from '../../../libs/realtime/src/log.js';
+import type { Awaitable } from '../../../libs/realtime/src/hooks.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
-import { RealtimeServer } from '../../../libs/realtime/src/server.js';
-import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
-import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
-import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';
 
@@ -108,85 +94,4 @@ function deferred() {
   let reject!: (error: unknown) => void;
   const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
   return { promise, resolve, reject };
-}
-
-/** Keeps the lines, each with its level in front: `log …`, `warn …`. */
-export class RecordingLog implements Log {
-  readonly lines: string[] = [];
-  readonly stacks: string[] = [];
-  log = (line: string) => this.keep('log', line);
-  warn = (line: string) => this.keep('warn', line);
-  debug = (line: string) => this.keep('debug', line);
-  verbose = (line: string) => this.keep('verbose', line);
-  error = (line: string, stack?: string) => {
-    this.keep('error', line);
-    if (stack !== undefined) this.stacks.push(stack);
-  };
-
-  with(text: string): string[] {
-    return this.lines.filter((line) => line.includes(text));
-  }
-
-  private keep(level: string, line: string): void {
-    this.lines.push(`${level} ${line}`);
-  }
-}
-
-/** A node of one gateway (or several) over fake sockets. */
-export class FakeNode {
-  readonly log = new RecordingLog();
-  readonly engine: Engine;
-  readonly server: RealtimeServer;
-  readonly gateway = new RecordingGateway();
-
-  constructor(options: RealtimeOptions = {}, broker: Broker = new MemoryBroker()) {
-    this.engine = new Engine(RealtimeSettings.from({ envFile: false, ...options }, {}), broker, this.log);
-    this.server = new RealtimeServer(this.engine);
-    this.engine.gate.bind(this.gateway);
-  }
-
-  async start(): Promise<this> {
-    await this.engine.start();
-    return this;
-  }
-
-  /** A connection past its handshake; its `onOpen` has started. */
-  open(identity: Identity = {}, options: OpenOptions = {}) {
-    const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
-    const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
-    const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
-    socket.attach(connection);
-    return { socket, connection };
-  }
-
-  /** As `open`, and `onOpen` has settled: with synchronous hooks the connection is idle. */
-  async opened(identity?: Identity, options?: OpenOptions) {
-    const opened = this.open(identity, options);
-    await turn();
-    return opened;
-  }
-}
-
-export interface OpenOptions extends FakeSocketOptions {
-  readonly gateway?: Gateway;
-  /** Default: a new one with these options. */
-  readonly socket?: FakeSocket;
-}
-
-/** Lets everything that waits in microtasks happen; no clock is needed. */
-export async function turn(): Promise<void> {
-  for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
-}
-
-/** What a request was admitted with: by default as nobody, with a place of its own ledger. */
-export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
-  const { path } = parts.gateway;
-  return {
-    id: 'node.1',
-    request: new HandshakeRequest(fakeRequest({ url: path }), { path }),
-    identity: {},
-    scope: new AsyncResource('FakeHandshake'),
-    place: new Places(new Addresses(Infinity)).take('192.0.2.7', parts.identity?.userId),
-    ...parts,
-  };
 }

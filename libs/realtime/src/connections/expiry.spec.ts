@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeNode } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 
 const DAY = 86_400_000;
 

@@ -1,4 +1,4 @@
-import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 
 let node: FakeNode;
 

@@ -1,4 +1,4 @@
-import { FakeNode } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import type { RealtimeOptions } from '../settings/options.js';
 
 let node: FakeNode;

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Frame, type SlowPolicy } from '../frame.js';
 import { Limits } from '../limits/limits.js';
 import { SlowConsumers } from '../node/slow-consumers.js';

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { FaultLog } from './fault-log.js';
 
 let log: RecordingLog;

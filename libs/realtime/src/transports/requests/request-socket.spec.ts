@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
-import { RecordingLog } from '../../../../../test/support/fakes/recording-gateway.js';
-import { Limits } from '../../limits/limits.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { RecordingLog } from '../../../../../test/support/fakes/recording-log.js';
 import { Frame } from '../../frame.js';
+import { Limits } from '../../limits/limits.js';
 import { RealtimeSettings } from '../../settings/settings.js';
 import { PollingSocket } from './polling.js';
 import type { RequestSocket } from './request-socket.js';
@@ -49,7 +49,7 @@ describe.each([
   };
   const opened = async () => {
     const all = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     all.socket.open(visit.watched, 'id', undefined);
     await turn();
     return { ...all, visit };
@@ -93,7 +93,7 @@ describe.each([
 
   it('says what was sent and then goodbye, at once, to a client that is there', async () => {
     const { socket, sink } = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.send(text('last'));
     socket.open(visit.watched, 'id', undefined);
     socket.close(4321, 'as you wish');
@@ -119,10 +119,10 @@ describe.each([
 
   it('is cut by terminate', async () => {
     const { socket, sink } = attached();
-    const first = new FakeVisit();
+    const first = new FakeExchange();
     socket.open(first.watched, 'id', undefined);
     await turn();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.open(visit.watched, 'id', 0);
     socket.terminate();
     expect(visit.isCut).toBe(true);
@@ -131,7 +131,7 @@ describe.each([
 
   it('does not miss a client that went before it was asked', async () => {
     const { socket, sink } = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     visit.vanishes();
     socket.open(visit.watched, 'id', undefined);
     await jest.advanceTimersByTimeAsync(15_010);
@@ -140,10 +140,10 @@ describe.each([
 
   it('repeats its last messages and its end to a client that was not told', async () => {
     const { socket, sink } = attached();
-    const first = new FakeVisit();
+    const first = new FakeExchange();
     socket.open(first.watched, 'id', undefined);
     await turn();
-    const lost = new FakeVisit();
+    const lost = new FakeExchange();
     socket.open(lost.watched, 'id', 0);
     for (const data of ['a', 'b']) socket.send(text(data));
     socket.close(1012, 'restart');
@@ -155,7 +155,7 @@ describe.each([
       [1, ['b']],
       [2, []],
     ] as [number, string[]][]) {
-      const visit = new FakeVisit();
+      const visit = new FakeExchange();
       expect(socket.open(visit.watched, 'id', position)).toBe(true);
       await turn();
       const all = visit.written + (visit.body ?? '');
@@ -186,13 +186,13 @@ describe('a stream', () => {
   const open = () => {
     const socket = new SseSocket(SETTINGS);
     const sink = new RecordingSink();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.attach(sink, () => {});
     socket.open(visit.watched, 'id', undefined);
     return { socket, sink, visit };
   };
   const again = (socket: SseSocket, position: number) => {
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     return { isOpen: socket.open(visit.watched, 'id', position), visit };
   };
 
@@ -286,26 +286,26 @@ describe('polling', () => {
   const open = async () => {
     const socket = new PollingSocket(SETTINGS, LIMITS);
     const sink = new RecordingSink();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.attach(sink, () => {});
     socket.open(visit.watched, 'id', undefined);
     await turn();
     return { socket, sink, visit };
   };
   const poll = async (socket: PollingSocket, position: number) => {
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.open(visit.watched, 'id', position);
     await turn();
     return visit;
   };
-  const bodyOf = (visit: FakeVisit) => JSON.parse(visit.body!) as object;
+  const bodyOf = (visit: FakeExchange) => JSON.parse(visit.body!) as object;
 
   it.each([false, true])(
     'counts a client that does not take its answer as slow, and cuts it: report=%s',
     async (isOnly) => {
       limits = new Limits(new RecordingLog(), isOnly);
       const { socket } = await open();
-      const visit = new FakeVisit();
+      const visit = new FakeExchange();
       Object.assign(visit.answer, { send: () => {} });
       socket.open(visit.watched, 'id', 0);
       socket.send(text('x'));
@@ -338,14 +338,14 @@ describe('polling', () => {
     expect(sink.drains).toBe(0);
     expect(bodyOf(await poll(socket, 2))).toEqual({ position: 3, messages: ['c'] });
     expect(sink.drains).toBe(1);
-    expect(() => socket.open(new FakeVisit().watched, 'id', 1)).toThrow('position 2');
+    expect(() => socket.open(new FakeExchange().watched, 'id', 1)).toThrow('position 2');
     expect(bodyOf(await poll(socket, 2))).toEqual({ position: 3, messages: ['c'] });
   });
 
   it.each([-1, 4, 1.5, Number.NaN])('cannot go on from %p', async (position) => {
     const { socket } = await open();
     for (const data of ['a', 'b', 'c']) socket.send(text(data));
-    expect(socket.open(new FakeVisit().watched, 'id', position)).toBe(false);
+    expect(socket.open(new FakeExchange().watched, 'id', position)).toBe(false);
   });
 
   it('holds a poll for the hold time', async () => {

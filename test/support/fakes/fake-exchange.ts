@@ -4,7 +4,7 @@ import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { HttpAnswer, HttpExchange } from '../../../libs/realtime/src/http/exchange.js';
 import { WatchedAnswer } from '../../../libs/realtime/src/transports/requests/watched-answer.js';
 
-export interface FakeVisitParts {
+export interface FakeExchangeParts {
   readonly method?: string;
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export interface FakeVisitParts {
   readonly parsed?: unknown;
 }
 
-export class FakeVisit implements HttpExchange {
+export class FakeExchange implements HttpExchange {
   readonly incoming: IncomingMessage;
   readonly raw: HttpExchange['raw'];
   readonly response = {};
@@ -32,7 +32,7 @@ export class FakeVisit implements HttpExchange {
   private close: () => void = () => {};
   private stuck: (() => void)[] = [];
 
-  constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeVisitParts = {}) {
+  constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeExchangeParts = {}) {
     const socket = { destroyed: false, destroy: () => this.vanishes(true) };
     this.incoming = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
     this.raw = { body: parsed };
