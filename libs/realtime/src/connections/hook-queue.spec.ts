@@ -1,12 +1,12 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
-import { FakeNode, turn } from '../../../test/support/fakes/fake-node.js';
-import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fakes/fake-socket.js';
-import type { Behaviour, HookRun, RecordingGateway } from '../../../test/support/fakes/recording-gateway.js';
-import type { CloseInitiator } from './close-info.js';
-import type { Connection } from './connection.js';
-import type { LiveConnection } from './connections/live-connection.js';
-import { OptionsError } from './errors.js';
+import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
+import { FakeSocket, type FakeSocketOptions } from '../../../../test/support/fakes/fake-socket.js';
+import type { Behaviour, HookRun, RecordingGateway } from '../../../../test/support/fakes/recording-gateway.js';
+import type { CloseInitiator } from '../close-info.js';
+import type { Connection } from '../connection.js';
+import type { LiveConnection } from './live-connection.js';
+import { OptionsError } from '../errors.js';
 
 /** Short timings, so that a silence is a few steps of the fake clock. */
 const SETTINGS = {
