@@ -62,6 +62,11 @@ export async function turn(): Promise<void> {
   for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
 }
 
+/** Settles every hook that is running, and those that waited for it, until nothing moves. */
+export async function settleAll(gateway: RecordingGateway): Promise<void> {
+  for (await turn(); gateway.running(); await turn()) gateway.running()!.resolve();
+}
+
 /** What a request was admitted with: by default as nobody, with a place of its own ledger. */
 export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
   const { path } = parts.gateway;
