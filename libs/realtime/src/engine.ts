@@ -1,6 +1,6 @@
 /**
- * Road IN, step 3: turns an admitted request into a connection, and looks after all of this node until their last
- * `onClose` has settled.
+ * Road IN, step 3: the engine turns an admitted request into a connection, and keeps all connections of this node until
+ * their `onClose` has settled.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
@@ -35,7 +35,11 @@ export class Engine {
     this.gate.start();
   }
 
-  /** Refuses new connections, closes all with 1001, waits for their hooks within the shutdown timeout. Once. */
+  /**
+   * Refuses new connections, closes the open ones with 1001 and waits for their hooks, at most the shutdown timeout.
+   *
+   * @returns the same promise, however often it is called
+   */
   stop(): Promise<void> {
     return (this.stopping ??= this.drain());
   }
@@ -50,14 +54,14 @@ export class Engine {
     await this.node.stop();
   }
 
-  /** Opens an admitted request on its wire: as a connection, or as a client that has to say first who it is. */
+  /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
     if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
 
-  /** Makes the connection and runs `onOpen`. */
+  /** Creates the connection and runs `onOpen`. */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
     const connection = new LiveConnection(transport, admission, socket, node, this.ended);
@@ -74,7 +78,7 @@ export class Engine {
 
   private replace(userId: string, connectionId: string): void {
     const failed = (error: unknown) =>
-      this.node.log.error(`WebSocket replace failed user=${field(userId)} ${errorField(error)}`);
+      this.node.log.error(`WebSocket replace failed user=${field(userId)} error=${errorField(error)}`);
     this.node.replaceOthers(userId, connectionId).catch(failed);
   }
 }
