@@ -1,14 +1,14 @@
-/** Road IN, step 4: `onOpen` of a connection with an HTTP session, which is stored before anything it sends leaves. */
+/** Road IN, step 4: `onOpen` with an HTTP session, which is stored before any message of `onOpen` leaves. */
 import type { OpenSession } from '../handshake/session.js';
 import type { Awaitable } from '../hooks.js';
 import type { Outbox } from './outbox.js';
 
 /**
- * Runs `onOpen`, then saves what it wrote to the session; what it sends waits meanwhile. When either fails, what waits
- * is forgotten, as if it had not been sent.
+ * Runs `onOpen`, then saves its changes to the session. Messages that are sent meanwhile wait; if either fails, they
+ * are dropped as if they had not been sent.
  *
- * @param timeoutMs how long the session's store may take
- * @throws what `onOpen` throws; RealtimeError `session_not_saved`
+ * @param timeoutMs how long the session's store may take, in milliseconds
+ * @throws the error of `onOpen`; RealtimeError `session_not_saved`
  */
 export async function openAndSave(
   onOpen: () => Awaitable<void>,
