@@ -8,9 +8,9 @@ export interface FakeExchangeParts {
   readonly method?: string;
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The body, as it comes in. */
+  /** The body as a stream. */
   readonly body?: Readable;
-  /** What a body parser made of it. */
+  /** The result of a body parser. */
   readonly parsed?: unknown;
 }
 
@@ -21,13 +21,13 @@ export class FakeExchange implements HttpExchange {
   readonly headers: Record<string, string> = {};
   readonly answer: HttpAnswer;
   readonly watched: WatchedAnswer;
-  /** What was written to a stream. */
+  /** The text that was written to the stream. */
   written = '';
   status?: number;
   body?: string;
   hasEnded = false;
   isCut = false;
-  /** A client that does not read: what is written waits. */
+  /** True for a client that does not read: written data waits. */
   isStuck = false;
   private close: () => void = () => {};
   private stuck: (() => void)[] = [];
@@ -51,7 +51,7 @@ export class FakeExchange implements HttpExchange {
     for (const done of this.stuck.splice(0)) done();
   }
 
-  /** The client goes without a word. */
+  /** The client leaves without an answer. */
   vanishes(isCut = false): void {
     this.isCut = isCut;
     this.close();

@@ -16,7 +16,7 @@ import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.j
 import { RecordingGateway } from './recording-gateway.js';
 import { RecordingLog } from './recording-log.js';
 
-/** A node of one gateway (or several) over fake sockets. */
+/** An engine over fake sockets, with one gateway to begin with. */
 export class FakeNode {
   readonly log = new RecordingLog();
   readonly engine: Engine;
@@ -34,7 +34,7 @@ export class FakeNode {
     return this;
   }
 
-  /** A connection past its handshake; its `onOpen` has started. */
+  /** Opens a connection past its handshake; its `onOpen` has started. */
   open(identity: Identity = {}, options: OpenOptions = {}) {
     const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
     const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
@@ -43,7 +43,7 @@ export class FakeNode {
     return { socket, connection };
   }
 
-  /** As `open`, and `onOpen` has settled: with synchronous hooks the connection is idle. */
+  /** Like `open`, and a synchronous `onOpen` has settled: the connection is idle. */
   async opened(identity?: Identity, options?: OpenOptions) {
     const opened = this.open(identity, options);
     await turn();
@@ -57,7 +57,7 @@ export interface OpenOptions extends FakeSocketOptions {
   readonly socket?: FakeSocket;
 }
 
-/** Lets everything that waits in microtasks happen; no clock is needed. */
+/** Runs everything that waits in microtasks; no clock is needed. */
 export async function turn(): Promise<void> {
   for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
 }
@@ -67,7 +67,7 @@ export async function settleAll(gateway: RecordingGateway): Promise<void> {
   for (await turn(); gateway.running(); await turn()) gateway.running()!.resolve();
 }
 
-/** What a request was admitted with: by default as nobody, with a place of its own ledger. */
+/** The admission of a request: by default without a user, with a place of a ledger of its own. */
 export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
   const { path } = parts.gateway;
   return {

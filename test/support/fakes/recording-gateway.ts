@@ -7,7 +7,7 @@ import type { Message } from '../../../libs/realtime/src/message.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';
 
-/** How a hook behaves: it returns, throws, or gives a promise that the test settles. */
+/** How a hook behaves: it returns, throws, or returns a promise that the test settles. */
 export type Behaviour = 'sync' | 'throw' | 'async';
 
 /** One call of a hook. */
@@ -22,22 +22,22 @@ export interface HookRun {
   reject(error: unknown): void;
 }
 
-/** A hook's body: decides how it behaves, and may act on the connection from inside. */
+/** The body of a hook: it decides how the hook behaves, and may act on the connection from inside. */
 export type Body = (run: HookRun) => Behaviour | void;
 
 export class RecordingGateway implements Gateway {
   readonly name = 'RecordingGateway';
-  /** Every call, in order. */
+  /** All calls of hooks, in order. */
   readonly runs: HookRun[] = [];
-  /** What happened, in order: `onOpen starts`, `onOpen ends`, `onMessage(hello) starts`, … */
+  /** The events, in order: `onOpen starts`, `onOpen ends`, `onMessage(hello) starts`, … */
   readonly events: string[] = [];
-  /** Times a hook of a connection started while another one of it was running. */
+  /** How often a hook started while another hook of the same connection was running. */
   overlaps = 0;
   private readonly bodies = new Map<HookName, Body>();
 
   constructor(readonly path = '/ws') {}
 
-  /** Says what a hook does; without it hooks are synchronous. */
+  /** Sets what a hook does. Default: it returns at once. */
   on(hook: HookName, body: Behaviour | Body): this {
     this.bodies.set(hook, typeof body === 'string' ? () => body : body);
     return this;
@@ -59,7 +59,7 @@ export class RecordingGateway implements Gateway {
     return this.runs.filter((run) => run.hook === hook);
   }
 
-  /** The run that is under way; there is at most one per connection. */
+  /** The run that has not settled; there is at most one per connection. */
   running(connection?: Connection): HookRun | undefined {
     return this.runs.find((run) => !run.isSettled && (!connection || run.connection === connection));
   }

@@ -1,6 +1,6 @@
 import type { Log } from '../../../libs/realtime/src/log.js';
 
-/** Keeps the lines, each with its level in front: `log …`, `warn …`. */
+/** A log that keeps its lines, each with its level in front: `log …`, `warn …`. */
 export class RecordingLog implements Log {
   readonly lines: string[] = [];
   readonly stacks: string[] = [];
