@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 describe('the engine', () => {
-  it('gives every connection an id that starts with its own and is never used again', async () => {
+  it('gives every connection an id that starts with the id of its node and is never used again', async () => {
     const other = await new FakeNode(SETTINGS).start();
     const ids: string[] = [];
     for (const from of [node, node, other]) {
@@ -35,20 +35,20 @@ describe('the engine', () => {
     expect(bind).toThrow(/RecordingGateway and Second .*\/ws/);
   });
 
-  it('serves the paths of its gateways and no other', () => {
+  it('serves the paths of its gateways and no others', () => {
     node.engine.gate.bind({ name: 'Second', path: '/second' });
     const paths = ['/ws', '/second', '/other', '/ws/', '', '__proto__'];
     expect(paths.map((path) => node.engine.gate.serves(path))).toEqual([true, true, false, false, false, false]);
   });
 
-  it('stops at once when nothing is open, and once however often it is asked', async () => {
+  it('stops at once when nothing is open, and only once', async () => {
     const first = node.engine.stop();
     expect(node.engine.stop()).toBe(first);
     await jest.advanceTimersByTimeAsync(1);
     await expect(first).resolves.toBeUndefined();
   });
 
-  it('waits at a shutdown until the last onClose has settled', async () => {
+  it('waits in a shutdown until the last onClose has settled', async () => {
     node.gateway.on('onClose', 'async');
     await node.opened();
     let isStopped = false;
@@ -61,7 +61,7 @@ describe('the engine', () => {
     await stopping;
   });
 
-  it('cuts what is left at the shutdown timeout and names the hooks that still run', async () => {
+  it('cuts connections at the shutdown timeout and logs the hooks that still run', async () => {
     node.gateway.on('onOpen', 'async');
     const { socket, connection } = await node.opened({}, { answers: 'by hand', closeTimeoutMs: 60_000 });
     const stopping = node.engine.stop();
@@ -75,14 +75,14 @@ describe('the engine', () => {
     ]);
   });
 
-  it('closes a connection whose handshake was done when the shutdown began', async () => {
+  it('closes a connection whose handshake ended after the shutdown began', async () => {
     void node.engine.stop();
     const { socket } = await node.opened();
     await jest.advanceTimersByTimeAsync(50);
     expect(socket.firstEnd).toMatchObject({ code: 1001 });
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer after a shutdown', async () => {
     const { socket } = await node.opened();
     const stopping = node.engine.stop();
     await jest.advanceTimersByTimeAsync(50);

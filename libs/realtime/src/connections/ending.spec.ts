@@ -121,7 +121,7 @@ describe('onClose', () => {
     },
   };
 
-  it.each(Object.entries(cases))('runs exactly once, with code and initiator, when %s', async (_name, row) => {
+  it.each(Object.entries(cases))('runs onClose exactly once, with code and initiator, when %s', async (_name, row) => {
     row.prepare?.(node.gateway);
     const opened = await node.opened({}, row.socket);
     await row.end(opened);
@@ -135,7 +135,7 @@ describe('onClose', () => {
     expect([stats.accepted, stats.current, stats.closed[initiator]]).toEqual([1, 0, 1]);
   });
 
-  it('sees the rooms, the user and the data that the connection had, and the hub is empty of it', async () => {
+  it('shows onClose the rooms, the user and the data of the connection, which has left the hub', async () => {
     const seen: unknown[] = [];
     node.gateway.on('onClose', ({ connection }) => {
       const found = [node.server.connections.size, node.engine.node.hub.count('')];
@@ -148,7 +148,7 @@ describe('onClose', () => {
     expect(seen).toEqual([['lobby', 'garden'], '7', { name: 'Ann' }, 3, [0, 0]]);
   });
 
-  it('cannot send: send and emit return false and do not throw', async () => {
+  it('returns false from send() and emit() in onClose and does not throw', async () => {
     const results: boolean[] = [];
     node.gateway.on('onClose', ({ connection }) => {
       results.push(connection.send('late'), connection.emit('late', 1), connection.send(5 as never));
@@ -159,7 +159,7 @@ describe('onClose', () => {
     expect([results, socket.sent]).toEqual([[false, false, false], []]);
   });
 
-  it('cannot bring the connection back: join, leave, bind, close and terminate have no effect', async () => {
+  it('ignores join, leave, bind, close and terminate in onClose', async () => {
     node.gateway.on('onClose', ({ connection }) => {
       void connection.join('late');
       void connection.leave('lobby');
@@ -178,14 +178,14 @@ describe('onClose', () => {
     expect(node.gateway.of('onClose')).toHaveLength(1);
   });
 
-  it('comes when nothing is left of the connection but its hook: no timer, no member, no count', async () => {
+  it('leaves no timer, no member and no count of a connection when onClose runs', async () => {
     const { socket } = await node.opened({ userId: '7', rooms: ['lobby'] });
     expect(jest.getTimerCount()).toBeGreaterThan(0);
     socket.closes();
     expect([jest.getTimerCount(), node.engine.node.hub.count(''), node.server.connections.size]).toEqual([0, 0, 0]);
   });
 
-  it('runs once also when a wire tells of its end twice', async () => {
+  it('runs onClose once when a wire reports its end twice', async () => {
     const { socket, connection } = await node.opened();
     socket.closes(1000);
     connection.closed(1006, '');
@@ -194,7 +194,7 @@ describe('onClose', () => {
     expect((await node.server.stats()).closed.client).toBe(1);
   });
 
-  it('waits for a running hook', async () => {
+  it('runs onClose after the hook that is running', async () => {
     node.gateway.on('onMessage', 'async');
     const { socket } = await node.opened();
     socket.sends('a');
@@ -205,7 +205,7 @@ describe('onClose', () => {
     expect(node.gateway.events.slice(-3)).toEqual(['onMessage(a) ends', 'onClose starts', 'onClose ends']);
   });
 
-  it('does not start inside a hook that cuts a wire which tells of its end at once', async () => {
+  it('does not run onClose inside a hook that cuts a wire which reports its end at once', async () => {
     node.gateway.on('onMessage', ({ connection }) => {
       connection.terminate();
       return 'async';
@@ -217,7 +217,7 @@ describe('onClose', () => {
     expect(node.gateway.of('onClose')).toHaveLength(1);
   });
 
-  it.each<Behaviour>(['throw', 'async'])('is logged and forgotten when it fails (%s)', async (behaviour) => {
+  it.each<Behaviour>(['throw', 'async'])('logs an onClose that fails (%s)', async (behaviour) => {
     node.gateway.on('onClose', behaviour);
     const { socket, connection } = await node.opened();
     socket.closes();
@@ -240,7 +240,7 @@ describe('the first side that ends a connection decides', () => {
     ['the heartbeat expires', 4123, 'server', () => jest.advanceTimersByTime(SILENCE_MS)],
     ['the client breaks a rule', 4123, 'server', ({ socket }) => socket.breaksRule(1002, 'protocol error', 'error')],
     ['the server shuts down', 4123, 'server', () => void node.engine.stop()],
-  ])('the server, also when then %s', async (_name, code, initiator, then) => {
+  ])('keeps the code and the initiator of the server when %s afterwards', async (_name, code, initiator, then) => {
     const opened = await node.opened({}, { answers: 'by hand', closeTimeoutMs: 20_000 });
     opened.connection.close(4123, 'first');
     await then(opened);
@@ -249,7 +249,7 @@ describe('the first side that ends a connection decides', () => {
     expect(node.gateway.of('onClose')[0]!.close).toMatchObject({ code, initiator, reason: 'first' });
   });
 
-  it('the client, also when onOpen fails later', async () => {
+  it('keeps the code and the initiator of the client when onOpen fails afterwards', async () => {
     node.gateway.on('onOpen', 'async');
     const { socket } = node.open();
     socket.sends('never handled');
@@ -260,7 +260,7 @@ describe('the first side that ends a connection decides', () => {
     expect(node.gateway.of('onClose')[0]!.close).toMatchObject({ code: 1001, initiator: 'client' });
   });
 
-  it('and a heartbeat that comes second does not claim the end in the log', async () => {
+  it('does not log a heartbeat that expires after the application has closed', async () => {
     const { connection } = await node.opened({}, { answers: 'by hand', closeTimeoutMs: 20_000 });
     connection.close(4123);
     jest.advanceTimersByTime(SILENCE_MS);

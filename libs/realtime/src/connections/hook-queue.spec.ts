@@ -49,7 +49,7 @@ describe('the lifecycle of one connection', () => {
     ]);
   });
 
-  it('keeps the order when hooks are synchronous', async () => {
+  it('keeps the order of messages when hooks are synchronous', async () => {
     const { socket } = await node.opened();
     socket.sends('a');
     socket.sends('b');
@@ -63,13 +63,13 @@ describe('the lifecycle of one connection', () => {
     ]);
   });
 
-  it('handles a message in the turn in which it comes when nothing is under way', async () => {
+  it('handles a message in the turn in which it is received when no hook is running', async () => {
     const { socket } = await node.opened();
     socket.sends('a');
     expect(node.gateway.events.at(-1)).toBe('onMessage(a) ends');
   });
 
-  it('works for a gateway that has no hooks at all', async () => {
+  it('serves a gateway that has no hooks', async () => {
     const { socket } = await node.opened({}, { gateway: { name: 'Bare', path: '/bare' } });
     socket.sends('a');
     socket.closes(1000);
@@ -77,7 +77,7 @@ describe('the lifecycle of one connection', () => {
     expect(await node.server.stats()).toMatchObject({ current: 0, messagesIn: 1, closed: { client: 1 } });
   });
 
-  it('lets one connection go on while a hook of another is pending', async () => {
+  it('handles messages of one connection while a hook of another is pending', async () => {
     node.gateway.on('onMessage', ({ text }) => (text === 'slow' ? 'async' : 'sync'));
     const ann = await node.opened();
     const bob = await node.opened();
@@ -86,7 +86,7 @@ describe('the lifecycle of one connection', () => {
     expect(node.gateway.events.at(-1)).toBe('onMessage(quick) ends');
   });
 
-  it('is busy until a hook has settled that gives a thenable which settles at once', async () => {
+  it('handles messages in order when a hook returns a thenable that settles at once', async () => {
     const handled: string[] = [];
     const atOnce = { then: (done: () => void) => done() } as PromiseLike<void>;
     const gateway = {
@@ -105,7 +105,7 @@ describe('the lifecycle of one connection', () => {
     expect(handled).toEqual(['a', 'b', 'onClose']);
   });
 
-  it('treats a thenable whose then throws as a hook that failed', async () => {
+  it('treats a thenable whose then() throws as a hook that failed', async () => {
     const broken = {
       then: () => {
         throw new Error('no then');
@@ -128,7 +128,7 @@ describe('frames that arrive while onOpen is pending', () => {
     node.gateway.on('onOpen', 'async');
   });
 
-  it('wait until it has settled', async () => {
+  it('keeps messages until onOpen has settled', async () => {
     const { socket } = node.open();
     socket.sends('a');
     await turn();
@@ -138,7 +138,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect(node.gateway.of('onMessage').map(({ text }) => text)).toEqual(['a']);
   });
 
-  it('are bounded in number: at the bound the socket is not read', async () => {
+  it('stops reading the socket at the limit of messages', async () => {
     const { socket } = node.open();
     for (const text of ['a', 'b']) socket.sends(text);
     expect(socket.isPaused).toBe(false);
@@ -147,7 +147,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect((await node.server.stats()).pauses).toBe(1);
   });
 
-  it('are bounded in bytes', async () => {
+  it('stops reading the socket at the limit of bytes', async () => {
     const small = await new FakeNode({ ...SETTINGS, maxQueuedBytes: 10 }).start();
     small.gateway.on('onOpen', 'async');
     const { socket } = small.open();
@@ -157,7 +157,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect(socket.isPaused).toBe(true);
   });
 
-  it('are read again when half of them are handled, and none is lost', async () => {
+  it('reads the socket again when half of the messages are handled, and loses none', async () => {
     node.gateway.on('onMessage', 'async');
     const { socket } = node.open();
     for (const text of ['a', 'b', 'c', 'd']) socket.sends(text);
@@ -171,7 +171,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect(node.gateway.of('onMessage').map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('do not pause twice for what the network still delivers after the pause', async () => {
+  it('pauses once when more messages are delivered after the pause', async () => {
     const { socket } = node.open();
     for (const text of ['a', 'b', 'c']) socket.sends(text);
     for (const text of ['d', 'e']) socket.sendsUnread(text);
@@ -181,7 +181,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect(node.gateway.of('onMessage').map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  it('are forgotten when this side ends the connection, and the socket is read again for the answer', async () => {
+  it('drops waiting messages when this side closes, and reads the socket again for the answer', async () => {
     const { socket, connection } = node.open({}, { answers: 'by hand' });
     for (const text of ['a', 'b', 'c']) socket.sends(text);
     connection.close(4001, 'enough');
@@ -192,7 +192,7 @@ describe('frames that arrive while onOpen is pending', () => {
     expect(node.gateway.of('onClose')[0]!.close).toMatchObject({ code: 4001, wasClean: true });
   });
 
-  it('do not let the heartbeat close a connection that this side does not read', async () => {
+  it('keeps the heartbeat from closing a connection that is not read because hooks are behind', async () => {
     const { socket } = node.open();
     for (const text of ['a', 'b', 'c']) socket.sends(text);
     jest.advanceTimersByTime(10 * SILENCE_MS);
@@ -205,7 +205,7 @@ describe('frames that arrive while onOpen is pending', () => {
 });
 
 describe('a hook that fails', () => {
-  it('in onMessage becomes an exception frame, and the connection stays', async () => {
+  it('sends an exception frame when onMessage throws, and the connection stays open', async () => {
     node.gateway.on('onMessage', ({ text }) => (text === 'bad' ? 'throw' : 'sync'));
     const { socket, connection } = await node.opened();
     socket.sends('bad');
@@ -218,7 +218,7 @@ describe('a hook that fails', () => {
     ]);
   });
 
-  it('later in onMessage does the same', async () => {
+  it('sends an exception frame when onMessage rejects later', async () => {
     node.gateway.on('onMessage', 'async');
     const { socket, connection } = await node.opened();
     socket.sends('a');
@@ -240,7 +240,7 @@ describe('a hook that fails', () => {
       },
     ],
     ['a symbol', Symbol('odd')],
-  ])('with %s as the error does not stop the connection', async (_name, error) => {
+  ])('continues a connection when a hook throws %s', async (_name, error) => {
     const handled: string[] = [];
     const onMessage = (_connection: Connection, message: { text(): string }) => {
       handled.push(message.text());
@@ -252,7 +252,7 @@ describe('a hook that fails', () => {
     expect([handled, socket.sent.length, node.log.with('onMessage failed').length]).toEqual([['a', 'b'], 1, 1]);
   });
 
-  it('in onOpen logs the connection and lets no message through', async () => {
+  it('logs the connection when onOpen fails, and handles no message', async () => {
     node.gateway.on('onOpen', 'async');
     const { socket, connection } = node.open();
     socket.sends('a');
@@ -266,13 +266,13 @@ describe('a hook that fails', () => {
   });
 });
 
-/** A step of a random run; the number says which connection, the text what with. */
+/** A step of a random run; `which` is the index of the connection. */
 type Step = readonly [what: keyof typeof STEPS, which: number, value: number];
 
-/** What hooks do from inside, beside what the steps do from outside. */
+/** What a hook does from inside, while the steps act from outside. */
 type Plan = readonly [behaviour: Behaviour, action: keyof typeof ACTIONS];
 
-/** One connection of a random run, and what a hook saw in onClose. */
+/** One connection of a random run, and what its onClose observed. */
 interface Subject {
   readonly socket: FakeSocket;
   readonly connection: LiveConnection;
@@ -324,7 +324,7 @@ function joins({ socket, connection, expectedRooms }: Subject, room: string): Pr
   return connection.join(room);
 }
 
-/** A random run: two connections, their hooks' plans, and what is known of them. */
+/** A random run: two connections, the plans of their hooks, and what is expected of them. */
 class World {
   readonly node = new FakeNode(SETTINGS);
   readonly gateway = this.node.gateway;
@@ -353,7 +353,7 @@ class World {
     return behaviour;
   }
 
-  /** Made when `onOpen` starts, which is inside `open`. */
+  /** The subject is created when `onOpen` starts, which is inside `open`. */
   private subjectOf(connection: LiveConnection): Subject {
     const known = this.subjects.find((subject) => subject.connection === connection);
     if (known) return known;
@@ -371,7 +371,7 @@ class World {
     subject.atClose = { sent, rooms: [...connection.rooms], found };
   }
 
-  /** Holds after every step. */
+  /** Checks what holds after every step. */
   async check(): Promise<void> {
     const stats = await this.node.server.stats();
     const ended = Object.values(stats.closed).reduce((sum, count) => sum + count);
@@ -386,7 +386,7 @@ class World {
     }
   }
 
-  /** Ends what is open, and lets everything settle. */
+  /** Ends the open connections and lets everything settle. */
   async finish(): Promise<void> {
     await settleAll(this.gateway);
     for (const { socket } of this.subjects) socket.closes(1000);
@@ -435,7 +435,7 @@ const INITIATORS = new Map<number, CloseInitiator>([
   [1006, 'server'],
 ]);
 
-/** What CloseInfo must say, by what happened first on the wire. */
+/** The CloseInfo that follows from what happened first on the wire. */
 function expectedEnd({ firstEnd }: FakeSocket): { code: number; reason: string; initiator: CloseInitiator } {
   const { by, code, reason } = firstEnd!;
   if (by === 'the peer') return { code, reason, initiator: 'client' };
@@ -459,9 +459,9 @@ const anyPlan: fc.Arbitrary<Plan> = fc.tuple(
   ),
 );
 
-describe('whatever happens in whatever order', () => {
+describe('a random run', () => {
   it.each(['soon', 'at once'] as const)(
-    'the contract holds on wires that tell of their end %s',
+    'keeps the contract in any sequence of events on wires that report their end %s',
     async (reports) => {
       const run = async (plans: Plan[], steps: Step[], answers: 'soon' | 'by hand') => {
         const world = new World(plans);

@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 describe('the lifecycle log', () => {
-  it('has one line for the opening and one for the end', async () => {
+  it('logs one line when a connection opens and one when it ends', async () => {
     const { socket, connection } = await node.opened({ userId: '7' }, { protocol: 'chat' });
     connection.send('12345');
     socket.sends('123');
@@ -35,7 +35,7 @@ describe('the lifecycle log', () => {
     ]);
   });
 
-  it('tells of a message its length and kind, and nothing of what it says', async () => {
+  it('logs the length and kind of a message, never its content', async () => {
     const { socket, connection } = await node.opened();
     socket.sends('secret');
     socket.sends(Buffer.from('secret'));
@@ -45,14 +45,14 @@ describe('the lifecycle log', () => {
     ]);
   });
 
-  it('makes no line for a message where verbose lines are not shown', async () => {
+  it('builds no line for a message when verbose lines are off', async () => {
     Object.assign(node.log, { isVerbose: () => false });
     const { socket } = await node.opened();
     socket.sends('a');
     expect(node.log.with('WebSocket message')).toEqual([]);
   });
 
-  it('says how long a client was silent that the heartbeat closes', async () => {
+  it('logs how long a client was silent that the heartbeat closes', async () => {
     const { connection } = await node.opened();
     jest.advanceTimersByTime(SILENCE_MS);
     expect(node.log.with('heartbeat')[0]).toMatch(
@@ -60,7 +60,7 @@ describe('the lifecycle log', () => {
     );
   });
 
-  it('cannot be forged by a user id, a protocol or a close reason', async () => {
+  it('writes no forged line for a user id, a protocol or a close reason', async () => {
     const text = 'x\r\nlog WebSocket connection opened id=forged\u2028\u001b[31m';
     const { socket } = await node.opened({ userId: text }, { protocol: text });
     socket.closes(1000, text);
