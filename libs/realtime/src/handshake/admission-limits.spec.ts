@@ -1,5 +1,5 @@
 import { fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
-import { FakeNode } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import { HandshakeError } from '../errors.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import { AdmissionLimits } from './admission-limits.js';

@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
+import { fakeAdmission, FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { fakeAdmission, FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingGateway } from '../../../../test/support/fakes/recording-gateway.js';
 import type { LiveConnection } from '../connections/live-connection.js';
 import type { Gateway } from '../gateway.js';
 import type { Awaitable, Identity } from '../hooks.js';

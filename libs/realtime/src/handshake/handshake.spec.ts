@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
+import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { fakeRequest, type FakeRequestParts, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';

@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
-import { HeaderDeadline } from './header-deadline.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Limits } from '../limits/limits.js';
+import { HeaderDeadline } from './header-deadline.js';
 
 class FakeTcpSocket extends EventEmitter {
   readonly remoteAddress = '192.0.2.7';

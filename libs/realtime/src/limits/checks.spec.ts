@@ -1,8 +1,8 @@
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
-import { checkClose, checkName, checkSize } from './checks.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { RealtimeError } from '../errors.js';
-import { Limits } from './limits.js';
 import { Frame } from '../frame.js';
+import { checkClose, checkName, checkSize } from './checks.js';
+import { Limits } from './limits.js';
 
 describe('checkClose', () => {
   it.each([1000, 1001, 1003, 1007, 1014, 3000, 3999, 4000, 4999])('accepts the close code %d', (code) => {

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { LIMIT_NAMES, Limits } from './limits.js';
 
 let log: RecordingLog;

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
-import { RecordingLog } from '../../../../../test/support/fakes/recording-gateway.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { RecordingLog } from '../../../../../test/support/fakes/recording-log.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
 import { Limits } from '../../limits/limits.js';
@@ -24,26 +24,26 @@ describe('PollingSocket', () => {
   const open = async () => {
     const socket = new PollingSocket(SETTINGS, LIMITS);
     const sink = new RecordingSink();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.attach(sink, () => {});
     socket.open(visit.watched, 'id', undefined);
     await turn();
     return { socket, sink, visit };
   };
   const poll = async (socket: PollingSocket, position: number) => {
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.open(visit.watched, 'id', position);
     await turn();
     return visit;
   };
-  const bodyOf = (visit: FakeVisit) => JSON.parse(visit.body!) as object;
+  const bodyOf = (visit: FakeExchange) => JSON.parse(visit.body!) as object;
 
   it.each([false, true])(
     'counts a client that does not take its answer as slow, and cuts it unless limits are only reported (%s)',
     async (isOnly) => {
       limits = new Limits(new RecordingLog(), isOnly);
       const { socket } = await open();
-      const visit = new FakeVisit();
+      const visit = new FakeExchange();
       Object.assign(visit.answer, { send: () => {} });
       socket.open(visit.watched, 'id', 0);
       socket.send(text('x'));
@@ -76,14 +76,14 @@ describe('PollingSocket', () => {
     expect(sink.drains).toBe(0);
     expect(bodyOf(await poll(socket, 2))).toEqual({ position: 3, messages: ['c'] });
     expect(sink.drains).toBe(1);
-    expect(() => socket.open(new FakeVisit().watched, 'id', 1)).toThrow('position 2');
+    expect(() => socket.open(new FakeExchange().watched, 'id', 1)).toThrow('position 2');
     expect(bodyOf(await poll(socket, 2))).toEqual({ position: 3, messages: ['c'] });
   });
 
   it.each([-1, 4, 1.5, Number.NaN])('does not resume from the position %p', async (position) => {
     const { socket } = await open();
     for (const data of ['a', 'b', 'c']) socket.send(text(data));
-    expect(socket.open(new FakeVisit().watched, 'id', position)).toBe(false);
+    expect(socket.open(new FakeExchange().watched, 'id', position)).toBe(false);
   });
 
   it('holds a poll for the hold time', async () => {

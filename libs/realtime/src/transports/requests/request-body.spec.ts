@@ -1,6 +1,6 @@
-import { jest } from '@jest/globals';
 import { PassThrough, Readable } from 'node:stream';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { jest } from '@jest/globals';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { readMessages } from './request-body.js';
 
 const BOUNDS = { maxMessageBytes: 100, maxQueuedMessages: 3, messageTimeout: 60 };
@@ -9,7 +9,7 @@ const limits = { reached: (name: string) => Boolean(reached.push(name)) };
 
 const read = (type: string, body: Readable | string, parsed?: unknown, of = limits) =>
   readMessages(
-    new FakeVisit({
+    new FakeExchange({
       headers: { 'content-type': type },
       body: typeof body === 'string' ? Readable.from([Buffer.from(body)]) : body,
       parsed,

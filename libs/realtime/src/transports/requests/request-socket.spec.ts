@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
 import { RealtimeSettings } from '../../settings/settings.js';
@@ -31,7 +31,7 @@ describe.each([
   };
   const opened = async () => {
     const all = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     all.socket.open(visit.watched, 'id', undefined);
     await turn();
     return { ...all, visit };
@@ -75,7 +75,7 @@ describe.each([
 
   it('sends the last messages and then the end, at once, to a client that is present', async () => {
     const { socket, sink } = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.send(text('last'));
     socket.open(visit.watched, 'id', undefined);
     socket.close(4321, 'as you wish');
@@ -89,10 +89,10 @@ describe.each([
 
   it('cuts the response on terminate()', async () => {
     const { socket, sink } = attached();
-    const first = new FakeVisit();
+    const first = new FakeExchange();
     socket.open(first.watched, 'id', undefined);
     await turn();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.open(visit.watched, 'id', 0);
     socket.terminate();
     expect(visit.isCut).toBe(true);
@@ -101,7 +101,7 @@ describe.each([
 
   it('notices a client that left before its request was handled', async () => {
     const { socket, sink } = attached();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     visit.vanishes();
     socket.open(visit.watched, 'id', undefined);
     await jest.advanceTimersByTimeAsync(15_010);
@@ -110,10 +110,10 @@ describe.each([
 
   it('repeats its last messages and its end to a client that has not received them', async () => {
     const { socket, sink } = attached();
-    const first = new FakeVisit();
+    const first = new FakeExchange();
     socket.open(first.watched, 'id', undefined);
     await turn();
-    const lost = new FakeVisit();
+    const lost = new FakeExchange();
     socket.open(lost.watched, 'id', 0);
     for (const data of ['a', 'b']) socket.send(text(data));
     socket.close(1012, 'restart');
@@ -125,7 +125,7 @@ describe.each([
       [1, ['b']],
       [2, []],
     ] as [number, string[]][]) {
-      const visit = new FakeVisit();
+      const visit = new FakeExchange();
       expect(socket.open(visit.watched, 'id', position)).toBe(true);
       await turn();
       const all = visit.written + (visit.body ?? '');

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
 import { RealtimeSettings } from '../../settings/settings.js';
@@ -19,13 +19,13 @@ describe('SseSocket', () => {
   const open = () => {
     const socket = new SseSocket(SETTINGS);
     const sink = new RecordingSink();
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     socket.attach(sink, () => {});
     socket.open(visit.watched, 'id', undefined);
     return { socket, sink, visit };
   };
   const again = (socket: SseSocket, position: number) => {
-    const visit = new FakeVisit();
+    const visit = new FakeExchange();
     return { isOpen: socket.open(visit.watched, 'id', position), visit };
   };
 

@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { type HeldConnection, Tokens } from './tokens.js';
 
-const visit = (url = '/ws') => new FakeVisit({ url });
+const visit = (url = '/ws') => new FakeExchange({ url });
 const holder = (token: string, code = 4500, keptBytes = 100) =>
   ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as HeldConnection;
 
