@@ -38,7 +38,7 @@ class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
   readonly connections: Connection[] = [];
   private waiters: (() => void)[] = [];
   block?: Promise<void>;
-  /** Part of the URL of all clients of the running test; a client of an earlier one may still ask for more. */
+  /** Part of the URL of all clients of the running test; a polling client of an earlier test may connect once more. */
   mark = '';
 
   onHandshake(request: HandshakeRequest) {

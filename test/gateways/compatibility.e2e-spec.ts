@@ -36,7 +36,7 @@ import { until, untilConnections, within } from '../support/process-guard.js';
 
 type Metadata = Parameters<typeof bootOn>[1];
 
-/** WsAdapter of Nest 11 answers otherwise (its filters reach no client of ws): there only our side is held. */
+/** WsAdapter of Nest 11 answers otherwise (its filters reach no client of ws): there only our side is tested. */
 const isCompared = process.env['NEST_MAJOR'] !== '11';
 
 /** The application of most tests, once on each adapter. */

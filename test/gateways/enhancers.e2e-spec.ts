@@ -374,7 +374,7 @@ describe('The exception frame of an error', () => {
   let testApp: TestApp;
   beforeAll(async () => {
     testApp = await boot([Failing, Intercepted]);
-    // It outlives the first test
+    // Otherwise the first test would close it
     app = undefined;
   });
   afterAll(() => testApp.close());

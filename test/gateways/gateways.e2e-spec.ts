@@ -87,7 +87,7 @@ const refusalOf = (app: TestApp, path: string, headers?: Record<string, string>)
 class EchoGateway {
   readonly closes = new Events<CloseInfo>();
   readonly calls: string[] = [];
-  /** How long the connection that closed last was open, in milliseconds. */
+  /** The time between opening and closing of the last closed connection, in milliseconds. */
   lifetimeMs = 0;
 
   onHandshake(request: HandshakeRequest) {
@@ -109,7 +109,7 @@ class EchoGateway {
   }
 }
 
-/** Has no path of its own. */
+/** A gateway without a path of its own. */
 @WebSocketGateway()
 class DefaultGateway {
   onOpen(connection: Connection) {
@@ -117,7 +117,7 @@ class DefaultGateway {
   }
 }
 
-/** A peer that shakes hands and then only reads: it answers neither pings nor close frames. */
+/** Connects a peer that only reads after the handshake: it answers neither pings nor close frames. */
 async function frozenPeer(app: TestApp, path: string): Promise<{ socket: Socket; bytes: () => Buffer }> {
   const { hostname, port } = new URL(app.url);
   const socket = connect(Number(port), hostname);

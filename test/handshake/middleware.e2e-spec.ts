@@ -600,7 +600,7 @@ describe.each(PLATFORMS)('The HTTP application on $platform', ({ platform, adapt
       expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
     });
 
-    it('renders a refusal as on a route by the exception filter', async () => {
+    it('renders a refusal by an exception filter, as on a route', async () => {
       await start({
         providers: [refuseAll],
         configure: (nest) => void nest.useGlobalFilters(filterOf(filters['answers 200']!)),

@@ -73,7 +73,7 @@ class Accounts {
   }
 }
 
-/** What happened, in order. */
+/** The hooks that ran, in order. */
 const events: string[] = [];
 const refs: WeakRef<object>[] = [];
 

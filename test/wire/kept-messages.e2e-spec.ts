@@ -136,7 +136,7 @@ it('keeps the bytes of a message that arrives byte by byte, but not the memory t
   const before = process.memoryUsage().arrayBuffers;
   for (const byte of bytes.subarray(0, -1)) {
     slow.send(Buffer.from([byte]));
-    // As much as the rest of a pool, and the round trip that makes the next byte a read of its own
+    // They fill the rest of a pool, and their round trips make the next byte a read of its own
     for (let i = 0; i < 3; i++) await echoed(busy, Buffer.alloc(3000));
   }
   collect();

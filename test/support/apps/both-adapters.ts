@@ -14,7 +14,7 @@ type MessageParser = Parameters<WsAdapter['setMessageParser']>[0];
 export interface AppOptions {
   /** Settings of this module; without effect on WsAdapter. */
   readonly realtime?: RealtimeOptions;
-  /** What `main.ts` does. */
+  /** Configures the application as `main.ts` would. */
   readonly configure?: (app: INestApplication) => void;
   readonly messageParser?: MessageParser;
 }
