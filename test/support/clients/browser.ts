@@ -17,13 +17,13 @@ interface Tools {
   readonly chromium: { readonly env: string; readonly binaries: readonly string[] };
 }
 
-/** @throws Error when there is no Chromium; `npm run test:setup` installs it or says how */
-export async function startBrowser(): Promise<Browser> {
+/** @param args more flags @throws Error when there is no Chromium; `npm run test:setup` installs it or says how */
+export async function startBrowser(...args: string[]): Promise<Browser> {
   const tools = JSON.parse(readFileSync(new URL('../../../scripts/tools.json', import.meta.url), 'utf8')) as Tools;
   const { env, binaries } = tools.chromium;
   const executablePath = process.env[env] || binaries.find((path) => existsSync(path));
   if (!executablePath) throw new Error('There is no Chromium here: run `npm run test:setup`');
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...args] });
 }
 
 /** A page in a profile of its own. */

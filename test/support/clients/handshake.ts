@@ -45,7 +45,8 @@ const collectGarbage = vm.runInNewContext('gc') as () => void;
 
 /** Collects garbage until nobody of these is in memory. @returns how many are left when patience ends */
 export async function survivors(refs: readonly WeakRef<object>[]): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
+  // Longer than a second: so long Node's clock for `Date` headers keeps the context of the answer that started it
+  for (let attempt = 0; attempt < 150; attempt++) {
     await sleep(10);
     collectGarbage();
     if (refs.every((ref) => ref.deref() === undefined)) return 0;
