@@ -4,7 +4,8 @@ import { CLOSE_CODES, mayReconnect } from 'nestjs-realtime-protocol';
 import { createTestApp, TestApp } from 'nestjs-realtime/testing';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { AppModule } from '../../src/app.module.js';
-import { openPage, startBrowser } from '../support/clients/browser.js';
+import { closePages, openPage, openPageAlone, type OpenPage, startBrowser } from '../support/clients/browser.js';
+import { until } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
 
@@ -13,26 +14,31 @@ const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 }, is
 let browser: Browser;
 let app: TestApp;
 let url: string;
-let consoles: string[][];
+let consoles: string[][] = [];
 /** Console errors that a test provokes: Chromium reports each failed request. */
 let expectedErrors: RegExp | undefined;
 
 beforeAll(async () => {
   browser = await startBrowser();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  consoles = [];
-  expectedErrors = undefined;
   await start();
 });
 
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
+afterAll(async () => {
+  await browser.close();
   await app.close();
-  expect(consoles.flat().filter((error) => !expectedErrors?.test(error))).toEqual([]);
+});
+
+afterEach(async () => {
+  await closePages(browser);
+  await until(
+    'everybody to have left',
+    () => app.server.stats(),
+    ({ current, unfinished }) => current + unfinished === 0,
+  );
+  const errors = consoles.flat().filter((error) => !expectedErrors?.test(error));
+  consoles = [];
+  expectedErrors = undefined;
+  expect(errors).toEqual([]);
 });
 
 async function start(): Promise<void> {
@@ -49,7 +55,10 @@ async function restart(): Promise<void> {
 }
 
 async function visit(path = '/', options?: BrowserContextOptions): Promise<Page> {
-  const { page, errors } = await openPage(browser, url + path, options);
+  return watch(await openPage(browser, url + path, options));
+}
+
+function watch({ page, errors }: OpenPage): Page {
   consoles.push(errors);
   return page;
 }
@@ -156,10 +165,11 @@ describe('one person', () => {
   });
 
   it('has to have a name', async () => {
+    const { accepted } = await app.server.stats();
     const page = await visit();
     await enterName(page, ' ');
     await page.getByText('Please tell the others who you are.').waitFor();
-    expect((await app.server.stats()).accepted).toBe(0);
+    expect((await app.server.stats()).accepted).toBe(accepted);
   });
 
   it('is still there after a reload', async () => {
@@ -198,7 +208,8 @@ describe('one person', () => {
 
 describe('a connection that ends', () => {
   it('with 4500 is not opened again, and the page says why', async () => {
-    const ann = await visit();
+    const { accepted } = await app.server.stats();
+    const ann = watch(await openPageAlone(browser, url));
     await ann.clock.install();
     await enterName(ann, 'Ann');
     await note(ann, 'You joined as Ann');
@@ -206,7 +217,7 @@ describe('a connection that ends', () => {
     await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page stays away.');
     await state(ann, 'Disconnected');
     await ann.clock.fastForward('10:00');
-    expect(await app.server.stats()).toMatchObject({ accepted: 1, current: 0 });
+    expect(await app.server.stats()).toMatchObject({ accepted: accepted + 1, current: 0 });
   });
 
   it('with 4001 is opened again', async () => {
@@ -259,15 +270,20 @@ describe('a connection that ends', () => {
 });
 
 describe('a handshake that is refused', () => {
-  afterEach(() => {
+  beforeEach(async () => {
+    await app.close();
+    process.env['REALTIME_MAX_CONNECTIONS'] = '1';
+    await start();
+  });
+  afterEach(async () => {
     delete process.env['REALTIME_MAX_CONNECTIONS'];
+    await closePages(browser);
+    await app.close();
+    await start();
   });
 
   it('is explained on the page, and tried again until there is room', async () => {
     expectedErrors = /503|426/;
-    await app.close();
-    process.env['REALTIME_MAX_CONNECTIONS'] = '1';
-    await start();
     const ann = await come('Ann');
     const bob = await visit();
     await enterName(bob, 'Bob');

@@ -4,36 +4,45 @@ import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import type { Browser, Page } from 'playwright-core';
 import { AppModule } from '../../src/app.module.js';
-import { openPage, startBrowser } from '../support/clients/browser.js';
+import { closePages, openPage, startBrowser } from '../support/clients/browser.js';
 import { FaultProxy } from '../support/clients/fault-proxy.js';
 import { until } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
+
+const SETTINGS = { REALTIME_SSE_RETRY: '0.05', REALTIME_CLOSE_TIMEOUT: '0.1' };
 
 let browser: Browser;
 let app: TestApp;
 let proxy: FaultProxy | undefined;
 
 beforeAll(async () => {
+  Object.assign(process.env, SETTINGS);
   browser = await startBrowser();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  process.env['REALTIME_SSE_RETRY'] = '0.05';
-  process.env['REALTIME_CLOSE_TIMEOUT'] = '0.3';
   app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
 });
 
-afterEach(async () => {
-  delete process.env['REALTIME_SSE_RETRY'];
-  delete process.env['REALTIME_CLOSE_TIMEOUT'];
-  for (const context of browser.contexts()) await context.close();
-  await proxy?.close();
-  proxy = undefined;
+afterAll(async () => {
+  for (const name of Object.keys(SETTINGS)) delete process.env[name];
+  await browser.close();
   await app.close();
 });
+
+afterEach(async () => {
+  await closePages(browser);
+  await proxy?.close();
+  proxy = undefined;
+  await untilEmpty();
+});
+
+/** Waits until nobody is there: the next test begins with an empty room. */
+async function untilEmpty(): Promise<void> {
+  const left = async () => {
+    await app.server.toEveryone().disconnect();
+    return app.server.stats();
+  };
+  await until('the room to be empty', left, ({ current, unfinished }) => current + unfinished === 0);
+}
 
 const heard = (page: Page, text: string) =>
   page.locator('#log .bubble', { has: page.getByText(text, { exact: true }) }).waitFor();

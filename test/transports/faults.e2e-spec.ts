@@ -1,55 +1,107 @@
 /** SSE and long polling through proxies that break things, and through a real nginx. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { TestClient } from 'nestjs-realtime/testing';
 import { PLATFORMS } from '../support/platforms.js';
 import { FaultProxy, type Faults } from '../support/clients/fault-proxy.js';
 import { Nginx } from '../support/nginx.js';
 import { seeded, until, within } from '../support/process-guard.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { SteadyPolling, SteadySse } from '../support/clients/steady-clients.js';
-import { bootRoom, type RoomApp, stop } from '../support/apps/transport-app.js';
+import { bootRoom, renew, type RoomApp, stop } from '../support/apps/transport-app.js';
 
 const COUNT = 150;
 const NUMBERS = Array.from({ length: COUNT }, (_, i) => `n${i}`);
 const STEADY = { sse: SteadySse, polling: SteadyPolling } as const;
+type Kind = keyof typeof STEADY;
+const KINDS = Object.keys(STEADY) as Kind[];
+
+const connected = async (kind: Kind, proxy: FaultProxy) => {
+  const client = new STEADY[kind](`${proxy.url}/ws`);
+  await until(
+    'the connection',
+    () => client.token,
+    (token) => token !== '',
+  );
+  return client;
+};
+const hasReceived = (client: { messages: string[] }, count: number) =>
+  until(
+    `${count} messages`,
+    () => client.messages.length,
+    (length) => length >= count,
+  );
+const nextCut = (proxy: FaultProxy) => {
+  const { broken } = proxy;
+  return until(
+    'the next cut',
+    () => proxy.broken,
+    (count) => count > broken,
+  );
+};
+
+const LATE_CASES = PLATFORMS.flatMap(({ platform, adapter }) => KINDS.map((kind) => ({ platform, adapter, kind })));
+const TEXTS = NUMBERS.slice(0, 3);
+
+/** One message after each cut. @returns what the client has received, over how many connections */
+const receiveLate = async ({ adapter, kind }: (typeof LATE_CASES)[number]) => {
+  const site = await bootRoom({ graceTime: 1.5, closeTimeout: 0.05, pollHold: 20 }, {}, { adapter: adapter() });
+  const proxy = await FaultProxy.start(site.app.url, { cutsAfterMs: 1800 });
+  const client = await connected(kind, proxy);
+  for (const text of TEXTS) {
+    await site.app.server.toEveryone().push(text);
+    await nextCut(proxy);
+  }
+  await hasReceived(client, TEXTS.length);
+  await client.stop();
+  await proxy.close();
+  await stop(site);
+  return [client.messages, client.connections];
+};
+
+/** They only wait for their cuts: all of them do, while the other tests run. */
+let lateCuts: Promise<unknown[]>[] = [];
+
+beforeAll(() => {
+  lateCuts = LATE_CASES.map(receiveLate);
+  void Promise.allSettled(lateCuts);
+});
+afterAll(() => Promise.allSettled(lateCuts));
 
 describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   let site: RoomApp;
   let proxy: FaultProxy;
 
-  const boot = async (faults: Faults, pollHold = 0.5) => {
-    site = await bootRoom({ graceTime: 3, closeTimeout: 0.2, pollHold }, {}, { adapter: adapter() });
-    proxy = await FaultProxy.start(site.app.url, faults);
-  };
-
+  beforeAll(async () => {
+    const options = { graceTime: 3, closeTimeout: 0.05, pollHold: 0.5, maxConnectionRatePerAddress: 0 };
+    site = await bootRoom(options, {}, { adapter: adapter() });
+  });
+  afterAll(() => stop(site));
   afterEach(async () => {
     await proxy.close();
-    await stop(site);
+    await renew(site);
   });
 
-  /** Numbered messages in bursts: some polls come back at once, others are held. */
-  const pushNumbers = async () => {
-    for (const [i, text] of NUMBERS.entries()) {
-      await site.app.server.toEveryone().push(text);
-      await sleep(i % 30 === 29 ? 120 : 2);
-    }
-  };
-
-  describe.each(Object.keys(STEADY) as (keyof typeof STEADY)[])('the numbered stream of a client by %s', (kind) => {
-    const receive = async () => {
-      const client = new STEADY[kind](`${proxy.url}/ws`);
-      await until(
-        'the connection',
-        () => client.token,
-        (token) => token !== '',
-      );
-      await pushNumbers();
-      await until(
-        'all messages',
-        () => client.messages.length,
-        (length) => length >= COUNT,
-      );
+  describe.each(KINDS)('the numbered stream of a client by %s', (kind) => {
+    /** Pushes in bursts, from one message to five: some polls are answered at once, others are held. */
+    const receive = async (faults: Faults) => {
+      proxy = await FaultProxy.start(site.app.url, faults);
+      const client = await connected(kind, proxy);
+      for (let sent = 0, burst = 1; sent < COUNT; sent += burst, burst = (burst % 5) + 1) {
+        for (const text of NUMBERS.slice(sent, sent + burst)) await site.app.server.toEveryone().push(text);
+        await arrivedOrLost(client, Math.min(COUNT, sent + burst));
+        if (faults.cutsAfterMs && burst === 5 && proxy.broken < 4) await nextCut(proxy);
+      }
+      await hasReceived(client, COUNT);
       await client.stop();
       return client;
+    };
+    /** What is pushed after a loss finds the client away. */
+    const arrivedOrLost = (client: { messages: string[] }, count: number) => {
+      const { broken } = proxy;
+      return until(
+        `${count} messages or a loss`,
+        () => client.messages.length >= count || proxy.broken > broken,
+        Boolean,
+      );
     };
 
     it.each([
@@ -57,8 +109,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       ['answers are lost at random', { loses: seededLoss(7) }],
       ['answers are cut and lost at random', { cutsAfterMs: 100, loses: seededLoss(42) }],
     ] as [string, Faults][])('arrives complete and once where %s', async (_name, faults) => {
-      await boot(faults);
-      const client = await receive();
+      const client = await receive(faults);
       expect(proxy.broken).toBeGreaterThan(3);
       expect(client.messages).toEqual(NUMBERS);
       // one connection for all its requests; another only where the very first answer, with the token, was lost
@@ -66,30 +117,22 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(client.connections).toBe(1);
     });
 
-    it('arrives complete and once where every response is cut after 5 s', async () => {
-      await boot({ cutsAfterMs: 5000 }, 20);
-      const client = new STEADY[kind](`${proxy.url}/ws`);
-      const isThere = (token: string) => token !== '';
-      await until('the connection', () => client.token, isThere);
-      const isNext = (cuts: number) => (broken: number) => broken > cuts;
-      for (const text of NUMBERS.slice(0, 3)) {
-        await site.app.server.toEveryone().push(text);
-        await until('the next cut', () => proxy.broken, isNext(proxy.broken));
-      }
-      const hasAll = (length: number) => length >= 3;
-      await until('all messages', () => client.messages.length, hasAll);
-      await client.stop();
-      expect([client.messages, client.connections]).toEqual([NUMBERS.slice(0, 3), 1]);
-    });
-
     it('arrives where Upgrade is stripped, and a WebSocket does not', async () => {
-      await boot({ stripsUpgrade: true });
-      await expect(site.app.connect('/ws')).resolves.toBeDefined();
-      const { TestClient } = await import('nestjs-realtime/testing');
+      proxy = await FaultProxy.start(site.app.url, { stripsUpgrade: true });
+      const direct = await site.app.connect('/ws');
+      direct.vanish();
       await expect(TestClient.connect(`${proxy.url.replace('http', 'ws')}/ws`)).rejects.toMatchObject({ status: 426 });
-      expect((await receive()).messages).toEqual(NUMBERS);
+      await proxy.close();
+      expect((await receive({ stripsUpgrade: true })).messages).toEqual(NUMBERS);
     });
   });
+});
+
+describe('a proxy that cuts every response later than the grace time and before the hold time', () => {
+  it.each(LATE_CASES.map((each, index) => ({ ...each, index })))(
+    'arrives complete and once by $kind on $platform',
+    async ({ index }) => expect(await lateCuts[index]).toEqual([TEXTS, 1]),
+  );
 });
 
 describe.each(PLATFORMS)('behind nginx with its default buffering on $platform', ({ adapter }) => {

@@ -8,7 +8,8 @@ import { countConnections, seeded, until, untilConnections, within } from '../su
 import { RawSocket } from '../support/clients/raw-socket.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { cookieOf, TestStore, useSessions } from '../support/apps/sessions.js';
-import { bootRoom, type RoomApp, stop } from '../support/apps/transport-app.js';
+import { RoomApps } from '../support/apps/room-apps.js';
+import { bootRoom, renew, type RoomApp } from '../support/apps/transport-app.js';
 
 jest.setTimeout(30_000);
 
@@ -23,16 +24,31 @@ interface Batch {
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
 
-describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
-  let site: RoomApp;
-  let store: TestStore;
-  const clients: { vanish(): void }[] = [];
+/** Many clients of one address come and go here. */
+const UNBOUNDED: RealtimeOptions = {
+  maxConnectionsPerAddress: 0,
+  maxConnectionRatePerAddress: 0,
+  maxConnectionRate: 0,
+};
 
-  const boot = async (options: RealtimeOptions = {}) => {
-    store = new TestStore();
+describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
+  const apps = new RoomApps();
+  const store = new TestStore();
+  const clients: { vanish(): void }[] = [];
+  let site: RoomApp;
+
+  const start = (options: RealtimeOptions) => {
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, store);
-    const bounds = { graceTime: 5, closeTimeout: 0.3, shutdownTimeout: 3, ...options };
-    site = await bootRoom(bounds, {}, { adapter: adapter(), configure });
+    const bounds = { graceTime: 5, closeTimeout: 0.05, shutdownTimeout: 3, ...UNBOUNDED, ...options };
+    return bootRoom(bounds, {}, { adapter: adapter(), configure });
+  };
+  /** Gives the test an application with these options. */
+  const boot = async (options: RealtimeOptions = {}) => {
+    site = await apps.use(JSON.stringify(options), () => start(options));
+  };
+  /** As `boot`, for a test that stops it or counts its sockets. */
+  const bootAlone = async (options: RealtimeOptions = {}) => {
+    site = await apps.useAlone(() => start(options));
   };
   const connect = async <K extends Kind>(kind: K, headers?: Record<string, string>) => {
     const client = (await KINDS[kind].connect(site.url, headers)) as InstanceType<(typeof KINDS)[K]>;
@@ -50,8 +66,10 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.vanish();
-    await stop(site);
+    await apps.renew();
+    store.texts.clear();
   });
+  afterAll(() => apps.stop());
 
   describe('a dropped stream', () => {
     it('that comes back within the grace goes on where it was, complete and once', async () => {
@@ -295,7 +313,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       const raw = await RawSocket.connect(port());
       raw.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
       const comments = () => String((raw as unknown as { unread: Buffer }).unread).split(':\n\n').length - 1;
-      await until('ten comments', comments, (count) => count >= 10);
+      await until('eight comments', comments, (count) => count >= 8);
       expect(site.room.closes).toEqual([]);
       raw.destroy();
     });
@@ -304,9 +322,9 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await boot({ ...BEAT, heartbeatPingInterval: 0, pollHold: 20 });
       await connect('polling');
       await until(
-        'ten polls',
+        'five polls',
         () => site.seen.requests.length,
-        (count) => count >= 10,
+        (count) => count >= 5,
       );
       expect(site.room.closes).toEqual([]);
     });
@@ -321,7 +339,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a shutdown ends held polls and streams at once', async () => {
-    await boot({ pollHold: 25 });
+    await bootAlone({ pollHold: 25 });
     const [sse, polling] = [await connect('sse'), await connect('polling')];
     await until(
       'the held poll',
@@ -336,7 +354,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a shutdown does not wait for a client that never reads', async () => {
-    await boot({ maxSlowTime: 0 });
+    await bootAlone({ maxSlowTime: 0 });
     const raw = await stuckStream();
     const closing = within(4000, 'the shutdown', site.app.app.close());
     await closing;
@@ -388,9 +406,10 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(store.stored).toMatchObject([{ visits: 1, opened: true }]);
       // saved once before the hook ran, and once more before its message left
       expect(first).toContain('"visits":1');
-      await stop(site);
+      client.vanish();
+      await renew(site);
+      store.texts.clear();
     }
-    await boot();
   });
 
   it('a session that begins in onHandshake reaches the client, and binds the connection', async () => {
@@ -434,7 +453,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a client that goes during its handshake leaves nothing', async () => {
-    await boot();
+    await bootAlone();
     store.behaviour = 'slowly';
     site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
     for (const query of ['', '?transport=polling']) {
@@ -454,13 +473,13 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       () => site.app.server.stats(),
       ({ unfinished }) => unfinished === 0,
     );
-    expect(await site.app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
+    expect(await apps.counted()).toMatchObject({ accepted: 0 });
+    expect(await site.app.server.stats()).toMatchObject({ current: 0 });
     store.behaviour = 'works';
   });
 
   it('1,000 clients that vanish at any point leave nothing behind', async () => {
-    const unbounded = { maxConnectionsPerAddress: 0, maxConnectionRatePerAddress: 0, maxConnectionRate: 0 };
-    await boot({ ...unbounded, graceTime: 0.2, pollHold: 0.3 });
+    await boot({ graceTime: 0.2, pollHold: 0.3 });
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const random = seeded(1000);
@@ -479,7 +498,8 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     await untilConnections(server(), 0);
     const isOver = (stats: { current: number; unfinished: number }) => stats.current === 0 && stats.unfinished === 0;
     await until('no connection', () => site.app.server.stats(), isOver);
-    const { accepted, rooms, users } = await site.app.server.stats();
+    const { rooms, users } = await site.app.server.stats();
+    const { accepted } = await apps.counted();
     expect({ rooms, users }).toEqual({ rooms: 0, users: 0 });
     expect(accepted).toBeGreaterThan(100);
     expect(site.room.closes).toHaveLength(accepted);

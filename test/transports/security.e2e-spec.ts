@@ -1,7 +1,8 @@
 /** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { Body, Controller, Delete, Get, Headers, Options, Post, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Options, Post, Req, type Type } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WebSocketGateway } from '@nestjs/websockets';
@@ -11,7 +12,8 @@ import { PLATFORMS } from '../support/platforms.js';
 import { until, within } from '../support/process-guard.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { cookieOf, TestStore, useSessions } from '../support/apps/sessions.js';
-import { bootRoom, Doorkeeper, Lines, type RoomApp, stop } from '../support/apps/transport-app.js';
+import { RoomApps } from '../support/apps/room-apps.js';
+import { bootRoom, Doorkeeper, Lines, type RoomApp } from '../support/apps/transport-app.js';
 
 @Controller()
 class Login {
@@ -64,22 +66,38 @@ const TRUSTING = {
   fastify: () => new FastifyAdapter({ trustProxy: 'loopback' }),
 };
 
+/** Many clients of one address come and go here, and none that has gone is waited for. */
+const SHARED: RealtimeOptions = {
+  graceTime: 2,
+  closeTimeout: 0.02,
+  shutdownTimeout: 2,
+  maxFailedHandshakes: 0,
+  maxConnectionRatePerAddress: 0,
+};
+
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
 const SSE = { accept: 'text/event-stream' };
 
 describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
+  const apps = new RoomApps();
   let site: RoomApp;
-  let lines: Lines;
+  const lines = new Lines();
   const clients: { vanish(): void }[] = [];
 
-  const boot = async (options: RealtimeOptions = {}, controllers = [Login, Mirror] as unknown[], http = adapter()) => {
-    lines = new Lines();
-    const providers = [OtherGateway];
+  const start = (options: RealtimeOptions, controllers: readonly Type[], http: AbstractHttpAdapter) => {
+    const metadata = { controllers: [...controllers], providers: [OtherGateway] };
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, new TestStore());
-    const bounds = { graceTime: 2, closeTimeout: 0.5, shutdownTimeout: 2, ...options };
-    const metadata = { controllers: controllers as never[], providers };
-    site = await bootRoom(bounds, metadata, { adapter: http, logger: lines, configure });
+    return bootRoom({ ...SHARED, ...options }, metadata, { adapter: http, logger: lines, configure });
+  };
+  /** Gives the test an application with these options. */
+  const boot = async (
+    options: RealtimeOptions = {},
+    controllers: readonly Type[] = [Login, Mirror],
+    http = adapter,
+  ) => {
+    const key = JSON.stringify([options, controllers.map(({ name }) => name), http === adapter]);
+    site = await apps.use(key, () => start(options, controllers, http()));
   };
   const connect = async (kind: Kind, headers: Record<string, string> = {}) => {
     const client = await KINDS[kind].connect(site.url, headers);
@@ -109,8 +127,10 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.vanish();
-    await stop(site);
+    await apps.renew();
+    lines.clear();
   });
+  afterAll(() => apps.stop());
 
   describe.each(Object.keys(KINDS) as Kind[])('a stolen token of %s', (kind) => {
     const thieves = async (mallory: Record<string, string>, token: string) => {
@@ -239,8 +259,9 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
 
   describe('bodies', () => {
-    it.each(['text/plain', 'application/json'])('of %s that never end are refused with 413', async (type) => {
-      await boot({ maxMessageBytes: 20_000 });
+    const TYPES = ['text/plain', 'application/json'];
+    /** The answer to a body without an end, and how the connection ends that carries it. */
+    const sendEndless = async (type: string) => {
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': type, 'transfer-encoding': 'chunked' };
       const endless = httpRequest(site.url, { method: 'POST', headers });
@@ -254,8 +275,14 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         endless.write('x'.repeat(8192), () => setImmediate(write));
       };
       write();
-      expect(await within(5000, 'an answer', status)).toBe(413);
+      expect([type, await within(5000, 'an answer', status)]).toEqual([type, 413]);
       await within(5000, 'the end', cut);
+    };
+
+    // Both at once: the client of each is given two seconds to read its answer
+    it('of any type that never end are refused with 413', async () => {
+      await boot({ maxMessageBytes: 20_000 });
+      await Promise.all(TYPES.map(sendEndless));
       expect(site.room.heard).toEqual([]);
     });
 
@@ -302,7 +329,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
       slow.write('[');
       expect(await within(5000, 'an answer', status)).toBe(408);
-      expect((await site.app.server.stats()).limits.messageTime).toBe(1);
+      expect((await apps.counted()).limits.messageTime).toBe(1);
       slow.destroy();
     });
 
@@ -332,7 +359,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       const batch = JSON.stringify(['ok', 'x'.repeat(1001)]);
       expect((await ask('POST', client.token, { 'content-type': 'application/json' }, batch)).status).toBe(413);
       expect(site.room.heard).toEqual(['x'.repeat(1000)]);
-      expect((await site.app.server.stats()).limits.messageBytes).toBe(2);
+      expect((await apps.counted()).limits.messageBytes).toBe(2);
     });
 
     it.each([
@@ -392,7 +419,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ];
       const expected = [403, 403, 403, 403, 413, 400, 404, 400];
       expect(answers.map(({ status }) => status)).toEqual(expected);
-      expect((await site.app.server.stats()).refused).toBe(expected.length);
+      expect((await apps.counted()).refused).toBe(expected.length);
       expect(refused().map((line) => Number(/status=(\d+)/.exec(line)![1]))).toEqual(expected);
       expect(lines.warnings.filter((line) => refused().includes(line))).toHaveLength(4);
       for (const line of refused()) expect(line).toMatch(/path=\/ws ip=127\.0\.0\.1 reason="/);
@@ -409,7 +436,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         expect((await ask('POST', client.token, { 'content-type': 'application/json' }, '[1]')).status).toBe(400);
       }
       expect((await connect('polling')).id).not.toBe('');
-      expect((await site.app.server.stats()).limits.failedHandshakes).toBe(0);
+      expect((await apps.counted()).limits.failedHandshakes).toBe(0);
     });
 
     it('is one for a stolen token; the thief opens nothing more, and does not fill the log', async () => {
@@ -420,13 +447,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       await expect(connect('sse')).rejects.toMatchObject({ status: 429 });
       await expect(connect('polling')).rejects.toMatchObject({ status: 429 });
       expect(lines.warnings.filter((line) => line.includes('connection refused status=403'))).toHaveLength(3);
-      expect((await site.app.server.stats()).refused).toBe(12);
+      expect((await apps.counted()).refused).toBe(12);
       await client.send('still here');
       expect(await client.next()).toBe('echo still here');
     });
 
     it("counts against the client's address where the application trusts the proxy", async () => {
-      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]());
+      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]);
       const from = (address: string) => ({ 'x-forwarded-for': address });
       const client = await connect('polling', { authorization: 'Bearer ann', ...from('203.0.113.1') });
       for (let i = 0; i < 4; i++) await ask('POST', client.token, from('203.0.113.2'), 'x');
@@ -632,7 +659,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
       expect((await ask('POST', client.token, json, batch(10))).status).toBe(204);
       for (let i = 0; i < 10; i++) expect(await client.next()).toBe(`echo m${i}`);
-      expect((await site.app.server.stats()).limits.queuedMessages).toBeGreaterThanOrEqual(1);
+      expect((await apps.counted()).limits.queuedMessages).toBeGreaterThanOrEqual(1);
     });
 
     it('above the message rate ends the connection with 4002 where that is the policy', async () => {

@@ -46,6 +46,14 @@ export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
   inHandshake: (request: HandshakeRequest) => void = () => {};
   inOpen: (connection: Connection, request: HandshakeRequest) => void = () => {};
 
+  /** Forgets what it has seen, and does nothing special any more. */
+  renew(): void {
+    this.handshakes = 0;
+    for (const list of [this.connections, this.heard, this.closes]) list.length = 0;
+    this.block = undefined;
+    this.inHandshake = this.inOpen = () => {};
+  }
+
   onHandshake(request: HandshakeRequest): void {
     this.handshakes++;
     this.inHandshake(request);
@@ -94,6 +102,10 @@ export class Lines implements LoggerService {
   readonly error = this.log;
   readonly debug = this.log;
   readonly verbose = this.log;
+
+  clear(): void {
+    this.all.length = this.warnings.length = 0;
+  }
 }
 
 export interface RoomApp {
@@ -109,9 +121,31 @@ export interface RoomApp {
  */
 export async function stop({ app }: RoomApp): Promise<void> {
   const server = app.app.getHttpServer() as Server;
-  const timer = setInterval(() => server.closeAllConnections(), 50);
+  const timer = setInterval(() => server.closeAllConnections(), 5);
   await app.close();
   clearInterval(timer);
+}
+
+/**
+ * Ends all connections, so that the next test finds the application as new. What `stats()` has counted stays.
+ *
+ * @throws Error when a connection does not end
+ */
+export async function renew({ app, room, seen }: RoomApp): Promise<void> {
+  const left = async () => {
+    // Again and again: a request that was under way may open one more
+    await app.server.toEveryone().disconnect();
+    const { current, unfinished } = await app.server.stats();
+    return { current, unfinished, hooks: room.connections.length - room.closes.length };
+  };
+  await until(
+    'the end of all connections',
+    left,
+    ({ current, unfinished, hooks }) => current + unfinished + hooks === 0,
+  );
+  room.renew();
+  seen.requests.length = 0;
+  app.app.get(Doorkeeper).asked = 0;
 }
 
 /** Starts it. @param more controllers and other gateways */
