@@ -2,7 +2,7 @@
 import { TestClient } from 'nestjs-realtime/testing';
 import { PLATFORMS } from '../support/platforms.js';
 import { FaultProxy, type Faults } from '../support/clients/fault-proxy.js';
-import { Nginx } from '../support/nginx.js';
+import { Nginx, plainProxy } from '../support/nginx.js';
 import { seeded, until, within } from '../support/process-guard.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { SteadyPolling, SteadySse } from '../support/clients/steady-clients.js';
@@ -141,7 +141,7 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
 
   beforeAll(async () => {
     site = await bootRoom({ pollHold: 0.3, closeTimeout: 0.2 }, {}, { adapter: adapter() });
-    nginx = await Nginx.start(site.app.url);
+    nginx = await Nginx.start(plainProxy(site.app.url));
   });
 
   afterAll(async () => {
