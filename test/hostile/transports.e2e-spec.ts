@@ -16,38 +16,42 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
   let app: HostileApp;
 
   const start = async (settings: HostileSettings = {}) => {
-    app = await HostileApp.start({ APP_PLATFORM: platform, GRACE_TIME: 0.3, POLL_HOLD: 0.3, ...settings });
+    const quick = { POLL_HOLD: 0.3, CLOSE_TIMEOUT: 0.1 };
+    app = await HostileApp.start({ APP_PLATFORM: platform, ...quick, ...settings });
+  };
+  /** Ends the connections of the test as a server does, and looks what is left of them. */
+  const end = async () => {
+    await app.order('endRequests');
+    await app.expectCalm(12);
   };
 
   describe('with the bounds that hold by default', () => {
     beforeAll(() => start());
     afterAll(() => app.stop());
     beforeEach(() => app.begin());
-    afterEach(() => app.expectCalm(12));
+    afterEach(end);
 
-    it.each(['text/plain', 'application/json'])(
-      'bodies of %s that never end are cut with 413, 50 at once, and cost next to nothing',
-      async (type) => {
-        const before = (await app.state()).memory;
-        const { token } = await open(app, 'sse');
+    it('50 bodies of text and of JSON that never end are cut with 413, all at once, and cost next to nothing', async () => {
+      const before = (await app.state()).memory;
+      const { token } = await open(app, 'sse');
+      const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+      const flood = async (index: number) => {
+        const type = ['text/plain', 'application/json'][index % 2]!;
         const headers = { 'X-Realtime-Token': token, 'Content-Type': type, 'Transfer-Encoding': 'chunked' };
-        const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
-        const flood = async () => {
-          const client = await app.connect();
-          client.send(httpRequest({ method: 'POST', target: '/ws', headers }));
-          let isAnswered = false;
-          const feed = () => void (isAnswered || client.socket.write(chunk, () => setImmediate(feed)));
-          feed();
-          const { status } = await client.answer();
-          isAnswered = true;
-          return status;
-        };
-        expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
-        // Each is held up to its bound, 1 MiB, and no further
-        expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
-        expect(await app.limits()).toEqual({ messageBytes: 50 });
-      },
-    );
+        const client = await app.connect();
+        client.send(httpRequest({ method: 'POST', target: '/ws', headers }));
+        let isAnswered = false;
+        const feed = () => void (isAnswered || client.socket.write(chunk, () => setImmediate(feed)));
+        feed();
+        const { status } = await client.answer();
+        isAnswered = true;
+        return status;
+      };
+      expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
+      // Each is held up to its bound, 1 MiB, and no further
+      expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
+      expect(await app.limits()).toEqual({ messageBytes: 50 });
+    });
 
     it('messages above the rate are dropped, and the client is told', async () => {
       const { token } = await open(app, 'polling');
@@ -127,6 +131,14 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       }
       await app.until('all to end', ({ stats }) => stats.current === 1);
     });
+  });
+
+  describe('clients that reset their connections', () => {
+    beforeAll(() => start({ GRACE_TIME: 0.2 }));
+    afterAll(() => app.stop());
+    beforeEach(() => app.begin());
+    // Nobody ends what they leave but the grace time
+    afterEach(() => app.expectCalm(12));
 
     const half = (parts: Parameters<typeof httpRequest>[0], share: number) => {
       const bytes = httpRequest(parts);
@@ -157,10 +169,13 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
   });
 
   describe.each(KINDS)('with bounds of their own, by %s', (kind) => {
-    afterEach(() => app.stop());
+    afterEach(async () => {
+      await end();
+      await app.stop();
+    });
 
     it('one connection more than the node has gets 503, and those that are there stay', async () => {
-      await start({ MAX_CONNECTIONS: 3, GRACE_TIME: 5 });
+      await start({ MAX_CONNECTIONS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
       expect([status, headers['retry-after']]).toEqual([503, '5']);
@@ -170,7 +185,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     });
 
     it('one connection more than an address has gets 429, until one ends', async () => {
-      await start({ MAX_CONNECTIONS_PER_ADDRESS: 3, GRACE_TIME: 5 });
+      await start({ MAX_CONNECTIONS_PER_ADDRESS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
       expect([status, headers['retry-after']]).toEqual([429, '5']);
@@ -180,7 +195,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     });
 
     it('a body that does not come in time is refused with 408', async () => {
-      await start({ MESSAGE_TIMEOUT: 0.3, GRACE_TIME: 5 });
+      await start({ MESSAGE_TIMEOUT: 0.3 });
       const { token } = await open(app, kind);
       const client = await app.connect();
       client.send(half(token));
