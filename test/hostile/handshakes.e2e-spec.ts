@@ -332,7 +332,6 @@ describe('the bounds of connections', () => {
 
   it('per second of the node: above it 503 with Retry-After', async () => {
     await starting({ MAX_CONNECTION_RATE: 10 })();
-    await sleep(300);
     const answers = await Promise.all(times(40, () => knock()));
     const refused = answers.filter(({ status }) => status === 503);
     // Those of a second, and what flows in meanwhile
@@ -369,10 +368,11 @@ describe('the bounds of connections', () => {
 
   it('of unfinished handshakes: one more gets 503, and places come back', async () => {
     await starting({ MAX_UNFINISHED_HANDSHAKES: 3 })();
-    const slow = times(3, () => knock('/ws?wait=400'));
+    const slow = times(3, () => knock('/ws?gate=1'));
     await app.until('three under way', ({ stats }) => stats.unfinished === 3);
     const { status, headers } = await knock();
     expect([status, headers['retry-after']]).toEqual([503, '1']);
+    await app.order('openGate');
     expect(await statuses(slow)).toEqual([101, 101, 101]);
     expect((await knock()).status).toBe(101);
     expect(await app.limits()).toEqual({ unfinishedHandshakes: 1 });
@@ -412,8 +412,7 @@ describe('the bounds of connections', () => {
     ['silence', undefined, 'no credential in time'],
   ])('of failed handshakes count %s where the first message is the credential', async (_name, payload, reason) => {
     await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_FAILED_HANDSHAKES: 3 })();
-    for (let guess = 0; guess < 3; guess++) {
-      const client = await app.open('/ask');
+    for (const client of await Promise.all(times(3, () => app.open('/ask')))) {
       if (payload !== undefined) client.send(frame({ payload }));
       expect(await client.closeFrame()).toEqual({ code: 4501, reason });
     }

@@ -76,6 +76,13 @@ const APP: Readonly<Record<string, string>> = {
   `,
 };
 
+/** What `npm pack --json` says of a package. */
+interface Packed {
+  readonly name: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
 let folder: string;
 let appFolder: string;
 /** Name of each package → its tarball and the files in it. */
@@ -84,19 +91,24 @@ const packed = new Map<string, { tarball: string; files: string[] }>();
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'realtime-packed-'));
   appFolder = join(folder, 'app');
-  for (const name of PACKAGES) await pack(name);
+  await pack();
   write({ ...APP, 'package.json': manifest(), '.env': environmentFile() });
   await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: appFolder, env: environment() });
 }, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function pack(name: string): Promise<void> {
-  const cwd = join(ROOT, 'libs', name);
-  if (!existsSync(join(cwd, 'dist'))) throw new Error(`libs/${name}/dist is missing: npm run build:libs`);
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd, env: environment() });
-  const [made] = JSON.parse(stdout) as [{ name: string; filename: string; files: { path: string }[] }];
-  packed.set(made.name, { tarball: join(folder, made.filename), files: made.files.map(({ path }) => path) });
+async function pack(): Promise<void> {
+  for (const name of PACKAGES) {
+    if (!existsSync(join(ROOT, 'libs', name, 'dist')))
+      throw new Error(`libs/${name}/dist is missing: npm run build:libs`);
+  }
+  const workspaces = PACKAGES.map((name) => `--workspace=libs/${name}`);
+  const args = ['pack', '--json', '--pack-destination', folder, ...workspaces];
+  const { stdout } = await run('npm', args, { cwd: ROOT, env: environment() });
+  for (const { name, filename, files } of JSON.parse(stdout) as Packed[]) {
+    packed.set(name, { tarball: join(folder, filename), files: files.map(({ path }) => path) });
+  }
 }
 
 function write(files: Readonly<Record<string, string>>): void {
