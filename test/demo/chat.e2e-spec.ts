@@ -1,14 +1,24 @@
 import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp, type TestClient } from 'nestjs-realtime/testing';
 import { AppModule } from '../../src/app.module.js';
+import { until } from '../support/process-guard.js';
 
 let app: TestApp;
 
-beforeEach(async () => {
+beforeAll(async () => {
   app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
 });
 
-afterEach(() => app.close());
+afterAll(() => app.close());
+
+afterEach(async () => {
+  await app.server.toEveryone().disconnect();
+  await until(
+    'everybody to have left',
+    () => app.server.stats(),
+    ({ current }) => current === 0,
+  );
+});
 
 interface Frame {
   readonly type: string;

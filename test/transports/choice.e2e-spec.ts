@@ -26,7 +26,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
 
   const boot = async (env: Record<string, string> = {}) => {
     Object.assign(process.env, env);
-    const imports = [RealtimeModule.forRoot({ envFile: false, graceTime: 0.2, closeTimeout: 0.2 })];
+    const imports = [RealtimeModule.forRoot({ envFile: false, graceTime: 0.2, closeTimeout: 0.05 })];
     const providers = [Default, NoSse, Sockets, Requests];
     app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile(), { adapter: adapter() });
   };
