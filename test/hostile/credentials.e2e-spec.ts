@@ -35,17 +35,20 @@ describe('a credential', () => {
   afterAll(() => app.stop());
   beforeEach(() => app.begin());
 
-  it.each(ways(SECRET))('that is right in %s lets in', async (_name, target, parts) => {
+  it.each(ways(SECRET))('admits a right credential in %s', async (_name, target, parts) => {
     expect((await app.knock(target, parts)).status).toBe(101);
   });
 
-  it.each(ways(WRONG))('that is wrong in %s is refused with 401 before any socket', async (_name, target, parts) => {
-    const { hooks } = await app.state();
-    expect((await app.knock(target, parts)).status).toBe(401);
-    expect((await app.state()).hooks.opens).toBe(hooks.opens);
-  });
+  it.each(ways(WRONG))(
+    'refuses a wrong credential in %s with 401, and opens no socket',
+    async (_name, target, parts) => {
+      const { hooks } = await app.state();
+      expect((await app.knock(target, parts)).status).toBe(401);
+      expect((await app.state()).hooks.opens).toBe(hooks.opens);
+    },
+  );
 
-  it('in a subprotocol is never echoed; the real protocol is, and none where there is none', async () => {
+  it('never echoes a credential in a subprotocol, and echoes the real protocol if there is one', async () => {
     const answerTo = async (protocols: string) =>
       (await app.knock('/ws?auth=bearer', { headers: { 'Sec-WebSocket-Protocol': protocols } })).headers[
         'sec-websocket-protocol'
@@ -56,18 +59,18 @@ describe('a credential', () => {
   });
 
   it.each(['bearer.', 'bearer.!!!', `bearer.${'A'.repeat(9000)}`, 'bearer.AAA,bearer.AAA'])(
-    'in a subprotocol that is no base64url is a wrong one: %.20s',
+    'refuses a credential in a subprotocol that is not base64url: %.20s',
     async (protocol) => {
       const { status } = await app.knock('/ws?auth=bearer', { headers: { 'Sec-WebSocket-Protocol': protocol } });
       expect([400, 401]).toContain(status);
     },
   );
 
-  it('in the query is not read', async () => {
+  it('does not read a credential in the query', async () => {
     expect((await app.knock(`/ws?auth=bearer&token=${SECRET}`)).status).toBe(401);
   });
 
-  it('in the first message lets in, and a wrong one is closed with 4501', async () => {
+  it('admits a right credential in the first message, and closes with 4501 after a wrong one', async () => {
     const right = await app.open('/ask');
     right.send(frame({ payload: JSON.stringify({ token: SECRET }) }), frame({ payload: 'hello' }));
     expect(await text(right)).toBe('hello');
@@ -80,7 +83,7 @@ describe('a credential', () => {
     await app.expectCalm();
   });
 
-  it('is in no line, no error, no statistics and no listing', async () => {
+  it('shows a credential in no log line, error, statistics or listing', async () => {
     for (const token of [SECRET, WRONG]) {
       for (const [, target, parts] of ways(token)) await app.knock(target, parts);
       const client = await app.open('/ask');
@@ -111,7 +114,7 @@ describe('a credential', () => {
 });
 
 describe('a credential in the query', () => {
-  it('is read where that is switched on, and is in no line either', async () => {
+  it('reads a credential in the query where that is switched on, and does not log it', async () => {
     app = await HostileApp.start({ APP_SECRET: SECRET, QUERY_TOKEN: 'ticket' });
     await app.begin();
     const client = await app.open(`/ws?auth=bearer&ticket=${SECRET}`);
@@ -135,7 +138,7 @@ describe('the end of a permission', () => {
   beforeEach(() => app.begin());
   afterEach(() => app.expectCalm());
 
-  it('closes with 4502 when the credential expires, at that time', async () => {
+  it('closes with 4502 at the time when the credential expires', async () => {
     const start = performance.now();
     const client = await app.open('/ws?expires=600');
     expect(await client.closeFrame()).toEqual({ code: 4502, reason: 'credential expired' });
@@ -143,11 +146,11 @@ describe('the end of a permission', () => {
     expect(performance.now() - start).toBeLessThan(2000);
   });
 
-  it('that has come at the handshake is a 401', async () => {
+  it('refuses a credential that has expired with 401', async () => {
     expect((await app.knock('/ws?expires=-1')).status).toBe(401);
   });
 
-  it('closes all connections of a user with 4501 when it is revoked, and nobody else', async () => {
+  it('closes all connections of a user with 4501 on revocation, and no others', async () => {
     const tabs = await Promise.all([1, 2, 3].map(() => app.open('/ws?user=ann')));
     const other = await app.open('/ws?user=bob');
     await app.order('revoke', { user: 'ann' });
@@ -167,7 +170,7 @@ describe('the end of a permission', () => {
     }
   });
 
-  it('closes them likewise when a connection is bound later', async () => {
+  it('closes the older connections of a user with 4503 when a connection is bound to the user later', async () => {
     const old = await app.open('/ws?user=ann');
     const late = await app.open('/ws?greet=1');
     await text(late);
@@ -188,7 +191,7 @@ describe('the log', () => {
   });
   afterAll(() => app.stop());
 
-  it('cannot be forged by paths, users, protocols, reasons or messages', async () => {
+  it('the log cannot be forged by paths, users, protocols, reasons or messages', async () => {
     const FORGED = '\r\n[Nest] 1 - LOG [Realtime] WebSocket connection opened id=forged user=admin\u001b[2K\u2028x';
     const user = encodeURIComponent(FORGED);
     const client = await app.open(`/ws?user=${user}`, { headers: { 'Sec-WebSocket-Protocol': 'a' } });

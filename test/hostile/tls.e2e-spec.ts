@@ -80,7 +80,7 @@ async function attack(): Promise<Socket[]> {
   return [(await tcp()).on('data', () => {}), hello, mute.resume(), half.resume()];
 }
 
-it('who has sent no request in time is cut, wherever it has stopped; who has is not', async () => {
+it('cuts a client without a request in time, wherever its TLS handshake has stopped, and no other', async () => {
   await start('enforce');
   const good = await tls();
   good.write(upgradeRequest());
@@ -93,7 +93,7 @@ it('who has sent no request in time is cut, wherever it has stopped; who has is 
   expect((await read(good, parseFrame)).payload.toString()).toBe('still here');
 });
 
-it('only reported, all are counted, and may go on', async () => {
+it('counts clients without a request in time where bounds are only reported, and lets them go on', async () => {
   await start('report');
   const [, , mute] = await attack();
   await until('the count', count, (found) => found === 4);

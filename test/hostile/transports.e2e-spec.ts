@@ -31,7 +31,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     beforeEach(() => app.begin());
     afterEach(end);
 
-    it('50 bodies of text and of JSON that never end are cut with 413, all at once, and cost next to nothing', async () => {
+    it('50 bodies of text and of JSON at once that never end are cut with 413, and cost next to nothing', async () => {
       const before = (await app.state()).memory;
       const { token } = await open(app, 'sse');
       const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
@@ -53,7 +53,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ messageBytes: 50 });
     });
 
-    it('messages above the rate are dropped, and the client is told', async () => {
+    it('messages above the rate are dropped, and the client gets an error frame', async () => {
       const { token } = await open(app, 'polling');
       const before = await app.state();
       const batch = JSON.stringify(times(100, () => 'hush'));
@@ -82,7 +82,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(stats.current).toBe(1);
     });
 
-    it('tokens cannot be guessed: 500 attempts reach nobody, and do not flood the log', async () => {
+    it('500 guessed tokens reach no connection, and do not flood the log', async () => {
       const { token } = await open(app, 'sse');
       const before = await app.state();
       const guess = (index: number) => {
@@ -101,7 +101,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect((await ask(app, upstream(token, 'mine'))).status).toBe(204);
     });
 
-    it('rooms and users have any name', async () => {
+    it('rooms and users may have any name', async () => {
       const names = ['__proto__', 'constructor', 'toString', 'error', '*', 'a\r\nb'];
       for (const [index, name] of names.entries()) {
         const { token } = await open(app, KINDS[index % 2]!, `?user=${encodeURIComponent(name)}`);
@@ -120,7 +120,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect((await app.state()).hooks.handshakes).toBe(hooks.handshakes);
     });
 
-    it('messages that race with the close are taken or refused, and each connection ends once', async () => {
+    it('messages that race with the close are accepted or refused, and each connection ends once', async () => {
       for (let round = 0; round < 5; round++) {
         const opened = await Promise.all(times(20, (index) => open(app, KINDS[index % 2]!, '?user=raced')));
         const racing = opened.flatMap(({ token }) =>
@@ -146,13 +146,13 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     };
     const STAGES: [string, (client: RawSocket, token: string, kind: Kind) => unknown][] = [
       ['in the middle of the header', (client, _token, kind) => client.send(half(opening(kind), 0.6))],
-      ['with its request', (client, _token, kind) => client.send(httpRequest(opening(kind)))],
+      ['with the request', (client, _token, kind) => client.send(httpRequest(opening(kind)))],
       ['while a hook runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?wait=50')))],
-      ['while it is refused', (client, _token, kind) => client.send(httpRequest(opening(kind, '?deny=1')))],
+      ['during the refusal', (client, _token, kind) => client.send(httpRequest(opening(kind, '?deny=1')))],
       ['while onOpen runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?dawdle=50')))],
       ['in the middle of a body', (client, token) => client.send(half(upstream(token, 'x'.repeat(500)), 0.8))],
-      ['with its message', (client, token) => client.send(httpRequest(upstream(token, 'hello')))],
-      ['with its goodbye', (client, token) => client.send(httpRequest(upstream(token, '', 'text/plain', 'DELETE')))],
+      ['with a message', (client, token) => client.send(httpRequest(upstream(token, 'hello')))],
+      ['with the goodbye', (client, token) => client.send(httpRequest(upstream(token, '', 'text/plain', 'DELETE')))],
     ];
 
     it.each(STAGES)('50 resets %s leave nothing behind', async (_name, act) => {
@@ -174,7 +174,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       await app.stop();
     });
 
-    it('one connection more than the node has gets 503, and those that are there stay', async () => {
+    it('refuses one connection too many of the node with 503, and keeps the others', async () => {
       await start({ MAX_CONNECTIONS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
@@ -184,7 +184,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ connections: 1 });
     });
 
-    it('one connection more than an address has gets 429, until one ends', async () => {
+    it('refuses one connection too many of an address with 429, until another ends', async () => {
       await start({ MAX_CONNECTIONS_PER_ADDRESS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
@@ -194,7 +194,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
     });
 
-    it('a body that does not come in time is refused with 408', async () => {
+    it('refuses a body that does not arrive in time with 408', async () => {
       await start({ MESSAGE_TIMEOUT: 0.3 });
       const { token } = await open(app, kind);
       const client = await app.connect();

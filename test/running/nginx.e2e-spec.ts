@@ -103,7 +103,7 @@ async function stop() {
 describe('Through nginx', () => {
   afterEach(stop);
 
-  it('the demo serves its page and chats, on one server name', async () => {
+  it('the demo serves its page and chats through nginx on one server name', async () => {
     await start(AppModule, new ExpressAdapter());
     const page = await fetch(`http://127.0.0.1:${nginx.port}/`);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -122,7 +122,7 @@ describe('Through nginx', () => {
     return JSON.parse((await client.next()) as string);
   }
 
-  it('a connection that is silent outlives the timeout of nginx thanks to the pings', async () => {
+  it('a silent connection outlives the timeout of nginx thanks to the pings', async () => {
     await start(withWhere(), new ExpressAdapter());
     const client = await TestClient.connect(url('/where'), { timeoutMs: 10_000 });
     await client.next();
@@ -135,13 +135,13 @@ describe('Through nginx', () => {
     await client.close();
   });
 
-  it('a connection that is silent is cut where there are no pings', async () => {
+  it('nginx cuts a silent connection where there are no pings', async () => {
     await start(withWhere({ heartbeatPingInterval: 0 }), new ExpressAdapter());
     const client = await TestClient.connect(url('/where'));
     expect((await client.closed()).code).toBe(1006);
   });
 
-  it('a restart of the application is a close with 1001, and the next attempt that finds it succeeds', async () => {
+  it('a restart of the application closes with 1001, and an attempt after it succeeds', async () => {
     await start(withWhere(), new ExpressAdapter());
     const port = portOf(nest);
     const client = await TestClient.connect(url('/where'));
@@ -178,12 +178,12 @@ describe.each([
     beforeAll(() => start(withWhere(), make(PROXY)));
     afterAll(stop);
 
-    it("the address is the client's when the proxy is trusted, whatever the client says of itself", async () => {
+    it("the address is the client's when the proxy is trusted, whatever the client claims", async () => {
       expect(await addressSeen()).toBe(CLIENT);
       expect(await addressSeen(forged)).toBe(CLIENT);
     });
 
-    it('the address that a client forges on its way around the proxy is not believed', async () => {
+    it('the address that a client forges on its way around the proxy is ignored', async () => {
       const socket = new WebSocket(`ws://127.0.0.1:${portOf(nest)}/where`, { localAddress: CLIENT, headers: forged });
       const [data] = (await within(5000, 'the address', once(socket, 'message'))) as [Buffer];
       expect(data.toString()).toBe(CLIENT);
@@ -192,7 +192,7 @@ describe.each([
 
     it.each([
       [
-        'of its own',
+        'of the same origin',
         (port: number) => ({ host: `app.example.com:${port}`, origin: `http://app.example.com:${port}` }),
         101,
       ],
@@ -225,7 +225,7 @@ describe.each([
     beforeAll(() => start(withWhere(), make()));
     afterAll(stop);
 
-    it("the address is the proxy's when it is not trusted, whatever the client says of itself", async () => {
+    it("the address is the proxy's when it is not trusted, whatever the client claims", async () => {
       expect(await addressSeen()).toBe(PROXY);
       expect(await addressSeen(forged)).toBe(PROXY);
     });

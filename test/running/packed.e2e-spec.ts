@@ -156,7 +156,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name) => {
-  it('holds the build, its manifest, README and licence, and nothing else', () => {
+  it(`${name} holds the build, its manifest, README and licence, and nothing else`, () => {
     const { files } = packed.get(name)!;
     const isExpected =
       /^(package\.json|README\.md|LICENSE|dist\/(cjs|esm)\/.*(\.js|\.js\.map|\.d\.ts)|dist\/cjs\/package\.json)$/;
@@ -164,7 +164,7 @@ describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name)
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
   });
 
-  it('holds every file that its manifest names', () => {
+  it(`${name} holds every file that its manifest names`, () => {
     const { files } = packed.get(name)!;
     const named = readFileSync(join(appFolder, 'node_modules', name, 'package.json'), 'utf8').match(
       /\.\/dist\/[^"]+/g,
@@ -175,7 +175,7 @@ describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name)
 });
 
 describe('in a bare application', () => {
-  it.each(['import', 'require'])('the packages load by %s', async (way) => {
+  it.each(['import', 'require'])('the packages load by %s in a bare application', async (way) => {
     const load = way === 'import' ? 'await import' : 'require';
     const type = way === 'import' ? 'module' : 'commonjs';
     const script = `
@@ -189,7 +189,7 @@ describe('in a bare application', () => {
     expect(stdout.trim()).toBe('function function 1001');
   });
 
-  it('plain `nest start` serves what .env says', async () => {
+  it('plain `nest start` in a bare application follows its .env', async () => {
     const nest = new NestStart();
     try {
       const { url, pid } = await nest.serving();

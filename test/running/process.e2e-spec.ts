@@ -58,7 +58,7 @@ describe.each([
   ['with nothing in main.ts', {}],
   ['with enableShutdownHooks()', { APP_NEST_HOOKS: '1' }],
 ])('an application %s', (_name, env: Record<string, string>) => {
-  it.concurrent.each(['SIGTERM', 'SIGINT'] as const)('drains on %s and then ends by it', async (signal) => {
+  it.concurrent.each(['SIGTERM', 'SIGINT'] as const)('drains on %s and then ends by that signal', async (signal) => {
     const { app, connect, done, end } = await start({ APP_CLOSE_MS: '200', ...env });
     const clients = await Promise.all(['ann', 'bob', 'cec'].map((name) => connect(name)));
     const told = Promise.all(clients.map(closed));
@@ -89,7 +89,7 @@ describe.each([
     expect(await client.closeFrame()).toMatchObject({ code: 1000 });
   });
 
-  it.concurrent('lets hooks finish when the signal comes again, or another one', async () => {
+  it.concurrent('lets hooks finish when the signal arrives again, or another one', async () => {
     const { app, connect, done, end } = await start({ APP_CLOSE_MS: '500', ...env });
     const client = await connect('ann');
     app.signal('SIGTERM');

@@ -87,7 +87,7 @@ describe("a page's EventSource", () => {
   };
   const read = (page: Page, expression: string) => page.evaluate(expression) as Promise<unknown>;
 
-  it('goes on where it was, by its own Last-Event-ID, when the stream is cut again and again', async () => {
+  it('an EventSource continues by its own Last-Event-ID when its stream is cut again and again', async () => {
     proxy = await FaultProxy.start(app.url, { cutsAfterMs: 250 });
     const page = await listen(proxy.url);
     await until(
@@ -110,7 +110,7 @@ describe("a page's EventSource", () => {
     expect(new Set(opens.map(({ id }) => id)).size).toBe(1);
   });
 
-  it('stays away from a connection that was ended for good', async () => {
+  it('an EventSource does not reconnect to a connection that was ended for good', async () => {
     const page = await listen(app.url);
     await until(
       'the stream',
@@ -129,7 +129,7 @@ describe("a page's EventSource", () => {
 });
 
 describe('the demo page', () => {
-  it('where WebSocket is missing chats by SSE with a page on WebSocket', async () => {
+  it('the demo page without WebSocket chats by SSE with a page on WebSocket', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob', app.url, '/', 'delete window.WebSocket');
     await via(ann, 'WebSocket');
@@ -139,7 +139,7 @@ describe('the demo page', () => {
     await note(ann, 'Bob left');
   });
 
-  it('where a proxy strips Upgrade chats by SSE', async () => {
+  it('the demo page behind a proxy that strips Upgrade chats by SSE', async () => {
     proxy = await FaultProxy.start(app.url, { stripsUpgrade: true });
     const ann = await come('Ann');
     const bob = await come('Bob', proxy.url);
@@ -147,7 +147,7 @@ describe('the demo page', () => {
     await chat(ann, bob);
   });
 
-  it('where EventSource fails too chats by long polling', async () => {
+  it('the demo page without a working EventSource chats by long polling', async () => {
     const ann = await come('Ann');
     const broken =
       'delete window.WebSocket; window.EventSource = class extends EventTarget { readyState = 2; close() {} ' +
@@ -163,7 +163,7 @@ describe('the demo page', () => {
     ['websocket', 'WebSocket'],
     ['sse', 'SSE'],
     ['polling', 'long polling'],
-  ])('uses %s when it is told to, leaves and comes back', async (transport, name) => {
+  ])('the demo page uses %s when asked to, leaves and comes back', async (transport, name) => {
     const ann = await come('Ann', app.url, `/?transport=${transport}`);
     await via(ann, name);
     const [connection] = [...app.server.connections.values()];
@@ -188,7 +188,7 @@ describe('the demo page', () => {
     await via(ann, name);
   });
 
-  it.each(['sse', 'polling'])('by %s tells what the server refuses', async (transport) => {
+  it.each(['sse', 'polling'])('the demo page on %s shows why the server refuses a message', async (transport) => {
     const ann = await come('Ann', app.url, `/?transport=${transport}`);
     await say(ann, 'x'.repeat(2001).slice(0, 2000));
     await ann.evaluate("document.getElementById('text').removeAttribute('maxlength')");

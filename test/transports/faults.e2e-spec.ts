@@ -108,7 +108,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       ['every response is cut after a while', { cutsAfterMs: 60 }],
       ['answers are lost at random', { loses: seededLoss(7) }],
       ['answers are cut and lost at random', { cutsAfterMs: 100, loses: seededLoss(42) }],
-    ] as [string, Faults][])('arrives complete and once where %s', async (_name, faults) => {
+    ] as [string, Faults][])(`delivers every message once by ${kind} where %s`, async (_name, faults) => {
       const client = await receive(faults);
       expect(proxy.broken).toBeGreaterThan(3);
       expect(client.messages).toEqual(NUMBERS);
@@ -117,7 +117,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(client.connections).toBe(1);
     });
 
-    it('arrives where Upgrade is stripped, and a WebSocket does not', async () => {
+    it(`delivers every message by ${kind} where Upgrade is stripped and a WebSocket is refused`, async () => {
       proxy = await FaultProxy.start(site.app.url, { stripsUpgrade: true });
       const direct = await site.app.connect('/ws');
       direct.vanish();
@@ -130,7 +130,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
 
 describe('a proxy that cuts every response later than the grace time and before the hold time', () => {
   it.each(LATE_CASES.map((each, index) => ({ ...each, index })))(
-    'arrives complete and once by $kind on $platform',
+    'delivers every message once by $kind on $platform through late cuts',
     async ({ index }) => expect(await lateCuts[index]).toEqual([TEXTS, 1]),
   );
 });
@@ -150,7 +150,7 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
   });
 
   // nginx would keep the stream back until its buffer of 4 or 8 KiB is full or the response ends
-  it('the first byte of a stream and every message come at once', async () => {
+  it('nginx passes on the first byte of a stream, and every message, at once', async () => {
     const client = await within(2000, 'the first event', SseClient.connect(`${nginx.url}/ws`));
     await within(2000, 'the request', client.send('hello') as Promise<void>);
     expect(await within(2000, 'a message', client.next())).toBe('echo hello');
@@ -158,7 +158,7 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
     expect(await site.room.closed(1)).toMatchObject({ code: 1000 });
   });
 
-  it('long polling works, and held polls come back empty', async () => {
+  it('long polling works through nginx, and held polls return empty', async () => {
     const client = await PollingClient.connect(`${nginx.url}/ws`);
     await until(
       'a few polls',
@@ -171,7 +171,7 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
     expect(await site.room.closed(2)).toMatchObject({ code: 1000 });
   });
 
-  it('a client that goes away is noticed', async () => {
+  it('a stream through nginx ends with the close code of the server, and is not opened again', async () => {
     const client = await SseClient.connect(`${nginx.url}/ws`);
     const before = await site.app.server.stats();
     expect(before.current).toBe(1);

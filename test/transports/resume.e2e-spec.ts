@@ -72,7 +72,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   afterAll(() => apps.stop());
 
   describe('a dropped stream', () => {
-    it('that comes back within the grace goes on where it was, complete and once', async () => {
+    it('a dropped stream that comes back within the grace time continues without loss or repetition', async () => {
       await boot();
       const client = await connect('sse');
       await push('1', '2', '3');
@@ -87,7 +87,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.closes).toEqual([]);
     });
 
-    it('gets again what was written and did not arrive', async () => {
+    it('a dropped stream repeats messages that were written and did not arrive', async () => {
       await boot();
       const client = await connect('sse');
       await push('1', '2', '3');
@@ -99,7 +99,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(client.recovered).toBe(true);
     });
 
-    it('that was not noticed is taken over by the new one', async () => {
+    it('a new stream takes over from one whose loss was not noticed', async () => {
       await boot();
       const half = await RawSocket.connect(port());
       half.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
@@ -120,7 +120,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections).toHaveLength(1);
     });
 
-    it('that comes back later is a new connection, and is told so', async () => {
+    it('a stream that comes back after the grace time is reported as a new connection', async () => {
       await boot({ graceTime: 0.1 });
       const client = await connect('sse');
       const { id } = client;
@@ -134,7 +134,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.handshakes).toBe(2);
     });
 
-    it('whose gap is beyond the replay bound is a new connection, and is told so', async () => {
+    it('a stream whose gap exceeds the replay bound is reported as a new connection', async () => {
       await boot({ maxReplayBytes: 2000 });
       const client = await connect('sse');
       for (let i = 0; i < 10; i++) await push('x'.repeat(300));
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     });
 
     it.each([1012, 4500])(
-      'gets its last messages again where they were lost together with the end, %i',
+      'a stream repeats its last messages when they were lost together with the close %i',
       async (code) => {
         await boot();
         const client = await connect('sse');
@@ -174,7 +174,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       [1000, 204],
       [4001, 200],
       [1012, 200],
-    ])('of a connection that was ended with %i gets %i', async (code, status) => {
+    ])('a stream of a connection that was closed with %i is answered with %i', async (code, status) => {
       await boot();
       const client = await connect('sse');
       await site.app.server.disconnect(client.id, code, 'bye');
@@ -185,7 +185,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   describe('polling', () => {
-    it('repeats a lost answer, and delivers nothing twice', async () => {
+    it('polling repeats a lost answer, and delivers nothing twice', async () => {
       await boot();
       const { token, id } = await poll(undefined);
       expect(id).toBe(site.room.connections[0]!.id);
@@ -198,7 +198,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections[0]!.bufferedBytes).toBeGreaterThan(0);
     });
 
-    it('refuses a request that was overtaken with 409, and the connection stays', async () => {
+    it('polling refuses a request that was overtaken with 409, and keeps the connection', async () => {
       await boot();
       const { token } = await poll(undefined);
       await push('a', 'b');
@@ -210,7 +210,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.closes).toEqual([]);
     });
 
-    it('answers the older of two polls without news', async () => {
+    it('polling answers the older of two polls without messages', async () => {
       await boot();
       const { token } = await poll(undefined);
       const older = poll(token);
@@ -225,7 +225,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await newer).toEqual({ status: 200, position: 1, messages: ['news'] });
     });
 
-    it('holds a poll without news for the hold time', async () => {
+    it('polling holds a poll without messages for the hold time', async () => {
       await boot({ pollHold: 0.3 });
       const { token } = await poll(undefined);
       const startedAt = performance.now();
@@ -233,14 +233,14 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(performance.now() - startedAt).toBeGreaterThan(290);
     });
 
-    it('ends with the grace time when no poll comes', async () => {
+    it('a polling connection ends after the grace time without a poll', async () => {
       await boot({ graceTime: 0.1 });
       const { token } = await poll(undefined);
       expect(await site.room.closed()).toMatchObject({ code: 1006, initiator: 'client' });
       expect((await poll(token)).token).not.toBe(token);
     });
 
-    it('tells the end to a client that was away, also when it asks again', async () => {
+    it('polling reports the close to a client that was away, also when it asks again', async () => {
       await boot({ closeTimeout: 3 });
       const { token } = await poll(undefined);
       await push('last words');
@@ -251,7 +251,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await site.room.closed()).toMatchObject({ code: 4500, wasClean: true });
     });
 
-    it.each([1012, 4500])('repeats a last answer that was lost together with the end, %i', async (code) => {
+    it.each([1012, 4500])('polling repeats a last answer that was lost together with the close %i', async (code) => {
       await boot();
       const { token } = await poll(undefined);
       const { id } = site.room.connections[0]!;
@@ -276,7 +276,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections).toHaveLength(1);
     });
 
-    it('has nothing to repeat to a client that did not come within the grace', async () => {
+    it('polling repeats nothing to a client that comes back after the grace time', async () => {
       await boot({ graceTime: 0.1 });
       const { token } = await poll(undefined);
       await push('missed');
@@ -286,7 +286,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(next.messages).toEqual([]);
     });
 
-    it('is told of its own goodbye', async () => {
+    it('polling reports the close to the client that asked for it', async () => {
       await boot();
       const client = await connect('polling');
       expect(await client.close()).toBe(204);
@@ -294,7 +294,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await client.close()).toBe(404);
     });
 
-    it('stands in for ten thousand empty messages with a bound', async () => {
+    it('polling bounds the empty messages that wait, and closes the connection with 4001 above the bound', async () => {
       await boot({ maxBufferedBytes: 100_000 });
       await poll(undefined);
       const [connection] = site.room.connections;
@@ -308,7 +308,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   describe('the heartbeat', () => {
     const BEAT = { heartbeatPingInterval: 0.1, heartbeatIdleTime: 0.4, heartbeatCheckInterval: 0.1 };
 
-    it('of a stream is a comment, and keeps it open beyond the idle time', async () => {
+    it('the heartbeat of a stream is a comment, and keeps it open beyond the idle time', async () => {
       await boot(BEAT);
       const raw = await RawSocket.connect(port());
       raw.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
@@ -318,7 +318,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       raw.destroy();
     });
 
-    it('of polling is the next poll, whatever the hold time', async () => {
+    it('the heartbeat of polling is the next poll, whatever the hold time', async () => {
       await boot({ ...BEAT, heartbeatPingInterval: 0, pollHold: 20 });
       await connect('polling');
       await until(
@@ -329,7 +329,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.closes).toEqual([]);
     });
 
-    it.each(['websocket', 'sse', 'polling'])('closes a %s client that is silent with 4000', async (transport) => {
+    it.each(['websocket', 'sse', 'polling'])('the heartbeat closes a silent %s client with 4000', async (transport) => {
       await boot({ ...BEAT, heartbeatPingInterval: 0 });
       if (transport === 'websocket') await site.app.connect('/ws');
       else if (transport === 'sse') await connect('sse');
@@ -380,7 +380,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     return socket;
   }
 
-  it('a stream that is never read is closed with 4001, and its memory is let go', async () => {
+  it('a stream that is never read is closed with 4001, and its memory is freed', async () => {
     await boot({ maxBufferedBytes: 600_000 });
     const raw = await stuckStream();
     const [connection] = site.room.connections;
@@ -393,7 +393,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     raw.destroy();
   });
 
-  it('what onHandshake and onOpen write into the session is saved before anything is sent', async () => {
+  it('changes of the session in onHandshake and onOpen are saved before anything is sent', async () => {
     for (const kind of ['sse', 'polling'] as const) {
       await boot();
       site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
@@ -412,7 +412,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     }
   });
 
-  it('a session that begins in onHandshake reaches the client, and binds the connection', async () => {
+  it('a session that begins in onHandshake reaches the client and binds the connection', async () => {
     await boot();
     site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
     const answer = await fetch(`${site.url}?transport=polling`);
@@ -428,7 +428,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     stream.abort();
   });
 
-  it('a goodbye in onOpen waits until the session is saved', async () => {
+  it('a close in onOpen waits until the session is saved', async () => {
     await boot();
     site.room.inOpen = (connection, { session }) => {
       (session as Record<string, unknown>)['seen'] = true;
@@ -452,7 +452,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     expect(await client.closed()).toEqual({ code: 4500, reason: 'not you' });
   });
 
-  it('a client that goes during its handshake leaves nothing', async () => {
+  it('a client that goes during its handshake leaves nothing behind', async () => {
     await bootAlone();
     store.behaviour = 'slowly';
     site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);

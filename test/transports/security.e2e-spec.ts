@@ -132,7 +132,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
   afterAll(() => apps.stop());
 
-  describe.each(Object.keys(KINDS) as Kind[])('a stolen token of %s', (kind) => {
+  describe.each(Object.keys(KINDS) as Kind[])('the token of a connection by %s', (kind) => {
     const thieves = async (mallory: Record<string, string>, token: string) => {
       const statuses: number[] = [];
       const again = kind === 'sse' ? resume : poll;
@@ -144,7 +144,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       return statuses;
     };
 
-    it("is refused with another user's session, and without any", async () => {
+    it("refuses a token with another user's session, and without any", async () => {
       await boot();
       const [ann, mallory] = [await login('ann'), await login('mallory')];
       const client = await connect(kind, ann);
@@ -155,7 +155,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.handshakes).toBe(1);
     });
 
-    it("is refused with another user's Authorization, and without any", async () => {
+    it("refuses a token with another user's Authorization, and without any", async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });
       expect(await thieves({ authorization: 'Bearer mallory' }, client.token)).toEqual([403, 403, 403, 403, 403, 403]);
@@ -163,7 +163,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo still here');
     });
 
-    it('is refused with another cookie where only onHandshake reads one; cookies that it does not read may change', async () => {
+    it('refuses a token when a cookie that onHandshake read has changed; other cookies may change', async () => {
       await boot();
       site.room.inHandshake = ({ cookies }) => void cookies['token'];
       const client = await connect(kind, { cookie: 'balancer=1; token=ann' });
@@ -176,7 +176,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.handshakes).toBe(1);
     });
 
-    it('tells nobody but its owner how the connection ended', async () => {
+    it('reports how a connection ended only to the owner of its token', async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });
       site.room.connections[0]!.close(4501, 'secret');
@@ -188,7 +188,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await own.text()).toContain('{"code":4501,"reason":"secret"}');
     });
 
-    it('opens nothing on the path of another gateway', async () => {
+    it('refuses a token on the path of another gateway', async () => {
       await boot();
       const client = await connect(kind);
       const headers = { 'x-realtime-token': client.token, 'content-type': 'text/plain' };
@@ -197,7 +197,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
     });
 
-    it('is the whole credential of a visitor who has none: an empty session binds nobody', async () => {
+    it('accepts the token alone from a visitor with an empty session', async () => {
       await boot();
       const client = await connect(kind);
       await client.send('hello');
@@ -206,7 +206,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     });
   });
 
-  it('asks middleware, guards and origin on every request, hooks once', async () => {
+  it('runs middleware, guards and the origin check on every request, and the hooks once', async () => {
     await boot();
     const doorkeeper = site.app.app.get(Doorkeeper);
     const client = await connect('sse');
@@ -224,7 +224,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     expect(site.room.heard).toEqual(['one']);
   });
 
-  it('gives tokens that cannot be guessed, are not the id, and stand in no log line', async () => {
+  it('issues tokens that cannot be guessed, differ from the id and appear in no log line', async () => {
     await boot();
     const tokens: string[] = [];
     for (const kind of ['sse', 'polling'] as const) {
@@ -245,7 +245,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     for (const token of tokens) expect(lines.all.join('\n')).not.toContain(token);
   });
 
-  it('knows no connection by its public id, and no random token', async () => {
+  it('finds no connection by its public id or by a random token', async () => {
     await boot();
     const client = await connect('polling');
     for (const token of [client.id, 'x', 'a'.repeat(32), '__proto__', 'constructor']) {
@@ -280,14 +280,14 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     };
 
     // Both at once: the client of each is given two seconds to read its answer
-    it('of any type that never end are refused with 413', async () => {
+    it('refuses bodies of every type that never end with 413', async () => {
       await boot({ maxMessageBytes: 20_000 });
       await Promise.all(TYPES.map(sendEndless));
       expect(site.room.heard).toEqual([]);
     });
 
     it.each(['text/plain', 'application/json'])(
-      'of %s that are announced as too long are not read at all',
+      'refuses a body of %s that is announced as too long with 413, unread',
       async (type) => {
         await boot({ maxMessageBytes: 20_000 });
         const client = await connect('sse');
@@ -302,7 +302,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it('of JSON are read by the transport: what the parser of the application takes is no bound', async () => {
+    it('reads a body of JSON itself, whatever the bound of the parser of the application', async () => {
       await boot();
       const client = await connect('polling');
       const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(30_000));
@@ -311,29 +311,35 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       for (const text of texts) expect(await client.next()).toBe(`echo ${text}`);
     });
 
-    it.each(['text/plain', 'application/json'])('of %s are as long as the setting says', async (type) => {
-      await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
-      const client = await connect('polling');
-      const long = 'x'.repeat(2_000_000);
-      const body = type === 'text/plain' ? long : JSON.stringify([long]);
-      expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
-      expect(await client.next()).toBe(`echo ${long}`);
-    });
+    it.each(['text/plain', 'application/json'])(
+      'accepts a body of %s that is as long as the setting allows',
+      async (type) => {
+        await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
+        const client = await connect('polling');
+        const long = 'x'.repeat(2_000_000);
+        const body = type === 'text/plain' ? long : JSON.stringify([long]);
+        expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
+        expect(await client.next()).toBe(`echo ${long}`);
+      },
+    );
 
-    it.each(['text/plain', 'application/json'])('of %s that do not come in time are refused with 408', async (type) => {
-      await boot({ messageTimeout: 0.2 });
-      const client = await connect('sse');
-      const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
-      const slow = httpRequest(site.url, { method: 'POST', headers });
-      slow.on('error', () => {});
-      const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
-      slow.write('[');
-      expect(await within(5000, 'an answer', status)).toBe(408);
-      expect((await apps.counted()).limits.messageTime).toBe(1);
-      slow.destroy();
-    });
+    it.each(['text/plain', 'application/json'])(
+      'refuses a body of %s that does not arrive in time with 408',
+      async (type) => {
+        await boot({ messageTimeout: 0.2 });
+        const client = await connect('sse');
+        const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
+        const slow = httpRequest(site.url, { method: 'POST', headers });
+        slow.on('error', () => {});
+        const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
+        slow.write('[');
+        expect(await within(5000, 'an answer', status)).toBe(408);
+        expect((await apps.counted()).limits.messageTime).toBe(1);
+        slow.destroy();
+      },
+    );
 
-    it('that are compressed are refused with 415', async () => {
+    it('refuses a compressed body with 415', async () => {
       await boot();
       const client = await connect('sse');
       const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip' };
@@ -341,7 +347,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
     });
 
-    it("of requests that are not the transport's reach their routes as they are", async () => {
+    it("passes the bodies of requests that are not the transport's to their routes unchanged", async () => {
       await boot({ maxMessageBytes: 1000 });
       const body = JSON.stringify({ a: 'x'.repeat(20_000) });
       for (const headers of [{}, { 'x-realtime-token': 'unknown' }] as Record<string, string>[]) {
@@ -351,7 +357,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('longer than a message may be are refused with 413, and the bound is counted', async () => {
+    it('refuses a body longer than a message may be with 413, and counts it', async () => {
       await boot({ maxMessageBytes: 1000 });
       const client = await connect('polling');
       expect((await ask('POST', client.token, {}, 'x'.repeat(1000))).status).toBe(204);
@@ -367,21 +373,24 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ['application/x-www-form-urlencoded', 'a=b'],
       ['application/octet-stream', 'bytes'],
       ['text/html', '<p>'],
-    ])('of the type %s are refused with 415', async (type, body) => {
+    ])('refuses a body of the type %s with 415', async (type, body) => {
       await boot();
       const client = await connect('sse');
       expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(415);
       expect(site.room.heard).toEqual([]);
     });
 
-    it.each(['[1]', '[null]', '[{"text":"x"}]', '[', '[["nested"]]'])('like %s are no batch: 400', async (body) => {
-      await boot();
-      const client = await connect('sse');
-      expect((await ask('POST', client.token, { 'content-type': 'application/json' }, body)).status).toBe(400);
-      expect(site.room.heard).toEqual([]);
-    });
+    it.each(['[1]', '[null]', '[{"text":"x"}]', '[', '[["nested"]]'])(
+      'refuses the body %s, which is not a batch, with 400',
+      async (body) => {
+        await boot();
+        const client = await connect('sse');
+        expect((await ask('POST', client.token, { 'content-type': 'application/json' }, body)).status).toBe(400);
+        expect(site.room.heard).toEqual([]);
+      },
+    );
 
-    it('that break off do no harm and are no fault of the application', async () => {
+    it('ignores a body that breaks off, and logs no fault of the application', async () => {
       await boot();
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': 'text/plain', 'content-length': '1000' };
@@ -403,7 +412,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   describe('a refusal of a further request', () => {
     const refused = () => lines.all.filter((line) => line.includes('connection refused'));
 
-    it('is counted and logged; only who is not the owner is warned of', async () => {
+    it('counts and logs every refused request, and warns only of a 403', async () => {
       await boot({ maxMessageBytes: 1000 });
       const client = await connect('polling', { authorization: 'Bearer ann' });
       const ann = { authorization: 'Bearer ann' };
@@ -425,7 +434,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       for (const line of refused()) expect(line).toMatch(/path=\/ws ip=127\.0\.0\.1 reason="/);
     });
 
-    it('is no failed handshake where the connection has ended or the body is wrong', async () => {
+    it('does not count a request with a wrong body, or to an ended connection, as a failed handshake', async () => {
       await boot({ maxFailedHandshakes: 3, maxMessageBytes: 1000 });
       const client = await connect('sse');
       for (let i = 0; i < 5; i++) {
@@ -439,7 +448,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect((await apps.counted()).limits.failedHandshakes).toBe(0);
     });
 
-    it('is one for a stolen token; the thief opens nothing more, and does not fill the log', async () => {
+    it('counts a stolen token as a failed handshake: the thief opens nothing more and does not fill the log', async () => {
       await boot({ maxFailedHandshakes: 3 });
       const ann = { authorization: 'Bearer ann' };
       const client = await connect('polling', ann);
@@ -452,7 +461,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo still here');
     });
 
-    it("counts against the client's address where the application trusts the proxy", async () => {
+    it("counts failed requests against the client's address where the application trusts the proxy", async () => {
       await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]);
       const from = (address: string) => ({ 'x-forwarded-for': address });
       const client = await connect('polling', { authorization: 'Bearer ann', ...from('203.0.113.1') });
@@ -466,7 +475,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     const evil = { origin: 'https://evil.example' };
 
     it.each(['text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded'])(
-      'cannot send by a form of %s',
+      'refuses a form of %s from another site',
       async (type) => {
         await boot();
         const { cookie } = await login('ann');
@@ -484,7 +493,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it('gets no CORS header, whatever it asks for', async () => {
+    it('sends no CORS header to another site, whatever it asks for', async () => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const client = await connect('polling');
       const preflight = {
@@ -504,7 +513,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('that is allowed may read answers and refusals, with credentials', async () => {
+    it('lets an allowed site read answers and refusals, with credentials', async () => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const origin = { origin: 'https://app.example.com' };
       const client = await connect('polling', origin);
@@ -531,7 +540,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ['DELETE', 'X-Realtime-Token'],
       ['GET', 'authorization'],
       ['GET', 'last-event-id,x-realtime-token'],
-    ])('that is allowed gets its preflight for %s with %s answered', async (method, names) => {
+    ])('answers the preflight of an allowed site for %s with %s', async (method, names) => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const headers = {
         origin: 'https://app.example.com',
@@ -557,7 +566,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   describe("the application's own routes on the gateway's path", () => {
     it.each(['POST', 'DELETE', 'OPTIONS'])(
-      'answer a %s without a token, as if there was no gateway',
+      "lets the application's own route answer a %s without a token",
       async (method) => {
         await boot({}, [Login, OwnRoute]);
         const client = await connect('polling');
@@ -573,14 +582,17 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it.each(['POST', 'DELETE', 'OPTIONS'])('are not there: a %s without a token gets 404', async (method) => {
-      await boot();
-      const answer = await fetch(site.url, { method });
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
-    });
+    it.each(['POST', 'DELETE', 'OPTIONS'])(
+      'answers a %s without a token with 404 where the application has no route',
+      async (method) => {
+        await boot();
+        const answer = await fetch(site.url, { method });
+        expect(answer.status).toBe(404);
+        expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
+      },
+    );
 
-    it('of GET are an error at boot', async () => {
+    it('fails at boot where a gateway and a GET route share a path', async () => {
       await expect(boot({}, [OwnGet])).rejects.toThrow('A gateway and a controller both answer /ws');
       await boot();
     });
@@ -610,20 +622,17 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     },
   );
 
-  it.each([-1, 1.5, 'x', '1e400', 99])(
-    'begins anew, and says so, for the position %s that cannot be',
-    async (position) => {
-      await boot();
-      const client = await connect('polling');
-      const answer = await poll(client.token, {}, position as number);
-      const batch = (await answer.json()) as { token: string };
-      expect(batch.token).toMatch(/^[\w-]{32}$/);
-      expect(batch.token).not.toBe(client.token);
-      expect(await site.room.closed()).toMatchObject({ code: 1006 });
-    },
-  );
+  it.each([-1, 1.5, 'x', '1e400', 99])('opens a new connection for the impossible position %s', async (position) => {
+    await boot();
+    const client = await connect('polling');
+    const answer = await poll(client.token, {}, position as number);
+    const batch = (await answer.json()) as { token: string };
+    expect(batch.token).toMatch(/^[\w-]{32}$/);
+    expect(batch.token).not.toBe(client.token);
+    expect(await site.room.closed()).toMatchObject({ code: 1006 });
+  });
 
-  it('answers a bomb of headers with 431 and goes on', async () => {
+  it('answers a bomb of headers with 431 and keeps working', async () => {
     await boot();
     const headers = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-bomb-${i}`, 'x'.repeat(100)]));
     const answer = await fetch(site.url, { headers: { ...SSE, ...headers } });
@@ -633,7 +642,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
 
   describe('a flood', () => {
-    it('is answered with 429 while the hooks are behind, and every message that was taken arrives', async () => {
+    it('answers a flood with 429 while the hooks are behind, and delivers every message that it took', async () => {
       await boot({ maxQueuedMessages: 4 });
       const client = await connect('polling');
       let go!: () => void;
@@ -650,7 +659,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo again');
     });
 
-    it('of messages in one batch is refused with 413', async () => {
+    it('refuses a batch of too many messages with 413', async () => {
       await boot({ maxQueuedMessages: 10 });
       const client = await connect('sse');
       const batch = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => `m${i}`));
@@ -662,7 +671,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect((await apps.counted()).limits.queuedMessages).toBeGreaterThanOrEqual(1);
     });
 
-    it('above the message rate ends the connection with 4002 where that is the policy', async () => {
+    it('closes a connection above the message rate with 4002 where that is the policy', async () => {
       await boot({ maxMessageRate: 5, rateLimit: 'close' });
       const client = await connect('polling');
       const json = { 'content-type': 'application/json' };
@@ -672,7 +681,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect((await ask('POST', client.token, {}, 'more')).status).toBe(404);
     });
 
-    it('of connections is bounded per address as for WebSockets', async () => {
+    it('bounds the connections of an address as for WebSockets', async () => {
       await boot({ maxConnectionsPerAddress: 2 });
       await connect('sse');
       await connect('polling');
