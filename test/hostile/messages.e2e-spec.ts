@@ -3,6 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { until } from '../support/process-guard.js';
+import { titled } from '../support/titled.js';
 import { frame, Opcode, type RawSocket, type RequestParts } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
@@ -132,7 +133,7 @@ describe('with the bounds that hold by default', () => {
 
   const NAMES = ['error', 'disconnect', '__proto__', 'constructor', 'toString', 'then', '', 'x'.repeat(900_000)];
 
-  it.each(NAMES)('treats the name of the event %.20s as data', async (event) => {
+  it.each(titled(NAMES))('treats the name of the event %s as data', async (_title, event) => {
     const client = await app.open('/events');
     client.send(frame({ payload: JSON.stringify({ event, data: { ['__proto__']: { admin: true } }, id: 1 }) }));
     const answer = JSON.parse(await text(client)) as { event: string; data: { code?: string } };
@@ -167,11 +168,11 @@ describe('with the bounds that hold by default', () => {
     ]);
   });
 
-  it.each<[string, number]>([
-    ['', 0],
-    ['x'.repeat(257), 1],
-    ['x'.repeat(MB - 10), 1],
-  ])('refuses a room name that is empty or too long: %.10s', async (name, count) => {
+  it.each([
+    ['no characters', '', 0],
+    ['257 characters', 'x'.repeat(257), 1],
+    ['almost 1 MiB', 'x'.repeat(MB - 10), 1],
+  ])('refuses a room name of %s', async (_title, name, count) => {
     const client = await app.open();
     client.send(frame({ payload: `join ${name}` }), frame({ payload: 'done' }));
     expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
@@ -219,9 +220,9 @@ describe('with the bounds that hold by default', () => {
     `{"a":${'['.repeat(50_000)}`,
   ];
 
-  it.each(BAD)(
-    'answers a message that is not an envelope with an error frame and keeps the connection: %.20s',
-    async (payload) => {
+  it.each(titled(BAD))(
+    'answers a message that is not an envelope with an error frame and keeps the connection: %s',
+    async (_title, payload) => {
       const client = await app.open('/events');
       client.send(frame({ payload }), frame({ opcode: Opcode.BINARY, payload: Buffer.from([0, 255, 1]) }));
       for (let answers = 0; answers < 2; answers++)
