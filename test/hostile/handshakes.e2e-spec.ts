@@ -192,6 +192,7 @@ describe('5,000 half-sent handshakes', () => {
 
   it('cuts 5,000 half-sent handshakes after the header time, and admits others promptly until then', async () => {
     const COUNT = 5000;
+    const since = performance.now();
     const half = upgradeRequest().subarray(0, 70);
     for (let batch = 0; batch < COUNT; batch += 250) {
       await Promise.all(times(250, async () => (await connect()).send(half)));
@@ -211,7 +212,8 @@ describe('5,000 half-sent handshakes', () => {
     expect(await app.limits()).toEqual({ headerTime: COUNT });
     await app.expectCalm(15);
     // One line a second, not one for each
-    expect(app.output.match(/limit=headerTime/g)!.length).toBeLessThanOrEqual(10);
+    const lines = app.output.match(/limit=headerTime/g)!.length;
+    expect(lines).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - since) / 1000));
   });
 });
 

@@ -92,6 +92,7 @@ describe('with the bounds that hold by default', () => {
 
   it('5,000 messages at once are handled up to the rate, and the client gets an error frame', async () => {
     const client = await app.open();
+    const start = performance.now();
     client.send(...times(5000, () => frame({ payload: 'hush' })));
     expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'rate_limit' } });
     client.send(frame({ opcode: Opcode.PING, payload: 'all read' }));
@@ -106,7 +107,9 @@ describe('with the bounds that hold by default', () => {
     // The tokens of one second, and what flows in while they are read
     expect(dropped).toBeGreaterThan(3000);
     expect(hooks.messages + dropped).toBe(stats.messagesIn);
-    expect(app.output.match(/limit=messageRate/g)!.length).toBeLessThanOrEqual(3);
+    // One line a second
+    const lines = app.output.match(/limit=messageRate/g)!.length;
+    expect(lines).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - start) / 1000));
   });
 
   it('messages above the rate of bytes are dropped', async () => {
@@ -121,13 +124,15 @@ describe('with the bounds that hold by default', () => {
 
   it('messages that hooks cannot keep up with wait in the network, not in memory', async () => {
     const client = await app.open();
-    client.send(frame({ payload: 'sleep 700' }));
+    const { stats: before } = await app.state();
+    client.send(frame({ payload: 'gate' }));
     client.send(...times(400, () => frame({ payload: 'hush'.padEnd(20_000, '.') })));
-    await app.until('a pause', ({ stats }) => stats.pauses > 0);
+    await app.until('a pause', ({ stats }) => stats.pauses > before.pauses);
     const { memory } = await app.state();
     expect(memory.external).toBeLessThan(40 * MB);
     await app.echo();
-    await app.until('all to be handled', ({ stats }) => stats.messagesIn > 400);
+    await app.order('openGate');
+    await app.until('all to be handled', ({ stats }) => stats.messagesIn - before.messagesIn > 400);
     expect((await app.limits()).queuedMessages).toBeGreaterThan(0);
   });
 
@@ -198,13 +203,16 @@ describe('with the bounds that hold by default', () => {
     ['whose reply cannot be encoded', '/events', `{"event":"echo","data":${'['.repeat(8000)}${']'.repeat(8000)}}`],
   ])('200 messages %s get 200 error frames and a few log lines', async (_name, path, payload) => {
     const client = await app.open(path);
+    const start = performance.now();
     client.send(...times(200, () => frame({ payload })));
     for (let answers = 0; answers < 200; answers++) {
       expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'internal' } });
     }
     expect(await app.grown('hookErrors')).toBe(200);
     await app.expectError(' failed id=');
-    expect(app.output.match(/ failed id=/g)!.length).toBeLessThanOrEqual(10);
+    // Five at once, and one a second
+    const lines = app.output.match(/ failed id=/g)!.length;
+    expect(lines).toBeLessThanOrEqual(5 + Math.ceil((performance.now() - start) / 1000));
   });
 
   const BAD = [

@@ -8,7 +8,7 @@ import { ChildApp, type Exit } from '../support/apps/child-app.js';
 import { until, within } from '../support/process-guard.js';
 import { closeFrame, RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 /** A process of a test, and what its hooks wrote. */
 interface Site {

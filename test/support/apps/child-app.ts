@@ -41,7 +41,12 @@ export class ChildApp {
       child.once('message', (message: { port: number }) => resolve(message.port));
       void app.exited.then(() => reject(app.died()));
     });
-    app.port = await within(20_000, 'the application to listen', listening);
+    try {
+      app.port = await within(60_000, 'the application to listen', listening);
+    } catch (error) {
+      await app.kill();
+      throw error;
+    }
     return app;
   }
 
