@@ -36,7 +36,7 @@ async function come(): Promise<{ client: TestClient; id: string }> {
   return { client, id: data.id };
 }
 
-/** Connects, says a name, and takes what all clients get for it. */
+/** Connects, sends a name, and takes the announcement that all clients get. */
 async function enter(name: string, ...others: TestClient[]): Promise<{ client: TestClient; id: string }> {
   const { client, id } = await come();
   client.send({ type: 'connect', text: name });
@@ -137,7 +137,7 @@ describe('a private message', () => {
 });
 
 describe('a hostile client', () => {
-  /** Stands for a million letters, which no test name needs. */
+  /** Stands for a million letters, which would not fit in a test name. */
   const LONG = '"long"';
   const noTexts = ['null', '1', 'true', '""', '" \\n"', '[]', '["x"]', '{}', '{"toString":null,"length":1}', LONG];
   const cases: [code: string, json: string][] = [

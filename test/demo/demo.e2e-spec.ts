@@ -15,7 +15,7 @@ let browser: Browser;
 let app: TestApp;
 let url: string;
 let consoles: string[][] = [];
-/** Console errors that a test provokes: Chromium reports each failed request. */
+/** Console errors that a test provokes: Chromium logs each failed request. */
 let expectedErrors: RegExp | undefined;
 
 beforeAll(async () => {
@@ -46,7 +46,7 @@ async function start(): Promise<void> {
   url = app.url;
 }
 
-/** The same application again, on the same port. */
+/** Starts the same application again, on the same port. */
 async function restart(): Promise<void> {
   const moduleRef = await Test.createTestingModule({ imports: [AppModule] }).compile();
   const next = moduleRef.createNestApplication({ logger: false });
@@ -83,7 +83,7 @@ async function say(page: Page, text: string): Promise<void> {
   await box(page).press('Enter');
 }
 
-/** Waits for a message. @returns its whole bubble as text */
+/** Waits for a message. @returns the text of its bubble */
 async function heard(page: Page, text: string): Promise<string> {
   const bubble = page.locator('#log .bubble', { has: page.getByText(text, { exact: true }) });
   await bubble.waitFor();

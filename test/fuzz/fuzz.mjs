@@ -1,5 +1,5 @@
 /**
- * Fuzzing without an end: frames, envelopes and upgrade requests against a real application in a process of its own.
+ * The long run of the fuzzer: frames, envelopes and upgrade requests against a real application in a process of its own.
  *
  *   npm run fuzz -- --runs 1000000 [--seed 42] [--only frames|envelopes|upgrades]
  *

@@ -1,4 +1,4 @@
-/** How a client says who it is, how that ends, and that no secret and no forged line comes out anywhere. */
+/** How a client identifies itself, how a permission ends, and that no secret and no forged line reaches the log. */
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { until } from '../support/process-guard.js';
@@ -20,7 +20,7 @@ const hidden = (token: string) => `bearer.${Buffer.from(token).toString('base64u
 
 let app: HostileApp;
 
-/** Every way a credential can come in beside the first message. */
+/** Every way to send a credential other than the first message. */
 const ways = (token: string): [string, string, RequestParts][] => [
   ['a cookie', '/ws?auth=cookie', { headers: { Cookie: `a=b; session=${token}` } }],
   ['Authorization', '/ws?auth=bearer', { headers: { Authorization: `Bearer ${token}` } }],
@@ -90,7 +90,7 @@ describe('a credential', () => {
       const client = await app.open('/ask');
       client.send(frame({ payload: JSON.stringify({ token }) }));
       const bad = await Raw.connect(app.port);
-      // A refusal of every other kind: no key, another origin, another path
+      // Every other kind of refusal: a wrong key, another origin, another path
       for (const headers of [{ 'Sec-WebSocket-Key': 'x' }, { Origin: 'https://evil.example' }, {}]) {
         const all = {
           Cookie: `session=${token}`,
@@ -212,7 +212,7 @@ describe('the log', () => {
     );
     const lines = app.output.split(/\r\n|[\r\n\u2028\u2029\u0085]/).filter((line) => /forged/.test(line));
     expect(lines.length).toBeGreaterThan(0);
-    // Whatever was sent stands inside a line that this side began
+    // Every line with text of the client begins as a line of the logger
     for (const line of lines) expect(line).toMatch(/^\[Nest\] \d+ {2}- \d/);
     // eslint-disable-next-line no-control-regex
     expect(app.output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028]/);

@@ -1,4 +1,4 @@
-/** Who may connect, how fast and how many, and what a hostile request costs: by raw sockets against a real application. */
+/** Hostile handshakes, and the bounds of connections and handshakes: by raw sockets against a real application. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
@@ -83,7 +83,7 @@ describe('a request that is meant to harm', () => {
     const tookMs = performance.now() - start;
     expect(status).toBeGreaterThanOrEqual(101);
     expect(status).toBeLessThan(500);
-    // What backtracks takes seconds for 15 KB
+    // A regular expression that backtracks takes seconds for 15 KB
     expect(tookMs).toBeLessThan(500);
     expect((await app.state()).delayMs).toBeLessThan(200);
   });
@@ -211,7 +211,7 @@ describe('5,000 half-sent handshakes', () => {
     await app.until('all to be cut', (state) => state.connections === 1, 20_000);
     expect(await app.limits()).toEqual({ headerTime: COUNT });
     await app.expectCalm(15);
-    // One line a second, not one for each
+    // The log has one line a second, not one for each client
     const lines = app.output.match(/limit=headerTime/g)!.length;
     expect(lines).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - since) / 1000));
   });
@@ -253,7 +253,7 @@ describe('the bounds of connections', () => {
       await app.until('all under way', ({ stats }) => stats.unfinished === 40);
       await app.order('openGate');
       const answers = await statuses(knocks);
-      // One more is there: the client that behaves
+      // The fourth place belongs to the bystander
       expect(answers.filter((status) => status === 101)).toHaveLength(3);
       expect(answers.filter((status) => status === 429)).toHaveLength(37);
       expect((await app.state()).stats).toMatchObject({ current: 4, unfinished: 0 });
@@ -261,7 +261,7 @@ describe('the bounds of connections', () => {
       app.cutAll();
       await app.until('free places', ({ stats }) => stats.current === 1);
     }
-    // A handshake that the application refuses takes no place, nor does one that its client gives up
+    // A handshake that the application refuses, or that its client gives up, keeps no place
     expect(await statuses(times(10, () => knock('/ws?wait=20&deny=1')))).toEqual(Array(10).fill(401));
     for (const client of await Promise.all(times(10, connect))) {
       client.send(upgradeRequest({ target: '/ws?wait=50' }));
@@ -280,7 +280,7 @@ describe('the bounds of connections', () => {
     expect((await from('203.0.113.1')).status).toBe(429);
     expect((await from('2001:db8:1:2:3::9')).status).toBe(429);
     expect((await from('10.1.1.1')).status).toBe(429);
-    // Who puts an address in front changes nothing: the right-most one counts
+    // A forged address in front changes nothing: the right-most address counts
     expect((await from('198.51.100.1, 203.0.113.1')).status).toBe(429);
     expect((await from('203.0.113.2')).status).toBe(101);
   });
@@ -340,7 +340,7 @@ describe('the bounds of connections', () => {
     await starting({ MAX_CONNECTION_RATE: 10 })();
     const answers = await Promise.all(times(40, () => knock()));
     const refused = answers.filter(({ status }) => status === 503);
-    // Those of a second, and what flows in meanwhile
+    // The bucket admits the handshakes of one second, and a few more while the test runs
     expect(refused.length).toBeGreaterThanOrEqual(20);
     expect(refused.length).toBeLessThanOrEqual(32);
     expect(refused[0]!.headers['retry-after']).toBe('1');
@@ -432,7 +432,7 @@ describe('the bounds of connections', () => {
     await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_UNFINISHED_HANDSHAKES: 4 })();
     const silent = await Promise.all(times(4, () => app.open('/ask')));
     expect((await app.state()).stats).toMatchObject({ current: 1, unfinished: 4 });
-    // They hold places: nobody holds more than there are
+    // Silent clients hold all places of unfinished handshakes
     expect((await knock()).status).toBe(503);
     for (const client of silent)
       expect(await client.closeFrame()).toEqual({ code: 4501, reason: 'no credential in time' });

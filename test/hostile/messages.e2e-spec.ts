@@ -1,4 +1,4 @@
-/** What a client may send: floods, bombs, and names that are meant to be more than data. By raw sockets. */
+/** Hostile messages: floods, bombs, and names that could be more than data. By raw sockets. */
 import { deflateRawSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
@@ -17,7 +17,7 @@ let app: HostileApp;
 
 describe('with the bounds that hold by default', () => {
   beforeAll(async () => {
-    // Of who may connect, handshakes.e2e-spec.ts
+    // handshakes.e2e-spec.ts tests the rates of handshakes
     app = await HostileApp.start({ MAX_CONNECTION_RATE_PER_ADDRESS: 0 });
   });
   afterAll(() => app.stop());
@@ -104,10 +104,10 @@ describe('with the bounds that hold by default', () => {
     const { hooks, stats } = await app.state();
     expect(stats.messagesIn).toBeGreaterThanOrEqual(5000);
     const dropped = (await app.limits()).messageRate!;
-    // The tokens of one second, and what flows in while they are read
+    // The bucket admits the messages of one second, and more while the others are read
     expect(dropped).toBeGreaterThan(3000);
     expect(hooks.messages + dropped).toBe(stats.messagesIn);
-    // One line a second
+    // The log has one line a second
     const lines = app.output.match(/limit=messageRate/g)!.length;
     expect(lines).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - start) / 1000));
   });
@@ -115,7 +115,7 @@ describe('with the bounds that hold by default', () => {
   it('messages above the rate of bytes are dropped', async () => {
     const client = await app.open();
     const big = frame({ payload: 'hush'.padEnd(MB, '.') });
-    // 30 MB against 8 MB per second
+    // 30 MB are sent, and 8 MB per second are allowed
     const before = (await app.state()).stats.bytesIn;
     client.send(...times(30, () => big));
     await app.until('all to be read', ({ stats }) => stats.bytesIn >= before + 30 * MB, 10_000);
@@ -210,7 +210,7 @@ describe('with the bounds that hold by default', () => {
     }
     expect(await app.grown('hookErrors')).toBe(200);
     await app.expectError(' failed id=');
-    // Five at once, and one a second
+    // The log has five lines at once, and one a second
     const lines = app.output.match(/ failed id=/g)!.length;
     expect(lines).toBeLessThanOrEqual(5 + Math.ceil((performance.now() - start) / 1000));
   });
@@ -270,7 +270,7 @@ describe('with bounds of their own', () => {
   it('a client whose socket is not read is not blamed for an unfinished message', async () => {
     app = await HostileApp.start({ MESSAGE_TIMEOUT: 0.2, MAX_QUEUED_MESSAGES: 2 });
     const client = await app.open();
-    // While the hook sleeps the socket is not read, in the middle of a message
+    // The socket is not read while the hook sleeps, and stops in the middle of a message
     client.send(frame({ payload: 'sleep 500' }), ...times(40, () => frame({ payload: 'hush'.padEnd(60_000, '.') })));
     client.send(frame({ payload: 'done' }));
     expect(await text(client)).toBe('done');
@@ -323,7 +323,7 @@ describe('with bounds of their own', () => {
     app = await HostileApp.start({ MAX_BUFFERED_CHUNKS: 16 });
     const client = await app.open();
     const bytes = frame({ payload: 'x'.repeat(5000) });
-    // Each packet is read before the next one leaves: a ping that is answered tells so on another connection
+    // The echo on another connection shows that each packet is read before the next one leaves
     for (let at = 0; at < bytes.length && !client.isOver; at += 100) {
       client.send(bytes.subarray(at, at + 100));
       await app.echo();

@@ -1,4 +1,4 @@
-/** With `REALTIME_LIMITS=report` every bound is counted and told, and none refuses anything. */
+/** With `REALTIME_LIMITS=report` every bound is counted and logged, and none refuses anything. */
 import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
 import { HostileApp } from '../support/apps/hostile-app.js';
@@ -15,7 +15,7 @@ const reached = (name: LimitName) => app.until(`the count of ${name}`, ({ stats 
 
 let app: HostileApp;
 let before: Readonly<Record<LimitName, number>>;
-/** The lines of all tests: each bound has one a second. */
+/** The lines of all tests: each bound logs one a second. */
 let told = '';
 const seen = (name: LimitName) => before[name];
 
@@ -40,7 +40,7 @@ afterEach(() => app.expectCalm());
 
 const LONG = 'x'.repeat(300);
 
-/** A client that reads again only after so many messages were pushed, and gets all of them. */
+/** Opens a client that reads only after all messages were pushed, and gets every one of them. */
 async function slowly(count: number, bytes: number, name: LimitName): Promise<void> {
   const client = await app.open('/newest');
   client.socket.pause();
@@ -54,7 +54,7 @@ async function handshakes(count: number, target = '/ws'): Promise<void> {
   expect(await statuses(count, target)).toEqual(Array(count).fill(101));
 }
 
-/** How each bound is passed, without a word of the server. A number: what the application itself refused meanwhile. */
+/** Passes each bound without a reaction of the server. @returns how many handshakes the application itself refused */
 const CASES: Record<LimitName, () => Promise<number | void>> = {
   connections: () => handshakes(5),
   connectionsPerAddress: () => handshakes(5),

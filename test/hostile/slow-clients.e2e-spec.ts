@@ -1,4 +1,4 @@
-/** Clients that do not read, or not as fast as they are sent to; and what is sent while they go. */
+/** Clients that do not read, or read too slowly; and messages that are sent while clients close. */
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { frame, Opcode, type RawSocket } from '../support/clients/raw-socket.js';
@@ -13,14 +13,14 @@ let app: HostileApp;
 
 afterEach(() => app.stop());
 
-/** A client that stops to read after its handshake. */
+/** Opens a client that stops reading after its handshake. */
 async function frozen(path: string): Promise<RawSocket> {
   const client = await app.open(path);
   client.socket.pause();
   return client;
 }
 
-/** Counts the numbered messages of a flood as they come, and forgets them. */
+/** Counts the numbered messages of a flood as they arrive, and keeps none. */
 function counting(client: RawSocket) {
   const seen = { count: 0, isOrdered: true };
   void (async () => {
@@ -28,7 +28,7 @@ function counting(client: RawSocket) {
       const { opcode, payload } = await client.frame();
       if (opcode !== Opcode.TEXT) continue;
       const number = Number.parseInt(payload.toString('utf8', 0, 20), 10);
-      // What onDrain says is not of the flood
+      // The message of onDrain does not belong to the flood
       if (Number.isNaN(number)) continue;
       if (number !== seen.count) seen.isOrdered = false;
       seen.count++;
@@ -37,7 +37,7 @@ function counting(client: RawSocket) {
   return seen;
 }
 
-/** All that came after it began to read again, as numbers, and the news of what was lost. */
+/** Reads again until the report of lost messages. @returns the numbers that arrived, and how many were lost */
 async function readUntilDropped(client: RawSocket) {
   client.socket.resume();
   const numbers: number[] = [];
@@ -60,7 +60,7 @@ describe('a client that never reads', () => {
     const look = async () => (peak = Math.max(peak, (await app.state()).memory.rss));
     const watch = setInterval(() => void look().catch(() => {}), 200);
     try {
-      // Those that read are the two, and the client that behaves in every one of these applications
+      // Three clients read: these two, and the bystander that every one of these applications has
       await app.order('flood', { path: '/newest', count: COUNT, bytes: 262_144, slow: 'close', readers: 3 });
       await app.until('everything to arrive', () => seen.every(({ count }) => count === COUNT), 20_000);
     } finally {
@@ -70,7 +70,7 @@ describe('a client that never reads', () => {
     const { stats } = await app.until('the close', (state) => state.stats.closed.limit >= 1);
     expect([stats.limits.bufferedBytes, stats.closed.limit, stats.dropped]).toEqual([1, 1, 0]);
     expect(app.output).toMatch(/code=4001 reason="slow consumer: more than 1048576 bytes wait" by=limit/);
-    // Each has at most its bound in flight; the rest is what the allocator has not given back
+    // Each client has at most its bound in flight; the allocator has not given back the rest
     expect(peak - start).toBeLessThan(150 * MB);
     client.destroy();
     await app.expectCalm();
@@ -114,7 +114,7 @@ describe('a client that reads again', () => {
       const { numbers, lost } = await readUntilDropped(client);
       expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
       expect([numbers.length + lost, lost]).toEqual([COUNT, stats.dropped]);
-      // The newest are lost, or the oldest that waited
+      // Either the newest messages are lost, or the oldest of those that waited
       expect(numbers.at(-1) === COUNT - 1).toBe(which === 'oldest');
       expect(JSON.parse((await client.frame()).payload.toString())).toEqual({ event: 'caught-up' });
       expect((await app.state()).hooks.drains).toBe(1);

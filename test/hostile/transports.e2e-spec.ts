@@ -1,4 +1,4 @@
-/** SSE and long polling under attack, on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
+/** Attacks on SSE and long polling on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
 import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
@@ -19,7 +19,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     const quick = { POLL_HOLD: 0.3, CLOSE_TIMEOUT: 0.1 };
     app = await HostileApp.start({ APP_PLATFORM: platform, ...quick, ...settings });
   };
-  /** Ends the connections of the test as a server does, and looks what is left of them. */
+  /** Ends the connections of the test from the server, and checks that nothing of them is left. */
   const end = async () => {
     await app.order('endRequests');
     await app.expectCalm(12);
@@ -48,7 +48,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
         return status;
       };
       expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
-      // Each is held up to its bound, 1 MiB, and no further
+      // Each body is held up to its bound, 1 MiB, and no further
       expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
       expect(await app.limits()).toEqual({ messageBytes: 50 });
     });
@@ -137,7 +137,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     beforeAll(() => start({ GRACE_TIME: 0.2 }));
     afterAll(() => app.stop());
     beforeEach(() => app.begin());
-    // Nobody ends what they leave but the grace time
+    // Only the grace time ends the connections that these clients leave
     afterEach(() => app.expectCalm(12));
 
     const half = (parts: Parameters<typeof httpRequest>[0], share: number) => {

@@ -1,4 +1,4 @@
-/** The configuration of docs/nginx.md in a real nginx, in front of the demo and of a gateway that tells addresses. */
+/** The configuration of docs/nginx.md in a real nginx, in front of the demo and of a gateway that sends addresses. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
@@ -17,7 +17,7 @@ import { AppModule } from '../../src/app.module.js';
 import { Nginx, type Servers } from '../support/nginx.js';
 import { within } from '../support/process-guard.js';
 
-/** nginx connects from 127.0.0.1; clients come from elsewhere, as they do. */
+/** nginx connects from 127.0.0.1, and clients connect from another address. */
 const PROXY = '127.0.0.1';
 const CLIENT = '127.0.0.9';
 
@@ -32,7 +32,7 @@ async function documented(): Promise<string> {
   return found[1]!;
 }
 
-/** It, for this test: only ports and the timeout are other ones. */
+/** The configuration of the docs with the ports and the timeout of this test. */
 async function configured(appPort: number): Promise<Servers> {
   const text = await documented();
   return (port) =>
@@ -165,7 +165,7 @@ describe.each([
   ['Express', expressThat],
   ['Fastify', fastifyThat],
 ] as [string, (trust?: string) => AbstractHttpAdapter][])('Through nginx to %s', (_platform, make) => {
-  /** What the application takes for the address of a client. */
+  /** Connects through nginx. @returns the address of the client as the application sees it */
   async function addressSeen(headers: Record<string, string> = {}): Promise<string> {
     const socket = new WebSocket(url('/where'), { localAddress: CLIENT, headers });
     const [data] = (await within(5000, 'the address', once(socket, 'message'))) as [Buffer];

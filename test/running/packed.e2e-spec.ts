@@ -76,7 +76,7 @@ const APP: Readonly<Record<string, string>> = {
   `,
 };
 
-/** What `npm pack --json` says of a package. */
+/** What `npm pack --json` prints for a package. */
 interface Packed {
   readonly name: string;
   readonly filename: string;
@@ -148,7 +148,7 @@ function environmentFile(): string {
   );
 }
 
-/** What a new terminal has: nothing of jest, of the npm script that runs it, or of our settings. */
+/** The environment of a new terminal: without jest, the npm script that runs it, and our settings. */
 function environment(): NodeJS.ProcessEnv {
   const isOurs = /^(REALTIME_|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$|npm_(package|lifecycle|config_local_prefix))/;
   const own = Object.entries(process.env).filter(([name]) => !isOurs.test(name));
@@ -233,7 +233,7 @@ class NestStart {
     }
   }
 
-  /** Waits until it tells where it listens. */
+  /** Waits until it prints where it listens. */
   async serving(): Promise<{ url: string; pid: number }> {
     const ask = () => /Serving (\S+) pid=(\d+)/.exec(this.output);
     const found = await until('the application to listen', () => (this.hasEnded ? 'ended' : ask()), Boolean, 45_000);
@@ -241,12 +241,12 @@ class NestStart {
     return { url: found[1]!, pid: Number(found[2]) };
   }
 
-  /** Ends whatever is left of the group. */
+  /** Kills every process of the group that still runs. */
   kill(): void {
     try {
       process.kill(-this.child.pid!, 'SIGKILL');
     } catch {
-      // nothing is left
+      // no process of the group is left
     }
   }
 
@@ -262,7 +262,7 @@ interface Client {
   message(): Promise<string>;
 }
 
-/** A client that misses nothing from the first packet on. */
+/** Connects a client that receives everything from the first packet on. */
 async function connect(url: string): Promise<Client> {
   const socket = new WebSocket(url);
   const received: string[] = [];

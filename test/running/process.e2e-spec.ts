@@ -1,4 +1,4 @@
-/** Signals to a real process: clients hear of it, hooks finish, and it ends as if nobody had listened. */
+/** Signals to a real process: clients get a close frame, hooks finish, and the process ends by the signal. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,17 +10,17 @@ import { closeFrame, RawSocket, upgradeRequest } from '../support/clients/raw-so
 
 jest.setTimeout(120_000);
 
-/** A process of a test, and what its hooks wrote. */
+/** The process of a test, and the lines that its hooks wrote. */
 interface Site {
   readonly app: ChildApp;
   connect(name: string, staysOpen?: boolean): Promise<RawSocket>;
-  /** What the `onClose` hooks wrote when they were done. */
+  /** The lines that the `onClose` hooks wrote when they finished. */
   done(): string[];
   /** Sends a signal and waits for the end. @returns how it ended, and after how many milliseconds */
   end(signal: NodeJS.Signals): Promise<Exit & { afterMs: number }>;
 }
 
-/** The tests run at the same time: most of their time is waited for processes that start, and for timeouts. */
+/** The tests run at the same time, because they mostly wait for processes to start and for timeouts. */
 const started: ChildApp[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'realtime-process-'));
 
@@ -47,7 +47,7 @@ async function start(env: Record<string, string> = {}): Promise<Site> {
   };
 }
 
-/** A polite client: it answers the close frame. @returns code and reason of that frame */
+/** Answers the close frame, as a polite client does. @returns code and reason of that frame */
 async function closed(client: RawSocket): Promise<{ code: number; reason: string }> {
   const close = await client.closeFrame();
   client.send(closeFrame(close.code));

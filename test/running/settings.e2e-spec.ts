@@ -1,4 +1,4 @@
-/** What settings do in a running application, wherever they were written down. */
+/** The effect of settings in a running application, wherever they are written. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ import {
 } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 
-/** A gateway that names no path. */
+/** A gateway without a path of its own. */
 @WebSocketGateway()
 class EchoGateway {
   opened = 0;
@@ -34,7 +34,7 @@ class EchoGateway {
   }
 }
 
-/** Whoever wants to know what is in force. */
+/** Injects the settings in force. */
 @Controller()
 class SettingsController {
   constructor(
@@ -103,7 +103,7 @@ async function start(places: Places): Promise<TestApp> {
   return (app = await createTestApp(await compile(places), { logger: lines }));
 }
 
-/** Starts it as `main.ts` would, and tells where it listens. */
+/** Starts the application as `main.ts` would. @returns where it listens */
 async function listen(places: Places, ...where: [number | string, string?]): Promise<AddressInfo | string> {
   const nest = (await compile(places)).createNestApplication({ logger: lines });
   app = { close: () => nest.close() } as TestApp;

@@ -1,4 +1,4 @@
-/** A real nginx in front of an application: with a configuration of a test, or as it comes. */
+/** A real nginx in front of an application, with default settings or with a configuration of the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,16 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './process-guard.js';
 
-/** Makes what stands inside `http { … }` of the configuration. */
+/** Returns the content of `http { … }` in the configuration. */
 export type Servers = (port: number) => string;
 
-/** A server that passes everything on, with default buffering and default timeouts. */
+/** A server that passes every request on, with default buffering and default timeouts. */
 export const plainProxy =
   (target: string): Servers =>
   (port) =>
     `server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } }`;
 
-/** How often another port is tried: tests that run at the same time take ports too. */
+/** How many ports are tried, because tests that run at the same time take ports too. */
 const ATTEMPTS = 3;
 const TAKEN = 'Address already in use';
 

@@ -1,4 +1,4 @@
-/** SSE and long polling in a real Chromium: its own EventSource, and the demo page without a WebSocket. */
+/** SSE and long polling in a real Chromium: with its own EventSource, and on the demo page without a WebSocket. */
 import { jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
@@ -35,7 +35,7 @@ afterEach(async () => {
   await untilEmpty();
 });
 
-/** Waits until nobody is there: the next test begins with an empty room. */
+/** Ends all connections, so that the next test begins with an empty room. */
 async function untilEmpty(): Promise<void> {
   const left = async () => {
     await app.server.toEveryone().disconnect();
@@ -73,7 +73,7 @@ async function chat(ann: Page, bob: Page): Promise<void> {
 }
 
 describe("a page's EventSource", () => {
-  /** A page that collects what its EventSource says. */
+  /** Opens a page that collects the events of its EventSource. */
   const listen = async (url: string): Promise<Page> => {
     const { page } = await openPage(browser, `${app.url}/bare`);
     await page.goto(`${url}/bare`);

@@ -1,4 +1,4 @@
-/** Which transports are on: by the setting for all gateways, by the option for one. */
+/** How transports are chosen: by the setting for all gateways, by the option for one. */
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { type Connection, RealtimeModule, type RealtimeGatewayOptions } from 'nestjs-realtime';
@@ -35,7 +35,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     sse: (path: string) => SseClient.connect(app.url + path),
     polling: (path: string) => PollingClient.connect(app.url + path),
   };
-  /** What each transport gets: its greeting, or the status that refuses it. */
+  /** Tries each transport. @returns for each the greeting, or the status of the refusal */
   const reach = async (path: string) => {
     const answers: unknown[] = [];
     for (const connect of Object.values(TRY)) {

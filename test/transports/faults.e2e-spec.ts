@@ -1,4 +1,4 @@
-/** SSE and long polling through proxies that break things, and through a real nginx. */
+/** SSE and long polling through proxies that cut or lose responses, and through a real nginx. */
 import { TestClient } from 'nestjs-realtime/testing';
 import { PLATFORMS } from '../support/platforms.js';
 import { FaultProxy, type Faults } from '../support/clients/fault-proxy.js';
@@ -41,7 +41,7 @@ const nextCut = (proxy: FaultProxy) => {
 const LATE_CASES = PLATFORMS.flatMap(({ platform, adapter }) => KINDS.map((kind) => ({ platform, adapter, kind })));
 const TEXTS = NUMBERS.slice(0, 3);
 
-/** One message after each cut. @returns what the client has received, over how many connections */
+/** Pushes one message after each cut. @returns the messages of the client, and how many connections it had */
 const receiveLate = async ({ adapter, kind }: (typeof LATE_CASES)[number]) => {
   const site = await bootRoom({ graceTime: 1.5, closeTimeout: 0.05, pollHold: 20 }, {}, { adapter: adapter() });
   const proxy = await FaultProxy.start(site.app.url, { cutsAfterMs: 1800 });
@@ -57,7 +57,7 @@ const receiveLate = async ({ adapter, kind }: (typeof LATE_CASES)[number]) => {
   return [client.messages, client.connections];
 };
 
-/** They only wait for their cuts: all of them do, while the other tests run. */
+/** These clients only wait for cuts, so they run beside the other tests. */
 let lateCuts: Promise<unknown[]>[] = [];
 
 beforeAll(() => {
@@ -94,7 +94,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await client.stop();
       return client;
     };
-    /** What is pushed after a loss finds the client away. */
+    /** Waits for an arrival or a loss: a message that is pushed after a loss finds the client away. */
     const arrivedOrLost = (client: { messages: string[] }, count: number) => {
       const { broken } = proxy;
       return until(
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       const client = await receive(faults);
       expect(proxy.broken).toBeGreaterThan(3);
       expect(client.messages).toEqual(NUMBERS);
-      // one connection for all its requests; another only where the very first answer, with the token, was lost
+      // the client has one connection for all its requests; only the loss of the first answer, with the token, makes another
       expect(site.room.connections.length - client.connections).toBeLessThanOrEqual(proxy.broken);
       expect(client.connections).toBe(1);
     });
@@ -149,7 +149,7 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
     await stop(site);
   });
 
-  // nginx would keep the stream back until its buffer of 4 or 8 KiB is full or the response ends
+  // without our header nginx would hold the stream until its buffer of 4 or 8 KiB is full or the response ends
   it('nginx passes on the first byte of a stream, and every message, at once', async () => {
     const client = await within(2000, 'the first event', SseClient.connect(`${nginx.url}/ws`));
     await within(2000, 'the request', client.send('hello') as Promise<void>);
@@ -184,6 +184,6 @@ describe.each(PLATFORMS)('behind nginx with its default buffering on $platform',
 function seededLoss(seed: number): () => boolean {
   const random = seeded(seed);
   let asked = 0;
-  // the first answer carries the token: without it there is nothing to come back to
+  // the first answer carries the token, without which a client cannot resume
   return () => asked++ > 1 && random() < 0.15;
 }

@@ -1,4 +1,4 @@
-/** What of a connection survives between requests, for how long, and what is left of it afterwards. */
+/** How a connection survives between requests, for how long, and that nothing of it is left afterwards. */
 import type { Server } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
@@ -24,7 +24,7 @@ interface Batch {
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
 
-/** Many clients of one address come and go here. */
+/** The tests open many connections from one address. */
 const UNBOUNDED: RealtimeOptions = {
   maxConnectionsPerAddress: 0,
   maxConnectionRatePerAddress: 0,
@@ -362,7 +362,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     raw.destroy();
   });
 
-  /** A client that asks for a stream and never reads, and much is sent to it. */
+  /** Opens a stream that is never read, and fills its buffers. */
   async function stuckStream(): Promise<Socket> {
     const socket = connectTcp(port(), '127.0.0.1');
     socket.on('error', () => {}).pause();
@@ -388,7 +388,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     while (connection!.send('x'.repeat(20_000))) most = Math.max(most, connection!.bufferedBytes);
     expect(most).toBeLessThanOrEqual(700_000);
     expect(await site.room.closed()).toMatchObject({ code: 4001, initiator: 'limit' });
-    // what was in the socket would wait there for as long as the client likes
+    // the bytes in the socket would otherwise stay for as long as the client keeps it open
     await untilConnections(server(), 0);
     raw.destroy();
   });
@@ -404,7 +404,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       const client = await connect(kind);
       const first = String(await client.next());
       expect(store.stored).toMatchObject([{ visits: 1, opened: true }]);
-      // saved once before the hook ran, and once more before its message left
+      // the session was saved once before the hook ran, and once more before its message was sent
       expect(first).toContain('"visits":1');
       client.vanish();
       await renew(site);

@@ -1,4 +1,4 @@
-/** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
+/** Attacks on SSE and long polling: stolen tokens, other sites, floods, bodies without an end. */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Body, Controller, Delete, Get, Headers, Options, Post, Req, type Type } from '@nestjs/common';
@@ -60,13 +60,13 @@ class OwnGet {
   }
 }
 
-/** Believes what a proxy on this machine says of its clients. */
+/** The platforms, with trust in the headers of a proxy on this machine. */
 const TRUSTING = {
   express: () => new ExpressAdapter(express().set('trust proxy', 'loopback')),
   fastify: () => new FastifyAdapter({ trustProxy: 'loopback' }),
 };
 
-/** Many clients of one address come and go here, and none that has gone is waited for. */
+/** The tests open many connections from one address, and no test waits for a client that has gone. */
 const SHARED: RealtimeOptions = {
   graceTime: 2,
   closeTimeout: 0.02,
@@ -260,7 +260,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   describe('bodies', () => {
     const TYPES = ['text/plain', 'application/json'];
-    /** The answer to a body without an end, and how the connection ends that carries it. */
+    /** Sends a body without an end until the server answers and cuts the connection. */
     const sendEndless = async (type: string) => {
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': type, 'transfer-encoding': 'chunked' };
@@ -279,7 +279,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       await within(5000, 'the end', cut);
     };
 
-    // Both at once: the client of each is given two seconds to read its answer
+    // The server gives each client two seconds to read the answer: both wait at the same time
     it('refuses bodies of every type that never end with 413', async () => {
       await boot({ maxMessageBytes: 20_000 });
       await Promise.all(TYPES.map(sendEndless));
@@ -480,7 +480,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         await boot();
         const { cookie } = await login('ann');
         const client = await connect('sse', { cookie });
-        // a form can set neither the token's header nor read the token; with it, origin and type still refuse
+        // a form can neither read the token nor set its header; even with a token, origin and type are refused
         const form = await fetch(site.url, {
           method: 'POST',
           headers: { cookie, 'content-type': type, ...evil },

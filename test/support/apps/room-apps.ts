@@ -1,8 +1,8 @@
-/** The applications of one spec file: one for each set of options, and as new for each test. */
+/** The applications of one spec file: one for each set of options, and fresh for each test. */
 import type { LimitName, Stats } from 'nestjs-realtime';
 import { renew, type RoomApp, stop } from './transport-app.js';
 
-/** What `stats()` has counted during a test. */
+/** How much the counters of `stats()` have grown during a test. */
 export interface Counted {
   readonly accepted: number;
   readonly refused: number;
@@ -18,7 +18,7 @@ export class RoomApps {
   /**
    * Gives the application with this key to a test.
    *
-   * @param key what is special about it
+   * @param key stands for its options
    * @param start starts it for the first test that asks for it
    */
   async use(key: string, start: () => Promise<RoomApp>): Promise<RoomApp> {
@@ -32,7 +32,7 @@ export class RoomApps {
     return this.give(await start(), true);
   }
 
-  /** What the application has counted since the test was given it. */
+  /** How much the counters have grown since the test was given the application. */
   async counted(): Promise<Counted> {
     const { accepted, refused, limits } = await this.site!.app.server.stats();
     const before = this.before!;
@@ -44,7 +44,7 @@ export class RoomApps {
     };
   }
 
-  /** Ends what the test has left. An application that cannot be cleaned is stopped: no other test gets it. */
+  /** Cleans up after a test. An application that cannot be cleaned is stopped, and no other test gets it. */
   async renew(): Promise<void> {
     const { site, isAlone } = this;
     this.site = undefined;
@@ -62,7 +62,7 @@ export class RoomApps {
     }
   }
 
-  /** Stops them all. */
+  /** Stops all applications. */
   async stop(): Promise<void> {
     await Promise.all([...this.sites.values()].map(stop));
     this.sites.clear();

@@ -1,4 +1,4 @@
-/** An application for the tests of SSE and polling: one gateway whose behaviour the client chooses, and what it has seen. */
+/** An application for the tests of SSE and polling: one gateway that the test controls, and a record of its calls. */
 import type { Server } from 'node:http';
 import { type CanActivate, type ExecutionContext, Injectable, type LoggerService, UseGuards } from '@nestjs/common';
 import type { MiddlewareConsumer, ModuleMetadata, NestModule, Type } from '@nestjs/common';
@@ -41,12 +41,12 @@ export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
   readonly connections: Connection[] = [];
   readonly heard: string[] = [];
   readonly closes: CloseInfo[] = [];
-  /** What `onMessage` waits for. */
+  /** `onMessage` waits for it. */
   block?: Promise<void>;
   inHandshake: (request: HandshakeRequest) => void = () => {};
   inOpen: (connection: Connection, request: HandshakeRequest) => void = () => {};
 
-  /** Forgets what it has seen, and does nothing special any more. */
+  /** Clears its record and restores its default behaviour. */
   renew(): void {
     this.handshakes = 0;
     for (const list of [this.connections, this.heard, this.closes]) list.length = 0;
@@ -74,7 +74,7 @@ export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
     this.closes.push(close);
   }
 
-  /** Waits until so many connections have ended. @returns how the last of them did */
+  /** Waits until so many connections have ended. @returns the close of the last of them */
   async closed(count = 1): Promise<CloseInfo> {
     await until(
       `${count} ended connections`,
@@ -116,8 +116,8 @@ export interface RoomApp {
 }
 
 /**
- * Stops an application whose clients are gone. fetch leaves connections behind that never carried a request; a server
- * that closes waits for those until its header timeout.
+ * Stops an application whose clients are gone. fetch leaves connections open that never carried a request, and a server
+ * waits for those until its header timeout before it closes.
  */
 export async function stop({ app }: RoomApp): Promise<void> {
   const server = app.app.getHttpServer() as Server;
@@ -127,13 +127,14 @@ export async function stop({ app }: RoomApp): Promise<void> {
 }
 
 /**
- * Ends all connections, so that the next test finds the application as new. What `stats()` has counted stays.
+ * Ends all connections and clears all records, so that the next test finds a fresh application. The counters of `stats()`
+ * keep their values.
  *
  * @throws Error when a connection does not end
  */
 export async function renew({ app, room, seen }: RoomApp): Promise<void> {
   const left = async () => {
-    // Again and again: a request that was under way may open one more
+    // Repeated, because a request under way may open another connection
     await app.server.toEveryone().disconnect();
     const { current, unfinished } = await app.server.stats();
     return { current, unfinished, hooks: room.connections.length - room.closes.length };
@@ -148,7 +149,7 @@ export async function renew({ app, room, seen }: RoomApp): Promise<void> {
   app.app.get(Doorkeeper).asked = 0;
 }
 
-/** Starts it. @param more controllers and other gateways */
+/** Starts the application with more controllers and gateways. */
 export async function bootRoom(
   options: RealtimeOptions,
   { controllers = [], providers = [] }: ModuleMetadata,

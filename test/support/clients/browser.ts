@@ -1,4 +1,4 @@
-/** A real Chromium, and its pages with whatever they complain about in their consoles. */
+/** A real Chromium, and pages with the errors of their consoles. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
@@ -26,10 +26,10 @@ export async function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: FLAGS });
 }
 
-/** A page of a person. */
+/** A page, and its errors. */
 export interface OpenPage {
   readonly page: Page;
-  /** Errors in its console and uncaught exceptions, as they came. */
+  /** Errors in its console and uncaught exceptions, in order. */
   readonly errors: string[];
 }
 
@@ -55,7 +55,7 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   return openIn(await profileOf(browser, options), url);
 }
 
-/** As `openPage`, in a profile of its own: for what changes the whole profile, such as a clock. */
+/** Opens a page in a profile of its own, for a test that changes the whole profile, for example its clock. */
 export async function openPageAlone(browser: Browser, url: string): Promise<OpenPage> {
   return openIn(await browser.newContext(), url);
 }
@@ -71,7 +71,7 @@ async function openIn(context: BrowserContext, url: string): Promise<OpenPage> {
   return { page, errors };
 }
 
-/** Closes all pages, and the profiles that no other test uses. */
+/** Closes all pages, and the profiles that are not shared. */
 export async function closePages(browser: Browser): Promise<void> {
   const shared = await Promise.all([...(profiles.get(browser)?.values() ?? [])]);
   const close = (context: BrowserContext) =>
