@@ -31,6 +31,9 @@ const shared = {
 export default {
   // A hang guard, not a measure: a busy machine must not make a test red
   testTimeout: 60_000,
+  // Every random choice in a test follows from the seed of the run (test/support/random.ts)
+  showSeed: true,
+  reporters: ['default', '<rootDir>/scripts/seed-reporter.mjs'],
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{src,libs}/**/*.spec.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

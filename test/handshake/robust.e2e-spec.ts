@@ -22,6 +22,7 @@ import type { TestApp } from 'nestjs-realtime/testing';
 import { portOf, refusalOf, startApp } from '../support/clients/handshake.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { seeded, until, untilConnections, within } from '../support/process-guard.js';
+import { seed } from '../support/random.js';
 import {
   closeFrame,
   frame,
@@ -326,7 +327,6 @@ describe.each(PLATFORMS)('Five thousand handshakes of all kinds with resets amon
   const ATTEMPTS = 5000;
   const WORKERS = 32;
   const PLACES = 100;
-  const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
 
   interface Kind {
     readonly bytes: () => Buffer;

@@ -2,6 +2,7 @@
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { frame, Opcode, type RawSocket } from '../support/clients/raw-socket.js';
+import { random } from '../support/random.js';
 
 jest.setTimeout(60_000);
 
@@ -146,7 +147,7 @@ describe('a client that is closed while it is sent to', () => {
         for (;;) if ((await one.client.frame()).opcode === Opcode.TEXT) one.count++;
       })().catch(() => {});
     }
-    for (const client of clients.slice(20, 30)) setTimeout(() => client.reset(), Math.random() * 20);
+    for (const client of clients.slice(20, 30)) setTimeout(() => client.reset(), random() * 20);
     const { sent, refused } = await app.order<{ sent: number; refused: number }>('race', { count: 1000 });
     expect(sent + refused).toBe(1000);
     expect(refused).toBeGreaterThan(0);

@@ -13,6 +13,7 @@ import { createTestApp, type TestAppOptions } from 'nestjs-realtime/testing';
 import { WebSocketServer } from 'ws';
 import { ChildApp } from '../support/apps/child-app.js';
 import { seeded, until, untilConnections } from '../support/process-guard.js';
+import { seed } from '../support/random.js';
 import {
   closeFrame,
   frame,
@@ -427,7 +428,6 @@ describe.each(['express', 'fastify'])('an application under attack on %s', (adap
   describe('a thousand handshakes of all kinds with resets among them', () => {
     const ATTEMPTS = 1000;
     const WORKERS = 16;
-    const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
     const VALID: Kind[] = [
       upgrade('a good one', /^101$/, {}),
       upgrade('a good one, slow in onHandshake', /^101$/, { target: '/ws?handshake=25' }),

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 
 /** What the heartbeat looks after; it counts how often it is looked at. */
