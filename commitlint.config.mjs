@@ -3,6 +3,7 @@ export default {
   extends: ['@commitlint/config-conventional'],
   rules: {
     'header-max-length': [2, 'always', 100],
+    'body-max-line-length': [2, 'always', 130],
     'type-enum': [
       2,
       'always',
