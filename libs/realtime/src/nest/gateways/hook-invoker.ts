@@ -1,14 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PARAM_ARGS_METADATA } from '@nestjs/websockets/constants.js';
 import { isObservable, lastValueFrom } from 'rxjs';
-import type { Awaitable, Gateway } from '../../hooks.js';
+import type { Gateway } from '../../gateway.js';
+import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
-import type { FoundGateway } from './gateway.explorer.js';
 import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
 import { requireThatAllRun } from '../enhancers/hook-enhancers.js';
 import type { Method } from '../enhancers/method-context.js';
 import { isDeferred } from '../replies.js';
+import type { FoundGateway } from './gateway.explorer.js';
 import { askVerifyClient } from './verify-client.js';
 
 /** The hooks of one gateway class, with what Nest puts around them. One that the class does not have is absent. */

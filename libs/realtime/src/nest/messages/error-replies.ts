@@ -1,8 +1,8 @@
 import { encodeEnvelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { Connection } from '../../connection.js';
-import type { Engine } from '../../engine.js';
 import { exceptionData } from '../../errors.js';
 import { field } from '../../log.js';
+import type { Node } from '../../node/node.js';
 import { type Cause, exceptionFrame, isClientFault } from './exception-frame.js';
 
 /** The id of a request, if the client gave one: replies and errors carry it. */
@@ -22,11 +22,11 @@ export interface Place {
 
 /** What becomes of an error that no filter took: the client learns what it may, and the log of the server's own faults. */
 export class MessageFaults {
-  constructor(private readonly engine: Pick<Engine, 'counters' | 'faultLines'>) {}
+  constructor(private readonly node: Pick<Node, 'counters' | 'faultLog'>) {}
 
   /** Never throws. */
   tell(connection: Connection, error: unknown, place: Place): void {
-    const { counters } = this.engine;
+    const { counters } = this.node;
     try {
       if (isClientFault(error)) counters.messageErrors++;
       else this.report(connection, error, place);
@@ -39,9 +39,9 @@ export class MessageFaults {
   }
 
   private report(connection: Connection, error: unknown, { hook, cause }: Place): void {
-    this.engine.counters.hookErrors++;
+    this.node.counters.hookErrors++;
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
-    this.engine.faultLines.tell(connection, what, error);
+    this.node.faultLog.report(connection, what, error);
   }
 }
 

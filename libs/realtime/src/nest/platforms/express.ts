@@ -2,11 +2,18 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import { type PlatformRequest, type RawRequest, splitTarget, targetOf } from '../../handshake-request.js';
+import type { Verdict } from '../../handshake/admission.js';
 import type { PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import {
+  LazyRequest,
+  type PlatformRequest,
+  type RawRequest,
+  splitTarget,
+  targetOf,
+} from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 type Next = (error?: unknown) => void;
@@ -122,7 +129,7 @@ export class ExpressPlatform extends HttpPlatform {
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const responseOf = (): unknown => Object.setPrototypeOf(upgrade.response, this.app.response);
     const requestOf = () => Object.setPrototypeOf(upgrade.request, this.app.request) as RawRequest;
-    return this.unlessAnswered(upgrade, examine(requestOf, responseOf));
+    return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
   }
 
   /** Changing a request's prototype costs more than the rest of a handshake: its address is read off a stand-in. */
@@ -138,7 +145,7 @@ export class ExpressPlatform extends HttpPlatform {
 
   private answer(request: IncomingMessage, response: ServerResponse, next: Next): void {
     const visit = {
-      node: request,
+      incoming: request,
       raw: request as IncomingMessage & PlatformRequest,
       response,
       answer: new ExpressAnswer(response),
@@ -149,7 +156,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 }
 
-class ExpressAnswer implements Answer {
+class ExpressAnswer implements HttpAnswer {
   constructor(private readonly response: ServerResponse) {}
 
   header(name: string, value: string): void {

@@ -3,12 +3,13 @@ import { parse } from 'node:querystring';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
+import type { Verdict } from '../../handshake/admission.js';
 import { isDecodable, type PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import { LazyRequest, type PlatformRequest, splitTarget } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
-import { isPreflight, isUpstream } from '../../transports/requests/requests.js';
+import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
 interface FastifyRequest extends PlatformRequest {
@@ -107,12 +108,12 @@ export class FastifyPlatform extends HttpPlatform {
     if (!raw || !Reply)
       return this.unlessAnswered(
         upgrade,
-        examine(request, () => upgrade.response),
+        examine(LazyRequest.of(request), () => upgrade.response),
       );
     let reply: FastifyReply | undefined;
     try {
       const replyOf = () => (reply = new Reply(upgrade.response, raw, raw.log));
-      return await this.unlessAnswered(upgrade, examine(raw, replyOf));
+      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(raw), replyOf));
     } finally {
       const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
       if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));
@@ -155,7 +156,7 @@ export class FastifyPlatform extends HttpPlatform {
 
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const visit = { node: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
+    const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
     if (this.isVisit(request.raw)) {
       const upgrade = await this.arrive(visit);
       upgrade.hold();
@@ -166,7 +167,7 @@ export class FastifyPlatform extends HttpPlatform {
   }
 }
 
-class FastifyAnswer implements Answer {
+class FastifyAnswer implements HttpAnswer {
   constructor(private readonly reply: FastifyReply) {}
 
   header(name: string, value: string): void {

@@ -3,10 +3,10 @@ import { type HttpServer, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Engine } from '../../engine.js';
 import type { PathRules } from '../../handshake/paths.js';
-import type { Door } from './http-platform.js';
-import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './express.js';
 import type { Requests } from '../../transports/requests/requests.js';
+import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './express.js';
 import { FastifyPlatform } from './fastify.js';
+import type { Door } from './http-platform.js';
 
 /** How Express reads paths; for an application without a platform of ours. */
 const DEFAULT_RULES: PathRules = { isCaseSensitive: false, isStrict: false };
@@ -35,14 +35,14 @@ export class PlatformBridge {
     const http = this.host.httpAdapter;
     const type = this.server && http.getType();
     const door: Door = {
-      answersGet: (path) => engine.answersGet(path),
-      probe: (node, raw, response) => engine.probe(node, raw, response),
-      request: (visit) => requests.handle(visit),
+      answersGet: (path) => engine.gate.answersGet(path),
+      probe: (exchange) => engine.gate.probe(exchange),
+      request: (exchange) => requests.handle(exchange),
     };
     if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, door, this.mark);
     else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
-    else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
-    if (this.platform) engine.standBehind(this.platform);
+    else if (type) engine.node.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
+    if (this.platform) engine.gate.usePlatform(this.platform);
     if (type) refuseFromTheStart(http, engine);
     return this.platform?.rules ?? DEFAULT_RULES;
   }
@@ -56,7 +56,7 @@ export class PlatformBridge {
 function refuseFromTheStart(http: HttpServer, engine: Engine): void {
   const original = http.beforeClose?.bind(http) as (() => unknown) | undefined;
   http.beforeClose = () => {
-    engine.refuse();
+    engine.gate.stop();
     return original?.();
   };
 }

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Frame } from '../../frame.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { WatchedAnswer } from './watched-answer.js';
 import type { Sink, Socket } from '../../transport.js';
+import type { WatchedAnswer } from './watched-answer.js';
 
 /** One message under its position. */
 export interface Entry {
@@ -93,7 +93,7 @@ export abstract class RequestSocket implements Socket {
   close(code: number, reason: string): void {
     if (this.end) return;
     this.end = { code, reason };
-    this.settle();
+    this.finishClose();
   }
 
   /** The client says that it goes. */
@@ -147,7 +147,7 @@ export abstract class RequestSocket implements Socket {
   }
 
   /** After `close`: done once the client was told, else when it does not come for it. */
-  protected settle(): void {
+  protected finishClose(): void {
     const { end } = this;
     if (!end || this.isGone) return;
     if (this.sayGoodbye(end)) this.finish(end.code, end.reason);

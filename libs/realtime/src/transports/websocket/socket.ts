@@ -5,15 +5,15 @@
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { LimitName, Limits } from '../../limits/limits.js';
 import type { Frame } from '../../frame.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
+import type { LimitName, Limits } from '../../limits/limits.js';
 import { TokenBucket } from '../../limits/token-bucket.js';
-import { MessageWatch, type Watched } from './message-watch.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
 import { brokenRule, reasonOf } from './broken-rule.js';
-import type { Flusher } from './flusher.js';
 import { encodeFrame, PING } from './encode.js';
+import type { Flusher } from './flusher.js';
+import { MessageWatch, type Watched } from './message-watch.js';
 import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
@@ -27,7 +27,7 @@ const SLACK = 131_072;
 const FULL_BYTES = 65_536;
 
 /** What the WebSockets of a node share. */
-export interface WebSocketHost {
+export interface SharedByWebSockets {
   readonly settings: RealtimeSettings;
   readonly limits: Limits;
   readonly flusher: Flusher;
@@ -48,9 +48,9 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   constructor(
     private readonly webSocket: OrderedWebSocket,
     stream: Duplex,
-    private readonly host: WebSocketHost,
+    private readonly shared: SharedByWebSockets,
   ) {
-    super(stream, host.flusher, host.slab);
+    super(stream, shared.flusher, shared.slab);
     this.isCompressed = webSocket.extensions.includes('permessage-deflate');
   }
 
@@ -80,7 +80,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   // --- in ---
 
   received(data: Buffer, isBinary: boolean): void {
-    const { settings, limits } = this.host;
+    const { settings, limits } = this.shared;
     if (this.unanswered === 0) this.sink.alive();
     if (data.length > settings.maxMessageBytes) limits.reached('messageBytes', `bytes=${data.length}`);
     if (!this.isCompressed) this.unanswered++;
@@ -92,15 +92,15 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   heard(chunk: Buffer): void {
-    if (this.unanswered > 0) this.answered();
+    if (this.unanswered > 0) this.chunkHandled();
     else this.sink.alive();
     if (this.watch === undefined && isWhole(chunk)) return;
-    this.watch ??= new MessageWatch(this, this.host.settings, this.host.limits);
+    this.watch ??= new MessageWatch(this, this.shared.settings, this.shared.limits);
     this.watch.heard(chunk);
   }
 
   /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
-  private answered(): void {
+  private chunkHandled(): void {
     const isSingle = this.unanswered === 1;
     this.unanswered = 0;
     if (isSingle) this.writeUnlisted();
@@ -118,8 +118,8 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   failed(error: Error): void {
     const broken = brokenRule(error);
     if (!broken) return;
-    if (broken.limit) this.host.limits.reached(broken.limit, `code=${broken.code}`);
-    this.sink.failed(broken.code, reasonOf(broken.code, this.host.settings), broken.initiator);
+    if (broken.limit) this.shared.limits.reached(broken.limit, `code=${broken.code}`);
+    this.sink.failed(broken.code, reasonOf(broken.code, this.shared.settings), broken.initiator);
   }
 
   closed(code: number, reason: Buffer): void {
@@ -143,7 +143,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   /** @returns false when a control frame is one too many */
   private mayControl(): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
-    const { maxControlRate, maxBufferedBytes: max } = this.host.settings;
+    const { maxControlRate, maxBufferedBytes: max } = this.shared.settings;
     this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
     if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
     // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
@@ -153,7 +153,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   private enforce(limit: LimitName, code: number, reason: string): void {
-    if (this.webSocket.readyState !== WebSocket.OPEN || !this.host.limits.reached(limit, `code=${code}`)) return;
+    if (this.webSocket.readyState !== WebSocket.OPEN || !this.shared.limits.reached(limit, `code=${code}`)) return;
     this.sink.failed(code, reason, 'limit');
     this.webSocket.close(code, reason);
   }
@@ -166,7 +166,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
 
   send(frame: Frame): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
-    const { compressionThresholdBytes } = this.host.settings;
+    const { compressionThresholdBytes } = this.shared.settings;
     if (this.isCompressed && (this.inWs > 0 || frame.size >= compressionThresholdBytes)) this.sendByWs(frame);
     else if (frame.isShared) this.enqueue(frame.encoded(encodeFrame));
     else if (frame.size < LONG_BYTES) this.append(frame);
@@ -178,7 +178,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   private sendByWs(frame: Frame): void {
     this.writeOut();
     this.inWs++;
-    const compress = frame.size >= this.host.settings.compressionThresholdBytes;
+    const compress = frame.size >= this.shared.settings.compressionThresholdBytes;
     this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, () => {
       this.inWs--;
       this.sink.drained();
