@@ -32,7 +32,7 @@ async function readEntries(folder) {
   }));
 }
 
-/** @throws Error when the build is missing or older than a source: its report would be that of yesterday */
+/** @throws Error when the build is missing, or older than a source: a report of it would not be one of the source */
 async function requireFresh({ folder, entries }) {
   const builtAt = await Promise.all(entries.map(({ types }) => modifiedAt(types)));
   const names = await readdir(join(folder, 'src'), { recursive: true });
@@ -101,11 +101,18 @@ async function check(reports) {
   process.exitCode = 1;
 }
 
-const packages = await readPackages();
-await Promise.all(packages.map(requireFresh));
-const program = programOf(packages);
-const reports = [];
-for (const { folder, entries } of packages) {
-  for (const entry of entries) reports.push({ file: entry.report, text: await reportOf(program, folder, entry) });
+async function main() {
+  const packages = await readPackages();
+  await Promise.all(packages.map(requireFresh));
+  const program = programOf(packages);
+  const reports = [];
+  for (const { folder, entries } of packages) {
+    for (const entry of entries) reports.push({ file: entry.report, text: await reportOf(program, folder, entry) });
+  }
+  await (values.write ? write(reports) : check(reports));
 }
-await (values.write ? write(reports) : check(reports));
+
+await main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
