@@ -2,7 +2,7 @@
  * The public types of the packages as they were built, one committed file per entry point: `libs/<package>/api/`.
  *
  *   npm run api:update   builds, and writes the files
- *   npm run check:api    fails when the types that were built are not those of the files
+ *   npm run check:api    fails when the built types differ from the files
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -32,7 +32,7 @@ async function readEntries(folder) {
   }));
 }
 
-/** @throws Error when the build is missing, or older than a source: a report of it would not be one of the source */
+/** @throws Error when the build is missing, or older than a source */
 async function requireFresh({ folder, entries }) {
   const builtAt = await Promise.all(entries.map(({ types }) => modifiedAt(types)));
   const names = await readdir(join(folder, 'src'), { recursive: true });

@@ -4,7 +4,7 @@ const TITLES = { major: 'Breaking', minor: 'Added and changed', patch: 'Fixed' }
 const UNRELEASED = '## Unreleased\n';
 
 /**
- * Puts a version's section under an empty `Unreleased`: what stood there by hand, then the changesets by size.
+ * Puts a version's section under an empty `Unreleased`: the text that was written there by hand, then the changesets by size.
  *
  * @param {string} text the changelog
  * @param {{ version: string, date: string, changes: { type: 'major' | 'minor' | 'patch', summary: string }[] }} release

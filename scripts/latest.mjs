@@ -1,6 +1,6 @@
 /**
- * Runs the tests that depend on versions against the latest Nest, Express, Fastify and ws, on the Node that runs this. They
- * are installed over the lock file into a copy of the working tree, so that neither the lock nor node_modules changes.
+ * Runs the tests that depend on versions against the latest Nest, Express, Fastify and ws, on the Node that runs this.
+ * These are installed over the lock file into a copy of the working tree, so that neither the lock nor node_modules changes.
  *
  *   npm run check:latest             the tests of scripts/versions.mjs
  *   npm run check:latest -- --all    all tests
@@ -15,11 +15,11 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({ options: { all: { type: 'boolean' } } });
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Packages that the application brings, or that Nest brings: an override reaches them behind Nest's own version. */
+/** Dependencies of Nest's platforms, which pin a version: only an override changes it. */
 const BEHIND_NEST = ['express', 'fastify'];
 const isWanted = (name) => name.startsWith('@nestjs/') || name === 'ws';
 
-/** The working tree as git sees it: what is committed, changed and new, not what is ignored. */
+/** Copies the working tree without the files that git ignores. */
 function copyTo(folder) {
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
   const deleted = execFileSync('git', ['ls-files', '-z', '--deleted'], { cwd: root });
@@ -52,7 +52,7 @@ function main(folder) {
   copyTo(folder);
   const file = join(folder, 'package.json');
   writeFileSync(file, JSON.stringify(loosen(JSON.parse(readFileSync(file, 'utf8')))));
-  // A new major that the packages do not allow yet is what this looks for: its peer conflicts do not stop it
+  // With --force a new major is tested although the peer ranges do not allow it yet
   if (!run(folder, 'npm', 'install', '--force', '--no-audit', '--no-fund')) return false;
   const names = ['@nestjs/core', '@nestjs/websockets', '@nestjs/platform-ws', ...BEHIND_NEST, 'ws'];
   console.log(`Node ${process.version}, ${names.map((name) => `${name} ${installed(folder, name)}`).join(', ')}`);

@@ -16,7 +16,7 @@ const run = (...command) => execFileSync(command[0], command.slice(1), { cwd: ro
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 const SIZES = ['major', 'minor', 'patch'];
 
-/** What the changesets say together. */
+/** The release that the changesets ask for together. */
 function plan() {
   const file = '.changeset/plan.json';
   try {
@@ -27,7 +27,7 @@ function plan() {
   }
 }
 
-/** A change is as big as it is for the package to which it means most. */
+/** The size of a change is the largest that it has for any package. */
 const sizeOf = ({ releases }) => SIZES.find((size) => releases.some(({ type }) => type === size));
 
 function version() {

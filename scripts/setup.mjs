@@ -1,9 +1,9 @@
 /**
  * Looks for the programs that the tests need besides npm packages (tools.json). One that is missing ends the test run
- * here: a test that is skipped would claim what nobody checked.
+ * here, because a skipped test would look like one that passed.
  *
  *   npm run test:setup                  says what is missing, and installs nothing
- *   npm run test:setup -- --install     installs it with apt-get, where that asks no question; so does CI=true
+ *   npm run test:setup -- --install     installs it with apt-get, if that needs no password; so does CI=true
  *   --tools <file>                      another table than tools.json
  */
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const tools = Object.entries(table).map(([name, row]) => ({ name, ...row }));
 const mayInstall = values.install || process.env.CI === 'true';
 const hasAptGet = () => spawnSync('apt-get', ['--version']).status === 0;
 
-/** The first binary that runs. A path from the environment is the only candidate: nothing else was asked for. */
+/** The first binary that runs. A path from the environment is the only candidate. */
 function find({ env, binaries, version }) {
   const candidates = process.env[env] ? [process.env[env]] : binaries;
   for (const path of candidates) {
@@ -57,7 +57,7 @@ function install(missing, prefix) {
   for (const service of services) run(prefix, 'systemctl', 'disable', '--now', service);
 }
 
-/** The tools that a package would bring. A path from the environment that does not run is not mended by one. */
+/** The tools that a package would bring. No package mends a path from the environment that does not run. */
 const missing = () => tools.filter((tool) => !process.env[tool.env] && !find(tool));
 
 function installMissing() {

@@ -1,6 +1,6 @@
 /**
- * Runs the tests that a new version of Node, Nest, Express, Fastify or ws can break, because the code under them relies on
- * what those do not promise. The list is here and nowhere else; a further folder is one line.
+ * Runs the tests that a new version of Node, Nest, Express, Fastify or ws can break, because the tested code relies on
+ * behaviour that those do not promise. A test is marked by its folder, and this is the only list of such folders.
  *
  *   npm run test:versions [-- <options of jest>]
  */

@@ -1,6 +1,6 @@
 /**
- * Checks the workflows in `.github/workflows/`, or the files that are named: GitHub's own language server reads them as
- * GitHub will, and the rules below hold what it leaves open.
+ * Checks the workflows in `.github/workflows/`, or the files given as arguments. GitHub's own language server reads them as
+ * GitHub will, and the rules below cover what it allows and this repository does not.
  *
  *   npm run check:workflows [-- <file> …]
  */
@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.github', 'workflows');
 const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
-/** What each of them finds is a mistake. */
+/** Each match of a pattern is a mistake. */
 const RULES = [
   [/^(?!(.*\n)*permissions:)/g, 'A workflow names its permissions at the top'],
   [/^ {4}runs-on: (?!(ubuntu|macos|windows)-\d)/gm, 'A job names the version of its runner: ubuntu-24.04'],
@@ -28,7 +28,7 @@ const RULES = [
 
 /** @returns {{ line: number, message: string }[]} */
 function mistakesIn(text) {
-  // Every script of package.json becomes the same word
+  // The name of each script in package.json becomes SCRIPT, which the pattern accepts
   const known = text.replaceAll(/(?<=\bnpm run )[\w:.-]+/g, (name) => (name in scripts ? 'SCRIPT' : name));
   return RULES.flatMap(([pattern, message]) =>
     [...known.matchAll(pattern)].map(({ index }) => ({ line: known.slice(0, index).split('\n').length, message })),
@@ -42,7 +42,7 @@ async function startServer() {
   const reader = new rpc.StreamMessageReader(child.stdout);
   const connection = rpc.createMessageConnection(reader, new rpc.StreamMessageWriter(child.stdin));
   connection.listen();
-  // No token: nothing is asked of GitHub
+  // Without a token the server sends no request to GitHub
   const initializationOptions = {};
   const about = { processId: process.pid, rootUri: null, capabilities: {}, initializationOptions };
   await connection.sendRequest('initialize', about);

@@ -1,6 +1,6 @@
 /**
- * The public types of an entry point as text, without comments, paths and private members. Types that are computed from
- * what is not exported (the keys of a table, for example) are written out, because users see only the result.
+ * The public types of an entry point as text, without comments, paths and private members. A type that is computed
+ * from something unexported (the keys of a table, for example) is written out, because users see only the result.
  */
 import ts from 'typescript';
 import { asStatic, isDeprecated, isPublic, isTopLevel, keyOf, originOf, withoutPaths } from './nodes.mjs';
@@ -18,10 +18,10 @@ export function describe(program, folder, entry) {
 class Description {
   /** Names from other packages: where each is imported from. */
   imports = new Map();
-  /** Types that are named by what is exported, and not exported themselves. */
+  /** Types that exported ones refer to, and that are not exported themselves. */
   unexported = new Set();
 
-  /** @param folder of the package: what is declared elsewhere is only named */
+  /** @param folder of the package; a declaration elsewhere is only named */
   constructor(program, folder, entry) {
     this.checker = program.getTypeChecker();
     this.folder = `${folder}/`;
@@ -33,14 +33,14 @@ class Description {
   toString() {
     const parts = this.exports.map((symbol) => this.exportOf(symbol));
     const hidden = [];
-    // Printing one may add others, which this loop then reaches too
+    // Printing one may add others, and this loop reaches those too
     for (const symbol of this.unexported) hidden.push({ name: symbol.name, text: this.declarations(symbol) });
     const imports = [...this.imports].sort().map(([name, from]) => `import type { ${name} } from '${from}';`);
     const title = hidden.length > 0 ? ['// Not exported, but named above'] : [];
     return [imports.join('\n'), ...parts, ...title, ...hidden.sort(byName).map(({ text }) => text)].join('\n\n');
   }
 
-  /** What an imported or exported name stands for. */
+  /** The symbol behind an imported or exported name. */
   target(symbol) {
     return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
   }
@@ -158,7 +158,7 @@ class Description {
     for (const { symbol, target } of this.names(node)) {
       const origin = originOf(symbol);
       if (!this.isOwn(target) && origin) this.imports.set(symbol.name, origin);
-      // A class is named in constructors that Nest calls: its members are nothing to applications
+      // Classes appear in constructors that only Nest calls, so their members do not concern applications
       if (this.isHidden(target) && !(target.flags & ts.SymbolFlags.Class)) this.unexported.add(target);
     }
   }

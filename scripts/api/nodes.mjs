@@ -1,7 +1,7 @@
 /** Questions about syntax that do not need a type checker. */
 import ts from 'typescript';
 
-/** The name by which members are sorted: statics first, then the constructor. */
+/** The name by which members are sorted: the constructor first, then statics. */
 export function keyOf(member) {
   const name = member.name?.getText() ?? '';
   return ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Static ? asStatic(name) : name;
@@ -33,5 +33,5 @@ export function originOf(symbol) {
   return undefined;
 }
 
-/** The compiler writes `import("./file.js").Name` for what a file does not import by itself. */
+/** Removes `import("./file.js").`, which the compiler writes before a type that the file itself does not import. */
 export const withoutPaths = (text) => text.replaceAll(/import\("[^"]+"(, \{[^}]*\})?\)\./g, '');

@@ -54,7 +54,7 @@ it('refuses a changelog without a section for what is not released', () => {
   expect(act).toThrow('CHANGELOG.md has no section "## Unreleased"');
 });
 
-/** @returns what commitlint finds in a message */
+/** Runs commitlint on a message. */
 function lint(message: string): { status: number | null; stdout: string } {
   const script = fileURLToPath(import.meta.resolve('@commitlint/cli/cli.js'));
   return spawnSync(process.execPath, [script], { cwd: ROOT, input: message, encoding: 'utf8' });

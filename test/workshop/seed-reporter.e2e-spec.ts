@@ -1,4 +1,4 @@
-/** What a run of tests prints when a file fails, so that its random choices can be repeated. */
+/** The command that a run of tests prints for a file that failed, so that its random choices can be repeated. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

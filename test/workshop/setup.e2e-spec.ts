@@ -22,7 +22,7 @@ beforeEach(() => {
     `echo "apt-get $* RUNLEVEL=$RUNLEVEL" >> ${calls}; case "$*" in install*) ln -s ${process.execPath} ${tool};; esac`,
   );
   program('systemctl', `echo "systemctl $*" >> ${calls}`);
-  // As root does, sudo runs the command itself; `sudo -n true` asks whether it may
+  // The script calls `sudo -n <command>`: this runs the command without sudo
   program('sudo', 'shift; exec "$@"');
 });
 

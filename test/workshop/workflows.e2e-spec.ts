@@ -24,7 +24,7 @@ jobs:
       - run: npm run test:unit -- --seed=\${{ matrix.node }}
 `;
 
-/** What is wrong, and where the check says it. */
+/** Each row is a mistake, the text that it replaces and puts in, and the line of the report. */
 const MISTAKES = [
   ['an unknown event', 'pull_request', 'pull_reqest', "3 Unexpected value 'pull_reqest'"],
   ['an unknown permission', 'contents: read', 'content: read', "5 Unexpected value 'content'"],
@@ -46,7 +46,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Checks a file for each text in one run. */
+/** Writes a file for each text, and checks all of them in one run. */
 function check(...texts: string[]): { status: number | null; output: string } {
   const files = texts.map((text, index) => {
     const file = join(folder, `${index}.yml`);

@@ -1,4 +1,4 @@
-/** What Node's own HTTP server makes of a request with very many headers. */
+/** The answer of Node's own HTTP server to a request with very many headers. */
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,5 +18,5 @@ async function statusOfNode(count: number): Promise<number | undefined> {
   return response.statusCode;
 }
 
-/** Whether this version of Node refuses what earlier ones accept. */
+/** Whether this version of Node refuses such a request, which Node 20 accepts. */
 export const REFUSES_MANY_HEADERS = (await statusOfNode(1900)) === 431;
