@@ -18,6 +18,66 @@ const browser = {
   clearInterval: 'readonly',
 };
 
+/**
+ * The floors of libs/realtime/src, from the top: a file imports from its own floor's folder and from floors below, never
+ * from above (docs/architecture.md).
+ */
+const FLOORS = [
+  ['index.ts', 'testing'],
+  ['nest', 'health'],
+  ['server.ts'],
+  ['engine.ts'],
+  ['transports', 'connections'],
+  ['handshake'],
+  ['gateway.ts'],
+  ['hooks.ts'],
+  ['handshake-request.ts'],
+  ['http', 'target.ts'],
+  ['node'],
+  ['brokers', 'hub.ts'],
+  ['broker.ts'],
+  ['question.ts'],
+  ['transport.ts', 'connection.ts', 'command.ts'],
+  ['frame.ts'],
+  ['limits'],
+  ['settings', 'message.ts'],
+  ['errors.ts', 'log.ts', 'close-info.ts', 'async-context.ts'],
+];
+
+/** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */
+const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts'] };
+
+const at = (...names) => ['./libs/realtime/src', ...names].join('/');
+
+function floorZones() {
+  return FLOORS.flatMap((floor, index) =>
+    floor.map((name) => ({
+      target: at(name),
+      from: [...FLOORS.slice(0, index).flat(), ...floor.filter((other) => other !== name)].map((other) => at(other)),
+      message: 'Imports point to lower floors: see FLOORS in eslint.config.mjs.',
+    })),
+  );
+}
+
+function familyZones() {
+  return Object.entries(FAMILIES)
+    .flatMap(([family, variants]) => [
+      ...FLOORS.flat()
+        .filter((name) => !['index.ts', 'nest', 'testing', family].includes(name))
+        .map((name) => ({
+          target: at(name),
+          from: variants.map((variant) => at(family, variant)),
+          message: `The core imports the contract of ${family}, none of its variants.`,
+        })),
+      ...variants.map((variant) => ({
+        target: at(family, variant),
+        from: variants.filter((other) => other !== variant).map((other) => at(family, other)),
+        message: `One variant of ${family} does not import another.`,
+      })),
+    ])
+    .filter(({ from }) => from.length > 0);
+}
+
 export default defineConfig(
   globalIgnores(['**/dist/**', '**/coverage/**', 'test/fixtures/**']),
   eslint.configs.recommended,
@@ -58,6 +118,11 @@ export default defineConfig(
     },
   },
   {
+    files: ['libs/realtime/src/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: { 'import-x/no-restricted-paths': ['error', { zones: [...floorZones(), ...familyZones()] }] },
+  },
+  {
     // What Nest does not promise comes in through one door, where a test holds it (docs/architecture.md)
     files: ['src/**/*.ts', 'libs/**/*.ts'],
     ignores: ['libs/realtime/src/nest/internals/**'],
@@ -69,18 +134,13 @@ export default defineConfig(
     },
   },
   {
-    // ARCHITECTURE §3: imports point from nest/, transports/ and brokers/ to the core, never back
+    // Only nest/ and the feature modules know Nest, so that the core is tested with fake sockets and a fake clock
     files: ['libs/realtime/src/**/*.ts'],
     ignores: ['libs/realtime/src/{nest,testing,health}/**', 'libs/realtime/src/index.ts', '**/*.spec.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
-        {
-          patterns: [
-            { group: ['@nestjs/*'], message: 'Only nest/, testing/ and feature modules know Nest.' },
-            { group: ['**/nest/*'], message: 'The core does not import nest/: imports point to the core.' },
-          ],
-        },
+        { patterns: [{ group: ['@nestjs/*'], message: 'Only nest/, testing/ and health/ know Nest.' }] },
       ],
     },
   },

@@ -1,20 +1,30 @@
 /**
- * The cases: what is measured on which servers. A case opens connections once per server, then measures
- * in turns; `isFresh` ones get new processes for every turn. The runner takes the medians.
+ * What is measured on which servers.
+ *
+ * @typedef {object} Case
+ * @property {string} title the heading of its table
+ * @property {string[]} on the contestants of `lib/contestants.mjs` that it measures
+ * @property {string} figure the name of the figure that ratios are made of
+ * @property {(context) => Promise<object>} measure measures one turn of one server and returns its figures by name;
+ *   the runner takes the medians
+ * @property {(context) => Promise<void>} [open] opens the connections, once per server
+ * @property {boolean} [isFresh] starts new processes for every turn; by default the servers stay up and take turns
+ *
+ * A context has the `name` of the contestant, its `server`, its `load`, the `seconds` of a turn, and `isQuick`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contestants } from './lib/contestants.mjs';
 
 const ALL = ['ws', 'WsAdapter', 'IoAdapter', 'bun', 'realtime'];
 
-/** Opens `count` clients on a place of the server. */
+/** Opens `count` clients on a place of the server: on what `path` of the contestant makes of its name. */
 async function open({ name, server, load }, place, count, options = {}) {
   const dialect = contestants[name];
   const args = { port: server.port, path: dialect.path(place), count, ...dialect.open(place), ...options };
   return load.call('open', args);
 }
 
-/** Runs a load for the figures. */
+/** Runs a load, and relates the server's CPU time to its messages. */
 async function metered({ server, load, seconds }, verb, args) {
   const before = await server.times();
   const run = await load.call(verb, { ...args, seconds });
@@ -28,13 +38,13 @@ async function metered({ server, load, seconds }, verb, args) {
   };
 }
 
-/** A case under load: connections are opened once, then the servers take turns. */
+/** A case that runs one command of the load on connections that stay open. */
 const loaded = (place, count, verb, args) => ({
   open: (context) => open(context, placeOf(place, context), count),
   measure: (context) => metered(context, verb, args(contestants[context.name], placeOf(place, context), context.name)),
 });
 
-/** Only our own server has all places. */
+/** Our own server has places that the others do not have; they are measured on a place that does the same. */
 const placeOf = (place, { name }) => (OURS_ONLY[place] && !isOurs(name) ? OURS_ONLY[place] : place);
 const OURS_ONLY = { async: 'echo', bare: 'echo' };
 const isOurs = (name) => /^(realtime|before)/.test(name);
@@ -48,7 +58,7 @@ const echo = (place, bytes, inFlight, canBinary = false) =>
 const fan = (place, count, inFlight) =>
   loaded(place, count, 'fan', (dialect, where) => ({ trigger: dialect.trigger(where), inFlight }));
 
-/** Latency at a rate that all servers can serve, which is not the latency of a server under full load. */
+/** Measures the latency at a rate that all servers can serve; under full load it would be the length of a queue. */
 const paced = (perSecond) =>
   loaded('echo', 64, 'paced', (dialect, where) => ({ payload: dialect.message(64, where), perSecond }));
 
@@ -65,7 +75,7 @@ const to10k = {
   },
 };
 
-/** The same process, a thousand receivers and then ten thousand: other turns and other processes differ by more than this. */
+/** Measures 1,000 receivers and then 10,000 in the same process, as two processes differ by more than the growth. */
 const growth = {
   isFresh: true,
   async measure(context) {
@@ -110,8 +120,8 @@ const handshake = (place) => ({
 });
 
 /**
- * Ten thousand clients that say nothing, with the default timings. Measured over whole ping intervals and after the
- * first one, in which V8 collects what the opening left behind.
+ * Ten thousand clients send nothing, and the heartbeat has its default timings. The case measures whole ping intervals
+ * after the first one, because V8 collects the garbage of the opening in the first.
  */
 const heartbeat = {
   isFresh: true,
@@ -121,7 +131,7 @@ const heartbeat = {
     const before = await context.server.cpu();
     const { seconds } = await context.load.call('rest', { seconds: context.isQuick ? 25 : 100 });
     const cpu = (await context.server.cpu()) - before;
-    // Watching the loop costs 4 % of a core by itself
+    // Watching the loop costs 4 % of a core by itself, so it follows the measurement of the CPU time
     await context.server.peer.call('watchLoop');
     await context.load.call('rest', { seconds: 25 });
     const loop = await context.server.peer.call('loop');
@@ -131,6 +141,7 @@ const heartbeat = {
 
 const CPU = 'cpu µs';
 
+/** @type {Record<string, Case>} */
 export const cases = {
   'echo-1': { title: 'Echo 64 B, 64 connections, 1 in flight', on: ALL, figure: CPU, ...echo('echo', 64, 1) },
   'echo-16': { title: 'Echo 64 B, 64 connections, 16 in flight', on: ALL, figure: CPU, ...echo('echo', 64, 16) },
@@ -176,7 +187,7 @@ export const cases = {
   },
   'fan-10k': { title: 'Push 128 B to 10,000, one in flight, per delivery', on: ALL, figure: CPU, ...to10k },
   growth: {
-    title: 'What a delivery costs more with 10,000 receivers than with 1,000',
+    title: 'Growth of the cost of a delivery from 1,000 receivers to 10,000',
     on: ['ws', 'bun', 'realtime'],
     figure: 'growth %',
     ...growth,

@@ -1,33 +1,46 @@
 /**
- * npm run bench -- [case …] [--rounds 7] [--seconds 1] [--quick] [--servers ws,realtime] [--check] [--no-build]
- * Every server is a process of its own on a core of its own, the load another; servers take turns; medians are shown.
+ * Our server and its peers, measured side by side: every server is a process of its own on a core of its own, the load
+ * is another, the servers take turns, and medians are shown.
+ *
+ *   npm run bench -- [case …] [flags]
+ *
+ *   --list            prints the cases, and measures nothing
+ *   --servers a,b     measures these servers only
+ *   --rounds 7        how many turns each server has
+ *   --seconds 1       length of a turn
+ *   --quick           shorter warm-up, fewer connections
+ *   --check           the short subset against bench/ratios.json; the exit code is 1 when a ratio is above its bound
+ *   --no-build        takes the library as it was built last
+ *   --out file.json   where all figures go; bench/results/latest.json by default
+ *   --help            prints this text
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import { cases } from './cases.mjs';
 import { check, CHECKED, checkedOn } from './lib/check.mjs';
-import { canRun, contestants, contestantsOf, startLoad, startServer } from './lib/contestants.mjs';
+import { canRun, contestants, contestantsOf, endPair, startPair } from './lib/contestants.mjs';
+import { readFlags } from './lib/flags.mjs';
 import { prepare } from './lib/install.mjs';
-import { canPin, CORES } from './lib/peer.mjs';
+import { canPin } from './lib/peer.mjs';
 import { caseTable, medians } from './lib/tables.mjs';
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '1' },
-    servers: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    'no-build': { type: 'boolean', default: false },
-    out: { type: 'string', default: 'bench/results/latest.json' },
+const { values: options, positionals } = readFlags(
+  import.meta.filename,
+  {
+    rounds: 7,
+    seconds: 1,
+    servers: undefined,
+    quick: false,
+    check: false,
+    list: false,
+    'no-build': false,
+    out: 'bench/results/latest.json',
   },
-});
+  { allowPositionals: true },
+);
 
-/** The versions that were installed, whatever the ranges in package.json allow. */
+/** The installed versions of the peers. */
 function versions() {
   const names = ['ws', '@nestjs/core', '@nestjs/platform-ws', 'socket.io', '@oven/bun-linux-x64'];
   const found = names.map((name) => {
@@ -42,14 +55,7 @@ function machine() {
   return { date: new Date().toISOString(), node: process.version, ...versions(), system, isPinned: canPin };
 }
 
-async function start(name) {
-  const server = await startServer(name, CORES.server);
-  return { name, server, load: await startLoad(CORES.load) };
-}
-
-const end = ({ server, load }) => Promise.all([server.peer.end(), load.end()]);
-
-/** @returns undefined, and says why, where a server fails: the others go on */
+/** Runs a task of one server. @returns undefined when it fails; the error is logged, and the other servers go on */
 async function attempt(name, task) {
   try {
     return await task();
@@ -59,22 +65,22 @@ async function attempt(name, task) {
   }
 }
 
-/** Turns with new processes each. */
+/** Measures every turn in new processes. */
 async function freshTurns(spec, names, { rounds, ...rest }, results) {
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
-      const context = await attempt(name, () => start(name));
+      const context = await attempt(name, () => startPair(name));
       if (!context) continue;
       const figures = await attempt(name, () => spec.measure({ ...context, ...rest }));
       if (figures) results[name].push(figures);
-      await end(context);
+      await endPair(context);
     }
   }
 }
 
 /**
- * Until the compiler has done its work: that takes messages, not seconds, and on a busy machine the server with more code
- * would be measured while it is still interpreted.
+ * Runs the load until the compiler has done its work. That takes messages, not seconds: on a busy machine the server
+ * with more code would be measured while it is still interpreted.
  */
 async function warm(spec, context, { messages, seconds }) {
   const until = performance.now() + seconds * 1000;
@@ -84,12 +90,12 @@ async function warm(spec, context, { messages, seconds }) {
   }
 }
 
-/** Turns of servers that all stay up: warm, and near enough in time that a busy neighbour disturbs them alike. */
+/** Measures servers that all stay up in turns: they are warm, and a busy neighbour disturbs them alike. */
 async function turns(spec, names, { rounds, warmUp, ...rest }, results) {
   const contexts = [];
   try {
     for (const name of names) {
-      const started = await attempt(name, () => start(name));
+      const started = await attempt(name, () => startPair(name));
       if (!started) continue;
       const context = { ...started, ...rest };
       contexts.push(context);
@@ -103,7 +109,7 @@ async function turns(spec, names, { rounds, warmUp, ...rest }, results) {
       }
     }
   } finally {
-    await Promise.all(contexts.map(end));
+    await Promise.all(contexts.map(endPair));
   }
 }
 
@@ -153,8 +159,8 @@ console.log(
     .join('  '),
 );
 const isQuick = options.quick || options.check;
-const rounds = Number(options.rounds);
+const { rounds, seconds } = options;
 const warmUp = { messages: 200_000, seconds: isQuick ? 4 : 15 };
-const all = await runAll(wanted, { rounds, warmUp, seconds: Number(options.seconds), isQuick }, about);
+const all = await runAll(wanted, { rounds, seconds, warmUp, isQuick }, about);
 console.log(`\nWritten to ${options.out}`);
 if (options.check && !check(all)) process.exitCode = 1;

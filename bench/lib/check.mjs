@@ -1,4 +1,4 @@
-/** The regression gate: ratios of a short run against those that are committed, with the tolerance that noise needs. */
+/** The regression gate: it compares the ratios of a short run with those in ratios.json, with a tolerance for noise. */
 import { readFileSync } from 'node:fs';
 import { cases } from '../cases.mjs';
 import { ratio, show } from './tables.mjs';
@@ -7,12 +7,12 @@ const committed = JSON.parse(readFileSync(new URL('../ratios.json', import.meta.
 
 export const CHECKED = [...new Set(committed.ratios.map((row) => row.case))];
 
-/** The servers that a case is checked on: the others would only take time. */
+/** The servers that a case is checked on; the others would only take time. */
 export function checkedOn(name) {
   return committed.ratios.filter((row) => row.case === name).flatMap(({ server, to }) => [server, to]);
 }
 
-/** @returns false when a ratio is above what is committed for it */
+/** Prints every ratio with its bound. @returns false when a ratio is above its bound or was not measured */
 export function check(all) {
   let isGood = true;
   console.log('');

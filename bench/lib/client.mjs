@@ -1,89 +1,149 @@
 /** One client on a raw socket: no WebSocket library, no stream machinery, one read buffer for all of them. */
 import net from 'node:net';
 import { clearTimeout } from 'node:timers';
-import { clientFrame, FrameCounter, PONG } from './frames.mjs';
+import { CLOSE, clientFrame, FrameCounter, PING, PONG } from './frames.mjs';
 
 const SHARED = Buffer.allocUnsafeSlow(1 << 18);
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+const EMPTY_PING = clientFrame('', { opcode: PING });
+const EMPTY_PONG = clientFrame('', { opcode: PONG });
 
 /** How long a handshake may take. */
 const OPEN_MS = 60_000;
 
-export class Client {
-  frames = new FrameCounter();
-  received = 0;
-  /** Called with the number of data frames that came. */
-  onFrames = undefined;
-  onClose = undefined;
-  head = '';
-  isOpen = false;
+/** Every process has addresses of its own, because one address has 28,000 ports for all servers together. */
+const NETWORK = `127.${1 + (process.pid % 250)}.0`;
 
-  /** Resolves when the 101 came and the server said all of its `greeting` frames. */
-  open({ port, path, greeting = 0, hello, source }) {
-    this.greeting = greeting;
+export class Client {
+  frames = new FrameCounter((opcode, payload) => this.control(opcode, payload));
+  /** How many messages the client has received. */
+  received = 0;
+  /** Called with the number of messages that a chunk completed. */
+  onFrames = undefined;
+  /** The HTTP status of the answer to the handshake; 0 until there is one. */
+  status = 0;
+  /** The code of the server's close frame; 1006 when the connection ended without one. */
+  code = 1006;
+  /** The reason in the server's close frame. */
+  reason = '';
+  head = '';
+  isClosing = false;
+
+  /**
+   * @param args.headers lines of the handshake besides those that it needs, each with its CRLF
+   * @param args.hello a message that is sent right after the 101
+   * @param args.greeting how many messages the server sends before the connection can be used
+   * @param args.source the local address; the system chooses one by default
+   * @returns a promise of this client, rejected when the server refuses the handshake
+   */
+  open({ port, path, headers = '', hello, greeting = 0, source }) {
+    Object.assign(this, { hello, greeting });
+    const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
+    this.socket = net.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true, onread });
+    this.closed = new Promise((resolve) => this.socket.on('close', resolve));
+    this.socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n${headers}\r\n`,
+    );
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no handshake on ${path}`)), OPEN_MS);
+      const timer = setTimeout(() => reject(new Error(`No handshake on ${path} within ${OPEN_MS} ms`)), OPEN_MS);
       this.opened = () => {
         clearTimeout(timer);
         this.opened = undefined;
         resolve(this);
       };
-      const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
-      this.socket = net.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true, onread });
-      this.socket.on('error', (error) => reject(error));
-      this.socket.on('close', () => {
-        reject(new Error(`closed: ${this.head.split('\r\n')[0]}`));
-        this.onClose?.();
+      this.socket.on('error', reject);
+      void this.closed.then(() => {
+        clearTimeout(timer);
+        reject(new Error(`No connection on ${path}: ${this.head.split('\r\n')[0] || 'the server closed it'}`));
       });
-      this.hello = hello;
-      this.socket.write(
-        `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-          `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-      );
     });
   }
 
   read(size, buffer) {
-    if (!this.isOpen) return this.readHead(size, buffer);
-    const { frames } = this;
-    const pings = frames.pings;
-    const found = frames.count(buffer, size);
-    if (frames.pings !== pings) this.socket.write(PONG);
-    if (found > 0) {
-      this.received += found;
-      if (this.opened) this.greet();
-      else this.onFrames?.(found);
-    }
+    if (this.status === 101) this.count(buffer, size);
+    else this.readHead(size, buffer);
     return true;
+  }
+
+  count(buffer, size) {
+    const found = this.frames.count(buffer, size);
+    if (found === 0) return;
+    this.received += found;
+    if (this.opened) this.greet();
+    else this.onFrames?.(found);
   }
 
   readHead(size, buffer) {
     this.head += buffer.latin1Slice(0, size);
     const end = this.head.indexOf('\r\n\r\n');
-    if (end < 0) return true;
-    if (!this.head.startsWith('HTTP/1.1 101')) {
+    if (end < 0) return;
+    this.status = Number(this.head.slice(9, 12));
+    if (this.status !== 101) {
       this.socket.destroy();
-      return true;
+      return;
     }
     const rest = Buffer.from(this.head.slice(end + 4), 'latin1');
     this.head = '';
-    this.isOpen = true;
-    if (this.hello) this.socket.write(clientFrame(this.hello));
-    if (rest.length > 0) this.received += this.frames.count(rest, rest.length);
+    if (this.hello) this.send(this.hello);
+    this.received += this.frames.count(rest, rest.length);
     this.greet();
-    return true;
   }
 
   greet() {
     if (this.received >= this.greeting) this.opened?.();
   }
 
-  close() {
-    return new Promise((resolve) => {
-      if (this.socket.destroyed) return resolve();
-      this.onClose = resolve;
-      // A reset leaves no TIME_WAIT behind: tens of thousands of them make the next connections slow for the kernel
-      this.socket.resetAndDestroy();
-    });
+  control(opcode, payload) {
+    if (opcode === PING) this.socket.write(EMPTY_PONG);
+    if (opcode !== CLOSE) return;
+    this.code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+    this.reason = payload.toString('utf8', 2);
+    this.sendClose(payload.subarray(0, 2));
   }
+
+  send(text) {
+    this.socket.write(clientFrame(text));
+  }
+
+  ping() {
+    this.socket.write(EMPTY_PING);
+  }
+
+  sendClose(payload) {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.socket.write(clientFrame(payload, { opcode: CLOSE }));
+  }
+
+  /** Ends the connection with a close frame of code 1000. */
+  leave() {
+    this.sendClose(Buffer.from([0x03, 0xe8]));
+    return this.closed;
+  }
+
+  /** Ends the connection with a reset, which leaves no TIME_WAIT: tens of thousands of them slow the next connections. */
+  reset() {
+    this.socket.resetAndDestroy();
+    return this.closed;
+  }
+}
+
+/**
+ * Opens `count` clients, a few at a time.
+ *
+ * @param args those of `Client.open()`; `{i}` in the path becomes the number of the client
+ * @param args.concurrency handshakes under way at the same time
+ * @param use is called with every client as soon as it is open
+ */
+export async function openClients(count, { path, concurrency = 32, ...args }, use) {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const index = next++;
+      const source = `${NETWORK}.${2 + Math.floor(index / 10_000)}`;
+      use(await new Client().open({ path: path.replace('{i}', index), source, ...args }));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
 }

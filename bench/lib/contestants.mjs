@@ -1,18 +1,19 @@
-/** The servers: how each is started, and how one talks to it. */
+/** The servers: how each is started, and how a client talks to it. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Peer } from './peer.mjs';
+import { CORES, Peer } from './peer.mjs';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 const BUNS = ['linux-x64', 'linux-x64-baseline', 'linux-aarch64', 'darwin-aarch64', 'darwin-x64'];
 
-/** Bun as npm installed it, else the one on the PATH the environment names. */
-const bun = [process.env.BENCH_BUN, ...BUNS.map((name) => at(`servers/node_modules/@oven/bun-${name}/bin/bun`))].find(
-  (path) => path && existsSync(path),
-);
+/** @returns the Bun that the environment names, or the one that npm installed, if any */
+function bun() {
+  const installed = BUNS.map((name) => at(`servers/node_modules/@oven/bun-${name}/bin/bun`));
+  return [process.env.BENCH_BUN, ...installed].find((path) => path && existsSync(path));
+}
 
-/** Every bound is on; these rates are above what the load reaches, the rest is the default. */
+/** Every bound is on. These rates are above what the load reaches; all other settings keep their defaults. */
 const BOUNDS = {
   REALTIME_MAX_MESSAGE_RATE: '100000000',
   REALTIME_MAX_BYTE_RATE: '2147483647',
@@ -21,7 +22,7 @@ const BOUNDS = {
   REALTIME_MAX_CONNECTION_RATE_PER_ADDRESS: '1000000',
 };
 
-/** `ws` unmasks in JavaScript unless `bufferutil` is installed; only the `+bufferutil` contestants see it. */
+/** With `bufferutil`, `ws` unmasks natively. Only the contestant that has it in its name uses it. */
 const WITHOUT_BUFFERUTIL = { WS_NO_BUFFER_UTIL: '1' };
 
 const node = (file, env = {}) => ({
@@ -38,7 +39,7 @@ const plain = {
 
 const ENVELOPED = new Set(['json', 'guarded', 'validated']);
 
-/** `{ event, data }` of so many bytes. */
+/** `{ event, data }` with a length of `bytes`. */
 function envelope(bytes, place, prefix = '{"event":"echo","data":', suffix = '}') {
   if (place === 'validated') return `${prefix}{"text":"hello","amount":42}${suffix}`;
   return `${prefix}"${'x'.repeat(bytes - prefix.length - suffix.length - 2)}"${suffix}`;
@@ -68,7 +69,16 @@ export const contestants = {
   WsAdapter: { title: 'Nest WsAdapter', ...node('nest-ws.mjs'), ...wsAdapter },
   IoAdapter: { title: 'Nest + socket.io', ...node('nest-socketio.mjs'), ...socketIo },
   express: { title: 'Express alone', ...node('express.mjs'), ...plain },
-  bun: { title: 'Bun.serve', command: bun && [bun, at('servers/bun.mjs')], env: {}, ...plain },
+  bun: {
+    title: 'Bun.serve',
+    // It is looked up late, because the first run installs it
+    get command() {
+      const path = bun();
+      return path && [path, at('servers/bun.mjs')];
+    },
+    env: {},
+    ...plain,
+  },
   realtime: { title: 'nestjs-realtime', ...node('realtime.mjs', BOUNDS), ...plain },
   'realtime+window': {
     title: 'nestjs-realtime, 1 ms window',
@@ -90,9 +100,21 @@ export const contestants = {
     ...node('realtime.mjs', { ...BOUNDS, BENCH_MIDDLEWARE: '1' }),
     ...plain,
   },
+  // The next three are for studies: only the repository has the packages that they need
+  'realtime+session': {
+    title: 'nestjs-realtime, express-session',
+    ...node('realtime.mjs', { ...BOUNDS, BENCH_SESSION: '1' }),
+    ...plain,
+  },
+  'realtime+fastify': {
+    title: 'nestjs-realtime on Fastify',
+    ...node('realtime.mjs', { ...BOUNDS, BENCH_FASTIFY: '1' }),
+    ...plain,
+  },
+  news: { title: 'nestjs-realtime and a plain endpoint', ...node('news.mjs', BOUNDS), ...plain },
 };
 
-/** Another checkout's `bench/` (installed there): how the library was before a change, in the same run. */
+/** `bench/` of another checkout, installed there: the library before a change, measured in the same run. */
 const { BENCH_BEFORE } = process.env;
 if (BENCH_BEFORE) {
   const { command, ...rest } = contestants.realtime;
@@ -105,20 +127,37 @@ export function contestantsOf({ on }) {
   return contestants.before && on.includes('realtime') ? ['before', ...on] : on;
 }
 
-/** @returns undefined where this machine cannot run it */
+/** @returns false where this machine cannot run it */
 export function canRun(name) {
   return contestants[name]?.command !== undefined;
 }
 
-export async function startServer(name, core, env = {}) {
+const OWN_PACKAGES = ['--import', new URL('own-packages.mjs', import.meta.url).href];
+
+/**
+ * @param options.core the core that the server is pinned to; none by default
+ * @param options.env environment variables besides those of the contestant
+ * @param options.hasOwnPackages runs it on the packages of the repository instead of those in bench/servers
+ */
+export async function startServer(name, { core, env = {}, hasOwnPackages = false } = {}) {
   const { command, env: own } = contestants[name];
-  const peer = new Peer(command, { core, env: { ...own, ...env }, shows: Boolean(process.env.BENCH_VERBOSE) });
+  const [file, ...args] = command;
+  const line = hasOwnPackages ? [file, ...OWN_PACKAGES, ...args] : command;
+  const peer = new Peer(line, { core, env: { ...own, ...env }, shows: Boolean(process.env.BENCH_VERBOSE) });
   const { port } = await peer.ready;
   return { peer, port, cpu: async () => (await peer.call('cpu')).cpu, times: () => peer.call('cpu') };
 }
 
-export async function startLoad(core) {
-  const peer = new Peer([process.execPath, at('lib/load.mjs')], { core });
+async function startLoad() {
+  const peer = new Peer([process.execPath, at('lib/load.mjs')], { core: CORES.load });
   await peer.ready;
   return peer;
 }
+
+/** Starts a server and a load for it, each on a core of its own. */
+export async function startPair(name, options) {
+  const server = await startServer(name, { core: CORES.server, ...options });
+  return { name, server, load: await startLoad() };
+}
+
+export const endPair = ({ server, load }) => Promise.all([server.peer.end(), load.end()]);

@@ -1,4 +1,4 @@
-/** What a benchmark client writes and reads: a masked frame made once, and a counter of the frames that come back. */
+/** The frames of a benchmark client: it writes masked frames, and it counts the frames that the server sends. */
 
 /** One masked client frame (RFC 6455 §5.2). The key is not 0: an all-zero key would spare some servers the unmasking. */
 export function clientFrame(payload, { isBinary = false, opcode = isBinary ? 2 : 1 } = {}) {
@@ -15,47 +15,42 @@ export function clientFrame(payload, { isBinary = false, opcode = isBinary ? 2 :
   return frame;
 }
 
-export const PONG = clientFrame('', { opcode: 10 });
+export const CLOSE = 8;
+export const PING = 9;
+export const PONG = 10;
 
-/** Counts the data frames in what a server sends, however it is cut into chunks. Pings are only noted. */
+/** Counts the data frames in what a server sends, however the frames are cut into chunks. */
 export class FrameCounter {
-  pings = 0;
   skip = 0;
   rest = undefined;
 
+  /** @param onControl is called with the opcode and the payload of every control frame; do not keep the payload */
+  constructor(onControl) {
+    this.onControl = onControl;
+  }
+
   /** @returns how many data frames end in this chunk */
   count(chunk, end) {
-    let bytes = chunk;
-    let length = end;
-    if (this.rest) {
-      bytes = Buffer.concat([this.rest, chunk.subarray(0, end)]);
-      length = bytes.length;
-      this.rest = undefined;
-    }
-    let found = 0;
-    let at = 0;
-    if (this.skip > 0) {
-      at = Math.min(this.skip, length);
-      this.skip -= at;
-      if (this.skip > 0) return 0;
-      found++;
-    }
+    const bytes = this.rest ? Buffer.concat([this.rest, chunk.subarray(0, end)]) : chunk;
+    const length = this.rest ? bytes.length : end;
+    this.rest = undefined;
+    let at = Math.min(this.skip, length);
+    let found = at > 0 && at === this.skip ? 1 : 0;
+    this.skip -= at;
     while (at < length) {
       const header = length - at < 2 ? Infinity : headerLength(bytes[at + 1]);
-      if (length - at < header) {
+      const size = length - at < header ? 0 : payloadLength(bytes, at);
+      const next = at + header + size;
+      const isControl = (bytes[at] & 0x08) !== 0;
+      // A header or a control frame that is cut waits for its rest; a message is only skipped
+      if (length - at < header || (isControl && next > length)) {
         this.rest = Buffer.from(bytes.subarray(at, length));
         break;
       }
-      const size = payloadLength(bytes, at);
-      const isData = (bytes[at] & 0x0f) < 8;
-      if ((bytes[at] & 0x0f) === 9) this.pings++;
-      at += header + size;
-      if (at > length) {
-        // control frames are tiny: one that is cut is taken for data at most once in a run
-        this.skip = at - length;
-        break;
-      }
-      if (isData) found++;
+      if (isControl) this.onControl(bytes[at] & 0x0f, bytes.subarray(at + header, next));
+      else if (next > length) this.skip = next - length;
+      else found++;
+      at = next;
     }
     return found;
   }

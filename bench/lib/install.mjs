@@ -1,4 +1,4 @@
-/** What a run needs: the peers, installed once into bench/servers/node_modules, and this repository's library, built now. */
+/** Prepares a run: installs the peers into bench/servers/node_modules once, and builds the library of this repository. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ function run(...command) {
   if (status !== 0) throw new Error(`${command.join(' ')} failed`);
 }
 
-/** Our packages are copied as npm would install them, so that there is one Nest only: the benchmark's. */
+/** Copies one of our packages to where npm would install it, so that there is one Nest only: the one of the peers. */
 function place(name, folder) {
   const target = `${servers}node_modules/${name}`;
   rmSync(target, { recursive: true, force: true });
@@ -23,23 +23,16 @@ function place(name, folder) {
 
 function isInstalled() {
   const marker = `${servers}node_modules/.package-lock.json`;
-  return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${servers}package.json`).mtimeMs;
+  return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${servers}package-lock.json`).mtimeMs;
 }
 
+/** @param options.builds whether the library is built; if not, it is taken as it was built last */
 export function prepare({ builds = true } = {}) {
   if (builds) run('npm', 'run', 'build:libs');
   if (!isInstalled()) {
     console.log('Installing the peers into bench/servers/node_modules …');
-    run(
-      'npm',
-      'install',
-      '--prefix',
-      'bench/servers',
-      '--install-links',
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-    );
+    const flags = ['--install-links', '--ignore-scripts', '--no-audit', '--no-fund'];
+    run('npm', 'ci', '--prefix', 'bench/servers', ...flags);
   }
   place('nestjs-realtime', 'realtime');
   place('nestjs-realtime-protocol', 'realtime-protocol');

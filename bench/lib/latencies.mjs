@@ -1,6 +1,7 @@
-/** Samples of one run, in milliseconds; beyond the bound every second one is dropped. */
+/** How many samples are kept. Beyond it every second one is dropped, and only every second new one is taken. */
 const MAX_SAMPLES = 400_000;
 
+/** The samples of one run, in milliseconds. */
 export class Latencies {
   samples = new Float64Array(MAX_SAMPLES);
   length = 0;

@@ -1,36 +1,27 @@
-/** The load: a process of its own, so that its work is not on the server's bill. It obeys one command at a time. */
+/** The load: a process of its own, so that the server is not charged for its work. It runs one command at a time. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
-import { Client } from './client.mjs';
+import { openClients } from './client.mjs';
+import { now } from './clock.mjs';
 import { clientFrame } from './frames.mjs';
 import { Latencies } from './latencies.mjs';
 
-/** @type {Client[]} */
+/** @type {import('./client.mjs').Client[]} */
 let clients = [];
 
-/** Every load process has addresses of its own, because one address has 28,000 ports for all servers together. */
-const NETWORK = `127.${1 + (process.pid % 250)}.0`;
-
 /**
- * Opens clients, a few at a time.
+ * Opens clients and keeps them.
  *
+ * @param args those of `openClients()`
  * @param args.isAwake never sleeps meanwhile: a server that is faster than its clients does not wake them with every
  *   answer, and a slower one would pay twice for being slower
  */
-async function open({ port, path, count, concurrency = 32, isAwake = false, ...rest }) {
+async function open({ count, isAwake = false, ...args }) {
   const started = performance.now();
   const isOver = { is: !isAwake };
   void stayAwake(isOver);
-  let next = 0;
-  const worker = async () => {
-    while (next < count) {
-      const index = next++;
-      const source = `${NETWORK}.${2 + Math.floor(index / 10_000)}`;
-      clients.push(await new Client().open({ port, path: path.replace('{i}', index), source, ...rest }));
-    }
-  };
   try {
-    await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
+    await openClients(count, args, (client) => clients.push(client));
   } finally {
     isOver.is = true;
   }
@@ -44,7 +35,12 @@ async function stayAwake(isOver) {
 async function close() {
   const open = clients;
   clients = [];
-  await Promise.all(open.map((client) => client.close()));
+  await Promise.all(open.map((client) => client.reset()));
+}
+
+/** Opens clients that leave at once, each with a reset. */
+async function shake({ count, ...args }) {
+  await openClients(count, args, (client) => void client.reset());
 }
 
 /** Every client keeps `inFlight` messages under way for some seconds. */
@@ -78,7 +74,7 @@ async function echo({ payload, isBinary, inFlight, seconds }) {
   return { ...result, messages: total, ...latencies.result() };
 }
 
-/** Messages at a fixed rate over all clients, whatever the answers do: the only fair latency. */
+/** Sends at a fixed rate over all clients, however late the answers are: a latency is fair only this way. */
 async function paced({ payload, isBinary, perSecond, seconds }) {
   const frame = clientFrame(payload, { isBinary });
   const latencies = new Latencies();
@@ -107,11 +103,11 @@ async function paced({ payload, isBinary, perSecond, seconds }) {
   return { messages: total, seconds: took, ...latencies.result() };
 }
 
-/** So many clients trigger one push after the other, that every client gets once each. */
+/** The first `inFlight` clients trigger pushes in turn; every client receives each push once. */
 async function fan({ trigger, inFlight, seconds }) {
   const frame = clientFrame(trigger);
   const latencies = new Latencies();
-  /** reached[k]: clients that have at least k frames */
+  /** `reached[k]` counts the clients that have at least k frames. */
   const reached = [];
   const sentAt = [];
   let sent = 0;
@@ -152,7 +148,28 @@ async function fan({ trigger, inFlight, seconds }) {
   return { messages: total, pushes: done, seconds: took, ...latencies.result() };
 }
 
-/** What was on its way has come. */
+let arrivals;
+
+/** Begins to count what the clients receive, until `arrived` is asked for. */
+function watch() {
+  const seen = { messages: 0, lastAt: now() };
+  arrivals = seen;
+  for (const client of clients) {
+    client.onFrames = (found) => {
+      seen.messages += found;
+      if (seen.messages >= clients.length) seen.lastAt = now();
+    };
+  }
+}
+
+/** Waits at most 30 s until every client has one message, and returns when the last one had it. */
+async function arrived() {
+  for (let waited = 0; arrivals.messages < clients.length && waited < 30_000; waited += 10) await sleep(10);
+  for (const client of clients) client.onFrames = undefined;
+  return arrivals;
+}
+
+/** Waits until nothing more arrives. */
 async function settled(count) {
   for (let tries = 0, before = -1; tries < 40 && count() !== before; tries++) {
     before = count();
@@ -161,13 +178,13 @@ async function settled(count) {
   for (const client of clients) client.onFrames = undefined;
 }
 
-/** Nothing at all, for the idle cases: pings are answered. */
+/** Sends nothing; the clients still answer pings. */
 async function rest({ seconds }) {
   await sleep(seconds * 1000);
   return { seconds };
 }
 
-const commands = { open, close, echo, paced, fan, rest };
+const commands = { open, close, shake, echo, paced, fan, watch, arrived, rest };
 
 process.on('message', async ({ id, verb, args }) => {
   try {

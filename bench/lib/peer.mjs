@@ -1,4 +1,4 @@
-/** A process of the benchmark: it is started on its core, obeys commands over IPC, and is ended by its own handle. */
+/** A process of the benchmark: it is started on its core, takes commands over IPC, and is ended by its own handle. */
 import { spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { clearTimeout } from 'node:timers';
@@ -17,7 +17,7 @@ export class Peer {
   lastId = 0;
   hasEnded = undefined;
 
-  /** @param command program and arguments; it sends `{ ready: true, … }` when it can be used */
+  /** @param command a program, which sends `{ ready: true, … }` when it can be used, and its arguments */
   constructor(command, { core, env = {}, shows = false } = {}) {
     const [file, ...args] = canPin && core !== undefined ? ['taskset', '-c', String(core), ...command] : command;
     const stdio = ['ignore', shows ? 'inherit' : 'ignore', 'inherit', 'ipc'];
@@ -25,12 +25,12 @@ export class Peer {
     this.ready = new Promise((resolve, reject) => {
       this.child.on('message', (message) => (message.ready ? resolve(message) : this.answer(message)));
       this.child.on('exit', (code, signal) => {
-        const error = new Error(`${command.join(' ')} ended with ${code ?? signal}`);
-        reject(error);
-        this.hasEnded = error;
-        for (const { failed } of this.pending.values()) failed(error);
+        this.hasEnded = new Error(`${command.join(' ')} ended with ${code ?? signal}`);
+        reject(this.hasEnded);
+        for (const [id, { failed }] of this.pending) this.settle(id, () => failed(this.hasEnded));
       });
     });
+    this.exited = new Promise((resolve) => this.child.on('exit', (code, signal) => resolve(signal ?? code)));
   }
 
   call(verb, args) {
@@ -54,10 +54,14 @@ export class Peer {
     this.pending.delete(id);
   }
 
+  /** Asks the process to end, as a deploy does. @returns a promise of its exit code or of the signal that ended it */
+  stop() {
+    this.child.kill('SIGTERM');
+    return this.exited;
+  }
+
   async end() {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGKILL');
-    await gone;
+    await this.exited;
   }
 }

@@ -1,4 +1,4 @@
-/** Medians, tables, and the file with everything. */
+/** Medians, ratios, and tables. */
 
 export function median(values) {
   const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
@@ -14,7 +14,7 @@ export function medians(runs) {
   return Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[name]))]));
 }
 
-/** The median over the rounds of the ratio within a round: a busy neighbour then disturbs both sides alike. */
+/** The median over the rounds of the ratio within a round: a busy neighbour disturbs both sides of a round alike. */
 export function ratio(runs, others, figure) {
   if (!runs?.length || !others?.length) return undefined;
   if (process.env.BENCH_STAT === 'min') return medians(runs)[figure] / medians(others)[figure];
@@ -27,7 +27,7 @@ export function show(value) {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-/** A Markdown table that also reads well in a terminal. */
+/** A Markdown table whose columns are aligned in a terminal too. */
 export function table(head, rows) {
   const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i].length)));
   const line = (cells) =>

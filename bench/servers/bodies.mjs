@@ -1,4 +1,4 @@
-/** A guard, a pipe and a validated body, the same for every Nest server. */
+/** A guard, a pipe and a validated body, which are the same on every Nest server. */
 import { IsInt, IsString, MaxLength } from 'class-validator';
 
 export class AllowGuard {

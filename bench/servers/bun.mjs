@@ -1,4 +1,4 @@
-/** Bun.serve: the native engine that npm can install. Runs in Bun. */
+/** Bun.serve: a native engine that npm can install. This file runs in Bun. */
 import { obey } from './control.mjs';
 import { CHURN, churnRooms, indexOf, pathOf, PUSH_TEXT, roomCursor, roomsOf, userOf, USERS } from './shapes.mjs';
 

@@ -1,4 +1,4 @@
-/** The benchmark's hand in a server process: what it costs, in its own words. The same file in Node and in Bun. */
+/** The commands that the benchmark sends to a server process. The file runs in Node and in Bun. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 
 let delay;
@@ -10,7 +10,10 @@ const commands = {
     return { cpu: user + system, user };
   },
 
-  /** Memory after a full collection: resident, and what the heap holds. The first may hide in pages that were free before. */
+  /**
+   * Memory in bytes after a full collection: resident, and what the heap and the buffers outside it hold. Growth of the
+   * first does not show where it goes into pages that were free before.
+   */
   async memory() {
     for (let i = 0; i < 3; i++) {
       if (globalThis.Bun) globalThis.Bun.gc(true);
@@ -18,7 +21,14 @@ const commands = {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    return { rss, heap: heapUsed + external };
+    return { rss, heap: heapUsed + external, external };
+  },
+
+  /** Timers and listeners: a leak makes them grow, as it does memory. */
+  resources() {
+    const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+    return { timers, listeners };
   },
 
   watchLoop() {
@@ -27,14 +37,18 @@ const commands = {
     return {};
   },
 
-  /** How late the loop was, in milliseconds. The timer's own millisecond is taken off. */
+  /** How late the loop was since `watchLoop`, in milliseconds, without the millisecond of the timer itself. */
   loop() {
     delay.disable();
     return { p99: Math.max(0, delay.percentile(99) / 1e6 - 1), max: Math.max(0, delay.max / 1e6 - 1) };
   },
 };
 
-/** @param more commands of this server */
+/**
+ * Reports that the server can be used, and runs the commands that come.
+ *
+ * @param more commands that only this server has
+ */
 export function obey(port, more = {}) {
   process.on('message', async ({ id, verb, args }) => {
     try {

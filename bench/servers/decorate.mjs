@@ -1,4 +1,4 @@
-/** Decorators without a compiler: the servers of the benchmark run as they stand. */
+/** Applies decorators without a compiler, because the servers of the benchmark are plain JavaScript. */
 import 'reflect-metadata';
 
 /** Decorates methods: `{ name: [decorator, …] }`. */
@@ -18,7 +18,7 @@ export function parameters(target, table, types = {}) {
   }
 }
 
-/** What a class's constructor is given. */
+/** Names the types that Nest injects into a constructor. */
 export function injects(target, ...types) {
   Reflect.defineMetadata('design:paramtypes', types, target);
 }

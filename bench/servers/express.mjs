@@ -1,6 +1,6 @@
 /**
- * Express alone, with a route that answers every handshake with 101 and nothing else: what any request through Express
- * costs on a new connection, before there is a WebSocket.
+ * Express alone: a route answers every handshake with 101 and nothing else. So it shows the cost of any request through
+ * Express on a new connection, without a WebSocket.
  */
 import { createServer } from 'node:http';
 import express from 'express';

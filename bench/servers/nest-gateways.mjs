@@ -1,4 +1,4 @@
-/** The gateways of Nest's own adapters: what a Nest application writes today. */
+/** The gateways for Nest's own adapters, as an application would write them. */
 import { UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { AllowGuard, OrderBody, PassPipe } from './bodies.mjs';
@@ -25,7 +25,7 @@ export function echoGateways(at) {
   ];
 }
 
-/** @param push to everyone, given the gateway's `@WebSocketServer()` */
+/** @param push pushes to everyone, given the `@WebSocketServer()` of the gateway */
 export function fanGateway(options, push) {
   class Fan {
     push() {
@@ -38,7 +38,7 @@ export function fanGateway(options, push) {
   return Fan;
 }
 
-/** Rooms as socket.io has them. */
+/** Uses the rooms of socket.io. */
 export function roomGateway(at) {
   const nextRooms = roomCursor();
   class Rooms {

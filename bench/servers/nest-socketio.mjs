@@ -1,4 +1,4 @@
-/** Nest's IoAdapter: socket.io, on its WebSocket transport. */
+/** Nest's IoAdapter, which runs on socket.io. Clients use its WebSocket transport only. */
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

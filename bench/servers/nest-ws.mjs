@@ -1,4 +1,4 @@
-/** Nest's WsAdapter: the `ws` that a Nest application uses today. */
+/** Nest's WsAdapter, which runs on `ws`. */
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

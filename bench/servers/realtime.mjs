@@ -1,12 +1,11 @@
-/** nestjs-realtime, through Nest, with every bound on: the rates are only set so high that the load stays below. */
+/** nestjs-realtime, through Nest, with every bound on: only the rates are so high that the load stays below them. */
 import 'reflect-metadata';
-import { Module, UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { RealtimeModule, RealtimeServer } from 'nestjs-realtime';
+import { RealtimeServer } from 'nestjs-realtime';
 import { AllowGuard, OrderBody, PassPipe } from './bodies.mjs';
-import { obey } from './control.mjs';
 import { injects, methods, parameters } from './decorate.mjs';
+import { serve } from './realtime-app.mjs';
 import { CHURN, churnRooms, indexOf, PUSH_TEXT, roomCursor, roomsOf, userOf, USERS } from './shapes.mjs';
 
 const nextRooms = roomCursor();
@@ -92,12 +91,4 @@ class Churn {
 }
 gateway('/churn', Churn);
 
-class AppModule {}
-Module({ imports: [RealtimeModule.forRoot({ envFile: false })], providers: gateways })(AppModule);
-
-const app = await NestFactory.create(AppModule, { logger: (process.env.BENCH_LOG ?? 'log,warn,error').split(',') });
-if (process.env.BENCH_MIDDLEWARE) {
-  for (let i = 0; i < 3; i++) app.use((_request, _response, next) => next());
-}
-await app.listen(0, '127.0.0.1');
-obey(app.getHttpServer().address().port);
+await serve({ providers: gateways });

@@ -1,16 +1,14 @@
-/** What all servers of the benchmark agree on: payloads, rooms, and the work per message. */
+/** Payloads, rooms, and the work per message, which are the same on all servers of the benchmark. */
 
-/** What a fan-out pushes: 128 bytes on the wire for all, whatever envelope they put around it. */
+/** A push has 128 bytes on every server, with the envelope that the server puts around it. */
 export const PUSH_BYTES = 128;
 export const PUSH_TEXT = 'x'.repeat(PUSH_BYTES);
 
-export const GUARD_USER = { id: 7, name: 'Ada' };
-
-/** Room `r` has the clients with `i % STRIDE === r % STRIDE`: with 1,000 clients, 10,000 rooms of 10. */
+/** Room `r` has the clients with `i % STRIDE === r % STRIDE`: 1,000 clients make 10,000 rooms of 10. */
 export const ROOMS = 10_000;
 export const STRIDE = 100;
 
-/** Rooms that one trigger pushes to: every client is in exactly one of them. */
+/** How many rooms one trigger pushes to. Every client is in exactly one of them. */
 export const ROOMS_PER_TRIGGER = STRIDE;
 
 export function roomsOf(index) {
@@ -19,7 +17,7 @@ export function roomsOf(index) {
   return rooms;
 }
 
-/** Calls `push` with the names of the next rooms, round and round. */
+/** @returns a function that calls `push` with the names of the next rooms, and starts again after the last one */
 export function roomCursor() {
   let next = 0;
   return (push) => {
@@ -28,12 +26,12 @@ export function roomCursor() {
   };
 }
 
-/** Three tabs each: clients 0, 1, 2 are user 0. One trigger pushes to every user. */
+/** Every user has three tabs: clients 0, 1 and 2 are user 0. One trigger pushes to every user. */
 export const TABS = 3;
 export const USERS = 333;
 export const userOf = (index) => `user-${Math.floor(index / TABS)}`;
 
-/** One message of the churn case joins and leaves this many rooms. */
+/** How many rooms one message of the churn case joins and leaves. */
 export const CHURN = 50;
 export const churnRooms = Array.from({ length: CHURN }, (_, i) => `churn-${i}`);
 

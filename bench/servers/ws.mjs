@@ -1,4 +1,4 @@
-/** Raw `ws`, as its README has it: the yardstick. Rooms are a Map of Sets, as everyone writes them. */
+/** The yardstick: raw `ws`, written as in its README. Rooms are a Map of Sets. */
 import { createServer } from 'node:http';
 import { setInterval } from 'node:timers';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -51,7 +51,7 @@ wss.on('connection', (client, request) => {
   client.on('error', () => {});
 });
 
-// the heartbeat of ws's README, at our interval
+// The heartbeat is that of the README of ws, with our interval
 setInterval(() => {
   for (const client of wss.clients) client.ping();
 }, 25_000).unref();

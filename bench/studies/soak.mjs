@@ -1,96 +1,111 @@
 /**
- * Ten thousand connections with mixed traffic that vanish and come back at random:
+ * Connections with mixed traffic that vanish and come back at random. The study fails unless memory is flat, no timer
+ * and no listener is left over, and `stats()` counts what the clients counted.
  *
- *   node bench/studies/soak.mjs [--connections 10000] [--seconds 60]
+ *   npm run bench:soak -- [flags]
  *
- * Memory must be flat, no timer and no listener may grow, and what `stats()` counts is what the clients counted.
+ *   --connections 10000   how many clients are connected
+ *   --seconds 60          how long new rounds begin
+ *   --help                prints this text
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { startServer } from './child.mjs';
-import { RawClient } from './raw-clients.mjs';
+import { openClients } from '../lib/client.mjs';
+import { readFlags } from '../lib/flags.mjs';
+import { conclude, needFiles, startServer } from '../lib/study.mjs';
 
-const { values } = parseArgs({
-  options: { connections: { type: 'string', default: '10000' }, seconds: { type: 'string', default: '60' } },
-});
-const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
-const server = await startServer({ REALTIME_MAX_CONNECTION_RATE: '0' });
+const {
+  values: { connections, seconds },
+} = readFlags(import.meta.filename, { connections: 10_000, seconds: 60 });
+
+/** Messages in a round; every tenth comes with a ping. */
+const MESSAGES = 4000;
+/** One of this many clients leaves in a round. */
+const LEAVING = 20;
+
+needFiles(connections);
+const server = await startServer('realtime', { env: { BENCH_LOG: 'error' } });
 const clients = new Set();
 const total = { opened: 0, sent: 0, received: 0, vanished: 0, closed: 0 };
-
-async function open(count) {
-  const made = Array.from({ length: count }, () => new RawClient(server.port));
-  for (const client of made) if (!(await client.opened)) throw new Error(`Refused with ${client.status}`);
-  for (const client of made) clients.add(client);
-  total.opened += count;
-}
 
 const pick = () => [...clients][Math.floor(Math.random() * clients.size)];
 const mb = (bytes) => Math.round(bytes / 1e5) / 10;
 const counts = () => [...clients].reduce((sum, { received }) => sum + received, total.received);
 
-/** Waits until every message that was sent was echoed, so that who vanishes takes none with it. */
-async function settle() {
-  for (let looks = 0; counts() < total.sent; looks++) {
-    if (looks > 1000) throw new Error(`${total.sent} sent, ${counts()} echoed`);
-    await sleep(10);
-  }
+async function fill() {
+  const count = connections - clients.size;
+  await openClients(count, { port: server.port, path: '/echo' }, (client) => clients.add(client));
+  total.opened += count;
 }
 
-async function report(what) {
-  const { stats, memory, resources, listeners } = await server.state();
-  const { heapUsed, external, rss } = memory;
-  console.log(
-    `${what}: current=${stats.current} heap=${mb(heapUsed)}MB external=${mb(external)}MB rss=${mb(rss)}MB ` +
-      `timers=${resources.Timeout ?? 0} listeners=${listeners} messages=${stats.messagesIn}/${stats.messagesOut}`,
-  );
-  return { stats, heap: heapUsed + external, timers: resources.Timeout ?? 0, listeners };
-}
-
-for (let left = connections; left > 0; left -= 500) await open(Math.min(500, left));
-const start = await report('full');
-const until = Date.now() + seconds * 1000;
-const rounds = [];
-while (Date.now() < until) {
-  for (let sent = 0; sent < 4000; sent++) {
+/** Sends messages and waits for their echoes, so that a client that vanishes takes no message with it. */
+async function talk() {
+  for (let sent = 0; sent < MESSAGES; sent++) {
     pick().send('x'.repeat(20 + Math.floor(Math.random() * 80)));
     total.sent++;
     if (sent % 10 === 0) pick().ping();
   }
-  await settle();
-  const leaving = Array.from({ length: Math.ceil(connections / 20) }, pick);
+  for (let looks = 0; counts() < total.sent; looks++) {
+    if (looks > 1000) throw new Error(`${total.sent} messages were sent and ${counts()} were echoed`);
+    await sleep(10);
+  }
+}
+
+/** Some clients close their connection, others cut it. */
+async function leave() {
+  const leaving = Array.from({ length: Math.ceil(connections / LEAVING) }, pick);
   for (const client of new Set(leaving)) {
     clients.delete(client);
     total.received += client.received;
     const isClean = Math.random() < 0.5;
-    client.end(isClean);
+    void (isClean ? client.leave() : client.reset());
     total[isClean ? 'closed' : 'vanished']++;
   }
-  for (let looks = 0; (await server.state()).stats.current > clients.size; looks++) {
-    if (looks > 500) throw new Error('Connections are left that have gone');
+  for (let looks = 0; (await server.peer.call('stats')).current > clients.size; looks++) {
+    if (looks > 500) throw new Error('The server still counts connections that have gone');
     await sleep(20);
   }
-  while (clients.size < connections) await open(Math.min(500, connections - clients.size));
-  rounds.push(await report(`round ${rounds.length + 1}`));
 }
 
-const end = rounds.at(-1);
-const { stats } = end;
-const problems = [];
-const expect = (what, is, wanted) => {
-  if (is !== wanted) problems.push(`${what}: ${is}, and the clients counted ${wanted}`);
-};
-expect('accepted', stats.accepted, total.opened);
-expect('current', stats.current, clients.size);
-expect('closed', stats.closed.client, total.closed + total.vanished);
-expect('messages in', stats.messagesIn, total.sent);
-expect('messages out', stats.messagesOut, counts());
-const base = rounds[Math.min(1, rounds.length - 1)];
-if (end.heap > base.heap * 1.05 + 2e6) problems.push(`memory grew from ${mb(base.heap)} to ${mb(end.heap)} MB`);
-if (end.timers > start.timers + 5) problems.push(`timers grew from ${start.timers} to ${end.timers}`);
-if (end.listeners > start.listeners) problems.push(`listeners grew from ${start.listeners} to ${end.listeners}`);
+async function report(what) {
+  const { rss, heap, external } = await server.peer.call('memory');
+  const { timers, listeners } = await server.peer.call('resources');
+  const stats = await server.peer.call('stats');
+  console.log(
+    `${what}: current=${stats.current} heap=${mb(heap - external)}MB external=${mb(external)}MB rss=${mb(rss)}MB ` +
+      `timers=${timers} listeners=${listeners} messages=${stats.messagesIn}/${stats.messagesOut}`,
+  );
+  return { stats, heap, timers, listeners };
+}
+
+function* problemsOf(start, rounds) {
+  const end = rounds.at(-1);
+  const pairs = [
+    ['accepted', end.stats.accepted, total.opened],
+    ['current', end.stats.current, clients.size],
+    ['closed', end.stats.closed.client, total.closed + total.vanished],
+    ['messages in', end.stats.messagesIn, total.sent],
+    ['messages out', end.stats.messagesOut, counts()],
+  ];
+  for (const [what, found, counted] of pairs) {
+    if (found !== counted) yield `${what}: the server counted ${found}, and the clients counted ${counted}`;
+  }
+  const base = rounds[Math.min(1, rounds.length - 1)];
+  if (end.heap > base.heap * 1.05 + 2e6) yield `memory grew from ${mb(base.heap)} to ${mb(end.heap)} MB`;
+  if (end.timers > start.timers + 5) yield `timers grew from ${start.timers} to ${end.timers}`;
+  if (end.listeners > start.listeners) yield `listeners grew from ${start.listeners} to ${end.listeners}`;
+}
+
+await fill();
+const start = await report('full');
+const until = Date.now() + seconds * 1000;
+const rounds = [];
+while (Date.now() < until) {
+  await talk();
+  await leave();
+  await fill();
+  rounds.push(await report(`round ${rounds.length + 1}`));
+}
 console.log(JSON.stringify(total));
-for (const problem of problems) console.error(`PROBLEM ${problem}`);
-console.log(problems.length === 0 ? 'memory is flat, and all counts agree' : `${problems.length} problems`);
-server.child.kill('SIGKILL');
-process.exit(problems.length === 0 ? 0 : 1);
+const problems = [...problemsOf(start, rounds)];
+await server.peer.end();
+conclude(problems, 'memory is flat, and all counts agree');

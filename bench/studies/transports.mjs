@@ -1,128 +1,55 @@
 /**
- * Four ways to hear of news, compared: asking a plain GET endpoint every second, long polling, SSE, WebSocket. Requests,
- * bytes on the wire, latency and the server's CPU per message, for the same messages to the same number of clients.
+ * Four ways to receive news, compared: a plain GET every second, long polling, SSE, WebSocket. Requests, bytes on the
+ * wire, latency, and the server's CPU time per message, for the same messages to the same clients.
  *
- *   npm run build:libs && node bench/studies/transports.mjs --clients 50 --messages 30 --interval 500
+ *   npm run bench:transports -- [flags]
+ *
+ *   --clients 50     how many clients listen
+ *   --messages 30    how many messages are pushed to all of them
+ *   --interval 500   milliseconds between two messages
+ *   --help           prints this text
  */
-import { execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { clearInterval, clearTimeout, setInterval } from 'node:timers';
-import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { readFlags } from '../lib/flags.mjs';
+import { Latencies } from '../lib/latencies.mjs';
+import { CORES } from '../lib/peer.mjs';
+import { startRelay } from '../lib/relay.mjs';
+import { startServer } from '../lib/study.mjs';
+import { table } from '../lib/tables.mjs';
 
-const { values } = parseArgs({
-  options: {
-    clients: { type: 'string', default: '50' },
-    messages: { type: 'string', default: '30' },
-    /** Between two messages, in milliseconds. */
-    interval: { type: 'string', default: '500' },
-    role: { type: 'string', default: 'main' },
-  },
-});
-const [clients, messages, interval] = [values.clients, values.messages, values.interval].map(Number);
+const {
+  values: { clients, messages, interval },
+} = readFlags(import.meta.filename, { clients: 50, messages: 30, interval: 500 });
 
 const { AbortController, fetch } = globalThis;
 
-const WAYS = ['asking every second', 'long polling', 'SSE', 'WebSocket'];
-
-// --- server: one gateway, one plain endpoint, and a push on request ---
-
-async function serve() {
-  const { Controller, Get, Module, Query } = await import('@nestjs/common');
-  const { NestFactory } = await import('@nestjs/core');
-  const { WebSocketGateway } = await import('@nestjs/websockets');
-  const { RealtimeModule, RealtimeServer } = await import('nestjs-realtime');
-
-  const news = [];
-  let requests = 0;
-  class NewsController {
-    latest(after) {
-      return news.slice(Number(after));
-    }
-  }
-  Get('news')(NewsController.prototype, 'latest', Object.getOwnPropertyDescriptor(NewsController.prototype, 'latest'));
-  Query('after')(NewsController.prototype, 'latest', 0);
-  Controller()(NewsController);
-  class NewsGateway {
-    onOpen() {}
-  }
-  WebSocketGateway({ path: '/ws' })(NewsGateway);
-  class AppModule {}
-  const imports = [RealtimeModule.forRoot({ envFile: false })];
-  Module({ imports, controllers: [NewsController], providers: [NewsGateway] })(AppModule);
-  const app = await NestFactory.create(AppModule, { logger: ['error'] });
-  app.use((_request, _response, next) => {
-    requests++;
-    next();
-  });
-  await app.listen(0, '127.0.0.1');
-  const commands = {
-    reset: () => {
-      news.length = requests = 0;
-      return process.cpuUsage();
-    },
-    push: (text) => {
-      news.push(text);
-      return app.get(RealtimeServer).toEveryone().push(text);
-    },
-    count: () => app.get(RealtimeServer).toEveryone().count(),
-    result: (before) => ({ requests, cpu: process.cpuUsage(before) }),
-    close: () => app.close(),
-  };
-  process.on('message', async ({ command, value }) => process.send({ reply: await commands[command](value) }));
-  process.send({ reply: app.getHttpServer().address().port });
-}
-
-function startServer() {
-  const child = fork(import.meta.filename, ['--role', 'server']);
-  const reply = async () => (await once(child, 'message'))[0].reply;
-  return { child, reply, ask: (command, value) => (child.send({ command, value }), reply()) };
-}
-
-// --- the wire: a TCP relay that counts what passes ---
-
-async function startMeter(port) {
-  const meter = { up: 0, down: 0 };
-  const server = createServer((client) => {
-    const target = connect(port, '127.0.0.1');
-    client.on('data', (chunk) => (meter.up += chunk.length));
-    target.on('data', (chunk) => (meter.down += chunk.length));
-    for (const [from, to] of [
-      [client, target],
-      [target, client],
-    ]) {
-      from.setNoDelay();
-      from.on('error', () => to.destroy()).on('close', () => to.destroy());
-      from.pipe(to);
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(meter, { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() });
-}
-
-// --- clients: each calls `heard` with every message; they answer how to stop ---
-
-const LISTEN = {
-  'asking every second': (url, heard) => {
+/**
+ * A way listens as one client, calls `onNews` with every message, and returns a function that stops it. A request that
+ * fails shows in the count of messages.
+ */
+const WAYS = {
+  'asking every second': (url, onNews) => {
     let known = 0;
     const ask = async () => {
       const news = await (await fetch(`${url}/news?after=${known}`)).json();
       known += news.length;
-      news.forEach(heard);
+      news.forEach(onNews);
     };
-    // not all in the same moment
-    // what fails is missed, and then the count at the end is not right
     const tick = () => void ask().catch(() => {});
-    let timer = setTimeout(() => {
+    let timer;
+    // The clients do not all ask in the same moment
+    const first = setTimeout(() => {
       tick();
       timer = setInterval(tick, 1000);
     }, Math.random() * 1000);
-    return () => (clearTimeout(timer), clearInterval(timer));
+    return () => (clearTimeout(first), clearInterval(timer));
   },
-  'long polling': (url, heard) => {
+
+  'long polling': (url, onNews) => {
     const aborter = new AbortController();
     const run = async () => {
       for (let [token, position] = ['', 0]; ;) {
@@ -130,13 +57,14 @@ const LISTEN = {
         const options = { headers, signal: aborter.signal };
         const batch = await (await fetch(`${url}/ws?transport=polling&position=${position}`, options)).json();
         ({ token = token, position } = batch);
-        batch.messages.forEach(heard);
+        batch.messages.forEach(onNews);
       }
     };
     run().catch(() => {});
     return () => aborter.abort();
   },
-  SSE: (url, heard) => {
+
+  SSE: (url, onNews) => {
     const aborter = new AbortController();
     const run = async () => {
       const options = { headers: { accept: 'text/event-stream' }, signal: aborter.signal };
@@ -145,68 +73,63 @@ const LISTEN = {
       for await (const chunk of body) {
         const blocks = (text + Buffer.from(chunk)).split('\n\n');
         text = blocks.pop();
-        for (const block of blocks) if (!block.includes('event:')) heard(/^data: (.*)$/m.exec(block)[1]);
+        for (const block of blocks) if (!block.includes('event:')) onNews(/^data: (.*)$/m.exec(block)[1]);
       }
     };
     run().catch(() => {});
     return () => aborter.abort();
   },
-  WebSocket: (url, heard) => {
-    const socket = new LISTEN.Client(`${url.replace('http', 'ws')}/ws`);
-    socket.on('message', (data) => heard(String(data)));
+
+  WebSocket: (url, onNews) => {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`);
+    socket.on('message', (data) => onNews(String(data)));
     return () => socket.close();
   },
 };
 
-async function measure(way) {
-  const server = startServer();
-  const meter = await startMeter(await server.reply());
-  const delays = [];
-  const heard = (text) => delays.push(performance.now() - Number(text.split(' ')[1]));
-  const stops = Array.from({ length: clients }, () => LISTEN[way](meter.url, heard));
-  const isHeld = way !== 'asking every second';
-  while (isHeld && (await server.ask('count')) < clients) await delay(20);
-  await delay(1500);
-  const before = await server.ask('reset');
-  const wire = { ...meter };
+/** Pushes all messages, and waits at most 5 s for the last of them. */
+async function pushAll(server, hasAll) {
   for (let i = 0; i < messages; i++) {
-    await server.ask('push', `m${i} ${performance.now()}`);
-    await delay(interval);
+    await server.peer.call('push', { text: `m${i} ${performance.now()}` });
+    await sleep(interval);
   }
-  for (let waited = 0; delays.length < clients * messages && waited < 5000; waited += 20) await delay(20);
-  const { requests, cpu } = await server.ask('result', before);
-  const { up, down } = meter;
+  for (let waited = 0; !hasAll() && waited < 5000; waited += 20) await sleep(20);
+}
+
+async function measure(way) {
+  const server = await startServer('news', { core: CORES.server, env: { BENCH_LOG: 'error' } });
+  const relay = await startRelay(server.port);
+  const latencies = new Latencies();
+  const onNews = (text) => latencies.add(performance.now() - Number(text.split(' ')[1]));
+  const stops = Array.from({ length: clients }, () => WAYS[way](relay.url, onNews));
+  const isConnected = way !== 'asking every second';
+  while (isConnected && (await server.peer.call('count')) < clients) await sleep(20);
+  await sleep(1500);
+  await server.peer.call('reset');
+  const { up, down } = relay;
+  const before = await server.cpu();
+  await pushAll(server, () => latencies.seen >= clients * messages);
+  const cpu = (await server.cpu()) - before;
+  const requests = await server.peer.call('requests');
+  const bytes = relay.up - up + relay.down - down;
   stops.forEach((stop) => stop());
-  await server.ask('close');
-  server.child.kill();
-  meter.close();
-  if (delays.length !== clients * messages)
-    throw new Error(`${way}: ${delays.length} of ${clients * messages} arrived`);
-  return { requests, bytes: up - wire.up + down - wire.down, delays, cpu: cpu.user + cpu.system };
+  relay.close();
+  await server.peer.end();
+  const { seen } = latencies;
+  if (seen !== clients * messages) throw new Error(`${way}: ${seen} of ${clients * messages} messages arrived`);
+  return { requests, bytes, cpu, ...latencies.result() };
 }
 
-function row({ requests, bytes, delays, cpu }) {
+function row(way, { requests, bytes, cpu, p50, p99 }) {
   const count = clients * messages;
-  const sorted = delays.sort((a, b) => a - b);
-  const ms = (share) => `${sorted[Math.floor((sorted.length - 1) * share)].toFixed(1)} ms`;
-  return {
-    'requests per message': (requests / count).toFixed(2),
-    'bytes per message': Math.round(bytes / count),
-    'latency, median': ms(0.5),
-    'latency, 99 %': ms(0.99),
-    'server CPU per message': `${Math.round(cpu / count)} µs`,
-  };
+  const ms = (value) => `${value.toFixed(1)} ms`;
+  const each = [(requests / count).toFixed(2), String(Math.round(bytes / count))];
+  return [way, ...each, ms(p50), ms(p99), `${Math.round(cpu / count)} µs`];
 }
 
-async function main() {
-  LISTEN.Client = (await import('ws')).WebSocket;
-  const table = {};
-  for (const way of WAYS) table[way] = row(await measure(way));
-  const cpu = execFileSync('nproc').toString().trim();
-  console.log(
-    `${clients} clients, ${messages} messages to all, one every ${interval} ms; Node ${process.version}, ${cpu} cores`,
-  );
-  console.table(table);
-}
-
-await { main, server: serve }[values.role]();
+const HEAD = ['', 'requests per message', 'bytes per message', 'latency, median', 'latency, 99 %'];
+const rows = [];
+for (const way of Object.keys(WAYS)) rows.push(row(way, await measure(way)));
+const machine = `Node ${process.version}, ${availableParallelism()} cores`;
+console.log(`${clients} clients, ${messages} messages to all, one every ${interval} ms; ${machine}\n`);
+console.log(table([...HEAD, 'server CPU per message'], rows));

@@ -1,4 +1,4 @@
-/** docs/errors.md is held to the table of close codes. */
+/** Holds docs/errors.md to the table of close codes. */
 import { readFileSync } from 'node:fs';
 import { CLOSE_CODES, mayReconnect } from 'nestjs-realtime-protocol';
 

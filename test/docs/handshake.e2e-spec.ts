@@ -1,18 +1,15 @@
-/** docs/handshake.md: its recipes compile, run in a process of their own, and do what the page says. */
+/** The recipes of docs/handshake.md compile, run in a process of their own, and do what the page says. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { TestClient } from 'nestjs-realtime/testing';
 import ts from 'typescript';
 import { refusalOf } from '../support/clients/handshake.js';
+import { read, ROOT } from '../support/docs.js';
 import { within } from '../support/process-guard.js';
 import { cookieOf } from '../support/apps/sessions.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const read = (path: string) => readFile(join(ROOT, path), 'utf8');
 
 const LISTEN = 'await app.listen(3000);\n';
 const TELL = `await app.listen(0, '127.0.0.1');
@@ -25,9 +22,11 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 `;
 
 /** The complete programs of the page by the heading above them; the session's also as it is on Fastify. */
-async function recipes(): Promise<Map<string, string>> {
+function recipes(): Map<string, string> {
   const found = new Map<string, string>();
-  const sections = (await read('docs/handshake.md')).split(/^## Recipe: /m).slice(1);
+  const sections = read('docs/handshake.md')
+    .split(/^## Recipe: /m)
+    .slice(1);
   for (const section of sections) {
     const name = section.slice(0, section.indexOf('\n'));
     const [code, onFastify] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
@@ -44,7 +43,7 @@ const files = new Map<string, string>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(ROOT, 'node_modules', '.handshake-recipes-'));
-  for (const [name, code] of await recipes()) {
+  for (const [name, code] of recipes()) {
     if (code.split(LISTEN).length !== 2) throw new Error(`The recipe "${name}" does not end with ${LISTEN}`);
     const path = join(folder, `${name.replace(/\W+/g, '-')}.mts`);
     await writeFile(path, code.replace(LISTEN, TELL));
@@ -58,7 +57,7 @@ function options(): ts.CompilerOptions {
   return { ...ts.parseJsonConfigFileContent(config, ts.sys, ROOT).options, rootDir: ROOT, types: ['node'] };
 }
 
-it('has recipes that compile', () => {
+it('the recipes of docs/handshake.md compile', () => {
   expect([...files.keys()]).toEqual([
     'session',
     'session, on Fastify',
@@ -74,16 +73,7 @@ it('has recipes that compile', () => {
   expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
 }, 60_000);
 
-it('links to pages that are there', async () => {
-  for (const page of ['docs/handshake.md', 'docs/nginx.md']) {
-    for (const [, link] of (await read(page)).matchAll(/\]\(([^):]+)\)/g)) {
-      const target = join(ROOT, dirname(page), link!.split('#')[0]!);
-      expect([link, (await stat(target)).isFile()]).toEqual([link, true]);
-    }
-  }
-});
-
-describe('The recipe for', () => {
+describe('A recipe of docs/handshake.md', () => {
   const SECRET = 'the secret of the tests';
   let child: ChildProcess;
   let output: string;
@@ -121,7 +111,7 @@ describe('The recipe for', () => {
   const sign = (claims: object) => jwt.sign({ sub: '7', name: 'Ann', ...claims }, SECRET);
 
   it.each(['session', 'session, on Fastify'])(
-    '%s knows who logged in, and counts',
+    'the recipe for %s admits a user who has logged in, and counts the visits',
     async (name) => {
       await run(name);
       expect(await refusalOf(connect())).toMatchObject({ status: 401, body: expect.stringContaining('Log in first') });
@@ -137,7 +127,7 @@ describe('The recipe for', () => {
     30_000,
   );
 
-  it('JWT in a cookie admits with a good one, and until it ends', async () => {
+  it('the recipe for a JWT in a cookie admits a valid token and closes the connection when it expires', async () => {
     await run('JWT in a cookie');
     for (const token of ['', 'nonsense', jwt.sign({ sub: '7' }, 'another secret'), sign({ exp: 1 })]) {
       expect(await refusalOf(connect({ cookie: `token=${token}` }))).toMatchObject({ status: 401 });
@@ -147,7 +137,7 @@ describe('The recipe for', () => {
     expect((await client.closed()).code).toBe(4502);
   }, 30_000);
 
-  it('Passport guards routes and gateway alike', async () => {
+  it('the recipe for Passport guards routes and gateways alike', async () => {
     await run('Passport');
     const refused = await refusalOf(connect());
     const route = await http('/profile');
@@ -158,7 +148,7 @@ describe('The recipe for', () => {
     expect(await (await connect({ authorization })).next()).toBe('Welcome user 7');
   }, 30_000);
 
-  it('a bearer token in the subprotocol list takes it and tells nobody', async () => {
+  it('the recipe for a bearer token in the subprotocol list admits the token and never repeats it', async () => {
     await run('bearer token in the subprotocol list');
     const bearer = `bearer.${Buffer.from(SECRET).toString('base64url')}`;
     for (const protocols of [['chat'], ['chat', 'bearer.bm9ib2R5'], [bearer]]) {

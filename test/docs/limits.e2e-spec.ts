@@ -1,4 +1,4 @@
-/** docs/limits.md is the table of every bound; here it is held to the code. */
+/** docs/limits.md has the table of every limit; these tests hold it to the code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { LIMIT_SETTINGS } from '../../libs/realtime/src/settings/limit-options.js';
 import { LIMIT_NAMES } from '../../libs/realtime/src/limits/limits.js';
@@ -16,7 +16,7 @@ const rows = text
 
 const settings: Setting<unknown>[] = Object.values(SETTINGS);
 
-it('has every bound of the settings, and those that are choices of what happens in the text', () => {
+it('docs/limits.md has a row for every limit, and names the settings that choose what happens', () => {
   const bounds: Setting<unknown>[] = Object.values(LIMIT_SETTINGS);
   for (const { env, fallback } of bounds) {
     if (typeof fallback === 'number') expect(rows.map(({ setting }) => setting)).toContain(env);
@@ -24,19 +24,19 @@ it('has every bound of the settings, and those that are choices of what happens 
   }
 });
 
-it('has the default of every setting as it is', () => {
+it('docs/limits.md has the default of every setting as it is in the code', () => {
   expect(rows.length).toBeGreaterThan(20);
   for (const { setting, fallback } of rows) {
     expect([setting, fallback]).toEqual([setting, String(settings.find(({ env }) => env === setting)?.fallback)]);
   }
 });
 
-it('has every counter of stats().limits, and no other', () => {
+it('docs/limits.md has every counter of stats().limits, and no other', () => {
   const counters = new Set(rows.map(({ counter }) => counter).filter(Boolean));
   expect([...counters].sort()).toEqual([...LIMIT_NAMES].sort());
 });
 
-/** What is bounded without a refusal, and so without a code. */
+/** The limits that refuse nothing, and therefore have no code. */
 const SILENT: Readonly<Record<string, string>> = {
   REALTIME_HEADER_TIMEOUT: 'the connection is cut',
   REALTIME_MAX_QUEUED_MESSAGES: 'the socket is not read',
@@ -44,31 +44,31 @@ const SILENT: Readonly<Record<string, string>> = {
   REALTIME_MAX_REPLAY_BYTES: 'the oldest are forgotten',
 };
 
-it('says of every bound with which status, close code or error code it refuses', () => {
+it('docs/limits.md says with which status, close code or error code each limit refuses', () => {
   for (const { setting, answer } of rows) {
     if (SILENT[setting]) expect([setting, answer]).toEqual([setting, SILENT[setting]]);
     else
       expect([setting, answer]).toEqual([
         setting,
-        expect.stringMatching(/\b(429|503|1008|1009|4\d{3})\b|`[a-z_]+`|^likewise$|an `exception` frame/),
+        expect.stringMatching(/\b(429|503|1008|1009|4\d{3})\b|`[a-z_]+`|an `exception` frame/),
       ]);
   }
 });
 
-it('has a counter for every bound that refuses anything', () => {
+it('docs/limits.md has a counter for every limit that refuses anything', () => {
   const uncounted = rows.filter(({ counter }) => counter === '').map(({ setting }) => setting);
   expect(uncounted).toEqual(['REALTIME_MAX_REPLAY_BYTES']);
 });
 
-it('has a bound for every row as it is by default', () => {
+it('every limit in docs/limits.md is on by default', () => {
   for (const { setting, fallback } of rows) expect([setting, Number(fallback) > 0]).toEqual([setting, true]);
 });
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.spec.ts') && path !== 'limits/limits.ts';
 
-describe.each(LIMIT_NAMES)('the counter %s', (name) => {
-  it('is counted somewhere', () => {
+describe.each(LIMIT_NAMES)('the limit %s', (name) => {
+  it(`a source file counts how often the limit ${name} is reached`, () => {
     const folder = 'libs/realtime/src';
     const sources = (readdirSync(new URL(`../../${folder}`, import.meta.url), { recursive: true }) as string[]).filter(
       isSource,
@@ -76,7 +76,7 @@ describe.each(LIMIT_NAMES)('the counter %s', (name) => {
     expect(sources.filter((path) => read(`${folder}/${path}`).includes(`'${name}'`))).not.toEqual([]);
   });
 
-  it('is shown by an attack to count what is refused, and by another to refuse nothing in report-only', () => {
+  it(`one attack reaches the limit ${name} and is refused, another passes in report-only mode`, () => {
     const attacks = ['handshakes', 'messages', 'slow-clients'].map((spec) => read(`test/hostile/${spec}.e2e-spec.ts`));
     const compared = `limits\\(\\)\\)\\.to\\w+\\(\\{[^}]*\\b${name}:`;
     expect(attacks.join('\n')).toMatch(new RegExp(`${compared}|limits\\(\\)\\)\\.${name}\\b|limits\\.${name}\\b`));

@@ -1,4 +1,4 @@
-/** `.env.example` and `docs/settings.md` are what the settings table says, and the former works as a `.env`. */
+/** `.env.example` and `docs/settings.md` match the settings table, and a copy of the former works as a `.env`. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta
 it.each([
   ['.env.example', envExample],
   ['docs/settings.md', settingsPage],
-])('%s is what `npm run docs:settings` writes', (file, generate) => {
+])('%s contains exactly what `npm run docs:settings` writes', (file, generate) => {
   const [actual, expected] = [read(file).split('\n'), generate(SETTINGS).split('\n')];
   const first = expected.findIndex((line, index) => line !== actual[index]);
   if (first < 0 && actual.length === expected.length) return;
@@ -22,18 +22,21 @@ it.each([
   );
 });
 
-it.each(NAMES)('%s stands in both with its variable, default and meaning', (name) => {
-  const { env, fallback, about } = SETTINGS[name];
-  const line = `\n${env}=${Array.isArray(fallback) ? fallback.join(',') : String(fallback)}\n`;
-  expect(read('.env.example')).toContain(line);
-  expect(read('.env.example')).toContain(`# ${about}`);
-  const row = read('docs/settings.md')
-    .split('\n')
-    .filter((one) => one.startsWith(`| <a id="${env.toLowerCase()}"></a>\`${env}\` `));
-  expect(row).toHaveLength(1);
-  expect(row[0]).toContain(`\`${name}\``);
-  expect(row[0]!.replaceAll('\\', '')).toContain(about);
-});
+it.each(NAMES)(
+  'the setting %s is in .env.example and docs/settings.md with its variable, default and meaning',
+  (name) => {
+    const { env, fallback, about } = SETTINGS[name];
+    const line = `\n${env}=${Array.isArray(fallback) ? fallback.join(',') : String(fallback)}\n`;
+    expect(read('.env.example')).toContain(line);
+    expect(read('.env.example')).toContain(`# ${about}`);
+    const row = read('docs/settings.md')
+      .split('\n')
+      .filter((one) => one.startsWith(`| <a id="${env.toLowerCase()}"></a>\`${env}\` `));
+    expect(row).toHaveLength(1);
+    expect(row[0]).toContain(`\`${name}\``);
+    expect(row[0]!.replaceAll('\\', '')).toContain(about);
+  },
+);
 
 describe('a copy of .env.example', () => {
   let folder: string;
@@ -46,7 +49,7 @@ describe('a copy of .env.example', () => {
     return RealtimeSettings.from({ envFile }, {});
   }
 
-  it('changes nothing as it is, though every value then counts as set', () => {
+  it('a copy of .env.example changes nothing, although every value in it counts as set', () => {
     const copied = settingsOf(read('.env.example'));
     const defaults = RealtimeSettings.from({ envFile: false }, {});
     for (const name of NAMES) expect([name, copied[name]]).toEqual([name, defaults[name]]);
@@ -55,12 +58,12 @@ describe('a copy of .env.example', () => {
     for (const name of set) expect([name, copied.sourceOf(name)]).toEqual([name, '.env']);
   });
 
-  it('acts where a value is edited', () => {
+  it('an edited value in a copy of .env.example takes effect', () => {
     const edited = settingsOf(read('.env.example').replace('REALTIME_PATH=/ws', 'REALTIME_PATH=/live'));
     expect(edited.path).toBe('/live');
   });
 
-  it('keeps the idle time at what it says when the check interval is edited', () => {
+  it('a copy of .env.example keeps its idle time when its check interval is edited', () => {
     const text = read('.env.example').replace(/(REALTIME_HEARTBEAT_CHECK_INTERVAL)=.*/, '$1=5');
     expect(settingsOf(text)).toMatchObject({ heartbeatIdleTime: 60, heartbeatCheckInterval: 5 });
   });

@@ -1,4 +1,4 @@
-/** The polling loop of docs/transports.md as it stands there; and streams with compression in front. */
+/** The polling loop of docs/transports.md works as it is written there, and streams work behind compression. */
 import { readFileSync } from 'node:fs';
 import fastifyCompress from '@fastify/compress';
 import type { INestApplication } from '@nestjs/common';
@@ -16,7 +16,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   afterEach(() => stop(site));
 
-  it('the documented loop gets every message once, gives up a token that is refused, and ends with the end', async () => {
+  it('the documented polling loop gets every message once, drops a refused token and stops when its connection ends', async () => {
     site = await bootRoom({ pollHold: 0.2, graceTime: 5, closeTimeout: 0.3 }, {}, { adapter: adapter() });
     const heard: unknown[] = [];
     let user = 'ann';
@@ -50,7 +50,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     ann!.terminate();
   });
 
-  it('a stream is not kept back by compression', async () => {
+  it('compression does not hold back a stream of server-sent events', async () => {
     const configure = async (app: INestApplication) => {
       if (platform === 'express') app.use(compression({ threshold: 0 }));
       else {

@@ -1,4 +1,4 @@
-/** The sample of docs/testing.md: what a user writes to test a gateway. */
+/** The sample of docs/testing.md: a complete spec as a user would write it. */
 import { type CanActivate, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
@@ -62,23 +62,23 @@ describe('OrdersGateway', () => {
   });
   afterEach(() => app.close());
 
-  it('lets nobody in without the token', async () => {
+  it('refuses a client without the token', async () => {
     await expect(app.connect('/orders')).rejects.toMatchObject({ status: 403 });
   });
 
-  it('greets who connects', async () => {
+  it('greets a client that connects', async () => {
     const ann = await app.connect('/orders?user=ann', { headers });
     expect(await ann.next()).toBe('Hello ann');
   });
 
-  it('tells the others what one says', async () => {
+  it('forwards a message to the other clients', async () => {
     const [ann, bob] = [await app.connect('/orders', { headers }), await app.connect('/orders', { headers })];
     await bob.next();
     ann.send('sold out');
     expect(await bob.next()).toBe('sold out');
   });
 
-  it('finds an order, and says when there is none', async () => {
+  it('finds an order and reports one that does not exist', async () => {
     const client = await app.connect('/orders', { headers });
     client.send({ event: 'find', data: 7 });
     expect(await client.next('found')).toEqual({ id: 7, total: 42 });
@@ -86,7 +86,7 @@ describe('OrdersGateway', () => {
     expect(await client.next('exception')).toMatchObject({ message: 'There is no such order' });
   });
 
-  it('reaches all tabs of a user, and closes them', async () => {
+  it('pushes to all tabs of a user and closes them', async () => {
     const tabs = [
       await app.connect('/orders?user=ann', { headers }),
       await app.connect('/orders?user=ann', { headers }),

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { jest } from '@jest/globals';
 import { WebSocket } from 'ws';
+import { packageReadme } from '../../scripts/package-readme.mjs';
 import { until, within } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
@@ -160,6 +161,11 @@ describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name)
     expect(named.length).toBeGreaterThan(4);
     expect(named.filter((path) => !files.includes(path.slice(2)))).toEqual([]);
   });
+});
+
+it('the package nestjs-realtime shows the README of the repository, with links that work on npm', () => {
+  const shown = readFileSync(join(appFolder, 'node_modules', 'nestjs-realtime', 'README.md'), 'utf8');
+  expect(shown).toBe(packageReadme(readFileSync(join(ROOT, 'README.md'), 'utf8')));
 });
 
 describe('in a bare application', () => {

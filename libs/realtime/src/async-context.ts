@@ -10,6 +10,6 @@ const root = new AsyncResource('nestjs-realtime');
  * @returns what the task returns
  * @example outside(() => setInterval(sweep, 1000))
  */
-export function outside<T>(task: () => T): T {
+export function detached<T>(task: () => T): T {
   return root.runInAsyncScope(task);
 }

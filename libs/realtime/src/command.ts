@@ -13,12 +13,18 @@ export const channelOf = {
   connection: (id: string): Channel => `c:${id}`,
 };
 
+/** @returns the id in the name of a connection's channel; undefined for any other channel */
+export function connectionIdOf(channel: Channel): string | undefined {
+  return channel.startsWith('c:') ? channel.slice(2) : undefined;
+}
+
 /** What is done. */
 export type Action =
   | { readonly kind: 'push'; readonly frame: Frame }
   | { readonly kind: 'join'; readonly room: string }
   | { readonly kind: 'leave'; readonly room: string }
-  | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string };
+  | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'bind'; readonly userId: string };
 
 /** To whom what is done; `except` holds connection ids that are left out. */
 export interface Command {

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
+import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fakes/fake-socket.js';
 import {
   type Behaviour,
   FakeNode,
@@ -7,11 +8,10 @@ import {
   type RecordingGateway,
   turn,
 } from '../../../test/support/fakes/recording-gateway.js';
-import { FakeSocket, type FakeSocketOptions } from '../../../test/support/fakes/fake-socket.js';
 import type { CloseInitiator } from './close-info.js';
 import type { Connection } from './connection.js';
-import { OptionsError } from './errors.js';
 import type { LiveConnection } from './connections/live-connection.js';
+import { OptionsError } from './errors.js';
 
 /** Short timings, so that a silence is a few steps of the fake clock. */
 const SETTINGS = {
@@ -129,7 +129,7 @@ describe('the lifecycle of one connection', () => {
     await turn();
     socket.closes();
     await turn();
-    expect(node.engine.counters.hookErrors).toBe(1);
+    expect(node.engine.node.counters.hookErrors).toBe(1);
     expect(onClose).toHaveBeenCalledTimes(1);
   });
 });
@@ -186,7 +186,7 @@ describe('frames that arrive while onOpen is pending', () => {
     const { socket } = node.open();
     for (const text of ['a', 'b', 'c']) socket.sends(text);
     for (const text of ['d', 'e']) socket.sendsUnread(text);
-    expect([socket.pauses, node.engine.counters.pauses]).toEqual([1, 1]);
+    expect([socket.pauses, node.engine.node.counters.pauses]).toEqual([1, 1]);
     node.gateway.running()!.resolve();
     await turn();
     expect(node.gateway.of('onMessage').map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd', 'e']);
@@ -327,7 +327,7 @@ describe('onClose', () => {
   it('sees the rooms, the user and the data that the connection had, and the hub is empty of it', async () => {
     const seen: unknown[] = [];
     node.gateway.on('onClose', ({ connection }) => {
-      const found = [node.server.connections.size, node.engine.hub.count('')];
+      const found = [node.server.connections.size, node.engine.node.hub.count('')];
       seen.push([...connection.rooms], connection.userId, connection.data, connection.readyState, found);
     });
     const { socket, connection } = await node.opened({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
@@ -352,14 +352,18 @@ describe('onClose', () => {
     node.gateway.on('onClose', ({ connection }) => {
       void connection.join('late');
       void connection.leave('lobby');
-      (connection as LiveConnection).bind('9');
+      (connection as LiveConnection).obey({ kind: 'bind', userId: '9' });
       connection.close();
       connection.terminate();
     });
     const { socket, connection } = await node.opened({ rooms: ['lobby'] });
     socket.closes(1000);
     await turn();
-    expect([[...connection.rooms], connection.userId, node.engine.hub.count('')]).toEqual([['lobby'], undefined, 0]);
+    expect([[...connection.rooms], connection.userId, node.engine.node.hub.count('')]).toEqual([
+      ['lobby'],
+      undefined,
+      0,
+    ]);
     expect(node.gateway.of('onClose')).toHaveLength(1);
   });
 
@@ -367,7 +371,7 @@ describe('onClose', () => {
     const { socket } = await node.opened({ userId: '7', rooms: ['lobby'] });
     expect(jest.getTimerCount()).toBeGreaterThan(0);
     socket.closes();
-    expect([jest.getTimerCount(), node.engine.hub.count(''), node.server.connections.size]).toEqual([0, 0, 0]);
+    expect([jest.getTimerCount(), node.engine.node.hub.count(''), node.server.connections.size]).toEqual([0, 0, 0]);
   });
 
   it('runs once also when a wire tells of its end twice', async () => {
@@ -412,7 +416,7 @@ describe('onClose', () => {
     expect(node.log.with('onClose failed')).toEqual([
       `error WebSocket onClose failed id=${connection.id} path=/ws error="Error: onClose throws"`,
     ]);
-    expect(node.engine.counters.hookErrors).toBe(1);
+    expect(node.engine.node.counters.hookErrors).toBe(1);
   });
 });
 
@@ -473,7 +477,7 @@ describe('a hook that fails', () => {
     socket.sends('a');
     node.gateway.running()!.reject(new Error('rejected'));
     await turn();
-    expect([connection.readyState, socket.sent.length, node.engine.counters.hookErrors]).toEqual([1, 1, 1]);
+    expect([connection.readyState, socket.sent.length, node.engine.node.counters.hookErrors]).toEqual([1, 1, 1]);
   });
 
   it.each<[string, unknown]>([
@@ -613,7 +617,7 @@ class World {
 
   private look(subject: Subject): void {
     const { connection } = subject;
-    const { hub } = this.node.engine;
+    const { hub } = this.node.engine.node;
     const sent = [connection.send('late'), connection.emit('late')];
     const members = ['*', 'r:lobby', 'r:inner', 'r:outer', 'u:u', 'p:/ws'].flatMap((name) => [...hub.members(name)]);
     const found = [...members.filter((member) => member === connection), hub.connections.get(connection.id)];
@@ -648,7 +652,7 @@ class World {
   async checkEnd(): Promise<void> {
     for (const subject of this.subjects) this.checkSubject(subject);
     const stats = await this.node.server.stats();
-    expect([stats.current, stats.rooms, stats.users, this.node.engine.hub.count('')]).toEqual([0, 0, 0, 0]);
+    expect([stats.current, stats.rooms, stats.users, this.node.engine.node.hub.count('')]).toEqual([0, 0, 0, 0]);
     if (!this.stopping) expect(jest.getTimerCount()).toBe(0);
     const stopping = this.stopping ?? this.node.engine.stop();
     await jest.advanceTimersByTimeAsync(50);
@@ -789,19 +793,19 @@ describe('the engine', () => {
       socket.closes();
     }
     expect(new Set(ids).size).toBe(3);
-    expect(ids.map((id) => id.split('.')[0])).toEqual([node.engine.nodeId, node.engine.nodeId, other.engine.nodeId]);
+    expect(ids.map((id) => id.split('.')[0])).toEqual([node.engine.node.id, node.engine.node.id, other.engine.node.id]);
   });
 
   it('refuses a second gateway on a path and names both', () => {
-    const bind = () => node.engine.bind({ name: 'Second', path: '/ws' });
+    const bind = () => node.engine.gate.bind({ name: 'Second', path: '/ws' });
     expect(bind).toThrow(OptionsError);
     expect(bind).toThrow(/RecordingGateway and Second .*\/ws/);
   });
 
   it('serves the paths of its gateways and no other', () => {
-    node.engine.bind({ name: 'Second', path: '/second' });
+    node.engine.gate.bind({ name: 'Second', path: '/second' });
     const paths = ['/ws', '/second', '/other', '/ws/', '', '__proto__'];
-    expect(paths.map((path) => node.engine.serves(path))).toEqual([true, true, false, false, false, false]);
+    expect(paths.map((path) => node.engine.gate.serves(path))).toEqual([true, true, false, false, false, false]);
   });
 
   it('stops at once when nothing is open, and once however often it is asked', async () => {

@@ -2,7 +2,7 @@
  * Road OUT, step 8: what is sent. A Frame is encoded once per wire, however many connections it goes to.
  */
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
-import { type Bounds, checkName } from './limits/checks.js';
+import { checkName, type NameBounds } from './limits/checks.js';
 import { Message } from './message.js';
 
 /** What can be sent: a string becomes a text message, bytes a binary one; a message that came in is passed on as it is. */
@@ -88,7 +88,7 @@ export class Frame {
  *
  * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`
  */
-export function eventFrame(event: string, data: unknown, slow: SlowPolicy | undefined, bounds: Bounds): Frame {
+export function eventFrame(event: string, data: unknown, slow: SlowPolicy | undefined, bounds: NameBounds): Frame {
   checkName('event', event, bounds);
   return new Frame(encodeEnvelope(event, data), slow, true);
 }

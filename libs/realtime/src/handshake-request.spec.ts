@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { fakeRequest, type FakeRequestParts } from '../../../test/support/fakes/fake-socket.js';
-import { addressOf, HandshakeRequest, splitTarget } from './handshake-request.js';
+import { HandshakeRequest } from './handshake-request.js';
+import { addressOf, splitTarget } from './http/platform-request.js';
 
-const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), '/ws');
+const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeRequest(parts), { path: '/ws' });
 const cookies = (cookie: string) => request({ headers: { cookie } }).cookies;
 
 describe('a handshake request', () => {
@@ -12,7 +13,9 @@ describe('a handshake request', () => {
   });
 
   it('gives the parameters of the path', () => {
-    expect(new HandshakeRequest(fakeRequest(), '/rooms/:id', { id: '7' }).params).toEqual({ id: '7' });
+    expect(new HandshakeRequest(fakeRequest(), { path: '/rooms/:id', params: { id: '7' } }).params).toEqual({
+      id: '7',
+    });
   });
 
   it('reads the query, once', () => {

@@ -1,65 +1,66 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import type { Params } from './handshake/paths.js';
-
-/**
- * What the platform and its middleware have made of a request. Express's request is Node's own with more on it,
- * Fastify's stands beside it, and middleware may have written to either.
- */
-export interface PlatformRequest {
-  /** The client's address by the platform's rule for proxies (`trust proxy`, `trustProxy`). */
-  readonly ip?: string;
-  /** `http` or `https`, by the same rule. */
-  readonly protocol?: string;
-  /** Host and port, by the same rule. */
-  readonly host?: string;
-  readonly user?: unknown;
-  readonly session?: unknown;
-  readonly cookies?: Record<string, string>;
-  /** Parameters of the path, as on a controller's route: guards read them there. */
-  params?: Params;
-}
-
-/** As it reaches the gateway's door. */
-export type RawRequest = PlatformRequest & object;
+import {
+  addressOf,
+  LazyRequest,
+  type PlatformRequest,
+  type RawRequest,
+  splitTarget,
+  targetOf,
+} from './http/platform-request.js';
 
 /** The subprotocol that is none, but a credential. */
 export const BEARER = 'bearer.';
 
+/** What a handshake is made of, beside Node's request. */
+export interface HandshakeParts {
+  /** The gateway's path. */
+  readonly path: string;
+  /** Default: none. */
+  readonly params?: Params;
+  /** Default: Node's own request, where the platform was not asked. */
+  readonly raw?: LazyRequest;
+  /** Name of the query parameter that holds a credential; default: none does. */
+  readonly queryToken?: string;
+  /** The client's, by the platform's rule, where it is known already. */
+  readonly address?: string;
+}
+
 /** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
 export class HandshakeRequest {
+  /** The gateway's path. */
+  readonly path: string;
+  /** Parameters of the path, decoded. */
+  readonly params: Params;
+  private readonly lazy: LazyRequest;
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
   private namesRead?: Set<string>;
 
+  /** @internal Made by the gate. */
   constructor(
     /** @internal */
-    readonly node: IncomingMessage,
-    /** The gateway's path. */
-    readonly path: string,
-    /** Parameters of the path, decoded. */
-    readonly params: Params = {},
-    private platformRequest: RawRequest | (() => RawRequest) = node,
-    private readonly queryToken = '',
-    /** By the platform's rule, where it is known already. */
-    private readonly knownAddress?: string,
-  ) {}
+    readonly incoming: IncomingMessage,
+    private readonly parts: HandshakeParts,
+  ) {
+    const { path, params = NO_PARAMS, raw = LazyRequest.of(incoming) } = parts;
+    this.path = path;
+    this.params = params;
+    this.lazy = raw;
+  }
 
   /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
   get raw(): RawRequest {
-    const { platformRequest } = this;
-    if (typeof platformRequest !== 'function') return platformRequest;
-    return (this.platformRequest = platformRequest());
+    return this.lazy.get();
   }
 
   get headers(): IncomingHttpHeaders {
-    return this.node.headers;
+    return this.incoming.headers;
   }
 
   /** The request target as it was sent: path and query. */
   get url(): string {
-    return targetOf(this.node);
+    return targetOf(this.incoming);
   }
 
   /** The query. It is in access logs of every proxy: no place for a credential. */
@@ -69,12 +70,12 @@ export class HandshakeRequest {
 
   /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
   get address(): string {
-    return this.knownAddress ?? addressOf(this.node.socket, this.raw.ip);
+    return this.parts.address ?? addressOf(this.incoming.socket, this.raw.ip);
   }
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
   get protocols(): readonly string[] {
-    const header = this.node.headers['sec-websocket-protocol'] ?? '';
+    const header = this.incoming.headers['sec-websocket-protocol'] ?? '';
     return header
       .split(',')
       .map((name) => name.trim())
@@ -87,11 +88,12 @@ export class HandshakeRequest {
    * `REALTIME_QUERY_TOKEN` where that is set.
    */
   get token(): string | undefined {
-    const bearer = /^Bearer +(\S+)$/i.exec(this.node.headers.authorization ?? '');
+    const bearer = /^Bearer +(\S+)$/i.exec(this.incoming.headers.authorization ?? '');
     if (bearer) return bearer[1];
     const hidden = this.protocols.find((name) => name.startsWith(BEARER));
     if (hidden !== undefined) return Buffer.from(hidden.slice(BEARER.length), 'base64url').toString();
-    return (this.queryToken && this.query.get(this.queryToken)) || undefined;
+    const { queryToken } = this.parts;
+    return (queryToken && this.query.get(queryToken)) || undefined;
   }
 
   /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
@@ -103,7 +105,7 @@ export class HandshakeRequest {
   get cookies(): Readonly<Record<string, string>> {
     if (this.watchedCookies) return this.watchedCookies;
     const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
-    return (this.watchedCookies = watched(found ?? parseCookies(this.node.headers.cookie), this.cookiesRead));
+    return (this.watchedCookies = watched(found ?? parseCookies(this.incoming.headers.cookie), this.cookiesRead));
   }
 
   /** The user that middleware or a guard put on the request, if any. */
@@ -117,10 +119,8 @@ export class HandshakeRequest {
   }
 
   private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
-    const { platformRequest } = this;
     // Not made yet, it has nothing that Node's own has not
-    const found = typeof platformRequest === 'function' ? undefined : platformRequest[name];
-    return found ?? (this.node as PlatformRequest)[name];
+    return this.lazy.known?.[name] ?? (this.incoming as PlatformRequest)[name];
   }
 }
 
@@ -130,35 +130,6 @@ export function userIdOf(user: unknown): string | undefined {
   const { id, sub } = user as { id?: unknown; sub?: unknown };
   const found = id ?? sub;
   return found === undefined || found === null ? undefined : String(found);
-}
-
-/** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
-export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
-  return request.originalUrl ?? request.url ?? '';
-}
-
-/** Splits a request target as routers do, without building a URL: `Host` and path are the client's own text. */
-export function splitTarget(target: string): { path: string; query: string } {
-  const hash = target.indexOf('#');
-  const sent = hash < 0 ? target : target.slice(0, hash);
-  const mark = sent.indexOf('?');
-  return mark < 0 ? { path: sent, query: '' } : { path: sent.slice(0, mark), query: sent.slice(mark + 1) };
-}
-
-/**
- * The client's address; `unknown` when it has already gone.
- *
- * @param claimed what the platform takes from a proxy that it trusts; what is no address does not count, because a
- *   platform that trusts everybody passes on whatever a client wrote
- */
-export function addressOf(socket: Socket, claimed = ''): string {
-  const address = normalAddress(claimed);
-  return isIP(address) ? address : normalAddress(socket.remoteAddress);
-}
-
-/** IPv4-mapped IPv6 as plain IPv4. */
-function normalAddress(address = 'unknown'): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }
 
 function parseCookies(header = ''): Readonly<Record<string, string>> {
@@ -189,3 +160,9 @@ function decoded(text: string): string {
     return text;
   }
 }
+
+/** The parameters of a path, decoded. */
+export type Params = Readonly<Record<string, string>>;
+
+/** Those of a path without any; a connection keeps its parameters, and most have none. */
+export const NO_PARAMS: Params = Object.freeze({});

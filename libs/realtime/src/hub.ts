@@ -3,38 +3,45 @@
  * the broker which channels have members here.
  */
 import type { Broker } from './broker.js';
-import { type Channel, channelOf, type Command } from './command.js';
-import type { LiveConnection } from './connections/live-connection.js';
-import type { Log } from './log.js';
-import { errorField } from './log.js';
+import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
+import { errorField, type Log } from './log.js';
 
-const NOBODY: ReadonlySet<LiveConnection> = new Set();
-const CONNECTION = channelOf.connection('');
+/** A connection as the hub needs it. */
+export interface HubMember {
+  readonly id: string;
+  readonly path: string;
+  readonly userId: string | undefined;
+  readonly rooms: ReadonlySet<string>;
+  /** Applies what a command says. MUST not throw. @returns false when the connection did not take it */
+  obey(action: Action): boolean;
+}
 
-export class Hub {
+const NOBODY: ReadonlySet<never> = new Set();
+
+export class Hub<M extends HubMember = HubMember> {
   /** The open connections of this node by id, oldest first. */
-  readonly connections = new Map<string, LiveConnection>();
-  private readonly channels = new Map<Channel, Set<LiveConnection>>();
+  readonly connections = new Map<string, M>();
+  private readonly channels = new Map<Channel, Set<M>>();
 
   constructor(
     private readonly broker: Broker,
     private readonly log: Log,
   ) {}
 
-  add(connection: LiveConnection): void {
+  add(connection: M): void {
     this.connections.set(connection.id, connection);
     this.enter(channelOf.path(connection.path), connection);
   }
 
   /** Takes a connection out of everything; what it knows of its rooms stays readable. */
-  remove(connection: LiveConnection): void {
+  remove(connection: M): void {
     this.connections.delete(connection.id);
     this.exit(channelOf.path(connection.path), connection);
     if (connection.userId !== undefined) this.exit(channelOf.user(connection.userId), connection);
     for (const room of connection.rooms) this.exit(channelOf.room(room), connection);
   }
 
-  enter(channel: Channel, connection: LiveConnection): void {
+  enter(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
     if (members) {
       members.add(connection);
@@ -44,7 +51,7 @@ export class Hub {
     this.broker.subscribe(channel).catch((error: unknown) => this.brokerFailed('subscribe', error));
   }
 
-  exit(channel: Channel, connection: LiveConnection): void {
+  exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
     if (!members?.delete(connection) || members.size > 0) return;
     this.channels.delete(channel);
@@ -52,17 +59,19 @@ export class Hub {
   }
 
   /** The members of a channel on this node, as they are now. */
-  members(channel: Channel): Iterable<LiveConnection> {
+  members(channel: Channel): Iterable<M> {
     if (channel === channelOf.everyone) return this.connections.values();
-    if (!channel.startsWith(CONNECTION)) return this.channels.get(channel) ?? NOBODY;
-    const connection = this.connections.get(channel.slice(CONNECTION.length));
+    const id = connectionIdOf(channel);
+    if (id === undefined) return this.channels.get(channel) ?? NOBODY;
+    const connection = this.connections.get(id);
     return connection ? [connection] : NOBODY;
   }
 
   /** How many members a channel has on this node. */
   size(channel: Channel): number {
     if (channel === channelOf.everyone) return this.connections.size;
-    if (channel.startsWith(CONNECTION)) return this.connections.has(channel.slice(CONNECTION.length)) ? 1 : 0;
+    const id = connectionIdOf(channel);
+    if (id !== undefined) return this.connections.has(id) ? 1 : 0;
     return this.channels.get(channel)?.size ?? 0;
   }
 

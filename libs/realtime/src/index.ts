@@ -20,9 +20,8 @@ export type { LimitCounts, LimitName } from './limits/limits.js';
 
 // Server
 export { RealtimeServer } from './server.js';
-export type { Page } from './server.js';
 export { Target } from './target.js';
-export type { Member } from './target.js';
+export type { Member, Page } from './question.js';
 export type { Stats } from './node/stats.js';
 
 // Errors and codes

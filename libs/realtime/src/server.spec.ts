@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
-  node.engine.heartbeat.stop();
+  node.engine.node.heartbeat.stop();
   jest.useRealTimers();
 });
 
@@ -207,7 +207,7 @@ describe('list', () => {
 
   it('takes the id of a connection of another node as a cursor', async () => {
     const [ann] = await openMany(1);
-    const [before, behind] = ['!', '~'].map((first) => `${first}${node.engine.nodeId}.5`);
+    const [before, behind] = ['!', '~'].map((first) => `${first}${node.engine.node.id}.5`);
     expect((await pageIds({ after: before })).ids).toEqual([ann!.connection.id]);
     expect((await pageIds({ after: behind })).ids).toEqual([]);
   });

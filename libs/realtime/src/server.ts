@@ -1,27 +1,20 @@
 /** What the application injects to push from anywhere: the `Swoole\WebSocket\Server` of this world. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { Broker } from './broker.js';
-import { checkClose, checkName, checkSize } from './limits/checks.js';
 import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
-import { infoOf } from './connections/info.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
 import { Frame, type Payload, type PushOptions } from './frame.js';
+import { checkClose, checkName, checkSize } from './limits/checks.js';
+import type { Node } from './node/node.js';
 import type { Stats } from './node/stats.js';
-import { Target, type TargetHost } from './target.js';
-
-/** One page of a listing. */
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Pass it as `after` for the next page; undefined on the last one. */
-  readonly next?: string;
-}
+import type { Page } from './question.js';
+import { Target } from './target.js';
 
 const MAX_PAGE = 100;
 
 /** A connection id: node, dot, number in base 36. */
-const CURSOR = /^[^.\s]+\.[0-9a-z]+$/;
+const CURSOR = /^[^.\s]+\.[0-9a-z]{1,10}$/;
 
 /**
  * Pushes from any controller, job or hook, also before the first client came; to nobody is no error.
@@ -30,20 +23,16 @@ const CURSOR = /^[^.\s]+\.[0-9a-z]+$/;
  *   await this.server.toUser('7').emit('invoice', { id: 42 });
  */
 export class RealtimeServer {
-  private readonly host: TargetHost;
+  private readonly node: Node;
 
   /** @internal Made by RealtimeModule. */
-  constructor(
-    private readonly engine: Engine,
-    broker: Broker,
-  ) {
-    const { settings, hub, limits } = engine;
-    this.host = { settings, hub, limits, broker };
+  constructor(private readonly engine: Engine) {
+    this.node = engine.node;
   }
 
   /** The open connections of this node by id, oldest first. */
   get connections(): ReadonlyMap<string, Connection> {
-    return this.engine.hub.connections;
+    return this.node.hub.connections;
   }
 
   /** The open connections of this node, as `@WebSocketServer()` of `ws` has them. */
@@ -53,21 +42,21 @@ export class RealtimeServer {
 
   /** The members of a room. */
   to(room: string): Target {
-    return new Target(this.host, channelOf.room(room));
+    return new Target(this.node, channelOf.room(room));
   }
 
   /** All connections of a user: every tab and device. */
   toUser(userId: string): Target {
-    return new Target(this.host, channelOf.user(userId));
+    return new Target(this.node, channelOf.user(userId));
   }
 
   toConnection(id: string): Target {
-    return new Target(this.host, channelOf.connection(id));
+    return new Target(this.node, channelOf.connection(id));
   }
 
   /** Everyone, or everyone who is connected to one path. */
   toEveryone(path?: string): Target {
-    return new Target(this.host, path === undefined ? channelOf.everyone : channelOf.path(path));
+    return new Target(this.node, path === undefined ? channelOf.everyone : channelOf.path(path));
   }
 
   /**
@@ -80,8 +69,8 @@ export class RealtimeServer {
    */
   async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
     const frame = Frame.of(data, options?.slow);
-    checkSize(frame, this.engine);
-    return this.engine.hub.connections.get(id)?.deliver(frame) ?? false;
+    checkSize(frame, this.node);
+    return this.node.ask({ kind: 'order', id, action: { kind: 'push', frame } });
   }
 
   /**
@@ -94,18 +83,15 @@ export class RealtimeServer {
    */
   async disconnect(id: string, code: number = CloseCode.DISCONNECTED, reason = ''): Promise<boolean> {
     checkClose(code, reason);
-    const connection = this.engine.hub.connections.get(id);
-    connection?.end(code, reason, 'server');
-    return connection !== undefined;
+    return this.node.ask({ kind: 'order', id, action: { kind: 'disconnect', code, reason } });
   }
 
   async exists(id: string): Promise<boolean> {
-    return this.engine.hub.connections.has(id);
+    return this.node.ask({ kind: 'exists', id });
   }
 
   async info(id: string): Promise<ConnectionInfo | undefined> {
-    const connection = this.engine.hub.connections.get(id);
-    return connection && infoOf(connection);
+    return this.node.ask({ kind: 'info', id });
   }
 
   /**
@@ -119,14 +105,10 @@ export class RealtimeServer {
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
       throw new RangeError(`limit is a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
     }
-    const start = after === undefined ? 0 : this.positionAfter(after);
-    const items: ConnectionInfo[] = [];
-    for (const connection of this.engine.hub.connections.values()) {
-      if (positionOf(connection.id) < start) continue;
-      if (items.length === limit) return { items, next: items[limit - 1]!.id };
-      items.push(infoOf(connection));
+    if (after !== undefined && !CURSOR.test(after)) {
+      throw new RealtimeError('bad_cursor', 'after is not a connection id');
     }
-    return { items };
+    return this.node.ask({ kind: 'list', after, limit });
   }
 
   /**
@@ -137,36 +119,19 @@ export class RealtimeServer {
    * @throws RealtimeError `bad_name` for an empty or too long user id
    */
   async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
-    const connection = this.engine.hub.connections.get(id);
-    if (!connection) {
-      checkName('user', userId, this.engine);
-      return false;
-    }
-    connection.bind(userId);
-    if (replace) await this.toUser(userId).except(id).disconnect(CloseCode.REPLACED, 'replaced by a newer connection');
-    return true;
+    checkName('user', userId, this.node);
+    const isBound = await this.node.ask({ kind: 'order', id, action: { kind: 'bind', userId } });
+    if (isBound && replace) await this.node.replaceOthers(userId, id);
+    return isBound;
   }
 
+  /** What this node has done since it started, and what it has open now. */
   async stats(): Promise<Stats> {
-    const { counters, hub } = this.engine;
+    const { counters, hub, limits, slowConsumers } = this.node;
     const rooms = hub.count(channelOf.room(''));
     const users = hub.count(channelOf.user(''));
-    const { limits, slowConsumers, unfinished } = this.engine;
+    const { underWay: unfinished } = this.engine.gate;
     const now = { current: hub.connections.size, slow: slowConsumers.count, unfinished, rooms, users };
     return { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts }, ...now };
   }
-
-  /** An id of another node or another run: nodes are listed in the order of their ids. */
-  private positionAfter(cursor: string): number {
-    const position = CURSOR.test(cursor) ? positionOf(cursor) : NaN;
-    if (!Number.isSafeInteger(position)) throw new RealtimeError('bad_cursor', 'after is not a connection id');
-    const node = cursor.slice(0, cursor.indexOf('.'));
-    if (node === this.engine.nodeId) return position + 1;
-    return node < this.engine.nodeId ? 0 : Infinity;
-  }
-}
-
-/** The number of a connection on its node. */
-function positionOf(id: string): number {
-  return parseInt(id.slice(id.indexOf('.') + 1), 36);
 }

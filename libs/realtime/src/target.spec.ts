@@ -9,7 +9,7 @@ beforeEach(async () => {
   node = await new FakeNode({ maxNameLength: 12, maxBufferedBytes: 2048, maxMessageBytes: 2048 }).start();
 });
 
-afterEach(() => node.engine.heartbeat.stop());
+afterEach(() => node.engine.node.heartbeat.stop());
 
 const open = (userId?: string, ...rooms: string[]) => node.opened({ userId, rooms });
 
@@ -252,7 +252,7 @@ describe('names of events', () => {
     const { connection } = await open();
     connection.emit('x'.repeat(13));
     await expect(node.server.to('a').emit('x'.repeat(13))).rejects.toThrow('REALTIME_MAX_NAME_LENGTH');
-    expect(node.engine.limits.counts.nameLength).toBe(2);
+    expect(node.engine.node.limits.counts.nameLength).toBe(2);
     expect(node.log.with('limit=nameLength')).toEqual([
       'warn WebSocket limit reached limit=nameLength name=event characters=13',
     ]);

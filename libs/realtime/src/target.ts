@@ -1,27 +1,10 @@
 /** Road OUT, step 6: an address, and what can be done there. Immutable: every step gives a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { Broker } from './broker.js';
-import { checkClose, checkName, checkSize } from './limits/checks.js';
-import type { Action, Channel } from './command.js';
-import { RealtimeError } from './errors.js';
-import type { Hub } from './hub.js';
-import type { Limits } from './limits/limits.js';
+import { type Action, type Channel, connectionIdOf } from './command.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
-import type { RealtimeSettings } from './settings/settings.js';
-
-/** One connection of a room or user. Plain data: it may be on another node. */
-export interface Member {
-  readonly id: string;
-  readonly userId?: string;
-}
-
-/** What a target works with. */
-export interface TargetHost {
-  readonly settings: RealtimeSettings;
-  readonly broker: Broker;
-  readonly hub: Hub;
-  readonly limits: Limits;
-}
+import { checkClose, checkName, checkSize } from './limits/checks.js';
+import type { Node } from './node/node.js';
+import type { Member } from './question.js';
 
 /**
  * The members of a room, the connections of a user, one connection, or everyone.
@@ -31,18 +14,18 @@ export interface TargetHost {
 export class Target {
   /** @internal */
   constructor(
-    private readonly host: TargetHost,
+    private readonly node: Node,
     private readonly channel: Channel,
     private readonly excepted: ReadonlySet<string> = new Set(),
   ) {}
 
   /** The same address without one connection; more than one `except` adds up. */
   except(connectionId: string): Target {
-    return new Target(this.host, this.channel, new Set([...this.excepted, connectionId]));
+    return new Target(this.node, this.channel, new Set([...this.excepted, connectionId]));
   }
 
   /**
-   * Sends to all members, wherever they are; to nobody is no error.
+   * Sends to all members, wherever they are. Pushing to nobody is not an error.
    *
    * @param data a string goes as text, bytes go as binary
    * @param options what to do at members that are too slow
@@ -59,12 +42,12 @@ export class Target {
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`, `too_big` as `push`
    */
   async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
-    await this.pushFrame(eventFrame(event, data, options?.slow, this.host));
+    await this.pushFrame(eventFrame(event, data, options?.slow, this.node));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` */
   async join(room: string): Promise<void> {
-    checkName('room', room, this.host);
+    checkName('room', room, this.node);
     await this.publish({ kind: 'join', room });
   }
 
@@ -87,35 +70,21 @@ export class Target {
 
   /** Who is there. @throws RealtimeError `too_many_members` when they are more than `REALTIME_MAX_MEMBERS` */
   async members(): Promise<Member[]> {
-    const { settings, hub, limits } = this.host;
-    const max = settings.maxMembers;
-    if (hub.size(this.channel) > max && limits.reached('members', `members=${hub.size(this.channel)}`)) {
-      throw new RealtimeError(
-        'too_many_members',
-        `members() answers at most ${max} (REALTIME_MAX_MEMBERS): use count()`,
-      );
-    }
-    const found: Member[] = [];
-    for (const { id, userId } of hub.members(this.channel)) {
-      if (!this.excepted.has(id)) found.push({ id, userId });
-    }
-    return found;
+    return this.node.ask({ kind: 'members', channel: this.channel, except: this.excepted });
   }
 
   /** How many are there. */
   async count(): Promise<number> {
-    if (this.excepted.size === 0) return this.host.hub.size(this.channel);
-    let found = 0;
-    for (const { id } of this.host.hub.members(this.channel)) if (!this.excepted.has(id)) found++;
-    return found;
+    return this.node.ask({ kind: 'count', channel: this.channel, except: this.excepted });
   }
 
   private async pushFrame(frame: Frame): Promise<void> {
-    checkSize(frame, this.host);
+    checkSize(frame, this.node);
+    frame.isShared = connectionIdOf(this.channel) === undefined;
     await this.publish({ kind: 'push', frame });
   }
 
   private publish(action: Action): Promise<void> {
-    return this.host.broker.publish({ channel: this.channel, except: this.excepted, action });
+    return this.node.publish({ channel: this.channel, except: this.excepted, action });
   }
 }

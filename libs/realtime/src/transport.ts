@@ -2,21 +2,17 @@
  * The contract between the core and a wire. A transport obtains sockets: it asks the Gate whether a request is
  * admitted (road IN, step 2), makes its Socket, opens it (step 3) and then tells the Sink what happens on it (step 4).
  */
-import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from './close-info.js';
-import type { HandshakeRequest, PlatformRequest } from './handshake-request.js';
-import type { Gateway, Identity } from './hooks.js';
 import type { Frame } from './frame.js';
-import type { OpenSession } from './handshake/session.js';
-import type { UpgradeResponse } from './http/upgrade-response.js';
-import type { Answer } from './transports/requests/watched-answer.js';
 
 /** The wire under a connection. No method may throw. */
 export interface Socket {
   /** Bytes that wait to be read by the peer, everything of ours included. */
   readonly bufferedBytes: number;
+  /** Nothing more should be sent for now. Once it was true, `Sink.drained` MUST follow. */
+  readonly isFull: boolean;
   /** The agreed subprotocol, or an empty string. */
   readonly protocol: string;
   /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
@@ -33,57 +29,18 @@ export interface Socket {
 
 /** What a transport tells about its socket. */
 export interface Sink {
+  /** The wire is whole: it takes what hooks send and do. MUST be called once, before all others but `closed`. */
+  opened(): void;
   /** A message has come. MUST follow a call of `alive` for what was read, which may be several messages. */
   received(data: Buffer, isBinary: boolean): void;
   /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
   alive(): void;
-  /** What waited in the socket has gone; more may be sent. MUST be called after `bufferedBytes` was 64 KiB or more. */
+  /** What waited in the socket has gone; more may be sent. MUST be called after `isFull` was true. */
   drained(): void;
   /** The peer broke a rule or a bound: the transport is closing with this code. MUST come before `closed`. */
   failed(code: number, reason: string, initiator: CloseInitiator): void;
   /** The wire is gone. MUST be called exactly once. 1006 where the peer gave no code. */
   closed(code: number, reason: string): void;
-}
-
-/** What a request was admitted with. */
-export interface Admission {
-  readonly gateway: Gateway;
-  readonly request: HandshakeRequest;
-  readonly identity: Identity;
-  /** The async context (AsyncLocalStorage) in which it was admitted; `onOpen` runs in it. */
-  readonly scope: AsyncResource;
-  /** The HTTP session as middleware left it; what hooks write to it is saved. */
-  readonly session?: OpenSession;
-  /** MUST be called when the request will not become a connection after all. */
-  release(): void;
-}
-
-/** The way in, for transports. */
-export interface Gate {
-  /** Tells whether a path belongs to a gateway. */
-  serves(path: string): boolean;
-  /** @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it already */
-  admit(upgrade: UpgradeResponse): Promise<Admission>;
-  /**
-   * Counts and logs a refusal that a transport decided by itself.
-   *
-   * @param raw the platform's request, where there is one: it knows the client's address
-   */
-  noteRefusal(node: IncomingMessage, error: unknown, raw?: PlatformRequest): void;
-  /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
-  admitRequest(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<Admission>;
-  /**
-   * Asks origin and guards about a further request of a connection.
-   *
-   * @returns the request as the application sees it, for `isOwner`
-   * @throws what the platform should answer
-   */
-  recheck(node: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<HandshakeRequest>;
-  /** Sets the CORS headers for an origin that may connect. */
-  allowOrigin(node: IncomingMessage, raw: PlatformRequest & object, answer: Pick<Answer, 'header'>): void;
-  /** Tells whether the gateway of a request speaks a transport. */
-  speaks(node: IncomingMessage, transport: string): boolean;
-  open(admission: Admission, socket: Socket, transport: string): Sink;
 }
 
 /** A way to obtain sockets. */

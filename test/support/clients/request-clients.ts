@@ -162,10 +162,11 @@ export class SseClient extends RequestClient {
 
   /** Resolves with the `open` event. */
   private read(response: IncomingMessage): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('error', () => {});
+      response.on('close', () => reject(new Error('The stream ended before it was open')));
       response.on('data', (chunk: string) => {
         const blocks = (text + chunk).split('\n\n');
         text = blocks.pop()!;

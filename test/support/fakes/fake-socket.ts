@@ -31,6 +31,11 @@ export class FakeSocket implements Socket {
   closeFrame?: { code: number; reason: string };
   /** What the peer has not read yet; a test that has a slow client sets it. */
   bufferedBytes = 0;
+
+  get isFull(): boolean {
+    return this.bufferedBytes >= 65_536;
+  }
+
   isPaused = false;
   pauses = 0;
   resumes = 0;

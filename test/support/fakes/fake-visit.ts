@@ -1,11 +1,8 @@
 /** A request and its response without a network, for unit specs of the transports that speak plain HTTP. */
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable, Writable } from 'node:stream';
-import {
-  type Answer,
-  type Visit,
-  WatchedAnswer,
-} from '../../../libs/realtime/src/transports/requests/watched-answer.js';
+import type { HttpAnswer, HttpExchange } from '../../../libs/realtime/src/http/exchange.js';
+import { WatchedAnswer } from '../../../libs/realtime/src/transports/requests/watched-answer.js';
 
 export interface FakeVisitParts {
   readonly method?: string;
@@ -17,12 +14,12 @@ export interface FakeVisitParts {
   readonly parsed?: unknown;
 }
 
-export class FakeVisit implements Visit {
-  readonly node: IncomingMessage;
-  readonly raw: Visit['raw'];
+export class FakeVisit implements HttpExchange {
+  readonly incoming: IncomingMessage;
+  readonly raw: HttpExchange['raw'];
   readonly response = {};
   readonly headers: Record<string, string> = {};
-  readonly answer: Answer;
+  readonly answer: HttpAnswer;
   readonly watched: WatchedAnswer;
   /** What was written to a stream. */
   written = '';
@@ -37,7 +34,7 @@ export class FakeVisit implements Visit {
 
   constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeVisitParts = {}) {
     const socket = { destroyed: false, destroy: () => this.vanishes(true) };
-    this.node = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
+    this.incoming = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
     this.raw = { body: parsed };
     this.answer = {
       header: (name, value) => void (this.headers[name.toLowerCase()] = value),

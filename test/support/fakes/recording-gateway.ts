@@ -1,19 +1,23 @@
 /** A handler for unit specs that records when its hooks start and end, and a node (engine) that it is bound to. */
 import { AsyncResource } from 'node:async_hooks';
-import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import type { Broker } from '../../../libs/realtime/src/broker.js';
+import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import type { CloseInfo } from '../../../libs/realtime/src/close-info.js';
 import type { Connection } from '../../../libs/realtime/src/connection.js';
-import { Engine } from '../../../libs/realtime/src/engine.js';
-import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../../../libs/realtime/src/hooks.js';
 import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
+import { Engine } from '../../../libs/realtime/src/engine.js';
+import type { Gateway } from '../../../libs/realtime/src/gateway.js';
+import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
+import { Addresses } from '../../../libs/realtime/src/handshake/addresses.js';
+import type { Admission } from '../../../libs/realtime/src/handshake/admission.js';
+import { Places } from '../../../libs/realtime/src/handshake/places.js';
+import type { Awaitable, Identity } from '../../../libs/realtime/src/hooks.js';
 import type { Log } from '../../../libs/realtime/src/log.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
-import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeServer } from '../../../libs/realtime/src/server.js';
+import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
-import { FakeSocket, fakeRequest, type FakeSocketOptions } from './fake-socket.js';
+import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';
 
@@ -137,8 +141,8 @@ export class FakeNode {
 
   constructor(options: RealtimeOptions = {}, broker: Broker = new MemoryBroker()) {
     this.engine = new Engine(RealtimeSettings.from({ envFile: false, ...options }, {}), broker, this.log);
-    this.server = new RealtimeServer(this.engine, broker);
-    this.engine.bind(this.gateway);
+    this.server = new RealtimeServer(this.engine);
+    this.engine.gate.bind(this.gateway);
   }
 
   async start(): Promise<this> {
@@ -149,12 +153,10 @@ export class FakeNode {
   /** A connection past its handshake; its `onOpen` has started. */
   open(identity: Identity = {}, options: OpenOptions = {}) {
     const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
-    const { path } = gateway;
-    const request = new HandshakeRequest(fakeRequest({ url: path }), path);
-    const scope = new AsyncResource('FakeHandshake');
-    const admission = { gateway, request, identity, scope, release: () => {} };
+    const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
     const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
     socket.attach(connection);
+    connection.opened();
     return { socket, connection };
   }
 
@@ -175,4 +177,17 @@ export interface OpenOptions extends FakeSocketOptions {
 /** Lets everything that waits in microtasks happen; no clock is needed. */
 export async function turn(): Promise<void> {
   for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
+}
+
+/** What a request was admitted with: by default as nobody, with a place of its own ledger. */
+export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
+  const { path } = parts.gateway;
+  return {
+    id: 'node.1',
+    request: new HandshakeRequest(fakeRequest({ url: path }), { path }),
+    identity: {},
+    scope: new AsyncResource('FakeHandshake'),
+    place: new Places(new Addresses(Infinity)).take('192.0.2.7', parts.identity?.userId),
+    ...parts,
+  };
 }

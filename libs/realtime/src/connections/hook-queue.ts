@@ -4,37 +4,25 @@
  * socket is not read. Where a hook is synchronous there is no promise and no closure per message.
  */
 import type { AsyncResource } from 'node:async_hooks';
-import { EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
-import type { CloseInfo } from '../close-info.js';
+import { CloseCode, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
+import { detached } from '../async-context.js';
+import type { CloseInfo, CloseInitiator } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { exceptionData, MessageError } from '../errors.js';
-import type { FaultLines } from '../node/fault-log.js';
-import type { Awaitable, Gateway } from '../hooks.js';
-import { DRAINED, Inbox, type Waiting } from './inbox.js';
-import type { Limits } from '../limits/limits.js';
+import type { Gateway } from '../gateway.js';
+import type { Awaitable } from '../hooks.js';
 import type { Message } from '../message.js';
-import type { Outbox } from './outbox.js';
-import { outside } from '../async-context.js';
-import type { OpenSession } from '../handshake/session.js';
-import type { RealtimeSettings } from '../settings/settings.js';
-import type { Counters } from '../node/stats.js';
-import type { Admission, Socket } from '../transport.js';
-
-/** Who the queue works for. */
-export interface HookQueueOwner {
-  readonly settings: Pick<RealtimeSettings, 'maxQueuedMessages' | 'maxQueuedBytes' | 'handshakeTimeout'>;
-  readonly counters: Counters;
-  readonly limits: Limits;
-  readonly faultLines: FaultLines;
-}
+import type { Node } from '../node/node.js';
+import type { Socket } from '../transport.js';
+import { DRAIN_TURN, Inbox, type Waiting } from './inbox.js';
 
 /** The connection whose hooks are run. */
 export interface HookedConnection extends Connection {
-  readonly isPausedByUser: boolean;
-  /** It is read again: silence until now was ours. */
-  alive(): void;
-  /** `onOpen` failed: the connection has to end. */
-  openFailed(): void;
+  readonly socket: Pick<Socket, 'pause'>;
+  /** Reads again, unless the application has paused it. */
+  readOn(): void;
+  /** Ends it from this side. */
+  end(code: number, reason: string, initiator: CloseInitiator): void;
   /** `onClose` has settled: nothing will happen any more. */
   ended(): void;
 }
@@ -50,51 +38,35 @@ export class HookQueue {
   constructor(
     private readonly gateway: Gateway,
     private readonly connection: HookedConnection,
-    private readonly socket: Pick<Socket, 'pause' | 'resume'>,
-    private readonly outbox: Pick<Outbox, 'hold' | 'release' | 'discard'>,
-    private readonly owner: HookQueueOwner,
+    private readonly node: Pick<Node, 'settings' | 'counters' | 'limits' | 'faultLog'>,
     /** Given, the hooks after `onOpen` run in it. */
     private readonly scope?: AsyncResource,
   ) {}
 
   /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
-  start({ request, session }: Pick<Admission, 'request' | 'session'>): void {
-    let opening: Awaitable<void>;
+  start(onOpen: () => Awaitable<void>): void {
     try {
-      if (session) this.outbox.hold();
-      opening = this.gateway.onOpen?.(this.connection, request);
+      const opening = onOpen();
+      if (!isPromise(opening)) return this.begin();
+      Promise.resolve(opening).then(
+        () => this.begin(),
+        (error: unknown) => this.openFailed(error),
+      );
     } catch (error) {
       this.openFailed(error);
-      return;
     }
-    if (session || isPromise(opening)) void this.finishOpening(opening, session);
-    else this.begin();
-  }
-
-  /** What `onOpen` writes to the session is stored before the client gets anything that `onOpen` sent. */
-  private async finishOpening(opening: Awaitable<void>, session: OpenSession | undefined): Promise<void> {
-    try {
-      await opening;
-      await session?.saveChanges(this.owner.settings.handshakeTimeout * 1000);
-      this.outbox.release();
-    } catch (error) {
-      this.openFailed(error);
-      return;
-    }
-    this.begin();
   }
 
   private openFailed(error: unknown): void {
     this.hookFailed('onOpen', error);
     this.drop();
-    this.outbox.discard();
-    this.connection.openFailed();
+    this.connection.end(CloseCode.INTERNAL_ERROR, 'onOpen failed', 'error');
     this.begin();
   }
 
   /** What came while `onOpen` ran is not part of the request that was upgraded. */
   private begin(): void {
-    if (this.inbox || this.closeInfo) outside(() => this.proceed());
+    if (this.inbox || this.closeInfo) detached(() => this.proceed());
     else this.isBusy = false;
   }
 
@@ -107,8 +79,8 @@ export class HookQueue {
   /** Runs `onDrain`, in its turn. */
   drained(): void {
     if (!this.gateway.onDrain) return;
-    if (this.isBusy) this.inboxOf().push(DRAINED);
-    else this.run(DRAINED);
+    if (this.isBusy) this.inboxOf().push(DRAIN_TURN);
+    else this.run(DRAIN_TURN);
   }
 
   /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
@@ -148,7 +120,9 @@ export class HookQueue {
   }
 
   private call(item: Waiting): Awaitable<void> {
-    return item === DRAINED ? this.gateway.onDrain?.(this.connection) : this.gateway.onMessage?.(this.connection, item);
+    return item === DRAIN_TURN
+      ? this.gateway.onDrain?.(this.connection)
+      : this.gateway.onMessage?.(this.connection, item);
   }
 
   /** A hook has settled: the next message, or `onClose`. */
@@ -186,37 +160,36 @@ export class HookQueue {
     const inbox = this.inboxOf();
     inbox.push(message);
     if (this.isPaused || !inbox.isFull) return;
-    if (!this.owner.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
+    if (!this.node.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
     this.isPaused = true;
-    this.owner.counters.pauses++;
-    this.socket.pause();
+    this.node.counters.pauses++;
+    this.connection.socket.pause();
   }
 
   private inboxOf(): Inbox {
-    const { maxQueuedMessages, maxQueuedBytes } = this.owner.settings;
+    const { maxQueuedMessages, maxQueuedBytes } = this.node.settings;
     return (this.inbox ??= new Inbox(maxQueuedMessages, maxQueuedBytes));
   }
 
   private resume(): void {
     this.isPaused = false;
-    this.connection.alive();
-    if (!this.connection.isPausedByUser) this.socket.resume();
+    this.connection.readOn();
   }
 
   /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
   private failed(item: Waiting, error: unknown): void {
-    if (item === DRAINED) {
+    if (item === DRAIN_TURN) {
       this.hookFailed('onDrain', error);
       return;
     }
-    if (error instanceof MessageError) this.owner.counters.messageErrors++;
+    if (error instanceof MessageError) this.node.counters.messageErrors++;
     else this.hookFailed('onMessage', error);
     this.connection.emit(EXCEPTION_EVENT, exceptionData(error));
   }
 
   private hookFailed(hook: string, error: unknown): void {
-    this.owner.counters.hookErrors++;
-    this.owner.faultLines.tell(this.connection, hook, error);
+    this.node.counters.hookErrors++;
+    this.node.faultLog.report(this.connection, hook, error);
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Message } from '../message.js';
 
 /** Stands in the queue for a run of `onDrain`. */
-export const DRAINED = Symbol('drained');
+export const DRAIN_TURN = Symbol('drained');
 
 /** What waits for a hook. */
-export type Waiting = Message | typeof DRAINED;
+export type Waiting = Message | typeof DRAIN_TURN;
 
 /** The messages of one connection that wait for its hooks, in the order they came. */
 export class Inbox {
@@ -33,14 +33,14 @@ export class Inbox {
 
   push(item: Waiting): void {
     this.waiting.push(item);
-    if (item !== DRAINED) this.size += item.size;
+    if (item !== DRAIN_TURN) this.size += item.size;
   }
 
   shift(): Waiting | undefined {
     const item = this.waiting[this.first];
     if (!item) return undefined;
     this.first++;
-    if (item !== DRAINED) this.size -= item.size;
+    if (item !== DRAIN_TURN) this.size -= item.size;
     if (this.first === this.waiting.length) this.clear();
     else if (this.first >= 1024) {
       this.waiting = this.waiting.slice(this.first);

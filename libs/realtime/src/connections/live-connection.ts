@@ -3,29 +3,44 @@
  * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { checkClose, checkSize } from '../limits/checks.js';
-import { CloseInfo, type CloseInitiator } from '../close-info.js';
+import type { CloseInitiator } from '../close-info.js';
 import type { Action } from '../command.js';
-import { Connection, ReadyState } from '../connection.js';
-import type { Beating } from '../node/heartbeat.js';
-import { type HookedConnection, HookQueue } from './hook-queue.js';
-import type { Host } from '../node/node.js';
+import { Connection, type ConnectionInfo, ReadyState } from '../connection.js';
+import type { Payload, PushOptions } from '../frame.js';
+import type { Admission } from '../handshake/admission.js';
+import { checkClose } from '../limits/checks.js';
 import { errorField } from '../log.js';
-import { Membership } from './membership.js';
 import { Message } from '../message.js';
+import type { NodeConnection } from '../node/answers.js';
+import type { Beating } from '../node/heartbeat.js';
+import type { Node } from '../node/node.js';
+import type { Sink, Socket } from '../transport.js';
+import { Ending } from './ending.js';
+import { type HookedConnection, HookQueue } from './hook-queue.js';
+import { infoOf } from './info.js';
+import { closedLine, expiredLine, logMessage } from './log-lines.js';
+import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
+import { openingOf } from './opening.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
-import type { Admission, Sink, Socket } from '../transport.js';
+import { envelopeFrame, payloadFrame } from './outgoing.js';
 
-export class LiveConnection extends Connection implements Sink, Beating, HookedConnection, OutboxOwner {
+/** Who looks after connections. */
+export interface ConnectionEvents {
+  /** `onOpen` was called. */
+  opened(connection: LiveConnection): void;
+  /** `onClose` has settled: nothing will happen any more. */
+  ended(connection: LiveConnection): void;
+}
+
+export class LiveConnection extends Connection implements Sink, Beating, NodeConnection, HookedConnection, OutboxOwner {
+  readonly id: string;
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly url: string;
   readonly address: string;
   readonly protocol: string;
   readonly openedAt = Date.now();
-  readyState: ReadyState = ReadyState.OPEN;
   data: unknown;
   lastSeenAt = performance.now();
   beatSlot = -1;
@@ -38,31 +53,31 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
   private readonly membership: Membership;
+  private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
-  private aborter?: AbortController;
-  /** How this side decided to end it. */
-  private ending?: Pick<CloseInfo, 'code' | 'reason' | 'initiator'>;
 
   constructor(
-    readonly id: string,
     readonly transport: string,
-    { gateway, request, identity, scope }: Admission,
-    private readonly socket: Socket,
-    private readonly host: Host,
+    /** Gone once it is opened: the request in it is not kept. */
+    private admission: Admission | undefined,
+    readonly socket: Socket,
+    private readonly node: Node,
+    private readonly events: ConnectionEvents,
   ) {
     super();
+    const { id, gateway, request, identity, scope, place } = admission!;
+    this.id = id;
     this.path = gateway.path;
     this.params = request.params;
     this.url = request.url;
     this.address = request.address;
     this.protocol = socket.protocol;
     this.data = identity.data;
-    this.outbox = new Outbox(this, socket, host, gateway.slowConsumer);
-    this.hooks = new HookQueue(gateway, this, socket, this.outbox, host, gateway.keepContext ? scope : undefined);
-    this.membership = new Membership(this, host);
-    host.hub.add(this);
-    host.heartbeat.add(this);
+    this.outbox = new Outbox(this, socket, node, gateway.slowConsumer);
+    this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
+    this.membership = new Membership(this, node, place);
     this.membership.begin(identity);
+    node.heartbeat.add(this);
   }
 
   get userId(): string | undefined {
@@ -73,10 +88,12 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     return this.membership.rooms;
   }
 
+  get readyState(): ReadyState {
+    return this.ending.readyState;
+  }
+
   get signal(): AbortSignal {
-    this.aborter ??= new AbortController();
-    if (this.readyState === ReadyState.CLOSED) this.aborter.abort();
-    return this.aborter.signal;
+    return this.ending.signal;
   }
 
   get bufferedBytes(): number {
@@ -89,18 +106,23 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
 
   // --- in ---
 
-  /** Runs `onOpen`. Called once, by the engine. */
-  start(admission: Pick<Admission, 'request' | 'session'>): void {
-    this.hooks.start(admission);
+  opened(): void {
+    const { admission } = this;
+    this.admission = undefined;
+    admission!.scope.runInAsyncScope(() => this.hooks.start(openingOf(admission!, this, this.outbox, this.node)));
+    this.events.opened(this);
   }
 
   received(data: Buffer, isBinary: boolean): void {
     if (this.readyState !== ReadyState.OPEN) return;
+    const { counters, log } = this.node;
     this.messagesIn++;
     this.bytesIn += data.length;
+    counters.messagesIn++;
+    counters.bytesIn += data.length;
     const message = new Message(data, isBinary);
-    this.host.heard(this, message);
-    this.rate ??= new MessageRate(this, this.host);
+    logMessage(log, this, message);
+    this.rate ??= new MessageRate(this, this.node);
     if (this.rate.allows(data.length, this.lastSeenAt)) this.hooks.push(message);
   }
 
@@ -121,15 +143,14 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
   }
 
   closed(code: number, reason: string): void {
-    if (this.readyState === ReadyState.CLOSED) return;
-    this.readyState = ReadyState.CLOSED;
-    const ending = this.ending ?? { code, reason, initiator: 'client' };
-    const close = new CloseInfo(ending.code, ending.reason, code !== CloseCode.ABNORMAL, ending.initiator);
-    this.host.heartbeat.remove(this);
-    this.host.hub.remove(this);
+    const close = this.ending.complete(code, reason);
+    if (!close) return;
+    this.node.heartbeat.remove(this);
+    this.membership.end();
     this.outbox.gone();
-    this.host.left(this, close);
-    this.aborter?.abort();
+    this.node.counters.closed[close.initiator]++;
+    this.node.log.log(closedLine(this, close));
+    this.ending.abort();
     this.hooks.close(close);
   }
 
@@ -140,51 +161,32 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
 
   resume(): void {
     this.isPausedByUser = false;
-    this.alive();
-    if (!this.hooks.isPaused) this.socket.resume();
+    this.readOn();
   }
 
-  openFailed(): void {
-    this.end(CloseCode.INTERNAL_ERROR, 'onOpen failed', 'error');
+  readOn(): void {
+    if (this.isPaused) return;
+    // Silence until now was ours
+    this.alive();
+    this.socket.resume();
   }
 
   ended(): void {
-    this.host.ended(this);
+    this.events.ended(this);
   }
 
   // --- out ---
 
   send(data: Payload, options?: PushOptions): boolean {
     if (this.readyState !== ReadyState.OPEN) return false;
-    try {
-      return this.dispatch(Frame.of(data, options?.slow));
-    } catch (error) {
-      return this.notSent('send', error);
-    }
+    const frame = payloadFrame(this, this.node, data, options);
+    return frame !== undefined && this.outbox.send(frame);
   }
 
   emit(event: string, data?: unknown, options?: PushOptions): boolean {
     if (this.readyState !== ReadyState.OPEN) return false;
-    try {
-      return this.dispatch(eventFrame(event, data, options?.slow, this.host));
-    } catch (error) {
-      return this.notSent('emit', error);
-    }
-  }
-
-  deliver(frame: Frame): boolean {
-    frame.isShared = true;
-    return this.readyState === ReadyState.OPEN && this.outbox.send(frame);
-  }
-
-  private dispatch(frame: Frame): boolean {
-    checkSize(frame, this.host);
-    return this.outbox.send(frame);
-  }
-
-  private notSent(verb: string, error: unknown): false {
-    this.host.faultLines.tell(this, verb, error);
-    return false;
+    const frame = envelopeFrame(this, this.node, event, data, options);
+    return frame !== undefined && this.outbox.send(frame);
   }
 
   ping(): void {
@@ -201,8 +203,8 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     this.membership.leave(room);
   }
 
-  bind(userId: string): void {
-    this.membership.bind(userId);
+  info(): ConnectionInfo {
+    return infoOf(this);
   }
 
   // --- the end ---
@@ -217,32 +219,31 @@ export class LiveConnection extends Connection implements Sink, Beating, HookedC
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
   }
 
-  /** Ends it from this side, after what was sent before. Nothing happens when it has ended already. */
+  /** Ends it from this side, after what was sent before. Nothing happens when it is ending already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
     if (this.decide(code, reason, initiator)) this.outbox.close(code, reason);
   }
 
   expire(silentMs: number): void {
     if (this.readyState !== ReadyState.OPEN) return;
-    this.host.expired(this, silentMs);
+    this.node.log.warn(expiredLine(this, silentMs));
     this.end(CloseCode.HEARTBEAT_TIMEOUT, 'heartbeat timeout', 'heartbeat');
   }
 
-  /** The first decision holds. */
   private decide(code: number, reason: string, initiator: CloseInitiator): boolean {
-    if (this.ending || this.readyState !== ReadyState.OPEN) return false;
-    this.ending = { code, reason, initiator };
-    this.readyState = ReadyState.CLOSING;
+    if (!this.ending.decide(code, reason, initiator)) return false;
     this.hooks.drop();
     if (this.isPausedByUser) this.resume();
     return true;
   }
 
-  /** Does what a command says. Never throws: what can be known of it was checked where it was made. */
-  obey(action: Action): void {
-    if (action.kind === 'push') this.deliver(action.frame);
+  /** Applies a command. Never throws: the sender validated it. */
+  obey(action: Action): boolean {
+    if (action.kind === 'push') return this.readyState === ReadyState.OPEN && this.outbox.send(action.frame);
+    if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else if (action.kind === 'leave') this.membership.leave(action.room);
-    else if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
-    else this.join(action.room).catch((error) => this.host.log.warn(`WebSocket join failed ${errorField(error)}`));
+    else if (action.kind === 'bind') this.membership.bind(action.userId);
+    else this.join(action.room).catch((error) => this.node.log.warn(`WebSocket join failed ${errorField(error)}`));
+    return true;
   }
 }

@@ -69,7 +69,7 @@ describe('the rooms of a connection', () => {
     async (name) => {
       const { connection } = await opened();
       await expect(connection.join(name)).rejects.toMatchObject({ code: 'bad_name' });
-      expect(() => connection.bind(name)).toThrow(expect.objectContaining({ code: 'bad_name' }));
+      await expect(node.server.bind(connection.id, name)).rejects.toMatchObject({ code: 'bad_name' });
       expect([connection.rooms.size, connection.userId]).toEqual([0, undefined]);
     },
   );
@@ -80,7 +80,7 @@ describe('the rooms of a connection', () => {
     socket.vanishes();
     await connection.join('b');
     await connection.leave('a');
-    connection.bind('ann');
+    connection.obey({ kind: 'bind', userId: 'ann' });
     expect([[...connection.rooms], connection.userId]).toEqual([['a'], undefined]);
     expect([(await stats()).rooms, (await stats()).users]).toEqual([0, 0]);
   });
@@ -89,8 +89,8 @@ describe('the rooms of a connection', () => {
 describe('the user of a connection', () => {
   it('is one at a time', async () => {
     const { connection } = await opened();
-    connection.bind('ann');
-    connection.bind('bob');
+    connection.obey({ kind: 'bind', userId: 'ann' });
+    connection.obey({ kind: 'bind', userId: 'bob' });
     expect([
       connection.userId,
       await node.server.toUser('ann').count(),
@@ -101,8 +101,8 @@ describe('the user of a connection', () => {
 
   it('is bound anew without a moment in which it belongs to nobody after', async () => {
     const { connection } = await opened();
-    connection.bind('ann');
-    connection.bind('ann');
+    connection.obey({ kind: 'bind', userId: 'ann' });
+    connection.obey({ kind: 'bind', userId: 'ann' });
     expect(await node.server.toUser('ann').count()).toBe(1);
   });
 });

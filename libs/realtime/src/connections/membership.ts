@@ -1,11 +1,11 @@
 /** The rooms and the user of one connection, and the hub's knowledge of them. */
-import { checkName } from '../limits/checks.js';
 import { channelOf } from '../command.js';
 import { ReadyState } from '../connection.js';
-import { RealtimeError } from '../errors.js';
+import type { Place } from '../handshake/places.js';
 import type { Identity } from '../hooks.js';
-import type { Host } from '../node/node.js';
-import type { LiveConnection } from './live-connection.js';
+import { checkName, tooManyRooms } from '../limits/checks.js';
+import type { NodeConnection } from '../node/answers.js';
+import type { Node } from '../node/node.js';
 
 const NO_ROOMS: ReadonlySet<string> = new Set();
 
@@ -14,54 +14,59 @@ export class Membership {
   private joined?: Set<string>;
 
   constructor(
-    private readonly connection: LiveConnection,
-    private readonly host: Pick<Host, 'hub' | 'settings' | 'limits'>,
+    private readonly connection: NodeConnection,
+    private readonly node: Pick<Node, 'hub' | 'settings' | 'limits'>,
+    private readonly place: Place,
   ) {}
+
+  /** Leaves the hub, and gives the place back; what it was in stays readable. */
+  end(): void {
+    this.node.hub.remove(this.connection);
+    this.place.release();
+  }
 
   get rooms(): ReadonlySet<string> {
     return this.joined ?? NO_ROOMS;
   }
 
-  /** Takes what the handshake has checked already. */
+  /** Enters the hub, its rooms and its user's, which the handshake has checked already. */
   begin({ userId, rooms = [] }: Identity): void {
+    this.node.hub.add(this.connection);
     if (userId !== undefined) this.become(userId);
     for (const room of rooms) this.enter(room);
   }
 
   /** @throws RealtimeError `bad_name`, `too_many_rooms` */
   join(room: string): void {
-    checkName('room', room, this.host);
+    checkName('room', room, this.node);
     if (this.hasEnded || this.joined?.has(room)) return;
-    const max = this.host.settings.maxRoomsPerConnection;
-    if (this.rooms.size >= max && this.host.limits.reached('rooms', `id=${this.connection.id} rooms=${max}`)) {
-      throw new RealtimeError(
-        'too_many_rooms',
-        `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
-      );
+    const max = this.node.settings.maxRoomsPerConnection;
+    if (this.rooms.size >= max && this.node.limits.reached('rooms', `id=${this.connection.id} rooms=${max}`)) {
+      throw tooManyRooms(max);
     }
     this.enter(room);
   }
 
   leave(room: string): void {
     if (this.hasEnded || !this.joined?.delete(room)) return;
-    this.host.hub.exit(channelOf.room(room), this.connection);
+    this.node.hub.exit(channelOf.room(room), this.connection);
   }
 
-  /** Binds to a user, instead of the one it had. @throws RealtimeError `bad_name` */
+  /** Binds to a user, instead of the one it had. */
   bind(userId: string): void {
-    checkName('user', userId, this.host);
     if (!this.hasEnded) this.become(userId);
   }
 
   private become(userId: string): void {
-    if (this.userId !== undefined) this.host.hub.exit(channelOf.user(this.userId), this.connection);
+    if (this.userId !== undefined) this.node.hub.exit(channelOf.user(this.userId), this.connection);
     this.userId = userId;
-    this.host.hub.enter(channelOf.user(userId), this.connection);
+    this.place.bind(userId);
+    this.node.hub.enter(channelOf.user(userId), this.connection);
   }
 
   private enter(room: string): void {
     (this.joined ??= new Set()).add(room);
-    this.host.hub.enter(channelOf.room(room), this.connection);
+    this.node.hub.enter(channelOf.room(room), this.connection);
   }
 
   private get hasEnded(): boolean {

@@ -34,7 +34,7 @@ describe('a client that sends too many messages', () => {
     expect(handled()).toBeGreaterThanOrEqual(50 + 2.9 * 50 - 1);
     expect(handled()).toBeLessThanOrEqual(50 + 3 * 50);
     expect(told()).toEqual(['rate_limit', 'rate_limit', 'rate_limit']);
-    expect(node.engine.limits.counts.messageRate).toBe(600 - handled());
+    expect(node.engine.node.limits.counts.messageRate).toBe(600 - handled());
     expect(node.log.with('limit=messageRate').length).toBeLessThanOrEqual(4);
   });
 
@@ -50,13 +50,13 @@ describe('a client that sends too many messages', () => {
     const { socket, send, handled } = await start({ maxMessageRate: 5, rateLimit: 'close' });
     send(100);
     expect(socket.closeFrame).toEqual({ code: 4002, reason: 'rate limit' });
-    expect([handled(), node.engine.limits.counts.messageRate]).toEqual([5, 1]);
+    expect([handled(), node.engine.node.limits.counts.messageRate]).toEqual([5, 1]);
   });
 
   it('is counted and let be where bounds are only reported', async () => {
     const { send, handled, told } = await start({ maxMessageRate: 5, limits: 'report' });
     send(100);
-    expect([handled(), told(), node.engine.limits.counts.messageRate]).toEqual([100, [], 95]);
+    expect([handled(), told(), node.engine.node.limits.counts.messageRate]).toEqual([100, [], 95]);
   });
 
   it('may be so where there is no bound', async () => {
@@ -70,7 +70,7 @@ describe('a client that sends too many bytes', () => {
   it('has the messages dropped that are too much', async () => {
     const { send, handled } = await start({ maxByteRate: 1000, maxMessageBytes: 1000 });
     send(5, 'x'.repeat(400));
-    expect([handled(), node.engine.limits.counts.byteRate]).toEqual([2, 3]);
+    expect([handled(), node.engine.node.limits.counts.byteRate]).toEqual([2, 3]);
     jest.advanceTimersByTime(600);
     send(1, 'x'.repeat(400));
     expect(handled()).toBe(3);

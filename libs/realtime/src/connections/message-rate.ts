@@ -1,9 +1,10 @@
 /** Road IN, step 4: how fast one client may send. */
 import { CloseCode, EXCEPTION_EVENT, type ExceptionData } from 'nestjs-realtime-protocol';
-import type { LimitName, Limits } from '../limits/limits.js';
-import type { LiveConnection } from './live-connection.js';
-import type { RealtimeSettings } from '../settings/settings.js';
+import type { CloseInitiator } from '../close-info.js';
+import type { Connection } from '../connection.js';
+import type { LimitName } from '../limits/limits.js';
 import { TokenBucket } from '../limits/token-bucket.js';
+import type { Node } from '../node/node.js';
 
 const TELL_EVERY_MS = 1000;
 
@@ -13,28 +14,33 @@ const TOO_FAST: ExceptionData = {
   message: 'You send faster than you may: messages were dropped',
 };
 
+/** The connection whose messages are counted. */
+interface RatedConnection extends Pick<Connection, 'id' | 'emit'> {
+  end(code: number, reason: string, initiator: CloseInitiator): void;
+}
+
 export class MessageRate {
   private messages?: TokenBucket;
   private bytes?: TokenBucket;
   private toldAt = -Infinity;
 
   constructor(
-    private readonly connection: LiveConnection,
-    private readonly host: { readonly settings: RealtimeSettings; readonly limits: Limits },
+    private readonly connection: RatedConnection,
+    private readonly node: Pick<Node, 'settings' | 'limits'>,
   ) {}
 
   /** @returns false when the message has to be dropped; the client is told, or closed, as the setting says */
   allows(bytes: number, now = performance.now()): boolean {
     const bound = this.exceededBy(bytes, now);
-    const { rateLimit } = this.host.settings;
-    if (!bound || !this.host.limits.reached(bound, `id=${this.connection.id} policy=${rateLimit}`)) return true;
+    const { rateLimit } = this.node.settings;
+    if (!bound || !this.node.limits.reached(bound, `id=${this.connection.id} policy=${rateLimit}`)) return true;
     if (rateLimit === 'close') this.connection.end(CloseCode.RATE_LIMIT, 'rate limit', 'limit');
     else this.tell();
     return false;
   }
 
   private exceededBy(bytes: number, now: number): LimitName | undefined {
-    const { maxMessageRate, maxByteRate, maxMessageBytes } = this.host.settings;
+    const { maxMessageRate, maxByteRate, maxMessageBytes } = this.node.settings;
     if (maxMessageRate > 0 && !(this.messages ??= new TokenBucket(maxMessageRate)).take(1, now)) return 'messageRate';
     // A burst holds at least one message of the length that is allowed
     const burst = Math.max(maxByteRate, maxMessageBytes);

@@ -2,11 +2,12 @@ import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
-import { Limits } from '../limits/limits.js';
-import { Outbox } from './outbox.js';
 import { Frame, type SlowPolicy } from '../frame.js';
+import { Limits } from '../limits/limits.js';
 import { SlowConsumers } from '../node/slow-consumers.js';
 import { Counters } from '../node/stats.js';
+import { RealtimeSettings } from '../settings/settings.js';
+import { Outbox } from './outbox.js';
 
 const FULL = 65_536;
 /** What a message that waits is charged beside its payload. */
@@ -26,7 +27,10 @@ function nodeOf(settings: { bytes?: number; total?: number; policy?: SlowPolicy;
   const { bytes = 1000 + FULL, total = 1_000_000, policy = 'close', isReportOnly = false } = settings;
   const limits = new Limits(new RecordingLog(), isReportOnly);
   return {
-    settings: { maxBufferedBytes: bytes, maxBufferedBytesTotal: total, slowConsumer: policy, closeTimeout: 5 },
+    settings: RealtimeSettings.from({
+      ...{ envFile: false, closeTimeout: 5, slowConsumer: policy },
+      ...{ maxBufferedBytes: bytes, maxBufferedBytesTotal: total },
+    }),
     limits,
     slowConsumers: new SlowConsumers(0, limits),
     counters: new Counters(),
@@ -281,9 +285,9 @@ describe('what is sent while the outbox is held', () => {
   });
 
   it('is bounded', () => {
-    const { owner, send, node } = held({ bytes: 1000 });
-    send(text('a', 500));
-    expect(send(text('b', 500))).toBe(false);
+    const { owner, send, node } = held({ bytes: 1024 });
+    send(text('a', 512));
+    expect(send(text('b', 512))).toBe(false);
     expect([owner.ends.length, node.slowConsumers.bytes]).toEqual([1, 0]);
   });
 

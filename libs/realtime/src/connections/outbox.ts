@@ -4,15 +4,9 @@
  */
 import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
-import type { Limits } from '../limits/limits.js';
 import { Frame, type SlowPolicy } from '../frame.js';
-import type { RealtimeSettings } from '../settings/settings.js';
-import type { SlowConsumers } from '../node/slow-consumers.js';
-import type { Counters } from '../node/stats.js';
+import type { Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
-
-/** Bytes that may wait in the socket itself. It is above the high-water mark of Node's sockets, so `drain` follows. */
-const SOCKET_BYTES = 65_536;
 
 /** What a message that waits costs beside its payload, in bytes: without it, empty ones would wait without a bound. */
 const MESSAGE_COST = 128;
@@ -21,17 +15,6 @@ const NOTHING: Frame[] = [];
 
 /** The event that tells a client how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';
-
-/** The node. */
-export interface OutboxHost {
-  readonly settings: Pick<
-    RealtimeSettings,
-    'maxBufferedBytes' | 'maxBufferedBytesTotal' | 'slowConsumer' | 'closeTimeout'
-  >;
-  readonly limits: Limits;
-  readonly slowConsumers: SlowConsumers;
-  readonly counters: Counters;
-}
 
 /** The connection. */
 export interface OutboxOwner {
@@ -58,9 +41,9 @@ export class Outbox {
   constructor(
     private readonly owner: OutboxOwner,
     private readonly socket: Socket,
-    private readonly host: OutboxHost,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'slowConsumers' | 'counters'>,
     /** What happens when the bound is reached; default: the setting's. */
-    private readonly policy: SlowPolicy = host.settings.slowConsumer,
+    private readonly policy: SlowPolicy = node.settings.slowConsumer,
   ) {}
 
   get bytes(): number {
@@ -70,7 +53,7 @@ export class Outbox {
   /** @returns false when the frame was not sent and does not wait */
   send(frame: Frame): boolean {
     const isFlowing = this.waiting.length === 0 && this.lost === 0;
-    if (isFlowing && !this.isHeld && this.socket.bufferedBytes < SOCKET_BYTES) return this.write(frame);
+    if (isFlowing && !this.isHeld && !this.socket.isFull) return this.write(frame);
     return this.wait(frame);
   }
 
@@ -85,7 +68,7 @@ export class Outbox {
     this.isHeld = false;
     this.writeWaiting();
     if (this.waiting.length > 0) this.fallBehind();
-    else this.settle();
+    else this.catchUp();
     this.lateClose();
   }
 
@@ -100,7 +83,7 @@ export class Outbox {
   /** Closes after what was sent before; what is held must not leave, so it waits for that, up to the close timeout. */
   close(code: number, reason: string): void {
     if (this.isHeld) {
-      const timer = setTimeout(() => this.discard(), this.host.settings.closeTimeout * 1000);
+      const timer = setTimeout(() => this.discard(), this.node.settings.closeTimeout * 1000);
       this.closing = { code, reason, timer };
       return;
     }
@@ -112,15 +95,15 @@ export class Outbox {
   drained(): void {
     if (this.behindSince === 0 || this.isHeld) return;
     this.writeWaiting();
-    if (this.waiting.length > 0 || this.socket.bufferedBytes >= SOCKET_BYTES) return;
-    this.settle();
+    if (this.waiting.length > 0 || this.socket.isFull) return;
+    this.catchUp();
     this.owner.caughtUp();
   }
 
   /** What waits goes, and what was lost is told. */
   private flush(): void {
     while (this.waiting.length > 0) this.write(this.take());
-    this.settle();
+    this.catchUp();
   }
 
   private lateClose(): void {
@@ -142,15 +125,15 @@ export class Outbox {
   clear(): void {
     while (this.waiting.length > 0) this.take();
     this.lost = 0;
-    this.settle();
+    this.catchUp();
   }
 
   private write(frame: Frame): boolean {
     if (!this.socket.send(frame)) return false;
     this.owner.messagesOut++;
     this.owner.bytesOut += frame.size;
-    this.host.counters.messagesOut++;
-    this.host.counters.bytesOut += frame.size;
+    this.node.counters.messagesOut++;
+    this.node.counters.bytesOut += frame.size;
     return true;
   }
 
@@ -161,34 +144,34 @@ export class Outbox {
     if (this.waiting === NOTHING) this.waiting = [];
     this.waiting.push(frame);
     this.waitingBytes += frame.size;
-    this.host.slowConsumers.bytes += frame.size + MESSAGE_COST;
+    this.node.slowConsumers.bytes += frame.size + MESSAGE_COST;
     return true;
   }
 
   private fallBehind(): void {
     if (this.behindSince > 0) return;
     this.behindSince = performance.now();
-    this.host.slowConsumers.add(this);
+    this.node.slowConsumers.add(this);
   }
 
   private writeWaiting(): void {
-    while (this.waiting.length > 0 && this.socket.bufferedBytes < SOCKET_BYTES) this.write(this.take());
+    while (this.waiting.length > 0 && !this.socket.isFull) this.write(this.take());
   }
 
   /** @returns the bound that the frame would exceed */
   private boundFor(frame: Frame): 'bufferedBytes' | 'bufferedBytesTotal' | undefined {
-    const { maxBufferedBytes, maxBufferedBytesTotal } = this.host.settings;
+    const { maxBufferedBytes, maxBufferedBytesTotal } = this.node.settings;
     const cost = frame.size + MESSAGE_COST;
     if (this.bytes + this.waiting.length * MESSAGE_COST + cost > maxBufferedBytes) return 'bufferedBytes';
-    return this.host.slowConsumers.bytes + cost > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
+    return this.node.slowConsumers.bytes + cost > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
   }
 
   /** Does what the policy says. @returns true when the frame may wait */
   private makeRoom(frame: Frame, bound: 'bufferedBytes' | 'bufferedBytesTotal'): boolean {
-    if (!this.host.limits.reached(bound, `id=${this.owner.id} bytes=${this.bytes}`)) return true;
+    if (!this.node.limits.reached(bound, `id=${this.owner.id} bytes=${this.bytes}`)) return true;
     const policy = frame.slow ?? this.policy;
     if (policy === 'close') {
-      this.tooSlow(`more than ${this.host.settings.maxBufferedBytes} bytes wait`);
+      this.tooSlow(`more than ${this.node.settings.maxBufferedBytes} bytes wait`);
       return false;
     }
     while (policy === 'drop-oldest' && this.waiting.length > 0 && this.boundFor(frame)) {
@@ -208,20 +191,20 @@ export class Outbox {
 
   private lose(): void {
     this.lost++;
-    this.host.counters.dropped++;
+    this.node.counters.dropped++;
   }
 
   private take(): Frame {
     const frame = this.waiting.shift()!;
     this.waitingBytes -= frame.size;
-    this.host.slowConsumers.bytes -= frame.size + MESSAGE_COST;
+    this.node.slowConsumers.bytes -= frame.size + MESSAGE_COST;
     return frame;
   }
 
-  private settle(): void {
+  private catchUp(): void {
     if (this.lost > 0) this.write(new Frame(encodeEnvelope(DROPPED_EVENT, { count: this.lost })));
     this.lost = 0;
     this.behindSince = 0;
-    this.host.slowConsumers.delete(this);
+    this.node.slowConsumers.delete(this);
   }
 }

@@ -1,7 +1,7 @@
 /** What each client address does: open connections, how fast it opens them, how often its handshakes fail. */
-import { isIPv6 } from 'node:net';
 import type { IncomingMessage } from 'node:http';
-import { addressOf } from '../handshake-request.js';
+import { isIPv6 } from 'node:net';
+import { addressOf } from '../http/platform-request.js';
 import { RateWindow } from '../limits/rate-window.js';
 
 interface Entry {

@@ -1,41 +1,31 @@
 /** Road IN, step 2: the bounds of who may connect. Each refuses with the HTTP answer that says when to come back. */
 import type { IncomingMessage } from 'node:http';
-import { Addresses, isUnknownProxy } from './addresses.js';
-import { channelOf } from '../command.js';
-import { checkName } from '../limits/checks.js';
-import { HandshakeError, RealtimeError } from '../errors.js';
+import { HandshakeError } from '../errors.js';
 import type { Identity } from '../hooks.js';
-import type { Hub } from '../hub.js';
-import type { LimitName, Limits } from '../limits/limits.js';
-import type { Log } from '../log.js';
-import type { RealtimeSettings } from '../settings/settings.js';
+import { checkName, tooManyRooms } from '../limits/checks.js';
+import type { LimitName } from '../limits/limits.js';
 import { RateWindow } from '../limits/rate-window.js';
+import type { Node } from '../node/node.js';
+import { Addresses, isUnknownProxy } from './addresses.js';
+import { type Place, Places } from './places.js';
 
-/** The node. */
-export interface HandshakeHost {
-  readonly settings: RealtimeSettings;
-  readonly limits: Limits;
-  readonly hub: Hub;
-  readonly log: Log;
-}
-
-export class HandshakeLimits {
+export class AdmissionLimits {
   readonly addresses: Addresses;
+  readonly places: Places;
   private readonly rate?: RateWindow;
   private hasWarned = false;
-  /** How many of a user are admitted and not yet a connection. */
-  private readonly coming = new Map<string, number>();
 
-  constructor(private readonly host: HandshakeHost) {
-    const { maxConnectionRate, maxConnectionRatePerAddress } = host.settings;
+  constructor(private readonly node: Pick<Node, 'settings' | 'limits' | 'hub' | 'log'>) {
+    const { maxConnectionRate, maxConnectionRatePerAddress } = node.settings;
     this.addresses = new Addresses(maxConnectionRatePerAddress || Infinity);
+    this.places = new Places(this.addresses);
     if (maxConnectionRate > 0) this.rate = new RateWindow(maxConnectionRate);
   }
 
   /** @param underWay handshakes under way, this one not counted */
   requireCapacity(underWay: number): void {
-    const { maxConnections, maxUnfinishedHandshakes } = this.host.settings;
-    const open = this.host.hub.connections.size;
+    const { maxConnections, maxUnfinishedHandshakes } = this.node.settings;
+    const open = this.node.hub.connections.size;
     if (open + underWay >= maxConnections) this.refuse('connections', 503, 'Too many connections', `open=${open}`, 5);
     if (maxUnfinishedHandshakes > 0 && underWay >= maxUnfinishedHandshakes) {
       this.refuse('unfinishedHandshakes', 503, 'Too many handshakes under way', `unfinished=${underWay}`, 1);
@@ -43,10 +33,10 @@ export class HandshakeLimits {
     if (this.rate && !this.rate.take()) this.refuse('connectionRate', 503, 'Too many new connections', 'node=this', 1);
   }
 
-  /** @param address the client's, undefined while it is not known */
+  /** @throws HandshakeError 429 for an address that fails or connects too often */
   requireAddress(request: IncomingMessage, address: string): void {
     if (this.isProxy(request, address)) return;
-    const { maxConnectionRatePerAddress } = this.host.settings;
+    const { maxConnectionRatePerAddress } = this.node.settings;
     const { addresses } = this;
     const at = `ip=${address}`;
     if (this.hasFailedTooOften(address)) {
@@ -56,52 +46,44 @@ export class HandshakeLimits {
       this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
     }
     // Only reported, it is counted where a place is taken: once
-    if (!this.host.limits.isReportOnly) this.requireRoom(request, address);
+    if (!this.node.limits.isReportOnly) this.requireRoom(request, address);
   }
 
   /** Asked once more when a place is taken: many may have come in at the same time. */
   requireRoom(request: IncomingMessage, address: string): void {
-    const max = this.host.settings.maxConnectionsPerAddress;
+    const max = this.node.settings.maxConnectionsPerAddress;
     if (max === 0 || this.addresses.openOf(address) < max || this.isProxy(request, address)) return;
     this.refuse('connectionsPerAddress', 429, 'Too many connections', `ip=${address}`, 5);
   }
 
   /** @throws RealtimeError when a hook gave a new connection rooms that it may not be in: the application's fault */
   requireRooms(rooms: readonly string[]): void {
-    const max = this.host.settings.maxRoomsPerConnection;
-    for (const room of rooms) checkName('room', room, this.host);
-    if (rooms.length > max && new Set(rooms).size > max && this.host.limits.reached('rooms', `rooms=${rooms.length}`)) {
-      throw new RealtimeError(
-        'too_many_rooms',
-        `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
-      );
+    const max = this.node.settings.maxRoomsPerConnection;
+    for (const room of rooms) checkName('room', room, this.node);
+    if (rooms.length > max && new Set(rooms).size > max && this.node.limits.reached('rooms', `rooms=${rooms.length}`)) {
+      throw tooManyRooms(max);
     }
   }
 
   /**
-   * Asks `requireUser` once more, as many may have been asked about in the same moment, and takes a place.
+   * Takes a place, after asking again about address and user: many may have been asked about at the same moment.
    *
-   * @returns gives the place back: when there is a connection, or will be none
+   * @param identity without a user, where the first message will say who it is
    */
-  takeUser({ userId, replace }: Identity): () => void {
-    if (userId === undefined) return () => {};
-    if (!replace && !this.host.limits.isReportOnly) this.requireUser(userId);
-    this.coming.set(userId, (this.coming.get(userId) ?? 0) + 1);
-    return () => {
-      const left = this.coming.get(userId)! - 1;
-      if (left > 0) this.coming.set(userId, left);
-      else this.coming.delete(userId);
-    };
+  takePlace(request: IncomingMessage, address: string, { userId, replace }: Identity): Place {
+    this.requireRoom(request, address);
+    if (userId !== undefined && !replace && !this.node.limits.isReportOnly) this.requireUser(userId);
+    return this.places.take(address, userId);
   }
 
   requireUser(userId: string): void {
-    const max = this.host.settings.maxConnectionsPerUser;
-    const open = this.host.hub.size(channelOf.user(userId)) + (this.coming.get(userId) ?? 0);
+    const max = this.node.settings.maxConnectionsPerUser;
+    const open = this.places.ofUser(userId);
     if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
   }
 
   hasFailedTooOften(address: string): boolean {
-    const { maxFailedHandshakes } = this.host.settings;
+    const { maxFailedHandshakes } = this.node.settings;
     return maxFailedHandshakes > 0 && this.addresses.failuresOf(address) >= maxFailedHandshakes;
   }
 
@@ -111,7 +93,7 @@ export class HandshakeLimits {
   }
 
   private refuse(name: LimitName, status: number, message: string, at: string, retryAfterSeconds: number): void {
-    if (!this.host.limits.reached(name, at)) return;
+    if (!this.node.limits.reached(name, at)) return;
     const headers = { 'Retry-After': String(retryAfterSeconds) };
     throw new HandshakeError(status, { statusCode: status, message }, headers, `limit_${name}`);
   }
@@ -120,7 +102,7 @@ export class HandshakeLimits {
     if (!isUnknownProxy(request, address)) return false;
     if (!this.hasWarned) {
       this.hasWarned = true;
-      this.host.log.warn(
+      this.node.log.warn(
         `Clients come through a proxy at ${address} that the application does not trust: bounds per address are off for it. ` +
           "Set Express's 'trust proxy' or Fastify's trustProxy.",
       );

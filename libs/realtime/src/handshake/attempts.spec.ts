@@ -1,18 +1,18 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { Unfinished, whenGone } from './attempts.js';
+import { Attempts, whenGone } from './attempts.js';
 
 type Refuse = (error: Error) => void;
 
-let unfinished: Unfinished<string, string>;
+let unfinished: Attempts<string, string>;
 /** What the late ones were done for. */
 let lateOnes: string[];
 
 beforeEach(() => {
   jest.useFakeTimers();
   lateOnes = [];
-  unfinished = new Unfinished(1000, (subject, refuse) => {
+  unfinished = new Attempts(1000, (subject, refuse) => {
     lateOnes.push(subject);
     refuse(new Error('late'));
   });
@@ -91,7 +91,7 @@ describe('work with a deadline', () => {
 
 it('what is late may go on, and is refused later', async () => {
   const refusals = new Map<string, Refuse>();
-  unfinished = new Unfinished(1000, (subject, refuse) => refusals.set(subject, refuse));
+  unfinished = new Attempts(1000, (subject, refuse) => refusals.set(subject, refuse));
   const hanging = unfinished.run('hanging', task().run);
   const { run, resolve } = task();
   const slow = unfinished.run('slow', run);

@@ -7,7 +7,7 @@ interface Attempt<S> {
 }
 
 /** Work that is under way with a deadline: what comes after it, or after it was refused, is nothing to anybody. */
-export class Unfinished<S, T> {
+export class Attempts<S, T> {
   private readonly attempts: Deadlines<Attempt<S>>;
 
   /**

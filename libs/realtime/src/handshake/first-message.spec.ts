@@ -1,12 +1,13 @@
-import { AsyncResource } from 'node:async_hooks';
 import { jest } from '@jest/globals';
-import { FakeSocket, fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
-import { FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
-import { HandshakeRequest } from '../handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../hooks.js';
+import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
+import { fakeAdmission, FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import type { LiveConnection } from '../connections/live-connection.js';
+import type { Gateway } from '../gateway.js';
+import type { Awaitable, Identity } from '../hooks.js';
 import type { Message } from '../message.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import type { Sink } from '../transport.js';
+import type { Place } from './places.js';
 
 /** Asks for a secret in the first message. */
 class AskingGateway extends RecordingGateway {
@@ -30,12 +31,11 @@ let released: number;
 async function start(options: RealtimeOptions = {}): Promise<Sink> {
   node = await new FakeNode({ authenticateTimeout: 5, ...options }).start();
   gateway = new AskingGateway('/ask');
-  node.engine.bind(gateway);
+  node.engine.gate.bind(gateway);
   socket = new FakeSocket();
   released = 0;
-  const request = new HandshakeRequest(fakeRequest({ url: '/ask' }), '/ask');
-  const scope = new AsyncResource('Test');
-  const admission = { gateway: gateway as Gateway, request, identity: {}, scope, release: () => released++ };
+  const place = { bind: () => {}, release: () => released++ } as unknown as Place;
+  const admission = fakeAdmission({ gateway: gateway as Gateway, place });
   const sink = node.engine.open(admission, socket, 'websocket');
   socket.attach(sink);
   return sink;
@@ -71,10 +71,10 @@ describe('a client that has not said who it is', () => {
   it('is counted and waited for where bounds are only reported', async () => {
     await start({ limits: 'report' });
     await jest.advanceTimersByTimeAsync(60_000);
-    expect([socket.closeFrame, node.engine.limits.counts.authenticateTime]).toEqual([undefined, 1]);
+    expect([socket.closeFrame, node.engine.node.limits.counts.authenticateTime]).toEqual([undefined, 1]);
     socket.sends('secret');
     await turn();
-    expect(node.engine.counters.accepted).toBe(1);
+    expect(node.engine.node.counters.accepted).toBe(1);
   });
 
   it('leaves nothing when it goes', async () => {
@@ -91,7 +91,9 @@ describe('the first message', () => {
     await turn();
     const [connection] = node.server.connections.values();
     expect([connection?.userId, gateway.events]).toEqual(['ann', ['onOpen starts', 'onOpen ends']]);
-    expect([released, socket.isPaused]).toEqual([1, false]);
+    expect([released, socket.isPaused]).toEqual([0, false]);
+    socket.closes();
+    expect(released).toBe(1);
   });
 
   it('is not handed to onMessage, and those after it are, in order', async () => {
@@ -114,7 +116,7 @@ describe('the first message', () => {
     socket.sends('guess');
     await turn();
     expect([socket.closeFrame, socket.sent]).toEqual([{ code: 4501, reason: 'unauthorized' }, []]);
-    expect([node.engine.counters.refused, node.engine.counters.accepted, released]).toEqual([1, 0, 1]);
+    expect([node.engine.node.counters.refused, node.engine.node.counters.accepted, released]).toEqual([1, 0, 1]);
     expect([jest.getTimerCount(), gateway.events]).toEqual([0, []]);
   });
 
@@ -136,7 +138,7 @@ describe('the first message', () => {
     expect(socket.closeFrame?.code).toBe(4501);
     admit({ userId: 'ann' });
     await turn();
-    expect([node.engine.counters.accepted, await node.server.toUser('ann').count()]).toEqual([0, 0]);
+    expect([node.engine.node.counters.accepted, await node.server.toUser('ann').count()]).toEqual([0, 0]);
   });
 
   it('is ignored when the client has gone meanwhile', async () => {
@@ -147,7 +149,7 @@ describe('the first message', () => {
     socket.vanishes();
     admit({ userId: 'ann' });
     await turn();
-    expect([node.engine.counters.accepted, gateway.events]).toEqual([0, []]);
+    expect([node.engine.node.counters.accepted, gateway.events]).toEqual([0, []]);
   });
 
   it('with a credential that has ended is refused', async () => {
@@ -163,10 +165,10 @@ describe('the first message', () => {
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
     socket.sends('secret');
-    node.engine.refuse();
+    node.engine.gate.stop();
     admit({ userId: 'ann' });
     await turn();
-    expect([socket.closeFrame?.code, node.engine.counters.accepted]).toEqual([1001, 0]);
+    expect([socket.closeFrame?.code, node.engine.node.counters.accepted]).toEqual([1001, 0]);
   });
 });
 
@@ -174,7 +176,7 @@ it('after the first message the wire belongs to the connection: life, drains and
   const sink = await start();
   socket.sends('secret');
   await turn();
-  const [connection] = node.engine.hub.connections.values();
+  const [connection] = node.engine.node.hub.connections.values() as Iterable<LiveConnection>;
   jest.advanceTimersByTime(1000);
   sink.alive();
   expect(performance.now() - connection!.lastSeenAt).toBe(0);

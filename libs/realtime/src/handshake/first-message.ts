@@ -1,33 +1,17 @@
 /**
  * Road IN, before step 3, for gateways with `onAuthenticate`: the wire is open, but there is no connection yet. The
- * first message says who it is; until then nothing is pushed, and the handshake counts as unfinished.
+ * first message says who the client is; until then nothing is pushed, and the handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { HandshakeRequest } from '../handshake-request.js';
-import type { Identity } from '../hooks.js';
-import { errorField, type Log } from '../log.js';
+import { errorField } from '../log.js';
 import { Message } from '../message.js';
-import type { Limits } from '../limits/limits.js';
-import type { RealtimeSettings } from '../settings/settings.js';
-import type { Counters } from '../node/stats.js';
-import type { Admission, Sink, Socket } from '../transport.js';
+import type { Node } from '../node/node.js';
+import type { Sink, Socket } from '../transport.js';
+import type { Admission } from './admission.js';
+import type { Gate } from './gate.js';
 
-/** The engine. */
-export interface Establisher {
-  readonly settings: RealtimeSettings;
-  readonly counters: Counters;
-  readonly limits: Limits;
-  readonly log: Log;
-  /** False from the first moment of a shutdown. */
-  readonly isReady: boolean;
-  /** @throws HandshakeError when the identity is not acceptable */
-  accept(identity: Identity | void, admission: Admission): Identity;
-  establish(admission: Admission, socket: Socket, transport: string): Sink;
-  /** It has become a connection, or nothing. */
-  forget(guest: FirstMessage): void;
-  /** The client could not say who it is: it counts as a failed handshake. */
-  turnedAway(request: HandshakeRequest): void;
-}
+/** Makes a connection of an admitted client. */
+export type Establish = (admission: Admission) => Sink;
 
 export class FirstMessage implements Sink {
   private connection?: Sink;
@@ -40,11 +24,16 @@ export class FirstMessage implements Sink {
     /** Gone once there is a connection: the request in it is not kept. */
     private admission: Admission | undefined,
     private readonly socket: Socket,
-    private readonly transport: string,
-    private readonly engine: Establisher,
+    private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests'>,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters' | 'log'>,
+    private readonly open: Establish,
   ) {
-    this.timer = setTimeout(() => this.late(), engine.settings.authenticateTimeout * 1000);
+    this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
+    gate.guests.add(this);
   }
+
+  /** Its hooks run later: there is no connection yet. */
+  opened(): void {}
 
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
@@ -72,21 +61,21 @@ export class FirstMessage implements Sink {
   closed(code: number, reason: string): void {
     this.hasEnded = true;
     clearTimeout(this.timer);
-    this.engine.forget(this);
+    this.gate.guests.delete(this);
     if (this.connection) this.connection.closed(code, reason);
-    else this.admission?.release();
+    else this.admission?.place.release();
   }
 
   private async authenticate(admission: Admission, message: Message): Promise<void> {
     const { gateway, request } = admission;
     try {
-      const identity = this.engine.accept(await gateway.onAuthenticate!(message, request), admission);
-      if (!this.engine.isReady) this.refuse('server shutting down', CloseCode.GOING_AWAY);
+      const identity = this.gate.accept(await gateway.onAuthenticate!(message, request), admission);
+      if (!this.gate.isRunning) this.refuse('server shutting down', CloseCode.GOING_AWAY);
       else if (!this.hasEnded) this.establish({ ...admission, identity });
     } catch (error) {
       const at = `code=4501 path=${gateway.path} ip=${request.address}`;
-      this.engine.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
-      this.engine.turnedAway(request);
+      this.node.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
+      this.gate.failed(request);
       this.refuse('unauthorized');
     }
   }
@@ -99,26 +88,28 @@ export class FirstMessage implements Sink {
   private late(): void {
     const { gateway, request } = this.admission!;
     const at = `path=${gateway.path} ip=${request.address}`;
-    if (!this.engine.limits.reached('authenticateTime', at)) return;
+    if (!this.node.limits.reached('authenticateTime', at)) return;
     // A hook that hangs is not the client's fault
-    if (!this.isAsked) this.engine.turnedAway(request);
+    if (!this.isAsked) this.gate.failed(request);
     this.refuse('no credential in time');
   }
 
   private establish(admission: Admission): void {
     this.admission = undefined;
     clearTimeout(this.timer);
-    this.engine.forget(this);
-    this.connection = this.engine.establish(admission, this.socket, this.transport);
-    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
+    this.gate.guests.delete(this);
+    this.connection = this.open(admission);
+    // Before the hooks run: one of them may pause it again
     this.socket.resume();
+    this.connection.opened();
+    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
   }
 
   private refuse(reason: string, code: number = CloseCode.UNAUTHORIZED): void {
     if (this.connection || this.hasEnded) return;
     this.hasEnded = true;
     this.waiting.length = 0;
-    this.engine.counters.refused++;
+    this.node.counters.refused++;
     clearTimeout(this.timer);
     this.socket.resume();
     this.socket.close(code, reason);

@@ -1,12 +1,13 @@
 import { jest } from '@jest/globals';
-import { fakeRequest, FakeSocket, type FakeRequestParts } from '../../../../test/support/fakes/fake-socket.js';
+import { fakeRequest, type FakeRequestParts, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeError } from '../errors.js';
+import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
-import type { Awaitable, Gateway, Identity } from '../hooks.js';
-import type { RealtimeOptions } from '../settings/options.js';
-import type { Admission } from '../transport.js';
+import type { Awaitable, Identity } from '../hooks.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
+import type { RealtimeOptions } from '../settings/options.js';
+import type { Admission } from './admission.js';
 
 let node: FakeNode;
 let steps: string[];
@@ -19,7 +20,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
-  node.engine.heartbeat.stop();
+  node.engine.node.heartbeat.stop();
   jest.useRealTimers();
 });
 
@@ -31,13 +32,13 @@ async function prepare(options: RealtimeOptions = {}): Promise<void> {
     steps.push('onHandshake');
     return answer(request);
   };
-  node.engine.bind({ name: 'DoorGateway', path: '/door', onHandshake });
+  node.engine.gate.bind({ name: 'DoorGateway', path: '/door', onHandshake });
 }
 
 /** A handshake as a transport asks for it. */
 function admit(parts: FakeRequestParts = {}): Promise<Admission> {
   const request = fakeRequest({ url: '/door', ...parts });
-  return node.engine.admit({ request, response: {} } as unknown as UpgradeResponse);
+  return node.engine.gate.admit({ request, response: {} } as unknown as UpgradeResponse);
 }
 
 async function refusalOf(admitting: Promise<unknown>): Promise<HandshakeError> {
@@ -76,7 +77,7 @@ describe('the steps', () => {
   it('begin with the state of the server: nothing of the application runs before it is ready', async () => {
     const starting = new FakeNode();
     const request = fakeRequest();
-    const refusal = await refusalOf(starting.engine.admit({ request } as unknown as UpgradeResponse));
+    const refusal = await refusalOf(starting.engine.gate.admit({ request } as unknown as UpgradeResponse));
     expect([refusal.status, refusal.body]).toEqual([503, { statusCode: 503, message: 'The server is starting' }]);
     expect(Number(refusal.headers['Retry-After'])).toBeGreaterThan(0);
   });
@@ -89,7 +90,7 @@ describe('the steps', () => {
   it('run a guard after the origin and before onHandshake', async () => {
     const guard = async () => void steps.push('guard');
     const onHandshake = () => void steps.push('onHandshake');
-    node.engine.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
     await refusalOf(admit({ ...EVIL, url: '/guarded' }));
     expect(steps).toEqual([]);
     await admit({ url: '/guarded' });
@@ -99,7 +100,7 @@ describe('the steps', () => {
   it('end at a guard that refuses, with its answer', async () => {
     const guard = () => Promise.reject(new HandshakeError(401, 'Who are you?'));
     const onHandshake = () => void steps.push('onHandshake');
-    node.engine.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
     const refusal = await refusalOf(admit({ url: '/guarded' }));
     expect([refusal.status, refusal.body, steps]).toEqual([401, 'Who are you?', []]);
   });
@@ -132,7 +133,7 @@ describe('a refusal by the application', () => {
     const refusal = new HandshakeError(402, { pay: 'first' }, { 'X-Why': 'money' });
     answer = () => fail(refusal);
     expect(await refusalOf(admit())).toBe(refusal);
-    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 0 });
+    expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 0 });
   });
 
   it('by any other error is 500 without internals, and the log has the reason', async () => {
@@ -144,7 +145,7 @@ describe('a refusal by the application', () => {
     expect(node.log.with('hunter2')).toEqual([
       expect.stringMatching(/^error .*status=500 path=\/door ip=192\.0\.2\.7 /),
     ]);
-    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 1 });
+    expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 1 });
   });
 
   it('has a line in the log that a client cannot forge', async () => {
@@ -186,8 +187,8 @@ describe('capacity', () => {
   it('counts what is admitted and not yet a connection, until it is released', async () => {
     const admissions = [await admit(), await admit()];
     expect(await isFull()).toBe(true);
-    admissions[0]!.release();
-    admissions[0]!.release();
+    admissions[0]!.place.release();
+    admissions[0]!.place.release();
     await admit();
     expect(await isFull()).toBe(true);
   });
@@ -260,7 +261,7 @@ describe('the deadline', () => {
     // an unhandled rejection fails the test run by itself
     fail(new Error('too late'));
     await turn();
-    expect([node.log.with('too late'), node.engine.counters.refused]).toEqual([[], 1]);
+    expect([node.log.with('too late'), node.engine.node.counters.refused]).toEqual([[], 1]);
   });
 
   it('leaves no timer behind, however the handshake ends', async () => {
@@ -281,7 +282,7 @@ describe('the deadline', () => {
 
 describe('a shutdown', () => {
   it('refuses new handshakes with 503 before anything of the application runs', async () => {
-    node.engine.refuse();
+    node.engine.gate.stop();
     const refusal = await refusalOf(admit());
     expect([refusal.status, refusal.body, steps]).toEqual([
       503,
@@ -295,7 +296,7 @@ describe('a shutdown', () => {
     answer = () => new Promise<void>((resolve) => (finish = resolve));
     const refusal = refusalOf(admit());
     await turn();
-    node.engine.refuse();
+    node.engine.gate.stop();
     expect((await refusal).status).toBe(503);
     finish();
     await turn();
@@ -303,7 +304,7 @@ describe('a shutdown', () => {
   });
 
   it('is not undone by a start that comes late', async () => {
-    node.engine.refuse();
+    node.engine.gate.stop();
     await node.engine.start();
     expect((await refusalOf(admit())).status).toBe(503);
   });
@@ -347,7 +348,7 @@ describe('the identity', () => {
   ])('with %s is a fault of the application: 500, and no connection', async (_what, identity) => {
     answer = () => identity as Identity;
     expect((await refusalOf(admit())).status).toBe(500);
-    expect(node.engine.counters).toMatchObject({ refused: 1, hookErrors: 1 });
+    expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 1 });
   });
 
   it('is not changed for the one that onHandshake keeps', async () => {
@@ -360,7 +361,7 @@ describe('the identity', () => {
 describe('a plain request on a gateway path', () => {
   const probe = (parts: FakeRequestParts = {}) => {
     const request = fakeRequest({ url: '/door', ...parts });
-    return refusalOf(node.engine.probe(request, request as never, {}));
+    return refusalOf(node.engine.gate.probe({ incoming: request, raw: request as never, response: {} }));
   };
 
   it('is told 426 when it would be admitted, and leaves nothing', async () => {

@@ -1,12 +1,8 @@
 /** Paths of gateways, matched as the platform's own router matches those of controllers. */
 import { match, type MatchFunction, type MatchOptions } from 'path-to-regexp';
 import { OptionsError } from '../errors.js';
-
-/** The parameters of a path, decoded. */
-export type Params = Readonly<Record<string, string>>;
-
-/** Those of a path without any; a connection keeps its parameters, and most have none. */
-export const NO_PARAMS: Params = Object.freeze({});
+import type { PathMatcher } from '../gateway.js';
+import { NO_PARAMS, type Params } from '../handshake-request.js';
 
 /** How the platform's router reads paths. */
 export interface PathRules {
@@ -21,9 +17,6 @@ export interface PathRules {
   /** What the router makes of a request's path before it matches it. Never throws. */
   readonly prepare?: (path: string) => string;
 }
-
-/** Tells whether a request's path is this one; `undefined` when not. */
-export type PathMatcher = (path: string) => Params | undefined;
 
 /**
  * Compiles a path with parameters (`/rooms/:id`).

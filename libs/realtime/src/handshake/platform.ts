@@ -1,16 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import type { RawRequest } from '../handshake-request.js';
-import type { Admission } from '../transport.js';
+import type { LazyRequest } from '../http/platform-request.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
-
-/** What a request is admitted with; it takes no place yet. */
-export type Verdict = Omit<Admission, 'release'>;
+import type { Verdict } from './admission.js';
 
 /**
  * Asks a request that has come through the middleware. Around the middleware, what the platform makes of it and of its
  * response is made only when it is asked for.
  */
-export type Examine = (request: RawRequest | (() => RawRequest), responseOf: () => unknown) => Promise<Verdict>;
+export type Examine = (request: LazyRequest, responseOf: () => unknown) => Promise<Verdict>;
 
 /** The HTTP application in front of the hooks. */
 export interface Platform {

@@ -1,7 +1,7 @@
 /** Road IN, before step 2: which gateway a path belongs to. */
 import { OptionsError } from '../errors.js';
-import type { Gateway } from '../hooks.js';
-import { NO_PARAMS, type Params } from './paths.js';
+import type { Gateway } from '../gateway.js';
+import { NO_PARAMS, type Params } from '../handshake-request.js';
 
 /** A gateway and what its path says of a request. */
 export interface Route {

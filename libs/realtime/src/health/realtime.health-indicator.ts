@@ -26,9 +26,9 @@ export class RealtimeHealthIndicator {
    * @returns up or down, with the open connections and the handshakes under way
    */
   isReady<Key extends string>(key: Key): HealthIndicatorResult<Key> {
-    const { isReady, hub, unfinished } = this.modules.get(Engine, { strict: false });
+    const { gate, node } = this.modules.get(Engine, { strict: false });
     const check = this.indicators.check(key);
-    const facts = { connections: hub.connections.size, unfinished };
-    return isReady ? check.up(facts) : check.down(facts);
+    const facts = { connections: node.hub.connections.size, unfinished: gate.underWay };
+    return gate.isRunning ? check.up(facts) : check.down(facts);
   }
 }

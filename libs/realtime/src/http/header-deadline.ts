@@ -6,8 +6,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { Deadlines } from '../limits/deadlines.js';
-import { addressOf } from '../handshake-request.js';
 import type { Limits } from '../limits/limits.js';
+import { addressOf } from './platform-request.js';
 
 export class HeaderDeadline {
   private readonly waiting: Deadlines<Socket>;

@@ -4,20 +4,20 @@
  * ours, whatever the order they were added in. What nobody knows gets 404.
  */
 import type { IncomingMessage, OutgoingMessage, Server } from 'node:http';
-import { Server as TlsServer } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { refusal } from './refusals.js';
-import { splitTarget } from '../handshake-request.js';
+import { Server as TlsServer } from 'node:tls';
+import type { Transport } from '../transport.js';
+import type { HeaderDeadline } from './header-deadline.js';
+import { splitTarget } from './platform-request.js';
 import { writeRefusal } from './refusal-writer.js';
+import { refusal } from './refusals.js';
 
-/** Who takes the upgrades. */
-export interface UpgradeTaker {
+/** The way in, for upgrades. */
+interface UpgradeGate {
   serves(path: string): boolean;
   /** Counts and logs a refusal of one of its own. */
   noteRefusal(request: IncomingMessage, error: unknown): void;
-  /** Any upgrade has come, on whatever path. */
-  arrived(stream: Duplex): void;
-  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void;
 }
 
 export class UpgradeTap {
@@ -27,7 +27,9 @@ export class UpgradeTap {
 
   constructor(
     private readonly server: Server,
-    private readonly taker: UpgradeTaker,
+    private readonly gate: UpgradeGate,
+    private readonly transport: Required<Pick<Transport, 'upgrade'>>,
+    private readonly deadline: Pick<HeaderDeadline, 'release'>,
   ) {
     const emit = (this.original = server.emit);
     this.wasOwn = Object.hasOwn(server, 'emit');
@@ -49,12 +51,12 @@ export class UpgradeTap {
   }
 
   private take(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
-    this.taker.arrived(stream);
+    this.deadline.release(stream as Socket);
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
-    const isOurs = isWebSocket && this.taker.serves(splitTarget(request.url ?? '').path);
+    const isOurs = isWebSocket && this.gate.serves(splitTarget(request.url ?? '').path);
     if (!isOurs && this.server.listenerCount('upgrade') > 1) return false;
     if (isOurs && !answerBefore(stream)) {
-      this.taker.upgrade(request, stream, head);
+      this.transport.upgrade(request, stream, head);
       return true;
     }
     const broken = () => stream.destroy();
@@ -70,8 +72,8 @@ export class UpgradeTap {
   }
 
   private refuse(request: IncomingMessage, stream: Duplex): void {
-    const answer = refusal(400, 'The previous request was still being answered');
-    this.taker.noteRefusal(request, answer);
+    const answer = refusal(400, 'Pipelined handshake: the previous response is not finished');
+    this.gate.noteRefusal(request, answer);
     writeRefusal(request, stream, answer);
   }
 

@@ -1,9 +1,8 @@
 /** Checks of what the application passes in; each error says what was wrong and what is allowed. */
 import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { RealtimeError } from '../errors.js';
-import type { Limits } from './limits.js';
-import type { Frame } from '../frame.js';
 import type { RealtimeSettings } from '../settings/settings.js';
+import type { Limits } from './limits.js';
 
 /** RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code. */
 const MAX_REASON_BYTES = 123;
@@ -23,7 +22,7 @@ export function checkClose(code: number, reason: string): void {
 }
 
 /** The node. */
-export interface Bounds {
+export interface NameBounds {
   readonly settings: Pick<RealtimeSettings, 'maxNameLength' | 'maxBufferedBytes'>;
   readonly limits: Pick<Limits, 'reached'>;
 }
@@ -32,7 +31,7 @@ export interface Bounds {
  * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. One that is
  *   empty or no string is none: it is refused also where bounds are only reported.
  */
-export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: Bounds): void {
+export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: NameBounds): void {
   const max = settings.maxNameLength;
   if (typeof name !== 'string')
     throw new RealtimeError('bad_name', `The name of a ${what} is a string, got ${typeof name}`);
@@ -45,8 +44,16 @@ export function checkName(what: 'room' | 'user' | 'event', name: string, { setti
 }
 
 /** @throws RealtimeError `too_big` when a message is longer than what may wait for one client */
-export function checkSize(frame: Frame, { settings, limits }: Bounds): void {
+export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;
   if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
+}
+
+/** The error of a connection that would be in more rooms than `REALTIME_MAX_ROOMS_PER_CONNECTION`. */
+export function tooManyRooms(max: number): RealtimeError {
+  return new RealtimeError(
+    'too_many_rooms',
+    `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
+  );
 }

@@ -1,4 +1,4 @@
-import { outside } from '../async-context.js';
+import { detached } from '../async-context.js';
 
 /**
  * Things that each have the same time, and one timer for all of them: the one that was added first is due first, so an
@@ -44,7 +44,7 @@ export class Deadlines<T> {
   }
 
   private wake(afterMs: number): void {
-    this.timer = outside(() => setTimeout(() => this.look(), Math.ceil(afterMs)));
+    this.timer = detached(() => setTimeout(() => this.look(), Math.ceil(afterMs)));
     this.timer.unref();
   }
 

@@ -58,11 +58,11 @@ export class Limits {
    */
   reached(name: LimitName, at: string): boolean {
     this.counts[name]++;
-    this.tell(name, at);
+    this.logReached(name, at);
     return !this.isReportOnly;
   }
 
-  private tell(name: LimitName, at: string): void {
+  private logReached(name: LimitName, at: string): void {
     const now = performance.now();
     const last = this.loggedAt.get(name);
     if (last && now - last.at < LOG_EVERY_MS) {

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -13,12 +13,12 @@ import { Broker } from '../broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import { HeaderDeadline } from '../http/header-deadline.js';
+import { UpgradeTap } from '../http/upgrade-tap.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import { PollingTransport } from '../transports/requests/polling.js';
 import { Requests } from '../transports/requests/requests.js';
 import { SseTransport } from '../transports/requests/sse.js';
 import { WebSocketTransport } from '../transports/websocket/websocket.js';
-import { UpgradeTap } from '../http/upgrade-tap.js';
 import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
 import type { FoundGateway } from './found-gateway.js';
@@ -56,18 +56,13 @@ export class RealtimeLifecycle
     this.gateways = this.explorer.find();
     if (!this.hasOurAdapter()) return;
     const { server } = this.bridge;
+    const { gate, node } = this.engine;
     const compiled = this.compiler.compile(this.gateways, this.bridge.open(this.engine, this.requests()));
-    for (const gateway of compiled) this.engine.bind(gateway);
+    for (const gateway of compiled) gate.bind(gateway);
     if (!server) return;
     this.bridge.mount(compiled.filter(({ answersGet }) => answersGet).map(({ path }) => path));
-    const transport = new WebSocketTransport(this.engine, this.settings, this.engine.limits, this.engine.log);
-    const deadline = (this.deadline = new HeaderDeadline(server, this.settings.headerTimeout, this.engine.limits));
-    this.tap = new UpgradeTap(server, {
-      serves: (path) => this.engine.serves(path),
-      noteRefusal: (request, error) => this.engine.noteRefusal(request, error),
-      arrived: (stream) => deadline.release(stream as Socket),
-      upgrade: (request, stream, head) => transport.upgrade(request, stream, head),
-    });
+    this.deadline = new HeaderDeadline(server, this.settings.headerTimeout, node.limits);
+    this.tap = new UpgradeTap(server, gate, new WebSocketTransport(gate, this.engine.open, node), this.deadline);
     server.once('listening', () => this.checkAddress(server));
   }
 
@@ -77,20 +72,21 @@ export class RealtimeLifecycle
   }
 
   private async start(): Promise<void> {
-    for (const warning of this.settings.warnings) this.engine.log.warn(warning);
+    for (const warning of this.settings.warnings) this.engine.node.log.warn(warning);
     await this.engine.start();
     if (!this.settings.enabled) {
-      this.engine.log.warn('Realtime is off (REALTIME_ENABLED): upgrades get 404, pushes reach nobody');
+      this.engine.node.log.warn('Realtime is off (REALTIME_ENABLED): upgrades get 404, pushes reach nobody');
       return;
     }
-    this.engine.log.log(bootTable(this.settings, this.gateways, this.broker.name));
-    if (!this.tap) this.engine.log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
+    this.engine.node.log.log(bootTable(this.settings, this.gateways, this.broker.name));
+    if (!this.tap)
+      this.engine.node.log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
     this.forgetSignals = drainOnSignals(() => this.engine.stop());
   }
 
   /** The first step of a shutdown: no new connections. */
   onModuleDestroy(): void {
-    this.engine.refuse();
+    this.engine.gate.stop();
   }
 
   /** Before Nest closes the HTTP server, which would wait for open connections. */
@@ -102,9 +98,10 @@ export class RealtimeLifecycle
   }
 
   private requests(): Requests {
-    return new Requests(this.engine, this.settings, [
+    const { gate, node, open } = this.engine;
+    return new Requests(gate, open, node, [
       new SseTransport(this.settings),
-      new PollingTransport(this.settings, this.engine.limits),
+      new PollingTransport(this.settings, node.limits),
     ]);
   }
 
@@ -116,7 +113,7 @@ export class RealtimeLifecycle
     if (hooked.length > 0) {
       throw new OptionsError(`${other}: the hooks of ${hooked.join(', ')} would never run. Remove that call.`);
     }
-    this.engine.log.warn(`${other}: gateways run there, RealtimeServer delivers to nobody`);
+    this.engine.node.log.warn(`${other}: gateways run there, RealtimeServer delivers to nobody`);
     return false;
   }
 
@@ -128,10 +125,10 @@ export class RealtimeLifecycle
     const advice = 'has no effect: main.ts must call app.listen(settings.listenPort, settings.listenIp)';
     if (isSet('listenPort') && listenPort !== 0 && listenPort !== port) {
       const where = port === undefined ? address : `port ${port}`;
-      this.engine.log.warn(`REALTIME_LISTEN_PORT=${listenPort} ${advice}; the application listens on ${where}`);
+      this.engine.node.log.warn(`REALTIME_LISTEN_PORT=${listenPort} ${advice}; the application listens on ${where}`);
     }
     if (isSet('listenIp') && listenIp !== address) {
-      this.engine.log.warn(`REALTIME_LISTEN_IP=${listenIp} ${advice}; the application listens on ${address}`);
+      this.engine.node.log.warn(`REALTIME_LISTEN_IP=${listenIp} ${advice}; the application listens on ${address}`);
     }
   }
 }

@@ -4,14 +4,14 @@ import { Broker } from '../broker.js';
 import { MemoryBroker } from '../brokers/memory.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
-import type { RealtimeOptions } from '../settings/options.js';
 import { RealtimeServer } from '../server.js';
+import type { RealtimeOptions } from '../settings/options.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import { Enhancers } from './enhancers/enhancers.js';
+import { HandshakeGuards } from './enhancers/handshake-guards.js';
+import { GatewayPaths } from './gateways/gateway-paths.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
-import { GatewayPaths } from './gateways/gateway-paths.js';
-import { HandshakeGuards } from './enhancers/handshake-guards.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
 import { MessageMethods } from './messages/message-methods.js';
 import { NestLog } from './nest-log.js';
@@ -42,8 +42,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     },
     {
       provide: RealtimeServer,
-      useFactory: (engine: Engine, broker: Broker) => new RealtimeServer(engine, broker),
-      inject: [Engine, Broker],
+      useFactory: (engine: Engine) => new RealtimeServer(engine),
+      inject: [Engine],
     },
     RealtimeAdapter,
     GatewayPaths,

@@ -1,16 +1,16 @@
 import { jest } from '@jest/globals';
 import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
-import { FaultLines } from './fault-log.js';
+import { FaultLog } from './fault-log.js';
 
 let log: RecordingLog;
-let faults: FaultLines;
+let faults: FaultLog;
 const ann = { id: 'n.1', path: '/ws' };
 const bob = { id: 'n.2', path: '/a b' };
 
 beforeEach(() => {
   jest.useFakeTimers();
   log = new RecordingLog();
-  faults = new FaultLines(log);
+  faults = new FaultLog(log);
 });
 
 afterEach(() => {
@@ -18,30 +18,30 @@ afterEach(() => {
 });
 
 it('a failure is logged at once and in full, with its stack', () => {
-  faults.tell(ann, 'onMessage', new TypeError('no\nroom'));
+  faults.report(ann, 'onMessage', new TypeError('no\nroom'));
   expect(log.lines).toEqual(['error WebSocket onMessage failed id=n.1 path=/ws error="TypeError: no\\x0aroom"']);
   expect(log.stacks[0]).toContain('fault-log.spec');
 });
 
 it('a few that follow each other are all logged', () => {
-  for (const what of ['onMessage', 'send', 'emit', 'onDrain', 'onClose']) faults.tell(ann, what, new Error(what));
+  for (const what of ['onMessage', 'send', 'emit', 'onDrain', 'onClose']) faults.report(ann, what, new Error(what));
   expect(log.lines).toHaveLength(5);
   expect(log.with('unsaid')).toEqual([]);
 });
 
 it('a client that fails with every message gets a line a second, with how many were not logged', () => {
-  for (let times = 0; times < 10_000; times++) faults.tell(ann, 'onMessage', new Error('x'));
+  for (let times = 0; times < 10_000; times++) faults.report(ann, 'onMessage', new Error('x'));
   expect(log.lines).toHaveLength(5);
   jest.advanceTimersByTime(1000);
-  faults.tell(ann, 'onMessage', new Error('again'));
+  faults.report(ann, 'onMessage', new Error('again'));
   expect(log.lines[5]).toBe('error WebSocket onMessage failed id=n.1 path=/ws error="Error: again" unsaid=9995');
   jest.advanceTimersByTime(60_000);
-  faults.tell(ann, 'onMessage', new Error('after a rest'));
+  faults.report(ann, 'onMessage', new Error('after a rest'));
   expect(log.lines[6]).toBe('error WebSocket onMessage failed id=n.1 path=/ws error="Error: after a rest"');
 });
 
 it('the failures of one client do not silence those of another', () => {
-  for (let times = 0; times < 100; times++) faults.tell(ann, 'onMessage', new Error('x'));
-  faults.tell(bob, 'onMessage', new Error('y'));
+  for (let times = 0; times < 100; times++) faults.report(ann, 'onMessage', new Error('x'));
+  faults.report(bob, 'onMessage', new Error('y'));
   expect(log.lines.at(-1)).toBe('error WebSocket onMessage failed id=n.2 path="/a b" error="Error: y"');
 });

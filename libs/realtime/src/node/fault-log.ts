@@ -3,8 +3,8 @@
  * something fail with every message does not fill the disk.
  */
 import type { Connection } from '../connection.js';
-import { errorField, field, type Log, stackOf } from '../log.js';
 import { TokenBucket } from '../limits/token-bucket.js';
+import { errorField, field, type Log, stackOf } from '../log.js';
 
 /** Lines of one connection at once, and per second from then on. */
 const LINES_AT_ONCE = 5;
@@ -15,7 +15,7 @@ interface Said {
   unsaid: number;
 }
 
-export class FaultLines {
+export class FaultLog {
   private readonly said = new WeakMap<object, Said>();
 
   constructor(private readonly log: Pick<Log, 'error'>) {}
@@ -25,7 +25,7 @@ export class FaultLines {
    *
    * @param what a hook, or what was tried
    */
-  tell(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
+  report(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
     const said = this.of(connection);
     if (!said.rate.take()) {
       said.unsaid++;

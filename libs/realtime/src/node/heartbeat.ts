@@ -3,7 +3,7 @@
  * the time it is next looked at, so the cost per connection does not depend on their number; and one turn of the event
  * loop looks at a bounded number of them, because ten thousand pings at once would stall it for 100 ms.
  */
-import { outside } from '../async-context.js';
+import { detached } from '../async-context.js';
 
 /** What the sweep needs of a connection. */
 export interface Beating {
@@ -72,7 +72,7 @@ export class Heartbeat {
     this.place(connection, now);
     if (this.timer) return;
     this.sweptAt = now;
-    this.timer = outside(() => setInterval(() => this.sweep(), this.slotMs));
+    this.timer = detached(() => setInterval(() => this.sweep(), this.slotMs));
     this.timer.unref();
   }
 

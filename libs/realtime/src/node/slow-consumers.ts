@@ -1,5 +1,5 @@
+import { detached } from '../async-context.js';
 import type { Limits } from '../limits/limits.js';
-import { outside } from '../async-context.js';
 
 /** What is known of a client that is behind. */
 interface Behind {
@@ -30,7 +30,7 @@ export class SlowConsumers {
   add(consumer: Behind): void {
     this.behind.set(consumer, false);
     if (this.maxSeconds === 0 || this.timer) return;
-    this.timer = outside(() => setInterval(() => this.check(), Math.min(CHECK_MS, this.maxSeconds * 250)));
+    this.timer = detached(() => setInterval(() => this.check(), Math.min(CHECK_MS, this.maxSeconds * 250)));
     this.timer.unref();
   }
 

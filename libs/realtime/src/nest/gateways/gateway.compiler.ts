@@ -2,15 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Connection } from '../../connection.js';
 import { Engine } from '../../engine.js';
 import { OptionsError } from '../../errors.js';
-import type { Gateway } from '../../hooks.js';
+import type { Gateway } from '../../gateway.js';
 import { bySpecificity, compilePath, type PathRules } from '../../handshake/paths.js';
 import { Enhancers } from '../enhancers/enhancers.js';
 import type { FoundGateway } from '../found-gateway.js';
-import { HookInvoker, type CompiledHooks } from './hook-invoker.js';
 import { ErrorReplies } from '../messages/error-replies.js';
-import { MessageRouter } from '../messages/message-router.js';
 import { type MessageMethod, MessageMethods } from '../messages/message-methods.js';
+import { MessageRouter } from '../messages/message-router.js';
 import { RealtimeAdapter } from '../realtime.adapter.js';
+import { type CompiledHooks, HookInvoker } from './hook-invoker.js';
 import { nodeRequest } from './verify-client.js';
 
 /**
@@ -28,7 +28,7 @@ export class GatewayCompiler {
     @Inject(Engine) private readonly engine: Engine,
     @Inject(Enhancers) private readonly enhancers: Enhancers,
   ) {
-    this.errors = new ErrorReplies(engine);
+    this.errors = new ErrorReplies(engine.node);
   }
 
   /**
@@ -127,7 +127,7 @@ export class GatewayCompiler {
       onMessage,
       (message) => this.adapter.parse(message),
       this.errors,
-      this.engine,
+      this.engine.node,
     );
     return (connection, message) => router.receive(connection, message);
   }

@@ -1,12 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Connection } from '../../connection.js';
-import type { Awaitable, Gateway } from '../../hooks.js';
+import type { Gateway } from '../../gateway.js';
+import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
-import type { ConnectionHookName, FoundGateway, HookName } from '../found-gateway.js';
 import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
 import { requireThatAllRun } from '../enhancers/hook-enhancers.js';
+import type { ConnectionHookName, FoundGateway, HookName } from '../found-gateway.js';
 import { parametersOf } from '../internals/nest.js';
 import { isDeferred } from '../replies.js';
 import { askVerifyClient } from './verify-client.js';

@@ -5,7 +5,7 @@ import type { VerifyClient, VerifyClientInfo } from '../found-gateway.js';
 import { askVerifyClient, nodeRequest } from './verify-client.js';
 
 const node = fakeRequest({ headers: { origin: 'https://example.test' } });
-const ask = (verify: VerifyClient) => askVerifyClient(verify, new HandshakeRequest(node, '/ws'));
+const ask = (verify: VerifyClient) => askVerifyClient(verify, new HandshakeRequest(node, { path: '/ws' }));
 
 it('hands over origin, whether the connection is encrypted, and the request of Node', async () => {
   let seen: VerifyClientInfo | undefined;

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { parse } from 'node:querystring';
-import { type PlatformRequest, splitTarget } from '../../handshake-request.js';
+import { type PlatformRequest, splitTarget } from '../../http/platform-request.js';
 
 export interface FastifyRequest extends PlatformRequest {
   readonly raw: IncomingMessage;

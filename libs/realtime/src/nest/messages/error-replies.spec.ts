@@ -6,9 +6,9 @@ import { ErrorReplies } from './error-replies.js';
 async function connect() {
   const node = await new FakeNode().start();
   const { socket, connection } = await node.opened();
-  const errors = new ErrorReplies(node.engine);
+  const errors = new ErrorReplies(node.engine.node);
   const counts = () => {
-    const { messageErrors, hookErrors } = node.engine.counters;
+    const { messageErrors, hookErrors } = node.engine.node.counters;
     return { messageErrors, hookErrors };
   };
   return { errors, connection, counts, log: node.log, sent: () => socket.sent.map((text) => JSON.parse(String(text))) };

@@ -1,8 +1,8 @@
 import { encodeEnvelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import type { Connection } from '../../connection.js';
-import type { Engine } from '../../engine.js';
 import { exceptionData } from '../../errors.js';
 import { field } from '../../log.js';
+import type { Node } from '../../node/node.js';
 import { type Cause, exceptionFrame, isClientFault } from './exception-frame.js';
 
 /** The id of a request, if the client gave one: replies and errors carry it. */
@@ -25,12 +25,12 @@ export interface ErrorSource {
  * that is the server's own is logged.
  */
 export class ErrorReplies {
-  constructor(private readonly engine: Pick<Engine, 'counters' | 'faultLines'>) {}
+  constructor(private readonly node: Pick<Node, 'counters' | 'faultLog'>) {}
 
   /** Never throws. */
   send(connection: Connection, error: unknown, source: ErrorSource): void {
     try {
-      if (isClientFault(error)) this.engine.counters.messageErrors++;
+      if (isClientFault(error)) this.node.counters.messageErrors++;
       else this.report(connection, error, source);
       connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(source)), source.id));
     } catch (failure) {
@@ -41,9 +41,9 @@ export class ErrorReplies {
   }
 
   private report(connection: Connection, error: unknown, { hook, cause }: ErrorSource): void {
-    this.engine.counters.hookErrors++;
+    this.node.counters.hookErrors++;
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
-    this.engine.faultLines.tell(connection, what, error);
+    this.node.faultLog.report(connection, what, error);
   }
 }
 

@@ -15,7 +15,13 @@ async function route(methods: Record<string, MessageMethod['call'][]>, onMessage
     return [event, calls.map((call) => ({ isStream: false, call }))] as const;
   });
   const read = parse ?? ((message: Message) => JSON.parse(message.text()) as unknown);
-  const router = new MessageRouter(new Map(byEvent), onMessage, read, new ErrorReplies(node.engine), node.engine);
+  const router = new MessageRouter(
+    new Map(byEvent),
+    onMessage,
+    read,
+    new ErrorReplies(node.engine.node),
+    node.engine.node,
+  );
   const receive = (value: unknown) =>
     router.receive(connection, new Message(Buffer.from(JSON.stringify(value)), false));
   return { receive, sent: () => socket.sent.map((text) => JSON.parse(String(text))) };

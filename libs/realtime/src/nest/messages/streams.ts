@@ -1,10 +1,10 @@
 import { EMPTY, fromEvent, lastValueFrom, map, type Observable, share, take, takeUntil } from 'rxjs';
 import type { Connection } from '../../connection.js';
-import type { Engine } from '../../engine.js';
 import { MessageError } from '../../errors.js';
+import type { Node } from '../../node/node.js';
 
 /** Where the limits on replies come from. */
-export type StreamHost = Pick<Engine, 'settings' | 'limits'>;
+export type StreamHost = Pick<Node, 'settings' | 'limits'>;
 
 type Reply = (item: unknown) => void;
 

@@ -1,6 +1,6 @@
 /** What Express makes of a request and a response, for upgrades: before they pass it, or where they go around it. */
 import type { IncomingMessage } from 'node:http';
-import type { PlatformRequest, RawRequest } from '../../handshake-request.js';
+import type { PlatformRequest, RawRequest } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { ADDED_TO_REQUEST, ADDED_TO_RESPONSE, type ExpressApplication } from '../internals/express.js';
 

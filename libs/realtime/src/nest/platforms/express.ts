@@ -2,11 +2,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
-import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
+import type { Verdict } from '../../handshake/admission.js';
 import type { PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import { LazyRequest, type PlatformRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
 import { type ExpressApplication, expressOf } from '../internals/express.js';
 import { addProperties, asExpressRequest, asExpressResponse, ExpressAddresses } from './express-request.js';
 import { type MiddlewareMark, mountDoor } from './express-router.js';
@@ -53,9 +54,9 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const requestOf = () => asExpressRequest(upgrade, this.app);
+    const request = new LazyRequest(() => asExpressRequest(upgrade, this.app));
     const responseOf = () => asExpressResponse(upgrade, this.app);
-    return this.unlessAnswered(upgrade, examine(requestOf, responseOf));
+    return this.unlessAnswered(upgrade, examine(request, responseOf));
   }
 
   addressOf(request: IncomingMessage): string | undefined {
@@ -64,7 +65,7 @@ export class ExpressPlatform extends HttpPlatform {
 
   private answer(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const visit = {
-      node: request,
+      incoming: request,
       raw: request as IncomingMessage & PlatformRequest,
       response,
       answer: new ExpressAnswer(response),
@@ -75,7 +76,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 }
 
-class ExpressAnswer implements Answer {
+class ExpressAnswer implements HttpAnswer {
   constructor(private readonly response: ServerResponse) {}
 
   header(name: string, value: string): void {

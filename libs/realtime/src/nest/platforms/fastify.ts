@@ -2,11 +2,13 @@ import type { IncomingMessage, Server } from 'node:http';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
+import type { Verdict } from '../../handshake/admission.js';
 import { isDecodable, type PathRules } from '../../handshake/paths.js';
-import type { Examine, Verdict } from '../../handshake/platform.js';
+import type { Examine } from '../../handshake/platform.js';
+import type { HttpAnswer } from '../../http/exchange.js';
+import { LazyRequest } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Answer } from '../../transports/requests/watched-answer.js';
-import { isPreflight, isUpstream } from '../../transports/requests/requests.js';
+import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
 import { constrain, FastifyClasses, type FastifyReply, type FastifyRequest } from '../internals/fastify.js';
 import { type Door, HttpPlatform } from './http-platform.js';
 
@@ -76,11 +78,11 @@ export class FastifyPlatform extends HttpPlatform {
   async bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const request = this.classes.request(upgrade.request);
     const responseOf = () => upgrade.response;
-    if (!request) return this.unlessAnswered(upgrade, examine(upgrade.request, responseOf));
+    if (!request) return this.unlessAnswered(upgrade, examine(LazyRequest.of(upgrade.request), responseOf));
     let reply: FastifyReply | undefined;
     try {
       const replyOf = () => (reply = this.classes.reply(upgrade.response, request)) ?? responseOf();
-      return await this.unlessAnswered(upgrade, examine(request, replyOf));
+      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(request), replyOf));
     } finally {
       const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
       if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));
@@ -117,7 +119,7 @@ export class FastifyPlatform extends HttpPlatform {
 
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const visit = { node: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
+    const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
     if (this.isVisit(request.raw)) {
       const upgrade = await this.arrive(visit);
       upgrade.hold();
@@ -129,7 +131,7 @@ export class FastifyPlatform extends HttpPlatform {
   }
 }
 
-class FastifyAnswer implements Answer {
+class FastifyAnswer implements HttpAnswer {
   constructor(private readonly reply: FastifyReply) {}
 
   header(name: string, value: string): void {

@@ -6,18 +6,19 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import { type PlatformRequest, splitTarget, targetOf } from '../../handshake-request.js';
-import type { Examine, Platform, Verdict } from '../../handshake/platform.js';
+import type { Verdict } from '../../handshake/admission.js';
+import type { Examine, Platform } from '../../handshake/platform.js';
+import type { HttpAnswer, HttpExchange as DoorVisit } from '../../http/exchange.js';
+import { LazyRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import { validateHeaders } from '../../http/refusal-writer.js';
-import type { Answer, Visit as DoorVisit } from '../../transports/requests/watched-answer.js';
-import { isUpstream } from '../../transports/requests/requests.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
+import { isUpstream } from '../../transports/requests/request-transport.js';
 
-/** The engine, for requests at the door that are no upgrade. */
+/** Who answers requests at the door that are not upgrades. */
 export interface Door {
   answersGet(path: string): boolean;
   /** @throws always: the answer */
-  probe(request: IncomingMessage, raw: PlatformRequest & object, response: unknown): Promise<never>;
+  probe(exchange: DoorVisit): Promise<never>;
   /** SSE and polling. @returns false when the request is not for them @throws the answer */
   request(visit: DoorVisit): Promise<boolean>;
 }
@@ -80,11 +81,11 @@ export abstract class HttpPlatform implements Platform {
    *
    * @throws what the platform's error road should answer
    */
-  protected async arrive({ node, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
-    const visit = this.visits.get(node)!;
-    this.visits.delete(node);
+  protected async arrive({ incoming, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
+    const visit = this.visits.get(incoming)!;
+    this.visits.delete(incoming);
     try {
-      visit.verdict = await visit.examine(raw, () => response);
+      visit.verdict = await visit.examine(LazyRequest.of(raw), () => response);
       return visit.upgrade;
     } catch (error) {
       visit.refusal = error;
@@ -110,13 +111,13 @@ export abstract class HttpPlatform implements Platform {
    * @throws what the platform's error road should answer
    */
   protected async answerPlain(visit: DoorVisit): Promise<boolean> {
-    const { headers } = visit.node;
-    for (const [name, value] of Object.entries(this.bodies.get(visit.node) ?? {})) {
+    const { headers } = visit.incoming;
+    for (const [name, value] of Object.entries(this.bodies.get(visit.incoming) ?? {})) {
       if (value !== undefined) headers[name] = value;
     }
     try {
       if (await this.door.request(visit)) return true;
-      return visit.node.method === 'GET' && (await this.door.probe(visit.node, visit.raw, visit.response));
+      return visit.incoming.method === 'GET' && (await this.door.probe(visit));
     } catch (error) {
       throw asHttpException(error, visit.answer);
     }
@@ -134,7 +135,7 @@ function answeredError(upgrade: UpgradeResponse, refusal?: unknown): AnsweredErr
 }
 
 /** So that the application's exception filters see what a controller would have thrown. */
-function asHttpException(error: unknown, answer: Answer): unknown {
+function asHttpException(error: unknown, answer: HttpAnswer): unknown {
   if (!(error instanceof HandshakeError)) return error;
   try {
     validateHeaders(error.headers);

@@ -3,12 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Engine } from '../../engine.js';
 import type { PathRules } from '../../handshake/paths.js';
+import type { Requests } from '../../transports/requests/requests.js';
 import { beforeClose } from '../internals/nest.js';
-import type { Door } from './http-platform.js';
 import { ExpressPlatform } from './express.js';
 import { markMiddleware, type MiddlewareMark } from './express-router.js';
-import type { Requests } from '../../transports/requests/requests.js';
 import { FastifyPlatform } from './fastify.js';
+import type { Door } from './http-platform.js';
 
 /** How Express reads paths; for an application without a platform of ours. */
 const DEFAULT_RULES: PathRules = { isCaseSensitive: false, isStrict: false };
@@ -37,16 +37,16 @@ export class PlatformBridge {
     const http = this.host.httpAdapter;
     const type = this.server && http.getType();
     const door: Door = {
-      answersGet: (path) => engine.answersGet(path),
-      probe: (node, raw, response) => engine.probe(node, raw, response),
-      request: (visit) => requests.handle(visit),
+      answersGet: (path) => engine.gate.answersGet(path),
+      probe: (exchange) => engine.gate.probe(exchange),
+      request: (exchange) => requests.handle(exchange),
     };
     if (type === 'express' && this.mark) this.platform = new ExpressPlatform(http, door, this.mark);
     else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
-    else if (type) engine.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
-    if (this.platform) engine.standBehind(this.platform);
+    else if (type) engine.node.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
+    if (this.platform) engine.gate.usePlatform(this.platform);
     // The hooks of other modules may take long, and they run before ours
-    if (type) beforeClose(http, () => engine.refuse());
+    if (type) beforeClose(http, () => engine.gate.stop());
     return this.platform?.rules ?? DEFAULT_RULES;
   }
 

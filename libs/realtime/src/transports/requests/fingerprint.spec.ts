@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { HandshakeRequest } from '../../handshake-request.js';
-import { isOwner, ownerOf } from './fingerprint.js';
+import { fingerprintOf, matches } from './fingerprint.js';
 
 interface Parts {
   readonly headers?: Readonly<Record<string, string>>;
@@ -12,38 +12,38 @@ interface Parts {
 
 const request = ({ headers = {}, url = '/ws', ...extras }: Parts = {}) => {
   const node = Object.assign({ headers, url, socket: {} } as unknown as IncomingMessage, extras);
-  return new HandshakeRequest(node, '/ws', {}, node, 'access_token');
+  return new HandshakeRequest(node, { path: '/ws', queryToken: 'access_token' });
 };
 /** A handshake whose `onHandshake` reads these cookies. */
 const handshake = (parts: Parts, ...reads: string[]) => {
   const made = request(parts);
   for (const name of reads) void made.cookies[name];
-  return ownerOf(made);
+  return fingerprintOf(made);
 };
 const withCookie = (cookie: string): Parts => ({ headers: { cookie } });
 
 describe('a connection belongs to', () => {
   it('the user, whatever else changes', () => {
     const owner = handshake({ user: { id: 7 }, headers: { authorization: 'Bearer old', cookie: 'a=1' } }, 'a');
-    expect(isOwner(owner, request({ user: { sub: '7' }, headers: { authorization: 'Bearer new' } }))).toBe(true);
-    expect(isOwner(owner, request({ user: { id: 8 }, headers: { authorization: 'Bearer old', cookie: 'a=1' } }))).toBe(
+    expect(matches(owner, request({ user: { sub: '7' }, headers: { authorization: 'Bearer new' } }))).toBe(true);
+    expect(matches(owner, request({ user: { id: 8 }, headers: { authorization: 'Bearer old', cookie: 'a=1' } }))).toBe(
       false,
     );
-    expect(isOwner(owner, request())).toBe(false);
+    expect(matches(owner, request())).toBe(false);
   });
 
   it('the session, also when its visitor logs in later', () => {
     const owner = handshake({ session: { id: 's1', cart: 1 } });
-    expect(isOwner(owner, request({ session: { sessionId: 's1', cart: 2 }, user: { id: 7 } }))).toBe(true);
-    expect(isOwner(owner, request({ session: { id: 's2', cart: 1 } }))).toBe(false);
+    expect(matches(owner, request({ session: { sessionId: 's1', cart: 2 }, user: { id: 7 } }))).toBe(true);
+    expect(matches(owner, request({ session: { id: 's2', cart: 1 } }))).toBe(false);
   });
 
   it('nobody where the session is empty and was not sent: the next request has another one', () => {
     // as express-session makes it: its id is not enumerable
     const empty = (id: string) => Object.defineProperty({ cookie: {} }, 'id', { value: id });
-    expect(isOwner(handshake({ session: empty('s1') }), request({ session: empty('s2') }))).toBe(true);
+    expect(matches(handshake({ session: empty('s1') }), request({ session: empty('s2') }))).toBe(true);
     const sent = handshake({ session: empty('s1'), ...withCookie('sid=s1') });
-    expect(isOwner(sent, request({ session: empty('s2'), ...withCookie('sid=s2') }))).toBe(false);
+    expect(matches(sent, request({ session: empty('s2'), ...withCookie('sid=s2') }))).toBe(false);
   });
 
   it.each([
@@ -56,38 +56,38 @@ describe('a connection belongs to', () => {
     ],
   ] as [string, Parts, Parts][])('who has its %s', (_name, ann, bob) => {
     const owner = handshake(ann);
-    expect(isOwner(owner, request(ann))).toBe(true);
-    expect(isOwner(owner, request(bob))).toBe(false);
-    expect(isOwner(owner, request())).toBe(false);
+    expect(matches(owner, request(ann))).toBe(true);
+    expect(matches(owner, request(bob))).toBe(false);
+    expect(matches(owner, request())).toBe(false);
   });
 
   it('who has the cookies that onHandshake read; the others may change', () => {
     const owner = handshake(withCookie('token=ann; balancer=1; seen=1'), 'token', 'absent');
-    expect(isOwner(owner, request(withCookie('balancer=2; token=ann')))).toBe(true);
-    expect(isOwner(owner, request(withCookie('token=ann; absent=here now')))).toBe(true);
-    expect(isOwner(owner, request(withCookie('token=bob; balancer=1; seen=1')))).toBe(false);
-    expect(isOwner(owner, request())).toBe(false);
+    expect(matches(owner, request(withCookie('balancer=2; token=ann')))).toBe(true);
+    expect(matches(owner, request(withCookie('token=ann; absent=here now')))).toBe(true);
+    expect(matches(owner, request(withCookie('token=bob; balancer=1; seen=1')))).toBe(false);
+    expect(matches(owner, request())).toBe(false);
   });
 
   it('who has all of the credentials, and may bring more', () => {
     const headers = { authorization: 'Bearer ann', cookie: 'device=1' };
     const owner = handshake({ headers }, 'device');
-    expect(isOwner(owner, request({ headers: { ...headers, cookie: 'device=1; a=2' } }))).toBe(true);
-    expect(isOwner(owner, request({ headers: { ...headers, cookie: 'device=2' } }))).toBe(false);
-    expect(isOwner(owner, request({ headers: { ...headers, authorization: 'Bearer bob' } }))).toBe(false);
+    expect(matches(owner, request({ headers: { ...headers, cookie: 'device=1; a=2' } }))).toBe(true);
+    expect(matches(owner, request({ headers: { ...headers, cookie: 'device=2' } }))).toBe(false);
+    expect(matches(owner, request({ headers: { ...headers, authorization: 'Bearer bob' } }))).toBe(false);
   });
 
   it('who has a cookie that a parser made an object of', () => {
     const cart = (name: string) => request({ cookies: { cart: { name } as never } });
     const first = cart('ann');
     void first.cookies['cart'];
-    expect(isOwner(ownerOf(first), cart('ann'))).toBe(true);
-    expect(isOwner(ownerOf(first), cart('bob'))).toBe(false);
+    expect(matches(fingerprintOf(first), cart('ann'))).toBe(true);
+    expect(matches(fingerprintOf(first), cart('bob'))).toBe(false);
   });
 
   it('anybody where nothing was there, or nobody asked for it', () => {
-    expect(isOwner(handshake({}), request(withCookie('token=bob')))).toBe(true);
-    expect(isOwner(handshake(withCookie('token=ann')), request(withCookie('token=bob')))).toBe(true);
+    expect(matches(handshake({}), request(withCookie('token=bob')))).toBe(true);
+    expect(matches(handshake(withCookie('token=ann')), request(withCookie('token=bob')))).toBe(true);
   });
 
   it('keeps no credential, only digests', () => {

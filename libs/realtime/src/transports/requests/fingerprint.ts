@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type HandshakeRequest, userIdOf } from '../../handshake-request.js';
 
 /** What the handshake was made with, as digests by name; empty where there was nothing but the request. */
-export type Owner = ReadonlyMap<string, string>;
+export type Fingerprint = ReadonlyMap<string, string>;
 
 /**
  * Whom a request belongs to by what the application says of it: the user, else the session, else the credentials:
@@ -12,7 +12,7 @@ export type Owner = ReadonlyMap<string, string>;
  *
  * @param request after `onHandshake`
  */
-export function ownerOf(request: HandshakeRequest): Owner {
+export function fingerprintOf(request: HandshakeRequest): Fingerprint {
   const cookies = [...request.cookiesRead].map((name) => COOKIE + name);
   for (const names of [['user'], ['session'], ['authorization', 'token', ...cookies]]) {
     const found = names.flatMap((name) => {
@@ -25,7 +25,7 @@ export function ownerOf(request: HandshakeRequest): Owner {
 }
 
 /** Tells whether a request comes from the owner. It may bring more than the handshake did: a login, for example. */
-export function isOwner(owner: Owner, request: HandshakeRequest): boolean {
+export function matches(owner: Fingerprint, request: HandshakeRequest): boolean {
   for (const [name, expected] of owner) {
     const value = valueOf(request, name);
     if (value === undefined || digest(value) !== expected) return false;

@@ -2,12 +2,13 @@
  * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
  * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
  */
-import type { Limits } from '../../limits/limits.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
+import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Answer, Visit, WatchedAnswer } from './watched-answer.js';
 import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
-import { queryOf, type RequestTransport, TOKEN_HEADER } from './requests.js';
+import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import type { WatchedAnswer } from './watched-answer.js';
 
 /** One message of a batch. */
 type Item = string | { readonly binary: string };
@@ -32,13 +33,13 @@ export class PollingTransport implements RequestTransport {
     private readonly limits: Pick<Limits, 'reached'>,
   ) {}
 
-  takes(visit: Visit): boolean {
-    return queryOf(visit).get('transport') === 'polling';
+  takes(exchange: HttpExchange): boolean {
+    return queryOf(exchange).get('transport') === 'polling';
   }
 
-  ticket(visit: Visit): { token: string; position: number } | undefined {
-    const token = visit.node.headers[TOKEN_HEADER];
-    const position = Number(queryOf(visit).get('position') ?? 0);
+  ticket(exchange: HttpExchange): { token: string; position: number } | undefined {
+    const token = exchange.incoming.headers[TOKEN_HEADER];
+    const position = Number(queryOf(exchange).get('position') ?? 0);
     return typeof token === 'string' ? { token, position } : undefined;
   }
 
@@ -83,7 +84,7 @@ export class PollingSocket extends RequestSocket {
     else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
     this.present();
     this.flush();
-    this.settle();
+    this.finishClose();
     answer.onClose(() => this.left(answer));
     return true;
   }
@@ -116,7 +117,8 @@ export class PollingSocket extends RequestSocket {
   private acknowledge(position: number): boolean {
     if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
     const acknowledged = this.position - this.entries.length;
-    if (position < acknowledged) throw rejection(409, `You have had messages up to position ${acknowledged}`);
+    if (position < acknowledged)
+      throw rejection(409, `Messages up to position ${acknowledged} were already acknowledged`);
     while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
     if (position > acknowledged) this.drained();
     return true;
@@ -161,7 +163,7 @@ export class PollingSocket extends RequestSocket {
   }
 }
 
-function send(answer: Answer, batch: Batch): void {
+function send(answer: HttpAnswer, batch: Batch): void {
   answer.header('Content-Type', 'application/json; charset=utf-8');
   answer.header('Cache-Control', 'no-store');
   answer.send(200, JSON.stringify(batch));

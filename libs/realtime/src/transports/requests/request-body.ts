@@ -1,10 +1,10 @@
 /** What a client sends by `POST`: one message or a batch, bounded while it comes in. */
 import type { IncomingMessage } from 'node:http';
 import type { HandshakeError } from '../../errors.js';
-import type { Limits } from '../../limits/limits.js';
+import type { HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
+import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Visit } from './watched-answer.js';
 
 export interface UpstreamMessage {
   readonly data: Buffer;
@@ -12,7 +12,7 @@ export interface UpstreamMessage {
 }
 
 /** The bounds of a request. */
-type Bounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | 'messageTimeout'>;
+type BodyBounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | 'messageTimeout'>;
 
 /**
  * Reads the messages of a request: `text/plain` is one text message; `application/json` is a batch where it is an array
@@ -22,15 +22,15 @@ type Bounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | '
  *   for a body that does not come
  */
 export async function readMessages(
-  { node, raw }: Visit,
-  bounds: Bounds,
+  { incoming, raw }: HttpExchange,
+  bounds: BodyBounds,
   limits: Pick<Limits, 'reached'>,
 ): Promise<UpstreamMessage[]> {
-  const type = node.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+  const type = incoming.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (!TYPES.has(type)) throw rejection(415, `Send ${[...TYPES].join(' or ')}`);
-  const { 'content-encoding': encoding = 'identity' } = node.headers;
+  const { 'content-encoding': encoding = 'identity' } = incoming.headers;
   if (encoding !== 'identity') throw rejection(415, 'Send no Content-Encoding');
-  const body = isParsed(raw.body, type) ? raw.body : await readBody(node, bounds, limits);
+  const body = isParsed(raw.body, type) ? raw.body : await readBody(incoming, bounds, limits);
   const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
   const { maxQueuedMessages, maxMessageBytes } = bounds;
   if (messages.length > maxQueuedMessages && limits.reached('queuedMessages', `batch=${messages.length}`)) {
@@ -76,14 +76,14 @@ function parse(text: string): unknown {
 }
 
 /** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
-function readBody(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+function readBody(request: IncomingMessage, bounds: BodyBounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const declared = request.headers['content-length'];
   const isTooBig = Number(declared) > bounds.maxMessageBytes;
   if (isTooBig && limits.reached('messageBytes', `bytes=${declared}`)) throw tooBig(bounds);
   return collect(request, bounds, limits);
 }
 
-function collect(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
+function collect(request: IncomingMessage, bounds: BodyBounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
@@ -109,11 +109,11 @@ function collect(request: IncomingMessage, bounds: Bounds, limits: Pick<Limits, 
   });
 }
 
-function timeOut({ messageTimeout }: Bounds, limits: Pick<Limits, 'reached'>, late: () => void) {
+function timeOut({ messageTimeout }: BodyBounds, limits: Pick<Limits, 'reached'>, late: () => void) {
   if (messageTimeout === 0) return undefined;
   return setTimeout(() => limits.reached('messageTime', 'status=408') && late(), messageTimeout * 1000);
 }
 
-function tooBig({ maxMessageBytes }: Bounds): HandshakeError {
+function tooBig({ maxMessageBytes }: BodyBounds): HandshakeError {
   return rejection(413, `A request and a message have at most ${maxMessageBytes} bytes`);
 }

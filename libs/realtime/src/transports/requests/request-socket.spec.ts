@@ -23,6 +23,7 @@ class RecordingSink {
   readonly events: string[] = [];
   lives = 0;
   drains = 0;
+  opened = () => {};
   received = (data: Buffer) => void this.events.push(`received ${data.toString()}`);
   alive = () => void this.lives++;
   drained = () => void this.drains++;
@@ -103,18 +104,6 @@ describe.each([
     expect(all.indexOf('last')).toBeGreaterThan(0);
     expect(all.indexOf('as you wish')).toBeGreaterThan(all.indexOf('last'));
     expect(visit.hasEnded).toBe(true);
-  });
-
-  it('that ended in onOpen, before it had a sink, tells it as soon as there is one', () => {
-    const socket = create();
-    const sink = new RecordingSink();
-    const gone = jest.fn();
-    socket.terminate();
-    expect(socket.isGone).toBe(false);
-    socket.attach(sink, gone);
-    expect(sink.events).toEqual(['closed 1006 ']);
-    expect(gone).toHaveBeenCalledTimes(1);
-    expect(socket.isGone).toBe(true);
   });
 
   it('is cut by terminate', async () => {

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Frame } from '../../frame.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { WatchedAnswer } from './watched-answer.js';
 import type { Sink, Socket } from '../../transport.js';
+import type { WatchedAnswer } from './watched-answer.js';
 
 /** One message under its position. */
 export interface Entry {
@@ -21,6 +21,9 @@ export interface RequestEnd {
   readonly code: number;
   readonly reason: string;
 }
+
+/** From here on the client has to take or acknowledge something first, in bytes that wait. */
+const FULL_BYTES = 65_536;
 
 /** What an entry costs beside its payload, in bytes: without it, empty messages would wait without a bound. */
 const ENTRY_COST = 128;
@@ -39,13 +42,16 @@ export abstract class RequestSocket implements Socket {
   protected position = 0;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
-  /** It ended in `onOpen`, before there was anybody to tell. */
-  private early?: RequestEnd;
   private whenGone: () => void = () => {};
 
   constructor(protected readonly settings: RealtimeSettings) {}
 
   abstract readonly bufferedBytes: number;
+
+  /** The client has to take, or to acknowledge, something first: then it has drained. */
+  get isFull(): boolean {
+    return this.entryBytes >= FULL_BYTES;
+  }
 
   /** What it costs to remember it after its end, for a client that was not told: the last answer may be lost. */
   abstract readonly keptBytes: number;
@@ -73,7 +79,6 @@ export abstract class RequestSocket implements Socket {
   attach(sink: Sink, whenGone: () => void): void {
     this.sink = sink;
     this.whenGone = whenGone;
-    if (this.early) this.finish(this.early.code, this.early.reason);
   }
 
   /** A message from the client. */
@@ -93,7 +98,7 @@ export abstract class RequestSocket implements Socket {
   close(code: number, reason: string): void {
     if (this.end) return;
     this.end = { code, reason };
-    this.settle();
+    this.finishClose();
   }
 
   /** The client says that it goes. */
@@ -147,7 +152,7 @@ export abstract class RequestSocket implements Socket {
   }
 
   /** After `close`: done once the client was told, else when it does not come for it. */
-  protected settle(): void {
+  protected finishClose(): void {
     const { end } = this;
     if (!end || this.isGone) return;
     if (this.sayGoodbye(end)) this.finish(end.code, end.reason);
@@ -156,14 +161,10 @@ export abstract class RequestSocket implements Socket {
 
   private finish(code: number, reason: string): void {
     if (this.isGone) return;
-    if (!this.sink) {
-      this.early = { code, reason };
-      return;
-    }
     this.end ??= { code, reason };
     this.isGone = true;
     clearTimeout(this.grace);
-    this.sink.closed(code, reason);
+    this.sink!.closed(code, reason);
     this.whenGone();
     // It may be remembered a while; the connection need not be
     this.sink = undefined;

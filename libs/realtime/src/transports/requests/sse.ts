@@ -1,25 +1,26 @@
 /** Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). Upstream is `POST` (requests.ts). */
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
+import type { HttpExchange } from '../../http/exchange.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Visit, WatchedAnswer } from './watched-answer.js';
 import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
-import type { RequestTransport } from './requests.js';
+import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
+import type { WatchedAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
 
   constructor(private readonly settings: RealtimeSettings) {}
 
-  takes({ node }: Visit): boolean {
-    const types = node.headers.accept?.split(',') ?? [];
+  takes({ incoming }: HttpExchange): boolean {
+    const types = incoming.headers.accept?.split(',') ?? [];
     return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
   }
 
   /** The browser states where it was: `<token>.<position>`. */
-  ticket({ node }: Visit): { token: string; position: number } | undefined {
-    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(node.headers['last-event-id'] ?? '')) ?? [];
+  ticket({ incoming }: HttpExchange): { token: string; position: number } | undefined {
+    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(incoming.headers['last-event-id'] ?? '')) ?? [];
     return token === undefined ? undefined : { token, position: Number(position) };
   }
 
@@ -57,7 +58,7 @@ export class SseSocket extends RequestSocket {
     this.present();
     this.flush();
     this.drained();
-    this.settle();
+    this.finishClose();
     answer.onClose(() => this.left(answer));
     return true;
   }

@@ -1,17 +1,17 @@
 import { jest } from '@jest/globals';
 import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
-import { type Holder, Holders } from './tokens.js';
+import { type HeldConnection, Tokens } from './tokens.js';
 
 const visit = (url = '/ws') => new FakeVisit({ url });
 const holder = (token: string, code = 4500, keptBytes = 100) =>
-  ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as Holder;
+  ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as HeldConnection;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 describe('the connections that live between requests', () => {
-  const create = (settings = {}) => new Holders({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
-  const ended = (holders: Holders, ...args: Parameters<typeof holder>) => {
+  const create = (settings = {}) => new Tokens({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
+  const ended = (holders: Tokens, ...args: Parameters<typeof holder>) => {
     const made = holder(...args);
     holders.add(made);
     holders.forget(made);

@@ -1,19 +1,19 @@
 /** The connections that live between requests, by their tokens, and whom each of them belongs to. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { splitTarget, targetOf } from '../../handshake-request.js';
-import type { Owner } from './fingerprint.js';
+import type { HttpExchange } from '../../http/exchange.js';
+import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Visit } from './watched-answer.js';
+import type { Fingerprint } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
-import type { RequestTransport } from './requests.js';
+import type { RequestTransport } from './request-transport.js';
 
 /** A connection of ours. */
-export interface Holder {
+export interface HeldConnection {
   readonly socket: RequestSocket;
   /** The connection's public id. */
   readonly id: string;
   /** Whom its handshake belonged to. */
-  readonly owner: Owner;
+  readonly owner: Fingerprint;
   /** Where its handshake was: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
@@ -23,32 +23,32 @@ export interface Holder {
 const REMEMBER_MS = 60_000;
 const REMEMBER_MAX = 10_000;
 
-export class Holders {
-  private readonly present = new Map<string, Holder>();
+export class Tokens {
+  private readonly present = new Map<string, HeldConnection>();
   /** Ended, the oldest first: its client may not have been told, or has to be told again to stay away. */
-  private readonly ended = new Map<string, Holder & { readonly at: number; readonly bytes: number }>();
+  private readonly ended = new Map<string, HeldConnection & { readonly at: number; readonly bytes: number }>();
   private endedBytes = 0;
   private timer?: NodeJS.Timeout;
 
   constructor(private readonly settings: Pick<RealtimeSettings, 'graceTime' | 'maxBufferedBytesTotal'>) {}
 
-  add(holder: Holder): void {
-    this.present.set(holder.socket.token, holder);
+  add(held: HeldConnection): void {
+    this.present.set(held.socket.token, held);
   }
 
   /** The connection that a request of this path may go on with; it may have ended. */
-  find(token: string, visit: Visit): Holder | undefined {
+  find(token: string, exchange: HttpExchange): HeldConnection | undefined {
     const found = this.present.get(token) ?? this.ended.get(token);
-    return found?.path === pathOf(visit) ? found : undefined;
+    return found?.path === pathOf(exchange) ? found : undefined;
   }
 
   /** It has ended: remembered, unless its client simply did not come any more. */
-  forget(holder: Holder): void {
-    const { socket } = holder;
+  forget(held: HeldConnection): void {
+    const { socket } = held;
     this.present.delete(socket.token);
     if (socket.end?.code === CloseCode.ABNORMAL) return;
     const bytes = socket.keptBytes;
-    this.ended.set(socket.token, { ...holder, at: performance.now(), bytes });
+    this.ended.set(socket.token, { ...held, at: performance.now(), bytes });
     this.endedBytes += bytes;
     this.sweep();
   }
@@ -70,6 +70,6 @@ export class Holders {
 }
 
 /** Path of a request, as the client sent it. */
-export function pathOf({ node }: Visit): string {
-  return splitTarget(targetOf(node)).path;
+export function pathOf({ incoming }: HttpExchange): string {
+  return splitTarget(targetOf(incoming)).path;
 }

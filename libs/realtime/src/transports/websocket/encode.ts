@@ -10,13 +10,13 @@ export const PING = Buffer.from([FINAL | 0x9, 0]);
 
 /** Encodes one message as one frame. A pure function of the frame: its result is shared by all receivers. */
 export function encodeFrame(frame: Frame): Buffer {
-  const bytes = Buffer.allocUnsafe(headerLength(frame.size) + frame.size);
+  const bytes = Buffer.allocUnsafe(outgoingHeaderLength(frame.size) + frame.size);
   writeFrame(frame, bytes, 0);
   return bytes;
 }
 
 /** @returns bytes before the payload */
-export function headerLength(size: number): number {
+export function outgoingHeaderLength(size: number): number {
   if (size < 126) return 2;
   return size < 65_536 ? 4 : 10;
 }

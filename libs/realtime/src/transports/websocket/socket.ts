@@ -5,29 +5,29 @@
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { LimitName, Limits } from '../../limits/limits.js';
 import type { Frame } from '../../frame.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
+import type { LimitName, Limits } from '../../limits/limits.js';
 import { TokenBucket } from '../../limits/token-bucket.js';
-import { MessageWatch, type Watched } from './message-watch.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
 import { brokenRule, reasonOf } from './broken-rule.js';
-import type { Flusher } from './flusher.js';
 import { encodeFrame, PING } from './encode.js';
+import type { Flusher } from './flusher.js';
+import { MessageWatch, type Watched } from './message-watch.js';
 import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
 import { own, type StreamOwner, tellWhenDrained } from './stream.js';
-import { FrameWriter } from './writer.js';
+import { FLUSH_BYTES, FrameWriter } from './writer.js';
 
 /** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
 const SLACK = 131_072;
 
-/** From here on `Sink.drained` is owed (transport.ts). */
+/** A socket is not full below this, whatever its high-water mark: 16 KiB on Node 20, 64 KiB from Node 22 on. */
 const FULL_BYTES = 65_536;
 
 /** What the WebSockets of a node share. */
-export interface WebSocketHost {
+export interface SharedByWebSockets {
   readonly settings: RealtimeSettings;
   readonly limits: Limits;
   readonly flusher: Flusher;
@@ -48,19 +48,28 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   constructor(
     private readonly webSocket: OrderedWebSocket,
     stream: Duplex,
-    private readonly host: WebSocketHost,
+    private readonly shared: SharedByWebSockets,
   ) {
-    super(stream, host.flusher, host.slab);
+    super(stream, shared.flusher, shared.slab);
     this.isCompressed = webSocket.extensions.includes('permessage-deflate');
   }
 
   get bufferedBytes(): number {
-    const bytes = this.waitingBytes + this.webSocket.bufferedAmount;
-    if (bytes >= FULL_BYTES && !this.awaitsDrain && this.stream.writableNeedDrain) {
+    return this.waitingBytes + this.webSocket.bufferedAmount;
+  }
+
+  /**
+   * Less than `FLUSH_BYTES` wait for the end of the turn, so from its high-water mark on the network socket is the one
+   * that is full, and reports when it has drained.
+   */
+  get isFull(): boolean {
+    const bytes = this.bufferedBytes;
+    if (bytes < FULL_BYTES || bytes < this.stream.writableHighWaterMark + FLUSH_BYTES) return false;
+    if (!this.awaitsDrain && this.stream.writableNeedDrain) {
       this.awaitsDrain = true;
       tellWhenDrained(this.stream);
     }
-    return bytes;
+    return true;
   }
 
   get protocol(): string {
@@ -80,7 +89,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   // --- in ---
 
   received(data: Buffer, isBinary: boolean): void {
-    const { settings, limits } = this.host;
+    const { settings, limits } = this.shared;
     if (this.unanswered === 0) this.sink.alive();
     if (data.length > settings.maxMessageBytes) limits.reached('messageBytes', `bytes=${data.length}`);
     if (!this.isCompressed) this.unanswered++;
@@ -92,15 +101,15 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   heard(chunk: Buffer): void {
-    if (this.unanswered > 0) this.answered();
+    if (this.unanswered > 0) this.chunkHandled();
     else this.sink.alive();
     if (this.watch === undefined && isWhole(chunk)) return;
-    this.watch ??= new MessageWatch(this, this.host.settings, this.host.limits);
+    this.watch ??= new MessageWatch(this, this.shared.settings, this.shared.limits);
     this.watch.heard(chunk);
   }
 
   /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
-  private answered(): void {
+  private chunkHandled(): void {
     const isSingle = this.unanswered === 1;
     this.unanswered = 0;
     if (isSingle) this.writeUnlisted();
@@ -118,8 +127,8 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   failed(error: Error): void {
     const broken = brokenRule(error);
     if (!broken) return;
-    if (broken.limit) this.host.limits.reached(broken.limit, `code=${broken.code}`);
-    this.sink.failed(broken.code, reasonOf(broken.code, this.host.settings), broken.initiator);
+    if (broken.limit) this.shared.limits.reached(broken.limit, `code=${broken.code}`);
+    this.sink.failed(broken.code, reasonOf(broken.code, this.shared.settings), broken.initiator);
   }
 
   closed(code: number, reason: Buffer): void {
@@ -143,17 +152,17 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   /** @returns false when a control frame is one too many */
   private mayControl(): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
-    const { maxControlRate, maxBufferedBytes: max } = this.host.settings;
+    const { maxControlRate, maxBufferedBytes: max } = this.shared.settings;
     this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
     if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
     // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
-    else if (this.bufferedBytes > max + SLACK)
+    else if (this.bufferedBytes > max + SLACK + this.stream.writableHighWaterMark)
       this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
     return this.webSocket.readyState === WebSocket.OPEN;
   }
 
   private enforce(limit: LimitName, code: number, reason: string): void {
-    if (this.webSocket.readyState !== WebSocket.OPEN || !this.host.limits.reached(limit, `code=${code}`)) return;
+    if (this.webSocket.readyState !== WebSocket.OPEN || !this.shared.limits.reached(limit, `code=${code}`)) return;
     this.sink.failed(code, reason, 'limit');
     this.webSocket.close(code, reason);
   }
@@ -166,7 +175,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
 
   send(frame: Frame): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
-    const { compressionThresholdBytes } = this.host.settings;
+    const { compressionThresholdBytes } = this.shared.settings;
     if (this.isCompressed && (this.inWs > 0 || frame.size >= compressionThresholdBytes)) this.sendByWs(frame);
     else if (frame.isShared) this.enqueue(frame.encoded(encodeFrame));
     else if (frame.size < LONG_BYTES) this.append(frame);
@@ -178,7 +187,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   private sendByWs(frame: Frame): void {
     this.writeOut();
     this.inWs++;
-    const compress = frame.size >= this.host.settings.compressionThresholdBytes;
+    const compress = frame.size >= this.shared.settings.compressionThresholdBytes;
     this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, () => {
       this.inWs--;
       this.sink.drained();

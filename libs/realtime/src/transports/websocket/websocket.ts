@@ -7,34 +7,36 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import { refusal } from '../../http/refusals.js';
 import { BEARER } from '../../handshake-request.js';
-import type { Limits } from '../../limits/limits.js';
-import { errorField, type Log, stackOf } from '../../log.js';
+import type { Admission, Open } from '../../handshake/admission.js';
+import type { Gate } from '../../handshake/gate.js';
 import { writeRefusal } from '../../http/refusal-writer.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
+import { refusal } from '../../http/refusals.js';
 import { UpgradeResponse } from '../../http/upgrade-response.js';
-import type { Admission, Gate, Transport } from '../../transport.js';
+import { errorField, stackOf } from '../../log.js';
+import type { Node } from '../../node/node.js';
+import type { RealtimeSettings } from '../../settings/settings.js';
+import type { Transport } from '../../transport.js';
 import { Flusher } from './flusher.js';
 import { orderedWebSocket } from './ordered.js';
 import { Slab } from './slab.js';
-import { type WebSocketHost, WebSocketSocket } from './socket.js';
+import { type SharedByWebSockets, WebSocketSocket } from './socket.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
-  private readonly host: WebSocketHost;
+  private readonly shared: SharedByWebSockets;
   /** Header lines for the 101 that is being written. */
   private headers: readonly string[] = [];
 
   constructor(
     private readonly gate: Gate,
-    settings: RealtimeSettings,
-    limits: Limits,
-    private readonly log: Log,
+    private readonly open: Open,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'log'>,
   ) {
+    const { settings, limits } = node;
     this.server = createServer(settings);
-    this.host = { settings, limits, flusher: new Flusher(settings.flushWindow * 1000), slab: new Slab() };
+    this.shared = { settings, limits, flusher: new Flusher(settings.flushWindow * 1000), slab: new Slab() };
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
@@ -74,10 +76,12 @@ export class WebSocketTransport implements Transport {
       isOpen = true;
       // ws has one of its own now
       stream.off('error', destroy);
-      const socket = new WebSocketSocket(webSocket, stream, this.host);
-      socket.attach(this.gate.open(admission, socket, this.name));
+      const socket = new WebSocketSocket(webSocket, stream, this.shared);
+      const sink = this.open(admission, socket, this.name);
+      socket.attach(sink);
+      sink.opened();
     });
-    if (!isOpen) admission.release();
+    if (!isOpen) admission.place.release();
   }
 
   private refuse(request: IncomingMessage, stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
@@ -89,7 +93,7 @@ export class WebSocketTransport implements Transport {
       return;
     }
     if (!(error instanceof HandshakeError)) {
-      this.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
+      this.node.log.error(`WebSocket upgrade failed error=${errorField(error)}`, stackOf(error));
     }
     const answer = error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
     writeRefusal(request, stream, answer, headers);

@@ -5,12 +5,12 @@
 import type { Duplex } from 'node:stream';
 import type { Frame } from '../../frame.js';
 import type { FrameChain } from './chain.js';
+import { encodeFrame, outgoingHeaderLength, writeFrame, writeHeader } from './encode.js';
 import type { Flushable, Flusher } from './flusher.js';
-import { encodeFrame, headerLength, writeFrame, writeHeader } from './encode.js';
 import type { Run, Slab } from './slab.js';
 
 /** Bytes that do not wait for the end of the turn: so much is worth a write of its own. */
-const FLUSH_BYTES = 32_768;
+export const FLUSH_BYTES = 32_768;
 
 export abstract class FrameWriter implements Flushable {
   /** What waits for the end of the turn, and behind it the replies that are still being written. */
@@ -43,7 +43,7 @@ export abstract class FrameWriter implements Flushable {
 
   /** A frame for this client alone. */
   protected append(frame: Frame): void {
-    const length = headerLength(frame.size) + frame.size;
+    const length = outgoingHeaderLength(frame.size) + frame.size;
     const run = this.reserve(length);
     writeFrame(frame, run.bytes, run.end - length);
     this.schedule();
@@ -55,7 +55,7 @@ export abstract class FrameWriter implements Flushable {
       this.enqueue(encodeFrame(frame));
       return;
     }
-    const length = headerLength(frame.size);
+    const length = outgoingHeaderLength(frame.size);
     const run = this.reserve(length);
     writeHeader(frame, run.bytes, run.end - length);
     this.endRun();

@@ -1,0 +1,236 @@
+/**
+ * Road IN, step 2: the way in, for transports. It finds the gateway of a request, sends it through the application's
+ * middleware to the door (handshake.ts), bounds the time that takes, and gives it a place. Next: engine.open().
+ */
+import { AsyncResource } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { AnsweredError } from '../errors.js';
+import type { Gateway } from '../gateway.js';
+import type { HandshakeRequest } from '../handshake-request.js';
+import type { Identity } from '../hooks.js';
+import type { HttpAnswer, HttpExchange } from '../http/exchange.js';
+import { addressOf, LazyRequest, type PlatformRequest, splitTarget, targetOf } from '../http/platform-request.js';
+import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from '../http/refusals.js';
+import type { UpgradeResponse } from '../http/upgrade-response.js';
+import { field } from '../log.js';
+import type { Node } from '../node/node.js';
+import { AdmissionLimits } from './admission-limits.js';
+import type { Admission, Verdict } from './admission.js';
+import { Attempts, whenGone } from './attempts.js';
+import { type Attempt, Handshake } from './handshake.js';
+import type { Examine, Platform } from './platform.js';
+import { type Route, Routes } from './routes.js';
+
+/** An admitted client that has not said yet who it is. */
+export interface Guest {
+  /** Closes it with 1001. */
+  goAway(reason: string): void;
+}
+
+/** A request that has come through the middleware by itself. */
+export type Arrived = Pick<HttpExchange, 'incoming' | 'raw' | 'response'>;
+
+export class Gate {
+  /** Guests join and leave by themselves. */
+  readonly guests = new Set<Guest>();
+  private platform?: Platform;
+  private state: 'starting' | 'running' | 'stopping' = 'starting';
+  private readonly routes = new Routes();
+  private readonly limits: AdmissionLimits;
+  private readonly handshake: Handshake;
+  private readonly attempts: Attempts<IncomingMessage, Verdict>;
+
+  constructor(private readonly node: Node) {
+    this.limits = new AdmissionLimits(node);
+    this.handshake = new Handshake(node, this.limits);
+    const timeMs = node.settings.handshakeTimeout * 1000;
+    this.attempts = new Attempts(timeMs, ({ socket }, refuse) => this.late(socket, refuse));
+  }
+
+  // --- what it serves, and when ---
+
+  /** Serves a path. @throws OptionsError when another gateway has it */
+  bind(gateway: Gateway): void {
+    this.routes.add(gateway);
+  }
+
+  /** Puts the HTTP application in front of the handshakes. */
+  usePlatform(platform: Platform): void {
+    this.platform = platform;
+  }
+
+  /** From now on requests are admitted. */
+  start(): void {
+    if (this.state === 'starting') this.state = 'running';
+  }
+
+  /** From now on every handshake gets 503, the ones under way included. */
+  stop(): void {
+    this.state = 'stopping';
+    this.attempts.refuseAll(unavailable('The server is shutting down'));
+  }
+
+  /** False before the application is ready and from the first moment of a shutdown. */
+  get isRunning(): boolean {
+    return this.state === 'running';
+  }
+
+  /** Handshakes under way, admitted ones that are not connections yet included. */
+  get underWay(): number {
+    return this.attempts.size + this.limits.places.taken - this.node.hub.connections.size;
+  }
+
+  /** Says whether a path belongs to a gateway. */
+  serves(path: string): boolean {
+    return this.routes.find(path) !== undefined;
+  }
+
+  /** Says whether a plain GET on this path is answered as a handshake would be. */
+  answersGet(path: string): boolean {
+    const route = this.routes.find(path);
+    return route !== undefined && route.gateway.answersGet !== false;
+  }
+
+  /** Says whether the gateway of a request speaks a transport. */
+  speaks(incoming: IncomingMessage, transport: string): boolean {
+    const { gateway } = this.routeOf(incoming);
+    if (gateway.answersGet === false) return transport === 'websocket';
+    const spoken: readonly string[] = gateway.transports ?? this.node.settings.transports;
+    return spoken.includes(transport);
+  }
+
+  // --- the ways in ---
+
+  /**
+   * Admits an upgrade.
+   *
+   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it
+   */
+  async admit(upgrade: UpgradeResponse): Promise<Admission> {
+    const { request: incoming } = upgrade;
+    const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
+    try {
+      this.enter(attempt);
+      // A context that is entered on the way is entered for this handshake, not for what the node does after it
+      const scope = new AsyncResource('WebSocketHandshake');
+      return this.hold(
+        await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
+      );
+    } catch (error) {
+      this.refused(attempt, error);
+      throw error instanceof AnsweredError ? error : answerFor(error);
+    }
+  }
+
+  /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
+  async admitRequest({ incoming, raw, response }: Arrived): Promise<Admission> {
+    const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
+    try {
+      this.enter(attempt);
+      const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
+      return this.hold(await this.attempts.run(incoming, examine));
+    } catch (error) {
+      this.refused(attempt, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Answers what a plain request on a gateway's path would get as a handshake.
+   *
+   * @throws always: what refuses it, or HandshakeError 426 when nothing does
+   */
+  async probe(arrived: Arrived): Promise<never> {
+    const { place } = await this.admitRequest(arrived);
+    place.release();
+    throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
+  }
+
+  /**
+   * Asks origin and guards about a further request of a connection.
+   *
+   * @returns the request as the application sees it
+   * @throws what the platform should answer
+   */
+  async recheck({ incoming, raw, response }: Arrived): Promise<HandshakeRequest> {
+    return this.handshake.examineAgain({ incoming, route: this.routeOf(incoming) }, LazyRequest.of(raw), response);
+  }
+
+  /** Sets the CORS headers for an origin that may connect. @throws HandshakeError 403 for one that may not */
+  allowOrigin(incoming: IncomingMessage, raw: PlatformRequest, answer: Pick<HttpAnswer, 'header'>): void {
+    this.handshake.allowOrigin(incoming, raw, answer);
+  }
+
+  /**
+   * Accepts what the first message of an admitted client says of who it is.
+   *
+   * @throws HandshakeError when the identity is not acceptable
+   */
+  accept(answer: Identity | void, { request }: Admission): Identity {
+    return this.handshake.accept(answer, request);
+  }
+
+  /** A client could not say who it is after the handshake itself: it counts as a failed handshake. */
+  failed({ incoming, address }: HandshakeRequest): void {
+    this.limits.failed(incoming, address);
+  }
+
+  /**
+   * Counts and logs a refusal that a transport decided by itself.
+   *
+   * @param raw the platform's request, where there is one: it knows the client's address
+   */
+  noteRefusal(incoming: IncomingMessage, error: unknown, raw?: PlatformRequest): void {
+    this.refused({ incoming, address: addressOf(incoming.socket, raw?.ip) }, error);
+  }
+
+  private routeOf(incoming: IncomingMessage): Route {
+    const route = this.routes.find(splitTarget(targetOf(incoming)).path);
+    if (!route) throw refusal(404, 'No gateway here');
+    return route;
+  }
+
+  /** The first bounds, before anything of the application runs. */
+  private enter(attempt: Attempt): void {
+    const { incoming } = attempt;
+    if (this.state === 'starting') throw unavailable('The server is starting');
+    if (this.state === 'stopping') throw unavailable('The server is shutting down');
+    this.limits.requireCapacity(this.underWay);
+    const address = this.platform ? this.platform.addressOf(incoming) : addressOf(incoming.socket);
+    if (address === undefined) return;
+    attempt.address = addressOf(incoming.socket, address);
+    this.limits.requireAddress(incoming, attempt.address);
+  }
+
+  /** Sends an upgrade through, or around, the application's middleware to the door. */
+  private send(upgrade: UpgradeResponse, attempt: Attempt): Promise<Verdict> {
+    const examine: Examine = (raw, responseOf) => this.handshake.examine(attempt, raw, responseOf);
+    if (!this.platform) return examine(LazyRequest.of(upgrade.request), () => upgrade.response);
+    return attempt.route.gateway.middleware === false
+      ? this.platform.bypass(upgrade, examine)
+      : this.platform.pass(upgrade, examine);
+  }
+
+  /** From here on the request takes a place. */
+  private hold(verdict: Verdict): Admission {
+    const { gateway, identity, request } = verdict;
+    // Where the first message says who it is, the user takes the place then
+    const place = this.limits.takePlace(request.incoming, request.address, gateway.onAuthenticate ? {} : identity);
+    return { ...verdict, id: this.node.nextConnectionId(), place };
+  }
+
+  /** The time for everything from the middleware to `onHandshake` is over. */
+  private late(socket: Socket, refuse: (error: Error) => void): void {
+    if (this.node.limits.reached('handshakeTime', `seconds=${this.node.settings.handshakeTimeout}`)) {
+      refuse(unavailable('The handshake took too long'));
+    } else whenGone(socket, () => refuse(unavailable('The client has gone')));
+  }
+
+  /** Counts and logs a refusal, against the address of the client where it is the client's fault. */
+  private refused({ incoming, address = addressOf(incoming.socket) }: Omit<Attempt, 'route'>, error: unknown): void {
+    const isFlood = this.limits.hasFailedTooOften(address);
+    if (isClientsFault(error)) this.limits.failed(incoming, address);
+    logRefusal(this.node, `path=${field(splitTarget(targetOf(incoming)).path)} ip=${address}`, error, isFlood);
+  }
+}
