@@ -32,12 +32,12 @@ class Without {}
 
 beforeEach(() => void ran.splice(0));
 
-describe('what comes after the bootstrap', () => {
+describe('afterBootstrap', () => {
   it.each([
     ['has the hook as a method', WithMethod, ['imported', 'root', 'task']],
     ['has the hook as a field', WithField, ['imported', 'root', 'task']],
     ['has no hook', Without, ['imported', 'task']],
-  ])('runs when all hooks have settled, where the root module %s', async (_how, root, expected) => {
+  ])('runs the task after the bootstrap hooks of all modules when the root module %s', async (_how, root, expected) => {
     const app = await NestFactory.create(root, { logger: false });
     const instance = app.get(root) as object;
     const before = Object.getOwnPropertyDescriptor(instance, 'onApplicationBootstrap');

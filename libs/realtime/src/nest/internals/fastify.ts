@@ -31,7 +31,7 @@ type NewRequest = new (
 ) => FastifyRequest;
 type NewReply = new (raw: ServerResponse, request: FastifyRequest, log: unknown) => FastifyReply;
 
-/** Makes requests and replies as Fastify does, with all decorations, for what does not pass its router. */
+/** Makes requests and replies as Fastify does, with all decorations, for upgrades that do not pass its router. */
 export class FastifyClasses {
   private readonly Request?: NewRequest;
   private readonly Reply?: NewReply;
@@ -60,7 +60,7 @@ function classOf<T>(instance: object, description: string): T | undefined {
   return symbol && (Reflect.get(instance, symbol) as T | undefined);
 }
 
-/** Lets a handler have only the requests of its route for which the constraint has that value, as `@RouteConstraints()` does. */
+/** Restricts a handler to the requests for which the constraint has that value, as `@RouteConstraints()` does. */
 export function constrain(handler: object, constraint: string, value: string): void {
   Reflect.defineMetadata('__fastify_route_constraints__', { [constraint]: value }, handler);
 }

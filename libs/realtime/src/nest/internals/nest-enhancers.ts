@@ -1,7 +1,7 @@
 /**
  * The door to what Nest does not promise of guards, pipes, interceptors and filters: the parts from which it builds the
- * treatment of a message handler. It is built anew here because Nest's own leaves global filters out for gateways, lets
- * pipes take a connection apart and turns an Observable into its last value. See nest.ts for the rest of the door.
+ * treatment of a message handler. It is built anew here, because Nest leaves global filters out for gateways and lets
+ * pipes take a Connection apart. See nest.ts for the rest of the door.
  */
 import {
   EXCEPTION_FILTERS_METADATA,
@@ -54,7 +54,7 @@ export function globalEnhancers(config: ApplicationConfig, kind: EnhancerKind): 
 /** What `ModuleRef.resolve` takes. */
 type Token = Parameters<ModuleRef['resolve']>[0];
 
-/** The request-scoped ones among the global enhancers, which are resolved for each connection. */
+/** The request-scoped global enhancers, which are resolved for each connection. */
 export function scopedGlobals(config: ApplicationConfig): Record<EnhancerKind, readonly { readonly token: Token }[]> {
   return {
     guards: config.getGlobalRequestGuards(),
@@ -64,7 +64,7 @@ export function scopedGlobals(config: ApplicationConfig): Record<EnhancerKind, r
   };
 }
 
-/** How Nest looks up the enhancers of a method; a subclass or `lookedUpBy` changes single steps of it. */
+/** The steps in which Nest looks up the enhancers of a method; `lookedUpBy` replaces single ones. */
 export interface EnhancerLookup {
   createContext(instance: object, callback: object, key: string, contextId?: ContextId, inquirerId?: string): unknown[];
   createConcreteContext(metadata: unknown[], contextId?: ContextId, inquirerId?: string): unknown[];
@@ -72,7 +72,7 @@ export interface EnhancerLookup {
   reflectClassMetadata(instance: object, key: string): unknown;
 }
 
-/** @returns a creator that behaves as the given one but for the steps that are replaced, also inside its own calls */
+/** @returns a creator that behaves like the given one, except for the steps that are replaced */
 export function lookedUpBy<T extends EnhancerLookup>(creator: T, steps: Partial<EnhancerLookup>): T {
   return Object.assign(Object.create(creator) as T, steps);
 }
