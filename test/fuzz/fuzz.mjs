@@ -40,8 +40,7 @@ try {
 } catch (error) {
   // The counterexample may be long
   console.error(error.message.slice(0, 4000), String(error.cause?.message).slice(0, 4000));
-  const only = values.only ? ` --only ${values.only}` : '';
-  console.error(`\nTo repeat it: npm run fuzz -- --seed ${seed} --runs ${runs}${only}`);
+  console.error(`\nTo repeat it: npm run fuzz -- --seed ${seed} --runs ${each} --only ${running}`);
   process.exitCode = 1;
 } finally {
   await target.stop();
