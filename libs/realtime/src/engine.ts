@@ -52,7 +52,9 @@ export class Engine {
     this.gate.stop();
     if (this.living.size > 0) log.log(`WebSocket shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) guest.goAway(farewell(settings.reconnectSpread));
-    const unfinished = await drain(this.living, settings);
+    const unfinished = await drain(this.living, settings, (connection, error) =>
+      this.node.faultLog.report(connection, 'close', error),
+    );
     for (const { id } of unfinished) log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
     await this.node.stop();
   }

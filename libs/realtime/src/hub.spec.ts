@@ -119,6 +119,18 @@ describe('delivery', () => {
     expect([ann, bob, eve].map(({ obeyed }) => obeyed)).toEqual([[action], [action], []]);
   });
 
+  it('delivers to the other members when one of them throws, and logs which one', () => {
+    const [ann, bob, eve] = [fake('n.1'), fake('n.2'), fake('n.3')];
+    bob.obey.mockImplementation(() => {
+      throw new Error('ERR_HTTP_HEADERS_SENT');
+    });
+    expect(() => hub.deliver({ channel: '*', except: NOBODY_EXCEPTED, action: push('x') })).not.toThrow();
+    expect([ann.obeyed.length, eve.obeyed.length]).toEqual([1, 1]);
+    expect(log.lines).toEqual([
+      'error WebSocket delivery failed id=n.2 kind=push error="Error: ERR_HTTP_HEADERS_SENT"',
+    ]);
+  });
+
   it('leaves out the connections that a command excepts', () => {
     const all = [fake('n.1'), fake('n.2'), fake('n.3')];
     hub.deliver({ channel: '*', except: new Set(['n.1', 'n.3', 'unknown']), action: push('x') });

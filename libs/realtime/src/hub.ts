@@ -4,7 +4,7 @@
  */
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
-import { errorField, type Log } from './log.js';
+import { errorField, type Log, stackOf } from './log.js';
 
 /** What the hub needs of a connection. */
 export interface HubMember {
@@ -75,11 +75,20 @@ export class Hub<M extends HubMember = HubMember> {
     return this.channels.get(channel)?.size ?? 0;
   }
 
-  /** Applies a command to every member on this node. Never throws. */
+  /** Applies a command to every member on this node. Never throws; a member that fails does not stop the others. */
   deliver({ channel, except, action }: Command): void {
     for (const connection of this.members(channel)) {
       if (except.size > 0 && except.has(connection.id)) continue;
+      this.apply(action, connection);
+    }
+  }
+
+  private apply(action: Action, connection: M): void {
+    try {
       connection.obey(action);
+    } catch (error) {
+      const at = `id=${connection.id} kind=${action.kind}`;
+      this.log.error(`WebSocket delivery failed ${at} error=${errorField(error)}`, stackOf(error));
     }
   }
 

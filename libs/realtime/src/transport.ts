@@ -41,7 +41,7 @@ export interface Sink {
   drained(): void;
   /** The peer broke a rule or a limit, and the transport closes with this code. MUST be called before `closed`. */
   failed(code: number, reason: string, initiator: CloseInitiator): void;
-  /** The wire is gone. MUST be called exactly once. `code` is 1006 if the peer sent no close frame. */
+  /** The wire is gone. MUST be called exactly once, and never inside a call of a method of the socket. `code` is 1006 if the peer sent no close frame. */
   closed(code: number, reason: string): void;
 }
 

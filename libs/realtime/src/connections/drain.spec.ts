@@ -34,10 +34,13 @@ class FakeLiving {
 
 let living: Set<FakeLiving>;
 let start: number;
+/** The connections that could not be ended. */
+let failures: string[];
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['setImmediate'] });
   living = new Set();
+  failures = [];
   start = performance.now();
 });
 
@@ -50,7 +53,8 @@ const some = (count: number, hookMs?: number) => Array.from({ length: count }, (
 /** Runs a shutdown to its end. @returns the connections that had not ended, and how long it took */
 async function run(timings: Partial<typeof TIMINGS> = {}) {
   let tookMs = -1;
-  const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings });
+  const failed = ({ id }: LiveConnection) => void failures.push(id);
+  const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings }, failed);
   void draining.then(() => (tookMs = performance.now() - start));
   while (tookMs < 0) {
     await jest.advanceTimersByTimeAsync(10);
@@ -60,6 +64,17 @@ async function run(timings: Partial<typeof TIMINGS> = {}) {
 }
 
 describe('a shutdown', () => {
+  it('closes all other connections when one of them throws, and reports that one', async () => {
+    const broken = Object.assign(some(1, Infinity)[0]!, { id: 'n.1' });
+    broken.end = broken.terminate = () => {
+      throw new Error('ERR_HTTP_HEADERS_SENT');
+    };
+    const others = some(3);
+    const { left } = await run({ shutdownTimeout: 1 });
+    expect(others.every(({ ending }) => ending?.[0] === 1001)).toBe(true);
+    expect([left, failures]).toEqual([[broken], ['n.1', 'n.1']]);
+  });
+
   it('closes connections in batches with a pause between them', async () => {
     const all = some(5);
     await run();

@@ -6,6 +6,9 @@ import type { RealtimeSettings } from '../settings/settings.js';
 
 type Timings = Pick<RealtimeSettings, 'shutdownTimeout' | 'shutdownBatch' | 'shutdownInterval' | 'reconnectSpread'>;
 
+/** Reports a connection that could not be ended; the others are ended all the same. */
+type Failed = (connection: LiveConnection, error: unknown) => void;
+
 /** Interval of the checks whether all connections have ended, in milliseconds. */
 const LOOK_MS = 10;
 
@@ -17,33 +20,53 @@ const CUT_MS = 500;
  *
  * @param living the connections whose `onClose` has not settled; each removes itself from the set when it has
  * @param timings how many at once, how long between batches and how long in total, in seconds
+ * @param failed called with what a connection throws
  * @returns the connections that had not ended when the time was over
  */
-export async function drain(living: ReadonlySet<LiveConnection>, timings: Timings): Promise<LiveConnection[]> {
+export async function drain(
+  living: ReadonlySet<LiveConnection>,
+  timings: Timings,
+  failed: Failed,
+): Promise<LiveConnection[]> {
   const deadline = performance.now() + timings.shutdownTimeout * 1000;
-  await closeInBatches([...living], timings, deadline);
+  await closeInBatches([...living], timings, deadline, failed);
   while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
-  await cut(living);
+  await cut(living, failed);
   return [...living];
 }
 
 /** A wire reports that it was cut some turns of the event loop later, and only then does its `onClose` run. */
-async function cut(living: ReadonlySet<LiveConnection>): Promise<void> {
-  for (const connection of living) connection.terminate();
+async function cut(living: ReadonlySet<LiveConnection>, failed: Failed): Promise<void> {
+  endEach(living, failed, (connection) => connection.terminate());
   const deadline = performance.now() + CUT_MS;
   const isOpen = ({ readyState }: LiveConnection) => readyState !== ReadyState.CLOSED;
   while ([...living].some(isOpen) && performance.now() < deadline) await pause(LOOK_MS);
   await new Promise(setImmediate);
 }
 
-async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {
+async function closeInBatches(
+  connections: LiveConnection[],
+  timings: Timings,
+  deadline: number,
+  failed: Failed,
+): Promise<void> {
   const batches = Math.ceil(connections.length / timings.shutdownBatch);
   // However many there are, all get their close frame in the first half of the time; the rest is for their answers
   const interval = Math.min(timings.shutdownInterval, timings.shutdownTimeout / 2 / batches) * 1000;
   for (let at = 0; at < connections.length; at += timings.shutdownBatch) {
     if (at > 0 && performance.now() < deadline) await pause(interval);
-    for (const connection of connections.slice(at, at + timings.shutdownBatch)) {
+    endEach(connections.slice(at, at + timings.shutdownBatch), failed, (connection) => {
       connection.end(CloseCode.GOING_AWAY, farewell(timings.reconnectSpread), 'shutdown');
+    });
+  }
+}
+
+function endEach(connections: Iterable<LiveConnection>, failed: Failed, end: (connection: LiveConnection) => void) {
+  for (const connection of connections) {
+    try {
+      end(connection);
+    } catch (error) {
+      failed(connection, error);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Express: the door is middleware of its own, so what stands before the controllers runs as for a controller's route. */
+import { endedStream } from './http-platform.js';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
@@ -76,20 +77,22 @@ export class ExpressPlatform extends HttpPlatform {
   }
 }
 
+/** Where the application has answered already (a middleware that limits the time, for example), it does nothing. */
 class ExpressAnswer implements HttpAnswer {
   constructor(private readonly response: ServerResponse) {}
 
   header(name: string, value: string): void {
-    this.response.setHeader(name, value);
+    if (!this.response.headersSent) this.response.setHeader(name, value);
   }
 
   send(status: number, body?: string): void {
-    if (this.response.writableEnded) return;
+    if (this.response.headersSent || this.response.writableEnded) return;
     this.response.statusCode = status;
     this.response.end(body);
   }
 
   stream(): Writable {
+    if (this.response.headersSent || this.response.writableEnded) return endedStream();
     this.response.statusCode = 200;
     this.response.flushHeaders();
     return this.response;

@@ -1,3 +1,4 @@
+import { endedStream } from './http-platform.js';
 import type { IncomingMessage, Server } from 'node:http';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
@@ -131,18 +132,24 @@ export class FastifyPlatform extends HttpPlatform {
   }
 }
 
+/** Where the application has answered already (a hook that limits the time, for example), it does nothing. */
 class FastifyAnswer implements HttpAnswer {
   constructor(private readonly reply: FastifyReply) {}
 
+  private get isAnswered(): boolean {
+    return this.reply.sent || this.reply.raw.headersSent;
+  }
+
   header(name: string, value: string): void {
-    this.reply.header(name, value);
+    if (!this.isAnswered) this.reply.header(name, value);
   }
 
   send(status: number, body?: string): void {
-    if (!this.reply.sent) this.reply.code(status).send(body);
+    if (!this.isAnswered) this.reply.code(status).send(body);
   }
 
   stream(): Writable {
+    if (this.isAnswered) return endedStream();
     const stream = new PassThrough();
     this.reply.code(200).send(stream);
     return stream;

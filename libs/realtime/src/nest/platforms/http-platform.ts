@@ -3,6 +3,7 @@
  * also is; what its middleware lets through arrives at a door that stands where the first controller stands. Admission
  * is only what the door says: whoever ends the response before, or instead, refuses.
  */
+import { Writable } from 'node:stream';
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
@@ -33,6 +34,11 @@ interface PendingUpgrade {
 
 /** Without these there is no body for a parser. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
+
+/** Takes what is written to it for nobody: the response has been answered by somebody else. */
+export function endedStream(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
+}
 
 /** As nginx logs it; nobody is there to receive it. */
 const CLIENT_CLOSED_REQUEST = 499;

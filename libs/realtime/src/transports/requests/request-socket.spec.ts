@@ -95,7 +95,8 @@ describe.each([
     const visit = new FakeExchange();
     socket.open(visit.watched, 'id', 0);
     socket.terminate();
-    expect(visit.isCut).toBe(true);
+    expect([visit.isCut, sink.events]).toEqual([true, []]);
+    await turn();
     expect(sink.events).toEqual(['closed 1006 ']);
   });
 

@@ -164,11 +164,13 @@ export abstract class RequestSocket implements Socket {
     this.end ??= { code, reason };
     this.isGone = true;
     clearTimeout(this.grace);
-    this.sink!.closed(code, reason);
-    this.whenGone();
+    const { sink, whenGone } = this;
     // This socket may be remembered for a while; the connection should not be
     this.sink = undefined;
     this.whenGone = () => {};
+    whenGone();
+    // Never inside a call of the core, as with a WebSocket: what onClose pushes must not overtake the push under way
+    queueMicrotask(() => sink!.closed(code, reason));
   }
 }
 
