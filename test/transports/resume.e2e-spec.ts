@@ -313,7 +313,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       const raw = await RawSocket.connect(port());
       raw.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
       const comments = () => String((raw as unknown as { unread: Buffer }).unread).split(':\n\n').length - 1;
-      await until('eight comments', comments, (count) => count >= 8);
+      await until('ten comments', comments, (count) => count >= 10);
       expect(site.room.closes).toEqual([]);
       raw.destroy();
     });
@@ -322,9 +322,9 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await boot({ ...BEAT, heartbeatPingInterval: 0, pollHold: 20 });
       await connect('polling');
       await until(
-        'five polls',
+        'ten polls',
         () => site.seen.requests.length,
-        (count) => count >= 5,
+        (count) => count >= 10,
       );
       expect(site.room.closes).toEqual([]);
     });
