@@ -17,6 +17,9 @@ const packages = [...nest, 'microservices', 'testing'].map((name) => `@nestjs/${
 const others = ['rxjs@7', 'reflect-metadata@0.2', 'class-validator@0.15', 'class-transformer@0.5'];
 const files = [
   'internals/nest',
+  'internals/nest-enhancers',
+  'internals/express',
+  'internals/fastify',
   'gateways/enhancers',
   'gateways/message-methods',
   'gateways/request-scope',

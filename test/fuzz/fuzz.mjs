@@ -1,9 +1,9 @@
 /**
- * Fuzzing without an end: frames, envelopes and upgrade requests against a real application in a process of its own.
+ * The long run of the fuzzer: frames, envelopes and upgrade requests against a real application in a process of its own.
  *
  *   npm run fuzz -- --runs 1000000 [--seed 42] [--only frames|envelopes|upgrades]
  *
- * When it fails, it prints the command that repeats the failure.
+ * It prints its seed, and the command that repeats a failure.
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -21,8 +21,10 @@ const each = Math.ceil(runs / chosen.length);
 console.log(`fuzz seed=${seed} runs=${runs}`);
 
 const target = await FuzzTarget.start();
+let running = '';
 try {
   for (const [name, family] of chosen) {
+    running = name;
     const start = performance.now();
     const batches = Math.ceil(each / family.batch);
     const property = fc.asyncProperty(
@@ -36,10 +38,9 @@ try {
     );
   }
 } catch (error) {
-  // The counterexample may be long
+  // The counterexample may be long; the seed repeats it
   console.error(error.message.slice(0, 4000), String(error.cause?.message).slice(0, 4000));
-  const only = values.only ? ` --only ${values.only}` : '';
-  console.error(`\nTo repeat it: npm run fuzz -- --seed ${seed} --runs ${runs}${only}`);
+  console.error(`To repeat it: npm run fuzz -- --runs ${each} --seed ${seed} --only ${running}`);
   process.exitCode = 1;
 } finally {
   await target.stop();

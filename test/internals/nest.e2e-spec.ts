@@ -1,180 +1,218 @@
 /**
- * What this library touches inside Nest that Nest does not promise. It runs on both majors (`npm test`, `npm run
- * check:nest11`): a new version of Nest that changes one of them fails here, by name.
+ * What this library knows of Nest that Nest does not promise (libs/realtime/src/nest/internals/nest.ts). It runs on both
+ * majors (`npm test`, `npm run check:nest11`): a new version of Nest that changes one of them fails here, by name.
  */
-import { Controller, Get, Injectable, type INestApplication, Scope } from '@nestjs/common';
-import { ApplicationConfig, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
-import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
+import {
+  Controller,
+  createParamDecorator,
+  Get,
+  Inject,
+  Injectable,
+  type INestApplication,
+  Module,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  Scope,
+} from '@nestjs/common';
+import { ApplicationConfig, ContextIdFactory, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { Test } from '@nestjs/testing';
-import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { GATEWAY_METADATA, GATEWAY_OPTIONS, PARAM_ARGS_METADATA, PORT_METADATA } from '@nestjs/websockets/constants.js';
-import { ExceptionFiltersContext } from '@nestjs/websockets/context/exception-filters-context.js';
-import { WsContextCreator } from '@nestjs/websockets/context/ws-context-creator.js';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { WebSocketsController } from '@nestjs/websockets/web-sockets-controller.js';
+import {
+  beforeClose,
+  gatewayProviders,
+  messageMethodsOf,
+  moduleRefOf,
+  parametersOf,
+  REQUEST_CONTEXT_ID,
+  required,
+  rootModuleInstance,
+  RoutePathFactory,
+  serverPropertiesOf,
+  wsArguments,
+} from '../../libs/realtime/src/nest/internals/nest.js';
+
+/** The major version of Nest that this run is for. */
+const MAJOR = process.env['NEST_MAJOR'] ?? '12';
+
+/** What ran, in order. */
+const ran: string[] = [];
+
+const Own = createParamDecorator(() => 'own');
 
 @Injectable({ scope: Scope.REQUEST })
 class PerRequest {}
 
 @WebSocketGateway(0, { path: '/gateway' })
 class Gateway {
+  @WebSocketServer() server: unknown;
+
   @SubscribeMessage('event')
-  method(@MessageBody() data: object) {
-    return data;
+  method(@MessageBody('property') data: object, @ConnectedSocket() client: object, @Own() own: unknown) {
+    return [data, client, own];
   }
+
+  plain(): void {}
+}
+
+@WebSocketGateway(4321)
+class ScopedGateway {
+  constructor(@Inject(PerRequest) readonly dependency: PerRequest) {}
 }
 
 @Controller()
 class Home {
-  @Get()
-  home() {}
+  @Get('/home')
+  home(): void {}
+}
+
+@Module({ providers: [Gateway, PerRequest] })
+class Imported implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  isRouted = false;
+
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+
+  onModuleInit(): void {
+    const { router } = this.host.httpAdapter.getInstance() as { router: { stack: { route?: { path: string } }[] } };
+    this.isRouted = router.stack.some(({ route }) => route?.path === '/home');
+  }
+
+  onApplicationBootstrap(): void {
+    ran.push('imported');
+  }
+
+  onModuleDestroy(): void {
+    ran.push('destroyed');
+  }
+}
+
+/** Sets the adapter as RealtimeModule does. */
+@Module({ imports: [Imported], providers: [Gateway, ScopedGateway, PerRequest], controllers: [Home] })
+class Importing implements OnApplicationBootstrap {
+  readonly adapter = new WsAdapter();
+
+  constructor(@Inject(ApplicationConfig) config: ApplicationConfig) {
+    config.setIoAdapter(this.adapter);
+  }
+
+  onApplicationBootstrap(): void {
+    ran.push('importing');
+  }
 }
 
 let app: INestApplication;
+let modules: ModulesContainer;
 
-beforeAll(async () => {
-  const metadata = { providers: [Gateway, PerRequest], controllers: [Home] };
-  app = (await Test.createTestingModule(metadata).compile()).createNestApplication({ logger: false });
-  app.useWebSocketAdapter(new WsAdapter(app));
-  await app.init();
+beforeEach(async () => {
+  ran.length = 0;
+  app = (await Test.createTestingModule({ imports: [Importing] }).compile()).createNestApplication({ logger: false });
+  modules = app.get(ModulesContainer);
 });
-afterAll(() => app.close());
+afterEach(() => app.close());
 
-/** The names of the given ones that an object has as methods. */
-const methodsOf = (owner: object, ...names: string[]) =>
-  names.filter((name) => typeof Reflect.get(owner, name) === 'function');
-
-it('is the major version that this run is for', () => {
+it('this run is on the major version of Nest that it was started for', () => {
   const major = 'createRequestScopedHandler' in WebSocketsController.prototype ? '12' : '11';
-  expect(major).toBe(process.env['NEST_MAJOR'] ?? '12');
+  expect(major).toBe(MAJOR);
 });
 
-describe('ExternalContextCreator', () => {
-  it.each(['guardsContextCreator', 'interceptorsContextCreator', 'pipesContextCreator'])('has a %s', (name) => {
-    const creator = Reflect.get(app.get(ExternalContextCreator), name) as object;
-    const touched = ['create', 'createContext', 'createConcreteContext', 'getGlobalMetadata', 'reflectClassMetadata'];
-    expect(methodsOf(creator, ...touched)).toEqual(touched);
+it('the container knows the providers of each module, and the decorators write what gatewayProviders reads', () => {
+  const found = gatewayProviders(modules);
+  expect(found).toHaveLength(2);
+  expect(found.find(({ metatype }) => metatype === Gateway)).toEqual({
+    metatype: Gateway,
+    instance: app.get(Gateway),
+    moduleKey: expect.any(String),
+    port: 0,
+    options: { path: '/gateway' },
+    scoped: undefined,
   });
-
-  it.each([
-    ['guardsConsumer', 'tryActivate'],
-    ['interceptorsConsumer', 'intercept'],
-    ['pipesConsumer', 'apply'],
-  ])('has a %s that can %s', (name, verb) => {
-    const consumer = Reflect.get(app.get(ExternalContextCreator), name) as object;
-    expect(methodsOf(consumer, verb)).toEqual([verb]);
-  });
-
-  it('calls createContext for each kind, so that it can be replaced', () => {
-    for (const name of ['guardsContextCreator', 'interceptorsContextCreator', 'pipesContextCreator']) {
-      const creator = Reflect.get(app.get(ExternalContextCreator), name) as object;
-      const changed = Object.create(creator, { createContext: { value: () => ['replaced'] } }) as {
-        create(...args: unknown[]): unknown;
-      };
-      expect(changed.create(new Gateway(), Gateway.prototype.method, '')).toEqual(['replaced']);
-    }
+  expect(found.find(({ metatype }) => metatype === ScopedGateway)).toMatchObject({
+    port: 4321,
+    scoped: { token: ScopedGateway, id: expect.any(String), isDurable: false },
   });
 });
 
-describe('WsContextCreator', () => {
-  it('asks createPipesFn for the parameters of a method and reflectCallbackPattern for its pattern', async () => {
-    const asked: unknown[] = [];
-    class Watching extends WsContextCreator {
-      override createPipesFn(...args: Parameters<WsContextCreator['createPipesFn']>) {
-        const [parameter] = args[1] as unknown as Record<string, unknown>[];
-        asked.push([
-          parameter!['index'],
-          parameter!['type'],
-          parameter!['metatype'],
-          typeof parameter!['extractValue'],
-        ]);
-        return super.createPipesFn(...args);
-      }
-      override reflectCallbackPattern(callback: (...args: unknown[]) => unknown) {
-        asked.push(callback.name);
-        return super.reflectCallbackPattern(callback);
-      }
-    }
-    const external = app.get(ExternalContextCreator);
-    const part = (name: string) => Reflect.get(external, name) as never;
-    const { container } = app.get(ModuleRef) as unknown as { container: never };
-    const creator = new Watching(
-      { create: (method: unknown) => method } as never,
-      new ExceptionFiltersContext(container),
-      part('pipesContextCreator'),
-      part('pipesConsumer'),
-      part('guardsContextCreator'),
-      part('guardsConsumer'),
-      part('interceptorsContextCreator'),
-      part('interceptorsConsumer'),
-    );
-    const method = creator.create(new Gateway(), Gateway.prototype.method as never, '', 'method');
-    expect(asked).toEqual([[0, 3, Object, 'function'], 'method']);
-    expect(await method({}, { body: 1 })).toEqual({ body: 1 });
-    expect(Reflect.get(creator, 'pipesConsumer')).toBe(part('pipesConsumer'));
-  });
+it('a request-scoped gateway has an instance with the methods of its class and nothing else', () => {
+  const { instance } = gatewayProviders(modules).find(({ metatype }) => metatype === ScopedGateway)!;
+  expect([instance instanceof ScopedGateway, Object.keys(instance)]).toEqual([true, []]);
 });
 
-describe('ExceptionFiltersContext', () => {
-  it('gives the filters of a method, the closest first, and leaves global ones to getGlobalMetadata', () => {
-    class WithGlobals extends ExceptionFiltersContext {
-      override getGlobalMetadata<T extends unknown[]>(): T {
-        return [{ catch: () => 'global' }] as unknown as T;
-      }
-    }
-    const { container } = app.get(ModuleRef) as unknown as { container: never };
-    const handler = new WithGlobals(container).create(new Gateway(), Gateway.prototype.method as never, '');
-    const { filters } = handler as unknown as { filters: { func(): string; exceptionMetatypes: unknown[] }[] };
-    expect(filters.map(({ func, exceptionMetatypes }) => [func(), exceptionMetatypes])).toEqual([['global', []]]);
-  });
+it('each module has a ModuleRef among its providers', () => {
+  for (const key of modules.keys()) expect(moduleRefOf(modules, key)).toBeInstanceOf(ModuleRef);
 });
 
-describe('The container', () => {
-  it('tells of a provider what the explorer asks', () => {
-    const wrappers = [...app.get(ModulesContainer).values()].flatMap(({ providers }) => [...providers.values()]);
-    const of = (metatype: unknown) => wrappers.find((wrapper) => wrapper.metatype === metatype)!;
-    expect(of(Gateway).isDependencyTreeStatic()).toBe(true);
-    expect(of(PerRequest).isDependencyTreeStatic()).toBe(false);
-    expect(of(PerRequest).isDependencyTreeDurable()).toBe(false);
-    expect(of(Gateway)).toMatchObject({ isNotMetatype: false, token: Gateway, id: expect.any(String) });
-  });
-
-  it('has a ModuleRef for each module among its providers', () => {
-    for (const { providers } of app.get(ModulesContainer).values()) {
-      expect(providers.get(ModuleRef)!.instance).toBeInstanceOf(ModuleRef);
-    }
-  });
-
-  it('tells the request-scoped global enhancers', () => {
-    const touched = ['Guards', 'Interceptors', 'Pipes', 'Filters'].map((kind) => `getGlobalRequest${kind}`);
-    expect(methodsOf(app.get(ApplicationConfig), ...touched)).toEqual(touched);
-  });
+it('the parameters of a method are kept with the class, by type and index', () => {
+  const parameters = parametersOf(app.get(Gateway), 'method')!;
+  expect([...parameters].sort((one, other) => one.index - other.index)).toEqual([
+    { index: 0, kind: 'body', property: 'property', isPiped: false },
+    { index: 1, kind: 'connection', property: undefined, isPiped: false },
+    { index: 2, kind: 'other', property: undefined, isPiped: false },
+  ]);
+  expect(parametersOf(app.get(Gateway), 'plain')).toBeUndefined();
 });
 
-it('names the metadata of gateways as it did', () => {
-  expect(Reflect.getMetadata(GATEWAY_METADATA, Gateway)).toBe(true);
-  expect(Reflect.getMetadata(GATEWAY_OPTIONS, Gateway)).toEqual({ path: '/gateway' });
-  expect(Reflect.getMetadata(PORT_METADATA, Gateway)).toBe(0);
-  expect(Reflect.getMetadata(PARAM_ARGS_METADATA, Gateway, 'method')).toEqual({
-    '3:0': expect.objectContaining({ index: 0, pipes: [] }),
-  });
+it('GatewayMetadataExplorer finds message methods and server properties', () => {
+  expect(messageMethodsOf(app.get(Gateway))).toEqual([{ event: 'event', name: 'method' }]);
+  expect([...serverPropertiesOf(app.get(Gateway))]).toEqual(['server']);
 });
 
-it('has a symbol for the context of a request, a host for arguments and a factory for paths', () => {
-  expect(typeof REQUEST_CONTEXT_ID).toBe('symbol');
-  const host = new ExecutionContextHost(['client', 'data', 'pattern']);
-  host.setType('ws');
-  expect([host.getType(), host.switchToWs().getPattern()]).toEqual(['ws', 'pattern']);
+it('the lifecycle hooks of the root module are called last, through its instance', async () => {
+  Object.assign(rootModuleInstance(modules)!, { onApplicationBootstrap: () => ran.push('root module') });
+  await app.init();
+  expect(ran).toEqual(['imported', 'importing', 'root module']);
+});
+
+it('routes stand when onModuleInit runs', async () => {
+  await app.init();
+  expect(app.get(Imported).isRouted).toBe(true);
+});
+
+it('beforeClose of the platform runs before the shutdown hooks of any module', async () => {
+  await app.init();
+  ran.length = 0;
+  beforeClose(app.getHttpAdapter(), () => ran.push('before'));
+  await app.close();
+  // Nest 11 does not have this step
+  expect(ran).toEqual(MAJOR === '11' ? ['destroyed'] : ['before', 'destroyed']);
+});
+
+it('ApplicationConfig takes an adapter from the constructor of a module, and has prefix and versioning', async () => {
+  app.setGlobalPrefix('api');
+  await app.init();
+  const config = app.get(ApplicationConfig);
+  expect(config.getIoAdapter()).toBe(app.get(Importing).adapter);
+  expect([config.getGlobalPrefix(), config.getVersioning()]).toEqual(['api', undefined]);
+});
+
+it('RoutePathFactory puts the global prefix before a path', () => {
   const options = { ctrlPath: '/ws', globalPrefix: '/api' };
   expect(new RoutePathFactory(app.get(ApplicationConfig)).create(options, 0)).toEqual(['/api/ws']);
 });
 
-it('has a WsAdapter whose message parser can be read and set', () => {
+it('REQUEST_CONTEXT_ID is the symbol under which ContextIdFactory looks for the context of a request', () => {
+  expect(typeof REQUEST_CONTEXT_ID).toBe('symbol');
+  const contextId = ContextIdFactory.create();
+  expect(ContextIdFactory.getByRequest({ [REQUEST_CONTEXT_ID]: contextId })).toBe(contextId);
+});
+
+it('ExecutionContextHost can be made for a message', () => {
+  const host = wsArguments(['client', 'data', 'pattern']);
+  const ws = host.switchToWs();
+  expect([host.getType(), ws.getClient(), ws.getData(), ws.getPattern()]).toEqual(['ws', 'client', 'data', 'pattern']);
+});
+
+it('WsAdapter keeps its message parser in a member that can be read', () => {
   const adapter = new WsAdapter();
   const parser = () => undefined;
   const before: unknown = Reflect.get(adapter, 'messageParser');
   adapter.setMessageParser(parser as never);
   expect([typeof before, Reflect.get(adapter, 'messageParser')]).toEqual(['function', parser]);
+});
+
+it('a part of Nest that is missing is an error that names it and says what to do', () => {
+  expect(() => required(undefined, 'ModuleRef.container')).toThrow(
+    /^ModuleRef\.container does not exist in the installed version of Nest.*install a version/,
+  );
 });

@@ -1,12 +1,12 @@
 /**
- * Road IN, step 3: turns an admitted request into a connection, and looks after all of this node until their last
- * `onClose` has settled.
+ * Road IN, step 3: the engine turns an admitted request into a connection, and keeps all connections of this node until
+ * their `onClose` has settled.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
-import { LiveConnection } from './connections/live-connection.js';
+import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
 import { openedLine } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
@@ -22,7 +22,10 @@ export class Engine {
   readonly gate: Gate;
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
-  private readonly ended = (connection: LiveConnection) => void this.living.delete(connection);
+  private readonly events: ConnectionEvents = {
+    opened: (connection) => this.endWhereStopping(connection),
+    ended: (connection) => void this.living.delete(connection),
+  };
   private stopping?: Promise<void>;
 
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
@@ -35,7 +38,11 @@ export class Engine {
     this.gate.start();
   }
 
-  /** Refuses new connections, closes all with 1001, waits for their hooks within the shutdown timeout. Once. */
+  /**
+   * Refuses new connections, closes the open ones with 1001 and waits for their hooks, at most the shutdown timeout.
+   *
+   * @returns the same promise, however often it is called
+   */
   stop(): Promise<void> {
     return (this.stopping ??= this.drain());
   }
@@ -50,31 +57,34 @@ export class Engine {
     await this.node.stop();
   }
 
-  /** Opens an admitted request on its wire: as a connection, or as a client that has to say first who it is. */
+  /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
     if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
 
-  /** Makes the connection and runs `onOpen`. */
+  /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
-    const connection = new LiveConnection(transport, admission, socket, node, this.ended);
+    const connection = new LiveConnection(transport, admission, socket, node, this.events);
     this.living.add(connection);
     node.counters.accepted++;
     node.log.log(openedLine(connection));
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);
-    admission.scope.runInAsyncScope(() => connection.start(admission));
-    if (this.stopping) connection.end(CloseCode.GOING_AWAY, farewell(node.settings.reconnectSpread), 'shutdown');
     return connection;
+  }
+
+  private endWhereStopping(connection: LiveConnection): void {
+    if (!this.stopping) return;
+    connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
   }
 
   private replace(userId: string, connectionId: string): void {
     const failed = (error: unknown) =>
-      this.node.log.error(`WebSocket replace failed user=${field(userId)} ${errorField(error)}`);
+      this.node.log.error(`WebSocket replace failed user=${field(userId)} error=${errorField(error)}`);
     this.node.replaceOthers(userId, connectionId).catch(failed);
   }
 }

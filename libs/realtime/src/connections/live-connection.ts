@@ -1,6 +1,7 @@
 /**
- * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is bounded and queued for the
- * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
+ * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. Received messages are queued for the hooks
+ * (hook-queue.ts) and outgoing messages may wait for the client (outbox.ts), both within limits; the side that ends the
+ * connection first decides code and initiator (ending.ts).
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
@@ -8,9 +9,7 @@ import type { Action } from '../command.js';
 import { Connection, type ConnectionInfo, ReadyState } from '../connection.js';
 import type { Payload, PushOptions } from '../frame.js';
 import type { Admission } from '../handshake/admission.js';
-import type { Place } from '../handshake/places.js';
 import { checkClose } from '../limits/checks.js';
-import { errorField } from '../log.js';
 import { Message } from '../message.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Beating } from '../node/heartbeat.js';
@@ -19,12 +18,20 @@ import type { Sink, Socket } from '../transport.js';
 import { Ending } from './ending.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import { infoOf } from './info.js';
-import { closedLine, expiredLine, logMessage } from './log-lines.js';
+import { closedLine, expiredLine, joinFailedLine, logMessage } from './log-lines.js';
 import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
-import { openAndSave } from './opening.js';
+import { openingOf } from './opening.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { envelopeFrame, payloadFrame } from './outgoing.js';
+
+/** Who looks after connections. */
+export interface ConnectionEvents {
+  /** `onOpen` was called. */
+  opened(connection: LiveConnection): void;
+  /** `onClose` has settled: nothing will happen any more. */
+  ended(connection: LiveConnection): void;
+}
 
 export class LiveConnection extends Connection implements Sink, Beating, NodeConnection, HookedConnection, OutboxOwner {
   readonly id: string;
@@ -46,19 +53,19 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
   private readonly membership: Membership;
-  private readonly place: Place;
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
 
   constructor(
     readonly transport: string,
-    { id, gateway, request, identity, scope, place }: Admission,
+    /** Gone once it is opened: the request in it is not kept. */
+    private admission: Admission | undefined,
     readonly socket: Socket,
     private readonly node: Node,
-    /** Called when `onClose` has settled: nothing will happen any more. */
-    private readonly whenEnded: (connection: LiveConnection) => void,
+    private readonly events: ConnectionEvents,
   ) {
     super();
+    const { id, gateway, request, identity, scope, place } = admission!;
     this.id = id;
     this.path = gateway.path;
     this.params = request.params;
@@ -66,13 +73,11 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     this.address = request.address;
     this.protocol = socket.protocol;
     this.data = identity.data;
-    this.place = place;
     this.outbox = new Outbox(this, socket, node, gateway.slowConsumer);
     this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
-    this.membership = new Membership(this, node);
-    node.hub.add(this);
-    node.heartbeat.add(this);
+    this.membership = new Membership(this, node, place);
     this.membership.begin(identity);
+    node.heartbeat.add(this);
   }
 
   get userId(): string | undefined {
@@ -101,11 +106,11 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
 
   // --- in ---
 
-  /** Runs `onOpen`. Called once, by the engine. */
-  start({ gateway, request, session }: Pick<Admission, 'gateway' | 'request' | 'session'>): void {
-    const onOpen = () => gateway.onOpen?.(this, request);
-    const timeoutMs = this.node.settings.handshakeTimeout * 1000;
-    this.hooks.start(session ? () => openAndSave(onOpen, session, this.outbox, timeoutMs) : onOpen);
+  opened(): void {
+    const { admission } = this;
+    this.admission = undefined;
+    admission!.scope.runInAsyncScope(() => this.hooks.start(openingOf(admission!, this, this.outbox, this.node)));
+    this.events.opened(this);
   }
 
   received(data: Buffer, isBinary: boolean): void {
@@ -141,8 +146,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     const close = this.ending.complete(code, reason);
     if (!close) return;
     this.node.heartbeat.remove(this);
-    this.node.hub.remove(this);
-    this.place.release();
+    this.membership.end();
     this.outbox.gone();
     this.node.counters.closed[close.initiator]++;
     this.node.log.log(closedLine(this, close));
@@ -162,13 +166,13 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
 
   readOn(): void {
     if (this.isPaused) return;
-    // Silence until now was ours
+    // The client was silent because it was not read
     this.alive();
     this.socket.resume();
   }
 
   ended(): void {
-    this.whenEnded(this);
+    this.events.ended(this);
   }
 
   // --- out ---
@@ -190,11 +194,6 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
   }
 
   // --- rooms and users ---
-
-  private belongTo(userId: string): void {
-    this.membership.bind(userId);
-    this.place.bind(userId);
-  }
 
   async join(room: string): Promise<void> {
     this.membership.join(room);
@@ -220,7 +219,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
   }
 
-  /** Ends it from this side, after what was sent before. Nothing happens when it is ending already. */
+  /** Ends the connection after the messages that were sent before. Nothing happens when it is ending already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
     if (this.decide(code, reason, initiator)) this.outbox.close(code, reason);
   }
@@ -243,8 +242,8 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (action.kind === 'push') return this.readyState === ReadyState.OPEN && this.outbox.send(action.frame);
     if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else if (action.kind === 'leave') this.membership.leave(action.room);
-    else if (action.kind === 'bind') this.belongTo(action.userId);
-    else this.join(action.room).catch((error) => this.node.log.warn(`WebSocket join failed ${errorField(error)}`));
+    else if (action.kind === 'bind') this.membership.bind(action.userId);
+    else this.join(action.room).catch((error) => this.node.log.warn(joinFailedLine(this, error)));
     return true;
   }
 }

@@ -1,6 +1,7 @@
-/** The rooms and the user of one connection, and the hub's knowledge of them. */
+/** The rooms and the user of one connection; the hub learns of every change. */
 import { channelOf } from '../command.js';
 import { ReadyState } from '../connection.js';
+import type { Place } from '../handshake/places.js';
 import type { Identity } from '../hooks.js';
 import { checkName, tooManyRooms } from '../limits/checks.js';
 import type { NodeConnection } from '../node/answers.js';
@@ -15,19 +16,27 @@ export class Membership {
   constructor(
     private readonly connection: NodeConnection,
     private readonly node: Pick<Node, 'hub' | 'settings' | 'limits'>,
+    private readonly place: Place,
   ) {}
+
+  /** Leaves the hub, and gives the place back; what it was in stays readable. */
+  end(): void {
+    this.node.hub.remove(this.connection);
+    this.place.release();
+  }
 
   get rooms(): ReadonlySet<string> {
     return this.joined ?? NO_ROOMS;
   }
 
-  /** Takes what the handshake has checked already. */
+  /** Enters the hub, its rooms and its user's, which the handshake has checked already. */
   begin({ userId, rooms = [] }: Identity): void {
+    this.node.hub.add(this.connection);
     if (userId !== undefined) this.become(userId);
     for (const room of rooms) this.enter(room);
   }
 
-  /** @throws RealtimeError `bad_name`, `too_many_rooms` */
+  /** @throws RealtimeError `bad_name`; `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION` */
   join(room: string): void {
     checkName('room', room, this.node);
     if (this.hasEnded || this.joined?.has(room)) return;
@@ -43,7 +52,7 @@ export class Membership {
     this.node.hub.exit(channelOf.room(room), this.connection);
   }
 
-  /** Binds to a user, instead of the one it had. */
+  /** Binds the connection to a user, in place of the one that it had. */
   bind(userId: string): void {
     if (!this.hasEnded) this.become(userId);
   }
@@ -51,6 +60,7 @@ export class Membership {
   private become(userId: string): void {
     if (this.userId !== undefined) this.node.hub.exit(channelOf.user(this.userId), this.connection);
     this.userId = userId;
+    this.place.bind(userId);
     this.node.hub.enter(channelOf.user(userId), this.connection);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Road IN, before step 3, for gateways with `onAuthenticate`: the wire is open, but there is no connection yet. The
- * first message says who the client is; until then nothing is pushed, and the handshake counts as unfinished.
+ * first message identifies the client; until then nothing is pushed to it, and its handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { errorField } from '../log.js';
@@ -10,7 +10,7 @@ import type { Sink, Socket } from '../transport.js';
 import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
 
-/** Makes a connection of an admitted client. */
+/** Turns an admitted client into a connection. */
 export type Establish = (admission: Admission) => Sink;
 
 export class FirstMessage implements Sink {
@@ -21,7 +21,7 @@ export class FirstMessage implements Sink {
   private readonly timer: NodeJS.Timeout;
 
   constructor(
-    /** Gone once there is a connection: the request in it is not kept. */
+    /** Undefined once there is a connection, so that its request does not stay in memory. */
     private admission: Admission | undefined,
     private readonly socket: Socket,
     private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests'>,
@@ -31,6 +31,9 @@ export class FirstMessage implements Sink {
     this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
     gate.guests.add(this);
   }
+
+  /** Its hooks run later: there is no connection yet. */
+  opened(): void {}
 
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
@@ -77,7 +80,7 @@ export class FirstMessage implements Sink {
     }
   }
 
-  /** The server goes: nobody is asked any more. */
+  /** Closes the wire because the server shuts down. */
   goAway(reason: string): void {
     this.refuse(reason, CloseCode.GOING_AWAY);
   }
@@ -96,8 +99,10 @@ export class FirstMessage implements Sink {
     clearTimeout(this.timer);
     this.gate.guests.delete(this);
     this.connection = this.open(admission);
-    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
+    // Before the hooks run: one of them may pause it again
     this.socket.resume();
+    this.connection.opened();
+    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
   }
 
   private refuse(reason: string, code: number = CloseCode.UNAUTHORIZED): void {

@@ -1,25 +1,23 @@
 import type { ModulesContainer } from '@nestjs/core';
+import { rootModuleInstance } from './internals/nest.js';
 
 const HOOK = 'onApplicationBootstrap';
 
-/** A module class with the hook, or without. */
+/** The class of a module, with or without the hook. */
 interface Bootstrapped {
   onApplicationBootstrap?(): unknown;
 }
 
 /**
- * Runs a task when the `onApplicationBootstrap` hooks of all modules have settled, as the end of `app.init()`. Nest calls
- * that of a global module first, and has no hook for the last: so the task follows the one of the root module's class,
- * which is the last to be called.
+ * Runs a task as the last step of `app.init()`, when the `onApplicationBootstrap` hooks of all modules have settled. Nest
+ * calls the hook of a global module first and offers no hook that runs last, so the task follows the hook of the root
+ * module's class, which Nest calls last.
  *
- * @returns false where that one is not called, because the root module's class is request-scoped
+ * @returns false when Nest does not call that hook, because the root module's class is request-scoped
  */
 export function afterBootstrap(modules: ModulesContainer, task: () => Promise<void>): boolean {
-  const nearest = Math.min(...[...modules.values()].map(({ distance }) => distance));
-  const root = [...modules.values()].findLast(({ distance }) => distance === nearest);
-  const host = root?.getProviderByKey(root.metatype);
-  if (!host?.instance || !host.isDependencyTreeStatic()) return false;
-  const instance = host.instance as Bootstrapped;
+  const instance: Bootstrapped | undefined = rootModuleInstance(modules);
+  if (!instance) return false;
   const own = Object.getOwnPropertyDescriptor(instance, HOOK);
   const hook = instance.onApplicationBootstrap;
   const value = async () => {

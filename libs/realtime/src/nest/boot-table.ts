@@ -2,7 +2,7 @@ import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 
-/** What is in force, for the log at boot: one readable table. */
+/** The settings in force as one readable table, for the log at boot. */
 export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {
   const served = gateways.flatMap(({ paths, name }) => paths.map((path) => `${path} (${name})`)).join(', ');
   const rows: [string, string][] = [

@@ -1,8 +1,8 @@
-import type { TransportName } from '../settings/options.js';
 import type { SlowPolicy } from '../frame.js';
+import type { TransportName } from '../settings/options.js';
 
 /**
- * What this module reads of `@WebSocketGateway(options)`, beside what Nest reads.
+ * The options of `@WebSocketGateway()` that this module reads.
  *
  * @example @WebSocketGateway({ path: '/rooms/:id', keepContext: true } satisfies RealtimeGatewayOptions)
  */
@@ -14,15 +14,15 @@ export interface RealtimeGatewayOptions {
   /** False: the handshake skips the HTTP application's middleware; guards and `onHandshake` still run. Default true. */
   readonly middleware?: boolean;
   /**
-   * Which guards run when. `handshake` (default where there are hooks): global, class and `onHandshake` guards once,
-   * before the 101, in the `http` context. `message` (default without hooks): all of them per message, in the `ws`
-   * context. `both`: both.
+   * When guards run. `handshake` (default for a gateway with hooks): global, class and `onHandshake` guards run once,
+   * before the 101, in the `http` context. `message` (default for a gateway without hooks): all of them run for each
+   * message, in the `ws` context. `both`: they run at the handshake and for each message.
    */
   readonly guards?: 'handshake' | 'message' | 'both';
-  /** What happens to a message for a client that is too slow. Default: `REALTIME_SLOW_CONSUMER`. */
+  /** What happens to messages for a client that reads too slowly. Default: `REALTIME_SLOW_CONSUMER`. */
   readonly slowConsumer?: SlowPolicy;
-  /** The transports it speaks. Default: `REALTIME_TRANSPORTS`. */
+  /** The transports that it accepts. Default: `REALTIME_TRANSPORTS`. */
   readonly transports?: readonly TransportName[];
-  /** True: `onMessage` and `onClose` run in the async context of the handshake; it is kept in memory. Default false. */
+  /** True: `onMessage` and `onClose` run in the async context of the handshake, which stays in memory. Default false. */
   readonly keepContext?: boolean;
 }

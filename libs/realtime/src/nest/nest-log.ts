@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { Log } from '../log.js';
 
-/** It is asked for every message, and the answer costs as much as the rest of the bookkeeping: a few share one. */
+/** Calls that share one look at the log level: a look costs as much as all other bookkeeping of a message. */
 const ASK_EVERY = 32;
 
-/** Nest's logger, which also tells whether verbose lines are wanted at all. */
+/** Nest's logger, which also says whether verbose lines are shown. */
 export class NestLog extends Logger implements Log {
   private asked = 0;
   private wantsVerbose = false;

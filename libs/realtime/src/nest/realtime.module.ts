@@ -13,7 +13,7 @@ import { GatewayPaths } from './gateways/gateway-paths.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
-import { MessageRoutes } from './messages/message-methods.js';
+import { MessageMethods } from './messages/message-methods.js';
 import { NestLog } from './nest-log.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
@@ -51,7 +51,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     HandshakeGuards,
     Enhancers,
     HookInvoker,
-    MessageRoutes,
+    MessageMethods,
     GatewayCompiler,
     PlatformBridge,
     RealtimeLifecycle,

@@ -1,21 +1,21 @@
 import { concatMap, from, isObservable, Observable, of } from 'rxjs';
 
 /**
- * What a method returned, as an Observable of replies: an Observable itself, or an async generator.
+ * Turns what a method returned into an Observable of its replies: an Observable, or an async iterable.
  *
- * @returns undefined when it is one reply
+ * @returns undefined when the value is a single reply
  */
 export function asObservable(value: unknown): Observable<unknown> | undefined {
   if (isObservable(value)) return from(value).pipe(concatMap((item) => asObservable(item) ?? of(item)));
   return isAsyncIterable(value) ? fromIterable(value) : undefined;
 }
 
-/** True for what has no value yet: a promise, an Observable, an async generator. */
+/** True for a value that is still to come: a promise, an Observable, an async iterable. */
 export function isDeferred(value: unknown): boolean {
   return isStreamLike(value) || (typeof value === 'object' && value !== null && 'then' in value);
 }
 
-/** True for an Observable and for an async generator. */
+/** True for an Observable and for an async iterable. */
 export function isStreamLike(value: unknown): boolean {
   return isObservable(value) || isAsyncIterable(value);
 }
@@ -24,7 +24,7 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** As rxjs's own `from`, but the iterator is told at once when nobody listens any more, so that its `finally` runs. */
+/** Like `from` of rxjs, but the iterator is returned as soon as nobody is subscribed, so that its `finally` runs. */
 function fromIterable(iterable: AsyncIterable<unknown>): Observable<unknown> {
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();

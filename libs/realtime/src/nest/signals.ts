@@ -7,23 +7,23 @@ type Listener = ((signal: NodeJS.Signals) => void) & { [OURS]?: true };
 const OURS = Symbol.for('nestjs-realtime:signal-listener');
 
 /**
- * Drains on a signal and then lets it take its course: as if nobody had listened, or as the application's own listener
- * (for example `enableShutdownHooks()`) decides.
+ * Drains on a signal and then lets the signal take its course: the process ends, unless a listener of the application
+ * (for example `enableShutdownHooks()`) decides otherwise.
  *
  * @param drain closes all connections; called once, never rejects
- * @returns removes the listeners
+ * @returns a function that removes the listeners
  */
 export function drainOnSignals(drain: () => Promise<void>): () => void {
   const remove = () => SIGNALS.forEach((signal) => process.off(signal, listener));
   const listener: Listener = (signal) => {
-    const isSomebodyElses = listenersOf(signal).some((each) => !each[OURS]);
+    const hasOthers = listenersOf(signal).some((each) => !each[OURS]);
     void drain().finally(() => {
       remove();
-      if (!isSomebodyElses && listenersOf(signal).length === 0) process.kill(process.pid, signal);
+      if (!hasOthers && listenersOf(signal).length === 0) process.kill(process.pid, signal);
     });
   };
   listener[OURS] = true;
-  // First in line: a listener of `process.once` is not there any more when those after it are called
+  // First in line: a listener added with `process.once` is gone when the listeners after it are called
   SIGNALS.forEach((signal) => process.prependListener(signal, listener));
   return remove;
 }

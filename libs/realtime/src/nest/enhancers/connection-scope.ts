@@ -2,35 +2,30 @@ import {
   type ApplicationConfig,
   type ContextId,
   ContextIdFactory,
-  MetadataScanner,
-  ModuleRef,
+  type ModuleRef,
   type ModulesContainer,
 } from '@nestjs/core';
-import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
-import { GatewayMetadataExplorer } from '@nestjs/websockets/gateway-metadata-explorer.js';
 import type { Connection } from '../../connection.js';
-import type { EnhancerKind } from './enhancer-kinds.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
+import { type EnhancerKind, scopedGlobals } from '../internals/nest-enhancers.js';
+import { moduleRefOf, REQUEST_CONTEXT_ID, serverPropertiesOf } from '../internals/nest.js';
 
-/** A gateway as one connection has it. */
+/** The instance of a gateway that serves one connection. */
 export interface Scoped {
   readonly instance: FoundGateway['instance'];
-  /** Absent where one instance serves all connections. */
+  /** Absent when one instance serves all connections. */
   readonly contextId?: ContextId;
   readonly inquirerId?: string;
-  /** The request-scoped ones among the global enhancers. */
+  /** The request-scoped global enhancers, resolved for this connection. */
   readonly globals?: Readonly<Record<EnhancerKind, readonly unknown[]>>;
 }
 
-type Wrappers = readonly { readonly token: Parameters<ModuleRef['resolve']>[0] }[];
-
 /**
- * Request scope for gateways, as Nest 12 has it: the connection is the request. Each has one instance of a
- * request-scoped gateway and of what that injects, and `@Inject(REQUEST)` gives the Connection. What is durable is shared
- * as the application's ContextIdStrategy says. Nothing is held once the connection is gone.
+ * Request scope for gateways, as in Nest 12: the connection is the request. Each connection has one instance of a
+ * request-scoped gateway and of everything that the gateway injects, and `@Inject(REQUEST)` injects the Connection. Durable
+ * providers are shared as the application's ContextIdStrategy decides. Nothing is held once the connection is gone.
  */
 export class ConnectionScope {
-  private readonly explorer = new GatewayMetadataExplorer(new MetadataScanner());
   private readonly entered = new WeakMap<Connection, Map<FoundGateway, Promise<Scoped>>>();
 
   constructor(
@@ -41,10 +36,10 @@ export class ConnectionScope {
 
   /** False when one instance with the same enhancers serves all connections. */
   isNeeded({ scoped }: FoundGateway): boolean {
-    return scoped !== undefined || Object.values(this.globalWrappers()).some((wrappers) => wrappers.length > 0);
+    return scoped !== undefined || Object.values(scopedGlobals(this.config)).some((globals) => globals.length > 0);
   }
 
-  /** @returns the gateway of this connection, made now if it is the first time */
+  /** @returns the gateway of this connection; the first call creates it */
   enter(found: FoundGateway, connection: Connection): Promise<Scoped> {
     const mine = this.entered.get(connection) ?? new Map<FoundGateway, Promise<Scoped>>();
     this.entered.set(connection, mine);
@@ -65,17 +60,17 @@ export class ConnectionScope {
     const contextId = this.contextOf(connection, scoped?.isDurable ?? false);
     const globals = await this.resolveGlobals(contextId);
     if (!scoped) return { instance: found.instance, globals };
-    const home = this.modules.get(moduleKey)!.providers.get(ModuleRef)!.instance as ModuleRef;
+    const home = moduleRefOf(this.modules, moduleKey);
     const instance = await home.resolve<FoundGateway['instance']>(scoped.token, contextId, { strict: true });
-    for (const property of this.explorer.scanForServerHooks(instance as never)) {
+    for (const property of serverPropertiesOf(instance)) {
       Reflect.set(instance, property, Reflect.get(found.instance, property));
     }
     return { instance, contextId, inquirerId: scoped.id, globals };
   }
 
-  /** Kept with the connection where Nest keeps it: the application may ask `ContextIdFactory.getByRequest(client)`. */
+  /** The context is kept where Nest looks for it, so that the application can call `ContextIdFactory.getByRequest(client)`. */
   private contextOf(connection: Connection, isDurable: boolean): ContextId {
-    const contextId = ContextIdFactory.getByRequest(connection as never);
+    const contextId = ContextIdFactory.getByRequest(connection);
     if (Object.hasOwn(connection, REQUEST_CONTEXT_ID)) return contextId;
     Object.defineProperty(connection, REQUEST_CONTEXT_ID, { value: contextId, configurable: true });
     const { payload } = contextId as { payload?: object };
@@ -85,25 +80,16 @@ export class ConnectionScope {
   }
 
   private async resolveGlobals(contextId: ContextId): Promise<Scoped['globals']> {
-    const resolveAll = (wrappers: Wrappers) =>
-      Promise.all(wrappers.map(({ token }) => this.moduleRef.resolve(token, contextId, { strict: false })));
-    const found = Object.entries(this.globalWrappers());
-    const resolved = await Promise.all(found.map(async ([kind, list]) => [kind, await resolveAll(list)] as const));
-    return Object.fromEntries(resolved) as Record<EnhancerKind, unknown[]>;
-  }
-
-  private globalWrappers(): Record<EnhancerKind, Wrappers> {
-    const { config } = this;
-    return {
-      guards: config.getGlobalRequestGuards(),
-      interceptors: config.getGlobalRequestInterceptors(),
-      pipes: config.getGlobalRequestPipes(),
-      filters: config.getGlobalRequestFilters(),
-    };
+    const found = Object.entries(scopedGlobals(this.config));
+    const resolved = found.map(async ([kind, globals]) => {
+      const each = globals.map(({ token }) => this.moduleRef.resolve(token, contextId, { strict: false }));
+      return [kind, await Promise.all(each)] as const;
+    });
+    return Object.fromEntries(await Promise.all(resolved)) as Record<EnhancerKind, unknown[]>;
   }
 }
 
-/** Nest writes a strategy's payload to the client; here nothing of the Connection is overwritten. */
+/** Nest writes the payload of a strategy to the client. Members of the Connection are not overwritten. */
 function addMissing(connection: Connection, payload: object | undefined): void {
   for (const [name, value] of Object.entries(payload ?? {})) {
     if (!(name in connection)) Reflect.set(connection, name, value);

@@ -1,39 +1,45 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { ConnectionScope, type Scoped } from './connection-scope.js';
-import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
-import { errorBoundary, GatewayFilters } from './error-boundary.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
-import { inScope, type Method, MethodContext, type Parts } from './method-context.js';
+import type { Connection } from '../../connection.js';
+import type { FoundGateway } from '../found-gateway.js';
+import {
+  containerOf,
+  type EnhancerKind,
+  type EnhancerLookup,
+  type EnhancerParts,
+  enhancerPartsOf,
+  globalEnhancers,
+  hasEnhancers,
+} from '../internals/nest-enhancers.js';
 import { asObservable, isStreamLike } from '../replies.js';
+import { ConnectionScope, type Scoped } from './connection-scope.js';
+import { ErrorBoundary, GatewayFilters } from './error-boundary.js';
+import { inScope, type Method, MethodContext } from './method-context.js';
 
 /** Which guards a method gets: all that apply to it, its own alone, or none. */
 export type GuardScope = 'all' | 'own' | 'none';
 
-/** What of Nest's treatment a method gets. */
+/** How much of Nest's treatment a method gets. */
 export interface Treatment {
-  /** A hook's Observable is nobody's reply: it is not subscribed. Interceptors see each item of a message method's. */
+  /** True for a hook: its Observable is not a reply and is dropped. Interceptors of a message method see each item. */
   readonly isHook: boolean;
   readonly guards: GuardScope;
-  /** True: the second argument is a message's body, which pipes may change. */
+  /** True when the second argument is the body of a message, which pipes may change. */
   readonly hasBody: boolean;
-  /** True: a filter may say something about an error, and the method has failed all the same. */
+  /** True when the method fails even if a filter has taken its error. */
   readonly alwaysFails?: boolean;
 }
 
-type Instance = FoundGateway['instance'];
-type Container = ConstructorParameters<typeof GatewayFilters>[0];
-
 /**
  * Gives a method of a gateway the treatment of a Nest message handler: guards, interceptors, pipes and filters, global
- * ones included. Unlike Nest's own: Observables are kept, pipes touch only the message's body, global filters run too,
- * and an error that no filter takes is thrown, so that the module decides what the client may see.
+ * ones included. It differs from Nest's own: Observables are kept, pipes touch only the body of the message, global
+ * filters run too, and an error that no filter takes is thrown, so that the module decides what the client may see.
  */
 @Injectable()
 export class Enhancers {
   /** The instances of request-scoped gateways, one per connection. */
   readonly scope: ConnectionScope;
-  private readonly parts: Parts;
+  private readonly parts: EnhancerParts;
   private readonly filters: GatewayFilters;
 
   constructor(
@@ -42,17 +48,17 @@ export class Enhancers {
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
-    this.parts = external as unknown as Parts;
-    this.filters = new GatewayFilters((moduleRef as unknown as { container: Container }).container, config);
+    this.parts = enhancerPartsOf(external);
+    this.filters = new GatewayFilters(containerOf(moduleRef), config);
     this.scope = new ConnectionScope(modules, moduleRef, config);
   }
 
-  /** @returns the method with all that Nest puts around it; it rejects with what no filter took */
+  /** @returns the method with everything that Nest puts around it; it rejects with an error that no filter took */
   wrap(found: FoundGateway, name: string, treatment: Treatment): Method {
     if (!this.scope.isNeeded(found)) return this.compile(found, name, treatment, { instance: found.instance });
-    const boundary = errorBoundary(treatment.alwaysFails);
-    const handler = this.filters.create(found.instance, methodOf(found.instance, name), found.moduleKey);
-    const enter = boundary.create((connection) => this.scope.enter(found, connection as never), handler, name);
+    const boundary = new ErrorBoundary(treatment.alwaysFails);
+    const handler = this.filters.create(found.instance, methodOf(found, name), found.moduleKey);
+    const enter = boundary.create((connection) => this.scope.enter(found, connection as Connection), handler, name);
     const compiled = new WeakMap<Scoped, Method>();
     return async (...args) => {
       const scoped = (await enter(...args)) as Scoped | undefined;
@@ -66,27 +72,28 @@ export class Enhancers {
   private compile({ moduleKey }: FoundGateway, name: string, treatment: Treatment, scoped: Scoped): Method {
     const { parts } = this;
     const { instance } = scoped;
-    const noPipes: PropertyDescriptorMap = treatment.hasBody ? {} : { createContext: NOTHING };
+    const pipes = inScope(parts.pipesContextCreator, 'pipes', scoped, treatment.hasBody ? {} : FINDS_NOTHING);
+    const guards = inScope(parts.guardsContextCreator, 'guards', scoped, FINDS_ONLY[treatment.guards]);
     const context = new MethodContext(
       treatment.isHook ? withoutStream : withItems,
-      errorBoundary(treatment.alwaysFails) as never,
+      new ErrorBoundary(treatment.alwaysFails),
       inScope(this.filters, 'filters', scoped),
-      inScope(parts.pipesContextCreator, 'pipes', scoped, noPipes) as never,
-      parts.pipesConsumer as never,
-      inScope(parts.guardsContextCreator, 'guards', scoped, LOOKS_ONLY[treatment.guards]) as never,
-      parts.guardsConsumer,
-      inScope(parts.interceptorsContextCreator, 'interceptors', scoped) as never,
-      parts.interceptorsConsumer,
+      {
+        ...parts,
+        pipesContextCreator: pipes,
+        guardsContextCreator: guards,
+        interceptorsContextCreator: inScope(parts.interceptorsContextCreator, 'interceptors', scoped),
+      },
     );
-    return context.create(instance as never, methodOf(instance, name) as never, moduleKey, name) as Method;
+    return context.create(instance, methodOf(scoped, name), moduleKey, name);
   }
 
-  /** True when nothing of Nest stands around a method, so that it can be called as it is. */
+  /** True when no enhancer applies to a method, so that it can be called directly. */
   isBare(found: FoundGateway, name: string, { guards, hasBody }: Treatment): boolean {
-    const callback = methodOf(found.instance, name);
+    const callback = methodOf(found, name);
     if (this.scope.isNeeded(found)) return false;
     const isFree = (kind: EnhancerKind) =>
-      globalsOf(this.config, kind).length === 0 &&
+      globalEnhancers(this.config, kind).length === 0 &&
       ![found.instance.constructor, callback].some((owner) => hasEnhancers(kind, owner));
     const unguarded = { all: isFree('guards'), own: !hasEnhancers('guards', callback), none: true }[guards];
     return unguarded && (!hasBody || isFree('pipes')) && isFree('interceptors') && isFree('filters');
@@ -96,21 +103,17 @@ export class Enhancers {
 const withItems = (result: unknown): unknown => asObservable(result) ?? result;
 const withoutStream = (result: unknown): unknown => (isStreamLike(result) ? undefined : result);
 
-const NOTHING = { value: () => [] };
+const nothing = (): unknown[] => [];
 
-/** Where a creator of guards does not look. */
-const LOOKS_ONLY: Readonly<Record<GuardScope, PropertyDescriptorMap>> = {
+const FINDS_NOTHING: Partial<EnhancerLookup> = { createContext: nothing };
+
+/** The guards that the lookup finds for each scope. */
+const FINDS_ONLY: Readonly<Record<GuardScope, Partial<EnhancerLookup>>> = {
   all: {},
-  own: { getGlobalMetadata: NOTHING, reflectClassMetadata: NOTHING },
-  none: { createContext: NOTHING },
+  own: { getGlobalMetadata: nothing, reflectClassMetadata: nothing },
+  none: FINDS_NOTHING,
 };
 
-function globalsOf(config: ApplicationConfig, kind: EnhancerKind): readonly unknown[] {
-  if (kind === 'guards') return config.getGlobalGuards();
-  if (kind === 'interceptors') return config.getGlobalInterceptors();
-  return kind === 'pipes' ? config.getGlobalPipes() : config.getGlobalFilters();
-}
-
-function methodOf(instance: Instance, name: string): Method {
+function methodOf({ instance }: Pick<FoundGateway, 'instance'>, name: string): Method {
   return (instance as Record<string, Method>)[name]!;
 }

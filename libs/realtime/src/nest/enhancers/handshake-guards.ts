@@ -1,9 +1,9 @@
 import { HttpException, Inject, Injectable } from '@nestjs/common';
-import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
 import { HandshakeError, OptionsError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway } from '../found-gateway.js';
+import { globalEnhancers, hasEnhancers, scopedGlobals } from '../internals/nest-enhancers.js';
 
 /** Runs the guards of a gateway at the handshake; refuses by throwing. */
 export type Guard = (request: HandshakeRequest, response: unknown) => Promise<void>;
@@ -27,15 +27,15 @@ export class HandshakeGuards {
    */
   compile({ name, instance, guards }: FoundGateway): Guard | undefined {
     if (guards === 'message') return undefined;
-    if (this.config.getGlobalRequestGuards().length > 0) {
+    if (scopedGlobals(this.config).guards.length > 0) {
       throw new OptionsError(
-        `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton`,
+        `A global guard is request-scoped and cannot run at the handshake of ${name}: make it a singleton, ` +
+          "or set guards: 'message' in @WebSocketGateway()",
       );
     }
-    const classes = [instance.constructor, instance.onHandshake ?? {}];
-    const own = classes.some((one) => (Reflect.getMetadata(GUARDS_METADATA, one) as unknown[] | undefined)?.length);
-    if (!own && this.config.getGlobalGuards().length === 0) return undefined;
-    const target = standIn(instance.onHandshake);
+    const hasOwn = [instance.constructor, instance.onHandshake ?? {}].some((owner) => hasEnhancers('guards', owner));
+    if (!hasOwn && globalEnhancers(this.config, 'guards').length === 0) return undefined;
+    const target = carrierOf(instance.onHandshake);
     const run = this.contexts.create(
       instance as Record<string, typeof target>,
       target,
@@ -55,8 +55,8 @@ export class HandshakeGuards {
   }
 }
 
-/** A function that does nothing and carries the metadata of `onHandshake`, which itself takes other arguments. */
-function standIn(hook: object | undefined): () => void {
+/** An empty function with the metadata of `onHandshake`: Nest calls what it guards, and the hook takes other arguments. */
+function carrierOf(hook: object | undefined): () => void {
   const target = Object.defineProperty(() => {}, 'name', { value: 'onHandshake' });
   for (const key of hook ? Reflect.getMetadataKeys(hook) : []) {
     Reflect.defineMetadata(key, Reflect.getMetadata(key, hook!), target);
@@ -66,7 +66,7 @@ function standIn(hook: object | undefined): () => void {
 
 function ignoreNext(): void {}
 
-/** As Nest's own exception handler answers a controller's HttpException; the exception itself stays the cause. */
+/** Answers an HttpException as Nest does for a controller; the exception is kept as the cause. */
 export function asRefusal(error: unknown): unknown {
   if (!(error instanceof HttpException)) return error;
   const answer = error.getResponse();

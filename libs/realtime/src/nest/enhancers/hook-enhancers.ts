@@ -1,10 +1,8 @@
 import { OptionsError } from '../../errors.js';
-import { type EnhancerKind, hasEnhancers } from './enhancer-kinds.js';
-import type { FoundGateway } from '../gateways/gateway.explorer.js';
+import type { FoundGateway, HookName } from '../found-gateway.js';
+import { type EnhancerKind, hasEnhancers } from '../internals/nest-enhancers.js';
 
-type HookName = 'onHandshake' | 'onAuthenticate' | 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
-
-/** Enhancers of a hook's own that can never run, and why. */
+/** Enhancers on a hook that can never run, with the reason. */
 interface Impossible {
   readonly hooks: readonly HookName[];
   readonly kinds: readonly EnhancerKind[];
@@ -39,7 +37,7 @@ const WITHOUT_BODY: Impossible = {
 };
 
 /**
- * An enhancer that is written on a hook and never runs would be a check that nobody makes.
+ * Rejects enhancers on a hook where they never run: a guard there would look like a check and check nothing.
  *
  * @throws OptionsError that names the first one
  */

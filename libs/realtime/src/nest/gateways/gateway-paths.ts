@@ -1,8 +1,8 @@
 import { Inject, Injectable, RequestMethod } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
-import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
 import { RealtimeSettings } from '../../settings/settings.js';
 import type { RealtimeGatewayOptions } from '../gateway-options.js';
+import { RoutePathFactory } from '../internals/nest.js';
 
 /** The paths of gateways with hooks: with global prefix and URI version, by Nest's own rules for controllers. */
 @Injectable()

@@ -5,30 +5,30 @@ import { OptionsError } from '../../errors.js';
 import type { Gateway } from '../../gateway.js';
 import { bySpecificity, compilePath, type PathRules } from '../../handshake/paths.js';
 import { Enhancers } from '../enhancers/enhancers.js';
-import { MessageFaults } from '../messages/error-replies.js';
-import { type MessageRoute, MessageRoutes } from '../messages/message-methods.js';
+import type { FoundGateway } from '../found-gateway.js';
+import { ErrorReplies } from '../messages/error-replies.js';
+import { type MessageMethod, MessageMethods } from '../messages/message-methods.js';
 import { MessageRouter } from '../messages/message-router.js';
 import { RealtimeAdapter } from '../realtime.adapter.js';
-import type { FoundGateway } from './gateway.explorer.js';
-import { HookInvoker, type Hooks } from './hook-invoker.js';
+import { type CompiledHooks, HookInvoker } from './hook-invoker.js';
 import { nodeRequest } from './verify-client.js';
 
 /**
- * Makes of the gateway classes on one path the one Gateway that the engine calls. At most one of them has hooks; Nest's
- * own gateways may share a path, with it and among themselves.
+ * Compiles the gateway classes on one path into the single Gateway that the engine calls. At most one of them has hooks;
+ * gateways without hooks may share its path.
  */
 @Injectable()
 export class GatewayCompiler {
-  private readonly faults: MessageFaults;
+  private readonly errors: ErrorReplies;
 
   constructor(
     @Inject(HookInvoker) private readonly invoker: HookInvoker,
-    @Inject(MessageRoutes) private readonly routes: MessageRoutes,
+    @Inject(MessageMethods) private readonly methods: MessageMethods,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
     @Inject(Engine) private readonly engine: Engine,
     @Inject(Enhancers) private readonly enhancers: Enhancers,
   ) {
-    this.faults = new MessageFaults(engine.node);
+    this.errors = new ErrorReplies(engine.node);
   }
 
   /**
@@ -55,10 +55,10 @@ export class GatewayCompiler {
       const names = `${hooked.name} and ${another.name}`;
       throw new OptionsError(`${names} both have hooks on the path ${path}: give one of them another path`);
     }
-    const hooks: Hooks = hooked ? this.invoker.compile(hooked) : {};
+    const hooks: CompiledHooks = hooked ? this.invoker.compile(hooked) : {};
     return {
       name: gateways.map((gateway) => gateway.name).join(' + '),
-      // A Nest gateway is not a route of the HTTP application, as ever
+      // As in Nest, a gateway without hooks is not a route of the HTTP application
       answersGet: hooked !== undefined,
       middleware: hooked?.middleware ?? false,
       keepContext: hooked?.keepContext ?? false,
@@ -80,8 +80,8 @@ export class GatewayCompiler {
     };
   }
 
-  /** `handleConnection`, after the hook of the same moment; request-scoped gateways are made here. */
-  private open({ onOpen }: Hooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
+  /** `onOpen`, then `handleConnection` of each gateway. Request-scoped gateways are created here. */
+  private open({ onOpen }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onOpen'] {
     const connecting = gateways.filter(({ instance, scoped }) => instance.handleConnection ?? scoped);
     if (connecting.length === 0) return onOpen;
     return async (connection, request) => {
@@ -93,8 +93,8 @@ export class GatewayCompiler {
     };
   }
 
-  /** `handleDisconnect`, after the hook: all of them, also when one fails; the first failure is thrown. */
-  private close({ onClose }: Hooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
+  /** `onClose`, then `handleDisconnect` of each gateway. All of them run even if one fails; the first error is thrown. */
+  private close({ onClose }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onClose'] {
     const disconnecting = gateways.filter(({ instance }) => instance.handleDisconnect);
     const isScoped = gateways.some((gateway) => this.enhancers.scope.isNeeded(gateway));
     if (disconnecting.length === 0 && !isScoped) return onClose;
@@ -115,16 +115,18 @@ export class GatewayCompiler {
     return gateway.scoped ? (await this.enhancers.scope.enter(gateway, connection)).instance : gateway.instance;
   }
 
-  private messages({ onMessage }: Hooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
-    const routes = new Map<unknown, MessageRoute[]>();
+  private messages({ onMessage }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
+    const methods = new Map<unknown, MessageMethod[]>();
     for (const gateway of gateways) {
-      for (const [event, route] of this.routes.of(gateway)) routes.set(event, [...(routes.get(event) ?? []), route]);
+      for (const [event, method] of this.methods.of(gateway)) {
+        methods.set(event, [...(methods.get(event) ?? []), method]);
+      }
     }
     const router = new MessageRouter(
-      routes,
+      methods,
       onMessage,
       (message) => this.adapter.parse(message),
-      this.faults,
+      this.errors,
       this.engine.node,
     );
     return (connection, message) => router.receive(connection, message);

@@ -1,46 +1,14 @@
-import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { GATEWAY_METADATA, GATEWAY_OPTIONS, PORT_METADATA } from '@nestjs/websockets/constants.js';
-import type { Connection } from '../../connection.js';
 import { OptionsError } from '../../errors.js';
-import type { OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from '../../hooks.js';
-import type { TransportName } from '../../settings/options.js';
-import type { SlowPolicy } from '../../frame.js';
+import type { FoundGateway, HookName, VerifyClient } from '../found-gateway.js';
 import type { RealtimeGatewayOptions } from '../gateway-options.js';
+import { type GatewayProvider, gatewayProviders } from '../internals/nest.js';
 import { GatewayPaths } from './gateway-paths.js';
-import type { VerifyClient } from './verify-client.js';
 
-type Hooks = OnHandshake & OnAuthenticate & OnOpen & OnMessage & OnDrain & OnClose;
+const HOOKS: readonly HookName[] = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'];
 
-/** A gateway of the application as it was found. */
-export interface FoundGateway {
-  readonly name: string;
-  /** The one instance; of a request-scoped gateway only what it has of its prototype. */
-  readonly instance: Partial<Hooks & NestHooks>;
-  /** Given, it is request-scoped, itself or through what it injects. */
-  readonly scoped?: { readonly token: Type; readonly id: string; readonly isDurable: boolean };
-  /** Where Nest looks up its guards, pipes, interceptors and filters. */
-  readonly moduleKey: string;
-  /** Its paths as clients see them: global prefix and version included where it has hooks. */
-  readonly paths: readonly string[];
-  readonly hasHooks: boolean;
-  readonly middleware: boolean;
-  readonly keepContext: boolean;
-  readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
-  readonly slowConsumer?: SlowPolicy;
-  readonly transports?: readonly TransportName[];
-  readonly verifyClient?: VerifyClient;
-}
-
-/** The lifecycle methods of Nest's own gateways. */
-export interface NestHooks {
-  handleConnection(client: Connection, request: unknown): unknown;
-  handleDisconnect(client: Connection, reason: unknown): unknown;
-}
-
-const HOOKS = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'] as const;
-
-/** What of `@WebSocketGateway(options)` means something here, `ws`'s own `verifyClient` included. */
+/** The options of `@WebSocketGateway()` that have an effect here; `verifyClient` is an option of `ws`. */
 type Options = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
@@ -53,13 +21,6 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
   'transports',
   'verifyClient',
 ]);
-
-type Wrapper =
-  ReturnType<ReturnType<ModulesContainer['values']> extends Iterable<infer M> ? () => M : never> extends {
-    providers: Map<unknown, infer W>;
-  }
-    ? W
-    : never;
 
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
@@ -76,30 +37,20 @@ export class GatewayExplorer {
    * @throws OptionsError for a gateway whose hooks could never run, with the reason
    */
   find(): FoundGateway[] {
-    const found = new Map<unknown, FoundGateway>();
-    for (const [moduleKey, module] of this.modules) {
-      for (const wrapper of module.providers.values()) {
-        const { metatype } = wrapper;
-        if (typeof metatype !== 'function' || wrapper.isNotMetatype || found.has(metatype)) continue;
-        if (!Reflect.getMetadata(GATEWAY_METADATA, metatype)) continue;
-        const gateway = this.describe(wrapper, moduleKey);
-        if (gateway) found.set(metatype, gateway);
-      }
-    }
-    return [...found.values()];
+    const described = gatewayProviders(this.modules).map((provider) => this.describe(provider));
+    return described.filter((gateway) => gateway !== undefined);
   }
 
-  private describe(wrapper: Wrapper, moduleKey: string): FoundGateway | undefined {
-    const metatype = wrapper.metatype as { name: string; prototype: object };
+  /** @returns undefined for a gateway without hooks that names a port: it stays on Nest's WsAdapter */
+  private describe(provider: GatewayProvider): FoundGateway | undefined {
+    const { metatype, moduleKey, port, scoped } = provider;
     const { name } = metatype;
-    const hasHooks = HOOKS.some((hook) => hook in metatype.prototype);
-    const options = (Reflect.getMetadata(GATEWAY_OPTIONS, metatype) ?? {}) as Options;
-    const port = Reflect.getMetadata(PORT_METADATA, metatype) as number | undefined;
+    const hasHooks = HOOKS.some((hook) => hook in (metatype.prototype as object));
     if (port && !hasHooks) return undefined;
+    const options = provider.options as Options;
     const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
-    const instance = wrapper.instance as FoundGateway['instance'];
+    const instance = provider.instance as FoundGateway['instance'];
     const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const scoped = scopeOf(wrapper);
     const facts = { name, instance, scoped, moduleKey, paths, hasHooks, middleware, keepContext, guards };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
@@ -107,21 +58,16 @@ export class GatewayExplorer {
     return { ...facts, slowConsumer, transports, verifyClient };
   }
 
-  /** Options of `ws` and Socket.IO, some of which are bounds: that they do nothing must not go unnoticed. */
+  /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */
   private warnOfOptions(name: string, options: Options): void {
     const unknown = Object.keys(options).filter((option) => !KNOWN_OPTIONS.has(option));
     if (unknown.length === 0) return;
-    const advice = 'the REALTIME_* settings stand in their place (docs/gateways.md)';
-    this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here, ${advice}`);
+    const advice = 'use the REALTIME_* settings instead (docs/gateways.md)';
+    this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here: ${advice}`);
   }
 }
 
-function scopeOf(wrapper: Wrapper): FoundGateway['scoped'] {
-  if (wrapper.isDependencyTreeStatic()) return undefined;
-  return { token: wrapper.token as Type, id: wrapper.id, isDurable: wrapper.isDependencyTreeDurable() };
-}
-
-/** As WsAdapter reads a path: `chat`, `/chat` and `/chat/` are one. */
+/** Reads a path as WsAdapter does: `chat`, `/chat` and `/chat/` are the same. */
 function asWsAdapter(path: string): string {
   return `/${path}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
 }

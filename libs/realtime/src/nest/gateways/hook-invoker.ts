@@ -1,23 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { PARAM_ARGS_METADATA } from '@nestjs/websockets/constants.js';
 import { isObservable, lastValueFrom } from 'rxjs';
+import type { Connection } from '../../connection.js';
 import type { Gateway } from '../../gateway.js';
 import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
 import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
 import { requireThatAllRun } from '../enhancers/hook-enhancers.js';
-import type { Method } from '../enhancers/method-context.js';
+import type { ConnectionHookName, FoundGateway, HookName } from '../found-gateway.js';
+import { parametersOf } from '../internals/nest.js';
 import { isDeferred } from '../replies.js';
-import type { FoundGateway } from './gateway.explorer.js';
 import { askVerifyClient } from './verify-client.js';
 
-/** The hooks of one gateway class, with what Nest puts around them. One that the class does not have is absent. */
-export type Hooks = Pick<Gateway, 'onHandshake' | 'onAuthenticate' | HookName>;
+/** The hooks of one gateway class, with what Nest puts around them. A hook that the class does not have is absent. */
+export type CompiledHooks = Pick<Gateway, HookName>;
 
-type HookName = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+/** A hook of an open connection. Its second argument is the request, the message or the close info, if it has one. */
+type CompiledHook = (connection: Connection, subject?: unknown) => Awaitable<void>;
 
-/** Outside of a message: guards and pipes have nothing to decide or to change. */
+/** For hooks without a message: guards have nothing to decide, and pipes nothing to change. */
 const NO_MESSAGE: Treatment = { isHook: true, guards: 'none', hasBody: false };
 
 /** Road IN, step 5: guards, pipes, interceptors, the hook, filters. */
@@ -40,7 +41,7 @@ export class HookInvoker {
   }
 
   /** @throws OptionsError for an enhancer on a hook where it could never run */
-  compile(found: FoundGateway): Hooks {
+  compile(found: FoundGateway): CompiledHooks {
     requireThatAllRun(found, bodyOf(found.instance) !== undefined);
     const { instance } = found;
     return {
@@ -58,43 +59,33 @@ export class HookInvoker {
     const guards = found.guards === 'handshake' ? 'own' : 'all';
     const hook = this.hook(found, 'onMessage', { isHook: true, guards, hasBody: decode !== undefined });
     if (!hook || !decode) return hook;
-    return (connection, message) => hook(connection, decode(message) as Message);
+    return (connection, message) => hook(connection, decode(message));
   }
 
-  private hook<N extends HookName>(found: FoundGateway, name: N, treatment: Treatment): Gateway[N] {
+  private hook(found: FoundGateway, name: ConnectionHookName, treatment: Treatment): CompiledHook | undefined {
     const { instance } = found;
-    const hook = instance[name] as Method | undefined;
+    const hook = instance[name] as CompiledHook | undefined;
     if (!hook) return undefined;
-    const isPlain = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, name) === undefined;
-    if (isPlain && this.enhancers.isBare(found, name, treatment)) return hook.bind(instance) as never;
+    if (!parametersOf(instance, name) && this.enhancers.isBare(found, name, treatment)) return hook.bind(instance);
     const wrapped = this.enhancers.wrap(found, name, treatment);
-    const run: Method = async (connection, subject) => {
+    return async (connection, subject) => {
       const result = await wrapped(connection, subject);
       if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
     };
-    return run as never;
   }
 }
 
-interface Body {
-  readonly index: number;
-  /** `@MessageBody('property')` */
-  readonly data?: string;
-}
-
-/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes where it is typed so, else as JSON. */
+/** How `onMessage(…, @MessageBody() body)` gets its body: as text or bytes if the parameter has that type, else as JSON. */
 function bodyOf(instance: object): ((message: Message) => unknown) | undefined {
-  const parameters = Reflect.getMetadata(PARAM_ARGS_METADATA, instance.constructor, 'onMessage') as object | undefined;
-  const entries = Object.entries(parameters ?? {}) as [string, Body][];
-  const body = entries.find(([key]) => key.startsWith('3:'))?.[1];
+  const body = parametersOf(instance, 'onMessage')?.find(({ kind }) => kind === 'body');
   if (!body) return undefined;
   const types = Reflect.getMetadata('design:paramtypes', instance, 'onMessage') as unknown[] | undefined;
-  const type = body.data ? Object : types?.[body.index];
+  const type = body.property ? Object : types?.[body.index];
   if (type === String) return (message) => message.text();
   return type === Buffer || type === Uint8Array ? (message) => message.bytes() : (message) => message.json();
 }
 
-/** Calls a hook and translates what it throws, now or later. A synchronous hook stays synchronous. */
+/** Calls a hook and translates what it throws or rejects with. A synchronous hook stays synchronous. */
 function translated<A extends unknown[], R>(
   hook: (...args: A) => Awaitable<R>,
   translate: (error: unknown) => unknown,

@@ -1,27 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import { HandshakeError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
-
-interface Info {
-  readonly origin: string;
-  readonly secure: boolean;
-  readonly req: IncomingMessage;
-}
-
-type Answer = (isAdmitted: boolean, status?: number, message?: string, headers?: Record<string, string>) => void;
-
-/** The option of `ws` of that name: with one parameter it answers by returning, with two by calling back. */
-export type VerifyClient = (info: Info, answer?: Answer) => unknown;
+import type { VerifyClient, VerifyClientInfo } from '../found-gateway.js';
 
 /**
- * Asks a gateway's `verifyClient` as `ws` does: a gateway that was written for WsAdapter must not let in whom it
- * refused there.
+ * Asks the `verifyClient` of a gateway as `ws` does: a gateway written for WsAdapter must not admit clients here that it
+ * refuses there.
  *
- * @throws HandshakeError with the status it names; 401 when it names none
+ * @throws HandshakeError with the status that `verifyClient` names, by default 401
  */
 export async function askVerifyClient(verify: VerifyClient, request: HandshakeRequest): Promise<void> {
   const req = nodeRequest(request.raw);
-  const info: Info = { origin: req.headers.origin as string, secure: 'encrypted' in req.socket, req };
+  const info: VerifyClientInfo = { origin: req.headers.origin as string, secure: 'encrypted' in req.socket, req };
   if (verify.length < 2) {
     if (!verify(info)) throw new HandshakeError(401, 'Unauthorized');
     return;
@@ -34,7 +24,7 @@ export async function askVerifyClient(verify: VerifyClient, request: HandshakeRe
   });
 }
 
-/** Node's own request, which gateways for WsAdapter expect; Fastify's stands beside it. */
+/** Node's own request, which gateways written for WsAdapter expect. Express's request is one; Fastify's holds it. */
 export function nodeRequest(raw: object): IncomingMessage {
   return 'raw' in raw ? (raw.raw as IncomingMessage) : (raw as IncomingMessage);
 }

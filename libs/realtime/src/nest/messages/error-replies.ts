@@ -11,8 +11,8 @@ export type RequestId = string | number | undefined;
 /** Longest message, in bytes, that an error frame repeats to its sender. */
 const MAX_CAUSE_BYTES = 4096;
 
-/** Where it failed: a hook, or the method of an event. */
-export interface Place {
+/** Where an error came from: a hook, or the method of an event. */
+export interface ErrorSource {
   readonly hook?: string;
   readonly cause?: Cause;
   readonly id?: RequestId;
@@ -20,31 +20,33 @@ export interface Place {
   readonly bytes?: number;
 }
 
-/** What becomes of an error that no filter took: the client learns what it may, and the log of the server's own faults. */
-export class MessageFaults {
+/**
+ * Turns an error that no filter took into a reply, a count and a log line: the client learns what it may, and an error
+ * that is the server's own is logged.
+ */
+export class ErrorReplies {
   constructor(private readonly node: Pick<Node, 'counters' | 'faultLog'>) {}
 
   /** Never throws. */
-  tell(connection: Connection, error: unknown, place: Place): void {
-    const { counters } = this.node;
+  send(connection: Connection, error: unknown, source: ErrorSource): void {
     try {
-      if (isClientFault(error)) counters.messageErrors++;
-      else this.report(connection, error, place);
-      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(place)), place.id));
+      if (isClientFault(error)) this.node.counters.messageErrors++;
+      else this.report(connection, error, source);
+      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(source)), source.id));
     } catch (failure) {
-      // What the error says of itself cannot be read or encoded
-      this.report(connection, failure, place);
-      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionData(failure), place.id));
+      // The error cannot be read or encoded
+      this.report(connection, failure, source);
+      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionData(failure), source.id));
     }
   }
 
-  private report(connection: Connection, error: unknown, { hook, cause }: Place): void {
+  private report(connection: Connection, error: unknown, { hook, cause }: ErrorSource): void {
     this.node.counters.hookErrors++;
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
     this.node.faultLog.report(connection, what, error);
   }
 }
 
-function causeOf({ cause, bytes = 0 }: Place): Cause | undefined {
+function causeOf({ cause, bytes = 0 }: ErrorSource): Cause | undefined {
   return cause && bytes > MAX_CAUSE_BYTES ? { pattern: cause.pattern } : cause;
 }

@@ -3,17 +3,17 @@ import { WsException } from '@nestjs/websockets';
 import { exceptionData, MessageError } from '../../errors.js';
 import { validationErrorsOf } from './validation-errors.js';
 
-/** What an error frame is about, as Nest's own has it. */
+/** The message that an error frame is about, in Nest's own form. */
 export interface Cause {
   readonly pattern: string | number;
   readonly data?: unknown;
 }
 
 /**
- * What the client may know of an error: of a WsException, of an HttpException below 500, of a validation error and of a
- * MessageError all that they say; of any other nothing.
+ * What the client may know of an error. A WsException, an HttpException below 500, a validation error and a MessageError
+ * are exposed in full; every other error stays hidden.
  *
- * @param cause the message that failed; it goes with every frame but that of a WsException with an object of its own
+ * @param cause the message that failed; every frame has it, except that of a WsException with an object of its own
  * @returns the `data` of an `exception` envelope
  */
 export function exceptionFrame(error: unknown, cause?: Cause): object {
@@ -26,17 +26,17 @@ export function exceptionFrame(error: unknown, cause?: Cause): object {
   if (errors) {
     return { status: 'error', code: 'validation', statusCode: 400, message: 'Validation failed', errors, ...about };
   }
-  return { ...(isTold(error) ? httpFrame(error) : exceptionData(error)), ...about };
+  return { ...(isExposed(error) ? httpFrame(error) : exceptionData(error)), ...about };
 }
 
-/** True for an error that is about what the client sent: it is counted, and fills no log. */
+/** True for an error that is about what the client sent: it is counted and not logged. */
 export function isClientFault(error: unknown): boolean {
   const isKnown = error instanceof WsException || error instanceof MessageError;
-  return isKnown || isTold(error) || validationErrorsOf(error) !== undefined;
+  return isKnown || isExposed(error) || validationErrorsOf(error) !== undefined;
 }
 
-/** An HttpException from 500 on is the server's own affair. */
-function isTold(error: unknown): error is HttpException {
+/** An HttpException of 500 or above is the server's own fault. */
+function isExposed(error: unknown): error is HttpException {
   return error instanceof HttpException && error.getStatus() < 500;
 }
 

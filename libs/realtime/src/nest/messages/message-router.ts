@@ -2,25 +2,25 @@ import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
 import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
-import type { MessageFaults, RequestId } from './error-replies.js';
-import type { MessageRoute } from './message-methods.js';
 import { asObservable, isDeferred } from '../replies.js';
+import type { ErrorReplies, ErrorSource, RequestId } from './error-replies.js';
+import type { MessageMethod } from './message-methods.js';
 import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;
 
-/** Reads a message; undefined when it cannot be read, DROPPED when the application's parser wants it unanswered. */
+/** Returns what a message says; `undefined` when it cannot be read, UNANSWERED when nobody is to answer it. */
 export type ParseMessage = (message: Message) => unknown;
 
-/** The application's own message parser gave nothing for it: it is to be ignored. */
-export const DROPPED = Symbol('dropped');
+/** Stands for a message for which the application's own parser returned nothing: the client gets no error frame. */
+export const UNANSWERED = Symbol('unanswered');
 
-/** Longest id that is repeated, in characters. */
+/** Longest id that a reply repeats, in characters. */
 const MAX_ID = 256;
 
 const BAD_ENVELOPE = 'Expected JSON of the form { "event": "name", "data": … }';
 
-/** An envelope that came in. Events may be numbers, as in `@SubscribeMessage(Opcode.Join)`. */
+/** An envelope of a client. Events may be numbers, as in `@SubscribeMessage(Opcode.Join)`. */
 interface Request {
   readonly connection: Connection;
   readonly event: string | number;
@@ -29,36 +29,41 @@ interface Request {
   readonly bytes: number;
 }
 
+const IN_ON_MESSAGE: ErrorSource = { hook: 'onMessage' };
+
 /**
- * Road IN, step 5: an envelope with a known event goes to its method, anything else to `onMessage`, and where there is
- * none the client is told what was wrong. Methods of several gateways on one path may share an event: all are called.
+ * Road IN, step 5: an envelope with a known event goes to its method, anything else to `onMessage`; without an
+ * `onMessage` the client gets an error frame. Several gateways on one path may have methods for the same event: all of
+ * them are called.
  */
 export class MessageRouter {
   private readonly streams: Streams;
 
   constructor(
-    private readonly routes: ReadonlyMap<unknown, readonly MessageRoute[]>,
+    private readonly methods: ReadonlyMap<unknown, readonly MessageMethod[]>,
     private readonly onMessage: OnMessage | undefined,
     private readonly parse: ParseMessage,
-    private readonly faults: MessageFaults,
+    private readonly errors: ErrorReplies,
     private readonly host: StreamHost,
   ) {
     this.streams = new Streams(host);
   }
 
   receive(connection: Connection, message: Message): Awaitable<void> {
-    if (this.routes.size === 0 && this.onMessage) return this.hook(connection, message);
+    if (this.methods.size === 0 && this.onMessage) return this.hook(connection, message);
     const value = this.parse(message);
     const request = asRequest(connection, value, message.size);
-    const routes = request && this.routes.get(request.event);
-    if (request && routes) return routes.length === 1 ? this.call(routes[0]!, request) : this.callAll(routes, request);
+    const methods = request && this.methods.get(request.event);
+    if (request && methods) {
+      return methods.length === 1 ? this.call(methods[0]!, request) : this.callAll(methods, request);
+    }
     if (this.onMessage) return this.hook(connection, message);
-    if (value !== DROPPED) this.refuse(connection, request);
+    if (value !== UNANSWERED) this.rejectUnknown(connection, request);
   }
 
-  /** A hook that is synchronous stays so. */
+  /** A synchronous hook stays synchronous. */
   private hook(connection: Connection, message: Message): Awaitable<void> {
-    const failed = (error: unknown) => this.faults.tell(connection, error, { hook: 'onMessage' });
+    const failed = (error: unknown) => this.errors.send(connection, error, IN_ON_MESSAGE);
     try {
       const result = this.onMessage!(connection, message);
       return isDeferred(result) ? Promise.resolve(result).catch(failed) : undefined;
@@ -67,41 +72,41 @@ export class MessageRouter {
     }
   }
 
-  private refuse(connection: Connection, request: Request | undefined): void {
-    this.faults.tell(connection, this.refusalOf(connection, request?.event), { id: request?.id });
+  private rejectUnknown(connection: Connection, request: Request | undefined): void {
+    this.errors.send(connection, this.unknown(connection, request?.event), { id: request?.id });
   }
 
-  /** A name that no method has; only such a one can be too long. */
-  private refusalOf({ id }: Connection, event: string | number | undefined): MessageError {
+  /** Only an event that no method has can be too long. */
+  private unknown({ id }: Connection, event: string | number | undefined): MessageError {
     if (typeof event !== 'string') return new MessageError('bad_envelope', BAD_ENVELOPE);
     const { settings, limits } = this.host;
     const isTooLong = event.length > settings.maxNameLength;
     if (isTooLong && limits.reached('nameLength', `name=event characters=${event.length} id=${id}`)) {
-      return new MessageError('bad_name', `The name of an event has at most ${settings.maxNameLength} characters`);
+      return new MessageError('bad_name', `The name of the event is longer than ${settings.maxNameLength} characters`);
     }
-    return new MessageError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 100))} here`);
+    return new MessageError('unknown_event', `Unknown event ${JSON.stringify(event.slice(0, 100))}`);
   }
 
-  private async callAll(routes: readonly MessageRoute[], request: Request): Promise<void> {
-    for (const route of routes) await this.call(route, request);
+  private async callAll(methods: readonly MessageMethod[], request: Request): Promise<void> {
+    for (const method of methods) await this.call(method, request);
   }
 
-  private call(route: MessageRoute, request: Request): Awaitable<void> {
+  private call(method: MessageMethod, request: Request): Awaitable<void> {
     try {
-      const result = route.call(request.connection, request.data, request.event);
-      return isDeferred(result) ? this.settle(route, request, result) : this.reply(request, result);
+      const result = method.call(request.connection, request.data, request.event);
+      return isDeferred(result) ? this.replyLater(method, request, result) : this.reply(request, result);
     } catch (error) {
       this.fail(request, error);
     }
   }
 
-  private async settle(route: MessageRoute, request: Request, deferred: unknown): Promise<void> {
+  private async replyLater(method: MessageMethod, request: Request, deferred: unknown): Promise<void> {
     try {
       const value = await deferred;
       const items = asObservable(value);
       const reply = (item: unknown) => this.reply(request, item);
       if (!items) reply(value);
-      else if (route.isStream) {
+      else if (method.isStream) {
         this.streams.run(request.connection, items, reply, (error) => this.fail(request, error));
       } else {
         await this.streams.drain(request.connection, items, reply);
@@ -111,7 +116,7 @@ export class MessageRouter {
     }
   }
 
-  /** Nothing is sent for nothing; a reply after the end is dropped. With an id the reply is always an envelope. */
+  /** `undefined` and `null` send nothing, nor does a reply after the end. With an id the reply is always an envelope. */
   private reply({ connection, event, id }: Request, value: unknown): void {
     if (value === undefined || value === null || connection.readyState !== 1) return;
     if (id === undefined) connection.send(JSON.stringify(value));
@@ -119,7 +124,7 @@ export class MessageRouter {
   }
 
   private fail({ connection, event, data, id, bytes }: Request, error: unknown): void {
-    this.faults.tell(connection, error, { cause: { pattern: event, data }, id, bytes });
+    this.errors.send(connection, error, { cause: { pattern: event, data }, id, bytes });
   }
 }
 

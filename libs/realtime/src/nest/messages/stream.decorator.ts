@@ -3,8 +3,8 @@ import { SetMetadata } from '@nestjs/common';
 const STREAM = 'nestjs-realtime:stream';
 
 /**
- * Says that a message method replies for as long as it likes: messages that come after are handled meanwhile. Without
- * it the Observable or async generator that a method returns must end before the next message of that connection is
+ * Lets a message method reply for as long as it likes: later messages of the connection are handled meanwhile. Without
+ * it, the Observable or async generator that a method returns must end before the next message of that connection is
  * handled, so that replies keep the order of their requests.
  *
  * @example

@@ -3,28 +3,28 @@ import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
 import type { Node } from '../../node/node.js';
 
-/** What bounds the replies to one message. */
+/** Where the limits on replies come from. */
 export type StreamHost = Pick<Node, 'settings' | 'limits'>;
 
 type Reply = (item: unknown) => void;
 
 interface Running {
   count: number;
-  /** Emits when the connection ends: one listener, however many streams it has. */
+  /** Emits when the connection ends; all streams of a connection share this one listener. */
   readonly end: Observable<unknown>;
 }
 
-/** Replies that come one after another: they stop when the connection ends. */
+/** Sends the items of an Observable as replies, until the connection ends. */
 export class Streams {
   private readonly running = new WeakMap<Connection, Running>();
 
   constructor(private readonly host: StreamHost) {}
 
   /**
-   * Sends one item after another; what comes after waits for it.
+   * Sends one item after another; later messages of the connection wait.
    *
-   * @returns when the last was sent, or the connection has ended
-   * @throws what the items or `reply` fail with; MessageError `too_many_replies`
+   * @returns when the last item was sent or the connection has ended
+   * @throws what the items or `reply` throw; MessageError `too_many_replies`
    */
   async drain(connection: Connection, items: Observable<unknown>, reply: Reply): Promise<void> {
     const { settings, limits } = this.host;
@@ -32,22 +32,22 @@ export class Streams {
     let count = 0;
     await this.untilEnd(connection, items, (item) => {
       if (++count > max && limits.reached('replies', `id=${connection.id} replies=${count}`)) {
-        throw new MessageError('too_many_replies', `At most ${max} replies to one message`);
+        throw new MessageError('too_many_replies', `Too many replies to one message: at most ${max} are sent`);
       }
       reply(item);
     });
   }
 
   /**
-   * The same beside what comes after: `@Stream()`.
+   * Sends the items while later messages are handled: `@Stream()`.
    *
-   * @throws MessageError `too_many_streams` when the connection has as many as messages of it may wait
+   * @throws MessageError `too_many_streams` when the connection has `REALTIME_MAX_QUEUED_MESSAGES` streams already
    */
   run(connection: Connection, items: Observable<unknown>, reply: Reply, failed: (error: unknown) => void): void {
     const running = this.of(connection);
     const max = this.host.settings.maxQueuedMessages;
     if (running.count >= max && this.host.limits.reached('replies', `id=${connection.id} streams=${running.count}`)) {
-      throw new MessageError('too_many_streams', `At most ${max} streams at a time`);
+      throw new MessageError('too_many_streams', `Too many streams at a time: at most ${max} are open per connection`);
     }
     running.count++;
     this.untilEnd(connection, items, reply)

@@ -1,4 +1,4 @@
-/** One field that is wrong, for the client. What it was set to is left out. */
+/** One invalid field, for the client; its value is left out. */
 export interface FieldError {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -18,10 +18,10 @@ interface ClassValidatorError {
 }
 
 /**
- * The fields that a validation library complains about: zod, valibot and all others of the Standard Schema family throw
+ * The invalid fields that a validation library reports: zod, valibot and all others of the Standard Schema family throw
  * an error with `issues`, class-validator rejects with a list of its ValidationErrors.
  *
- * @returns undefined when the error is none of these
+ * @returns undefined when the error does not come from such a library
  */
 export function validationErrorsOf(error: unknown): FieldError[] | undefined {
   if (isIssues(error)) return error.issues.map(ofIssue);

@@ -1,5 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http';
-import { parse } from 'node:querystring';
+import type { IncomingMessage, Server } from 'node:http';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
@@ -7,24 +6,11 @@ import type { Verdict } from '../../handshake/admission.js';
 import { isDecodable, type PathRules } from '../../handshake/paths.js';
 import type { Examine } from '../../handshake/platform.js';
 import type { HttpAnswer } from '../../http/exchange.js';
-import { LazyRequest, type PlatformRequest, splitTarget } from '../../http/platform-request.js';
+import { LazyRequest } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
+import { constrain, FastifyClasses, type FastifyReply, type FastifyRequest } from '../internals/fastify.js';
 import { type Door, HttpPlatform } from './http-platform.js';
-
-interface FastifyRequest extends PlatformRequest {
-  readonly raw: IncomingMessage;
-  readonly log: unknown;
-}
-
-interface FastifyReply {
-  getHeaders(): OutgoingHttpHeaders;
-  readonly raw: ServerResponse;
-  readonly sent: boolean;
-  header(name: string, value: string): FastifyReply;
-  code(status: number): FastifyReply;
-  send(body?: unknown): FastifyReply;
-}
 
 interface RouterOptions {
   readonly caseSensitive?: boolean;
@@ -40,22 +26,12 @@ interface FastifyInstance {
   addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void): void;
 }
 
-type NewRequest = new (
-  id: string,
-  params: object,
-  raw: IncomingMessage,
-  query: object,
-  log: unknown,
-  context: undefined,
-) => FastifyRequest;
-type NewReply = new (raw: ServerResponse, request: FastifyRequest, log: unknown) => FastifyReply;
-
 function kindOf(request: IncomingMessage): 'upstream' | 'preflight' | undefined {
   if (isUpstream(request)) return 'upstream';
   return isPreflight(request) ? 'preflight' : undefined;
 }
 
-/** How Fastify's router tells our requests from others of the same method and path. */
+/** The constraint by which Fastify's router separates our requests from others with the same method and path. */
 const KIND_OF_REQUEST = {
   name: 'realtime',
   deriveConstraint: kindOf,
@@ -66,8 +42,7 @@ const KIND_OF_REQUEST = {
 /** Fastify: the door is a route of its own, so hooks and plugins run as for a controller's. */
 export class FastifyPlatform extends HttpPlatform {
   private readonly instance: FastifyInstance;
-  private readonly Request?: NewRequest;
-  private readonly Reply?: NewReply;
+  private readonly classes: FastifyClasses;
 
   constructor(
     private readonly http: HttpServer,
@@ -75,8 +50,7 @@ export class FastifyPlatform extends HttpPlatform {
   ) {
     super(http.getHttpServer() as Server, door);
     this.instance = http.getInstance() as FastifyInstance;
-    this.Request = classOf(this.instance, 'fastify.Request');
-    this.Reply = classOf(this.instance, 'fastify.Reply');
+    this.classes = new FastifyClasses(this.instance);
   }
 
   get rules(): PathRules {
@@ -102,36 +76,24 @@ export class FastifyPlatform extends HttpPlatform {
   }
 
   async bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const { request } = upgrade;
-    const { Reply } = this;
-    const raw = this.requestOf(request);
-    if (!raw || !Reply)
-      return this.unlessAnswered(
-        upgrade,
-        examine(LazyRequest.of(request), () => upgrade.response),
-      );
+    const request = this.classes.request(upgrade.request);
+    const responseOf = () => upgrade.response;
+    if (!request) return this.unlessAnswered(upgrade, examine(LazyRequest.of(upgrade.request), responseOf));
     let reply: FastifyReply | undefined;
     try {
-      const replyOf = () => (reply = new Reply(upgrade.response, raw, raw.log));
-      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(raw), replyOf));
+      const replyOf = () => (reply = this.classes.reply(upgrade.response, request)) ?? responseOf();
+      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(request), replyOf));
     } finally {
       const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
       if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));
     }
   }
 
-  /** Whether Fastify trusts the proxy is known only to the request objects that it makes. */
-  addressOf(request: IncomingMessage): string | undefined {
-    const raw = this.requestOf(request);
-    if (raw) return raw.ip;
-    return 'x-forwarded-for' in request.headers ? undefined : request.socket.remoteAddress;
-  }
-
-  /** As Fastify makes it on the request's way in; here nothing is on its way. */
-  private requestOf(request: IncomingMessage): FastifyRequest | undefined {
-    const { Request } = this;
-    const query = parse(splitTarget(request.url ?? '').query);
-    return Request && new Request('', {}, request, query, this.instance.log, undefined);
+  /** Only Fastify's own request objects say whether Fastify trusts the proxy. */
+  addressOf(node: IncomingMessage): string | undefined {
+    const request = this.classes.request(node);
+    if (request) return request.ip;
+    return 'x-forwarded-for' in node.headers ? undefined : node.socket.remoteAddress;
   }
 
   private addRoute(path: string): void {
@@ -140,29 +102,31 @@ export class FastifyPlatform extends HttpPlatform {
     try {
       this.http.get(route, this.handler());
     } catch (error) {
-      throw new OptionsError(`A gateway and a controller both answer ${path}: ${(error as Error).message}`);
+      throw new OptionsError(
+        `A gateway and a controller both answer ${path}, give one of them another path: ${(error as Error).message}`,
+      );
     }
     for (const method of ['post', 'delete'] as const) this.http[method](route, this.handler('upstream'));
     this.http.options(route, this.handler('preflight'));
   }
 
-  /** @param kind the only requests that it takes; the application's own routes of this path have the others */
+  /** @param kind the only requests that it takes; the others go to the application's own routes of this path */
   private handler(kind?: ReturnType<typeof kindOf>) {
     const handler = (request: FastifyRequest, reply: FastifyReply) => this.answer(request, reply);
-    // As Nest's own decorator `@RouteConstraints()` notes it
-    if (kind) Reflect.defineMetadata('__fastify_route_constraints__', { [KIND_OF_REQUEST.name]: kind }, handler);
+    if (kind) constrain(handler, KIND_OF_REQUEST.name, kind);
     return handler;
   }
 
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
-    if (this.isVisit(request.raw)) {
+    if (this.isUpgrade(request.raw)) {
       const upgrade = await this.arrive(visit);
       upgrade.hold();
       return reply.code(101).send();
     }
-    if (!(await this.answered(visit))) throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
+    if (!(await this.answerPlain(visit)))
+      throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
     return reply;
   }
 }
@@ -189,15 +153,9 @@ class FastifyAnswer implements HttpAnswer {
   }
 }
 
-/** What find-my-way makes of a path: all is decoded but the characters that mean something in one. */
+/** Decodes a path as find-my-way does: characters that mean something in a path stay as they are. */
 function prepared(path: string, { ignoreTrailingSlash, ignoreDuplicateSlashes }: RouterOptions): string {
   const single = ignoreDuplicateSlashes ? path.replace(/\/\/+/g, '/') : path;
   const whole = isDecodable(single) ? decodeURI(single.replaceAll('%25', '%2525')) : single;
   return ignoreTrailingSlash ? whole.replace(/(.)\/$/, '$1') : whole;
-}
-
-/** Fastify keeps the classes of its requests and replies, with all decorations, under symbols of its own. */
-function classOf<T>(instance: object, description: string): T | undefined {
-  const symbol = Object.getOwnPropertySymbols(instance).find((each) => each.description === description);
-  return symbol && (instance as Record<symbol, T>)[symbol];
 }

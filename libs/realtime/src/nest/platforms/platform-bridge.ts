@@ -1,10 +1,12 @@
 import type { Server } from 'node:http';
-import { type HttpServer, Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Engine } from '../../engine.js';
 import type { PathRules } from '../../handshake/paths.js';
 import type { Requests } from '../../transports/requests/requests.js';
-import { ExpressPlatform, markMiddleware, type MiddlewareMark } from './express.js';
+import { beforeClose } from '../internals/nest.js';
+import { markMiddleware, type MiddlewareMark } from './express-router.js';
+import { ExpressPlatform } from './express.js';
 import { FastifyPlatform } from './fastify.js';
 import type { Door } from './http-platform.js';
 
@@ -43,20 +45,12 @@ export class PlatformBridge {
     else if (type === 'fastify') this.platform = new FastifyPlatform(http, door);
     else if (type) engine.node.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
     if (this.platform) engine.gate.usePlatform(this.platform);
-    if (type) refuseFromTheStart(http, engine);
+    // The hooks of other modules may take long, and they run before ours
+    if (type) beforeClose(http, () => engine.gate.stop());
     return this.platform?.rules ?? DEFAULT_RULES;
   }
 
   mount(paths: readonly string[]): void {
     this.platform?.mount(paths);
   }
-}
-
-/** The first step of a shutdown that Nest tells of: the hooks of other modules may take long, and come before ours. */
-function refuseFromTheStart(http: HttpServer, engine: Engine): void {
-  const original = http.beforeClose?.bind(http) as (() => unknown) | undefined;
-  http.beforeClose = () => {
-    engine.gate.stop();
-    return original?.();
-  };
 }

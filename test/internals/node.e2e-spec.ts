@@ -1,0 +1,101 @@
+/**
+ * What this library knows of Node's HTTP server and sockets beyond their documentation. Each of it stays in the file that
+ * needs it (docs/architecture.md, "What is not public"): a new version of Node that changes it fails here, by name.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Writable } from 'node:stream';
+import { READ, readIntoCommon } from '../../libs/realtime/src/transports/websocket/read-buffer.js';
+import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+
+let server: Server;
+let port: number;
+let clients: RawSocket[];
+
+const connect = async () => {
+  const client = await RawSocket.connect(port);
+  clients.push(client);
+  return client;
+};
+
+beforeEach(async () => {
+  clients = [];
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+
+afterEach(async () => {
+  for (const { socket } of clients) socket.destroy();
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+});
+
+it('an accepted socket has the members by which it is read into a buffer of ours', async () => {
+  const upgraded = once(server, 'upgrade');
+  const client = await connect();
+  client.send(upgradeRequest());
+  const [, socket] = (await upgraded) as [IncomingMessage, Socket];
+  const read = new Promise<string>((resolve) => {
+    const isTaken = readIntoCommon(socket, (length) => {
+      resolve(READ.toString('latin1', 0, length));
+      return true;
+    });
+    expect(isTaken).toBe(true);
+  });
+  socket.resume();
+  client.send('after the handshake');
+  expect(await read).toBe('after the handshake');
+  socket.destroy();
+});
+
+it('the HTTP server hands out an upgrade through its emit, as soon as somebody listens', async () => {
+  const seen: (string | symbol)[] = [];
+  const { emit } = server;
+  const taken = new Promise<Socket>((resolve) => {
+    server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
+      seen.push(event);
+      if (event === 'upgrade') resolve(args[1] as Socket);
+      return event === 'upgrade' || (Reflect.apply(emit, server, [event, ...args]) as boolean);
+    };
+  });
+  server.on('upgrade', () => seen.push('listener'));
+  (await connect()).send(upgradeRequest());
+  (await taken).destroy();
+  expect(seen).toEqual(['connection', 'upgrade']);
+});
+
+it('a socket has the response that is being written to it as _httpMessage, and null after it', async () => {
+  const requested = once(server, 'request');
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const [{ socket }, response] = (await requested) as [IncomingMessage, ServerResponse];
+  expect(Reflect.get(socket, '_httpMessage')).toBe(response);
+  response.end();
+  await once(response, 'close');
+  expect(Reflect.get(socket, '_httpMessage')).toBeNull();
+});
+
+it('a response writes to any Writable that is assigned as its socket, and finishes before it is detached', async () => {
+  const upgraded = once(server, 'upgrade');
+  (await connect()).send(upgradeRequest());
+  const [request, socket] = (await upgraded) as [IncomingMessage, Socket];
+  const written: string[] = [];
+  const writable = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      written.push(chunk.toString());
+      done();
+    },
+  }) as Writable & Socket;
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(writable);
+  const finished = once(response, 'finish');
+  response.writeHead(403, { 'Content-Length': 2 }).end('no');
+  await finished;
+  response.detachSocket(writable);
+  expect(written.join('')).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*\r\nConnection: close\r\n.*no$/s);
+  expect([response.socket, writable.destroyed]).toEqual([null, false]);
+  socket.destroy();
+});
