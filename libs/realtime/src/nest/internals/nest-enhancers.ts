@@ -12,11 +12,11 @@ import {
 import type { ApplicationConfig, ContextId, ExternalContextCreator, ModuleRef, NestContainer } from '@nestjs/core';
 import type { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
 import type { GuardsContextCreator } from '@nestjs/core/guards/guards-context-creator.js';
-import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
+import type { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import type { InterceptorsContextCreator } from '@nestjs/core/interceptors/interceptors-context-creator.js';
-import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
+import type { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import type { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js';
-import { WsExceptionsHandler } from '@nestjs/websockets/exceptions/ws-exceptions-handler.js';
+import type { WsExceptionsHandler } from '@nestjs/websockets/exceptions/ws-exceptions-handler.js';
 import { required } from './nest.js';
 
 /** Finds the filters of a method. */
