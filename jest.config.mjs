@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const swc = [
   '@swc/jest',
   {
@@ -31,6 +33,10 @@ const shared = {
 export default {
   // A hang guard, not a measure: a busy machine must not make a test red
   testTimeout: 60_000,
+  // Jest would leave one core free, and tests wait more than they compute: two at once on a machine of two cores too
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // The modules of a file that has ended stay in memory: a worker that holds too many of them is started anew
+  workerIdleMemoryLimit: '1GB',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{src,libs}/**/*.spec.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Controller, Get, Header, NotFoundException, Param, StreamableFile } from '@nestjs/common';
 
-/** Beside this file, in `src` and in `dist/src`: nest-cli.json has it copied there. */
+/** The folder beside this file, in `src` and in `dist/src`: nest-cli.json copies it there. */
 const FOLDER = join(import.meta.dirname, 'public');
 
 const SCRIPT = 'text/javascript; charset=utf-8';

@@ -1,7 +1,7 @@
 import { BadRequestException, Body, Controller, HttpCode, NotFoundException, Param, Post } from '@nestjs/common';
 import { RealtimeServer } from 'nestjs-realtime';
 
-/** Pushes from outside the gateway: the same would work in a job or an event listener. */
+/** Pushes from outside the gateway; a job or an event listener can do the same. */
 @Controller('push')
 export class PushController {
   constructor(private readonly server: RealtimeServer) {}
@@ -10,7 +10,7 @@ export class PushController {
   @HttpCode(200)
   async toConnection(@Param('id') id: string, @Body() body: unknown): Promise<{ connections: number }> {
     const arrived = await this.server.push(id, textOf(body));
-    if (!arrived) throw new NotFoundException('There is no such connection');
+    if (!arrived) throw new NotFoundException('Connection not found or already closed');
     return { connections: 1 };
   }
 
@@ -35,5 +35,5 @@ export class PushController {
 function textOf(body: unknown): string {
   const text = (body as { text?: unknown } | null | undefined)?.text;
   if (typeof text === 'string' && text.trim() !== '') return text;
-  throw new BadRequestException('Send JSON with a text that is not empty: { "text": "Hello" }');
+  throw new BadRequestException('Send JSON with a non-empty text: { "text": "Hello" }');
 }

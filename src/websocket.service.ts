@@ -29,7 +29,7 @@ export class WebSocketService implements OnOpen, OnMessage, OnClose {
     if (type === 'connect') await this.enter(connection, checked(text, 40));
     else if (type === 'message') await this.server.toEveryone().push(frame(type, connection, { text: checked(text) }));
     else if (type === 'private') await this.whisper(connection, checked(to), checked(text));
-    else throw new MessageError('bad_type', 'type is one of connect, message and private');
+    else throw new MessageError('bad_type', 'type must be connect, message or private');
   }
 
   private async enter(connection: Connection, name: string): Promise<void> {
@@ -38,7 +38,7 @@ export class WebSocketService implements OnOpen, OnMessage, OnClose {
 
   private async whisper(connection: Connection, to: string, text: string): Promise<void> {
     const words = frame('private', connection, { to, text });
-    if (!(await this.server.push(to, words))) throw new MessageError('not_here', 'This person is not here any more');
+    if (!(await this.server.push(to, words))) throw new MessageError('not_here', 'This person has left');
     if (to !== connection.id) connection.send(words);
   }
 

@@ -1,4 +1,4 @@
-/** The chat page: what comes in, what people do, and how the connection is. */
+/** The chat page: incoming messages, what people do, and the state of the connection. */
 import { addMessage, addNote, avatar, element, nameTag } from './conversation.js';
 import { meaningOf, ReconnectingSocket } from './reconnecting-socket.js';
 
@@ -7,7 +7,7 @@ const [chat, state, via, people, count, command] = find('chat', 'state', 'via', 
 const [trouble, troubleText, again, leave] = find('trouble', 'trouble-text', 'again', 'leave');
 const [composer, target, textBox, hint] = find('composer', 'target', 'text', 'hint');
 
-/** `?transport=sse` uses that one and no other. */
+/** With `?transport=sse` the page uses that transport only. */
 const only = new window.URLSearchParams(location.search).get('transport');
 const socket = new ReconnectingSocket('/ws', { onText, onState, only });
 
@@ -16,13 +16,13 @@ let myId;
 let myName;
 /** Who is here, by connection id. */
 let here = new Map();
-/** Who alone will read the next message; nobody means that everyone will. */
+/** The only person who will read the next message; undefined for everyone. */
 let receiver;
 let lastSent = '';
 let wasConnected = false;
 let countdown;
 
-// --- what comes in ---
+// --- incoming messages ---
 
 const frames = new Map(
   Object.entries({
@@ -54,7 +54,7 @@ function onText(text) {
   else addMessage({ name: 'Server', text, isServer: true });
 }
 
-/** The server may push any text: only an object that carries data is a frame. */
+/** Parses a frame of the chat. The server may push any text: only an object that carries data is a frame. */
 function parsed(text) {
   try {
     const frame = JSON.parse(text);
@@ -87,10 +87,10 @@ function onState(change) {
   if (change.state === 'waiting' || change.state === 'closed') explain(change);
 }
 
-/** Says what happened and what happens next. */
+/** Shows what happened and what happens next. */
 function explain({ state, code, reason, refusal, delay }) {
   const closed = `Closed with ${code}: ${meaningOf(code)}${reason ? ` (${reason})` : ''}.`;
-  const next = element('span', '', 'This page stays away.');
+  const next = element('span', '', 'This page will not reconnect.');
   if (state === 'waiting') countDown(next, Math.ceil(delay / 1000));
   troubleText.replaceChildren(`${refusal ? refusalText(refusal) : closed} `, next);
   trouble.hidden = false;
@@ -106,7 +106,7 @@ function countDown(place, seconds) {
 
 function refusalText({ status, message }) {
   if (status === 0) return 'The server does not answer.';
-  if (status === 426) return 'The handshake failed on the way; the server itself would have admitted it.';
+  if (status === 426) return 'The connection was blocked on its way; the server itself would have accepted it.';
   return `The server refused with ${status}: ${message}.`;
 }
 
@@ -139,7 +139,7 @@ function writeTo(person) {
   textBox.focus();
 }
 
-/** Somebody who has left stays chosen: what was meant for one must not go to everyone. */
+/** Shows the receiver. A person who has left stays chosen: a private message must not go to everyone. */
 function showReceiver() {
   target.hidden = !receiver;
   composer.classList.toggle('private', Boolean(receiver));
@@ -160,7 +160,7 @@ function refuse(why) {
   textBox.ariaInvalid = 'true';
 }
 
-/** The server did not take it: the words are not lost. */
+/** Shows why the server refused a message, and puts its text back into the box. */
 function takeBack(why) {
   refuse(why);
   if (textBox.value === '') textBox.value = lastSent;
@@ -193,7 +193,7 @@ joinForm.addEventListener('submit', (event) => {
   event.preventDefault();
   const name = nameBox.value.trim();
   if (name !== '') return join(name);
-  nameHint.textContent = 'Please tell the others who you are.';
+  nameHint.textContent = 'Please enter a name.';
   nameBox.ariaInvalid = 'true';
   nameBox.focus();
 });

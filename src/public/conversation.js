@@ -1,4 +1,4 @@
-/** Draws the conversation. Whatever people wrote is set as text, never as HTML. */
+/** Draws the conversation. Everything that people write is set as text, never as HTML. */
 const MOST_LINES = 500;
 const GROUPED_MS = 5 * 60_000;
 const NEAR_END_PX = 80;
@@ -13,7 +13,7 @@ log.addEventListener('scroll', () => {
 });
 new window.ResizeObserver(() => isAtEnd && scrollToEnd()).observe(log);
 
-/** @param said `from` is who it is from, `name` what to call them, `tag` whom it is for, if not everyone */
+/** Adds a message: `from` is the id of the sender, `name` their name, `tag` the receiver if it is not for everyone. */
 export function addMessage({ from, name, text, tag = '', isOwn = false, isServer = false }) {
   const line = element('li', 'message');
   line.classList.toggle('own', isOwn);
@@ -30,7 +30,7 @@ export function addMessage({ from, name, text, tag = '', isOwn = false, isServer
   addLine(line, isOwn);
 }
 
-/** Somebody came or went, or something happened to the connection. */
+/** Adds a note: a person joined or left, or the connection changed. */
 export function addNote(...parts) {
   last = {};
   const line = element('li', 'note');
@@ -38,12 +38,12 @@ export function addNote(...parts) {
   addLine(line, false);
 }
 
-/** A name within a sentence: right-to-left letters in it turn nothing else around. */
+/** Returns a name for use within a sentence; right-to-left letters in it do not reorder the sentence. */
 export function nameTag(name) {
   return element('bdi', '', name);
 }
 
-/** A round picture with the first letter of a name, in the name's own colour. */
+/** Returns a round picture with the first letter of a name, in a colour of its own. */
 export function avatar(name) {
   const picture = element('span', 'avatar', ([...name.trim()][0] ?? '?').toUpperCase());
   picture.ariaHidden = 'true';
@@ -52,12 +52,12 @@ export function avatar(name) {
   return picture;
 }
 
-/** Makes an element. Names and texts are data: they are set as text. */
+/** Makes an element. Its text is set as text, never as HTML. */
 export function element(tag, className = '', text = '') {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
-/** Whether it continues what the same person said just before to the same people. */
+/** Returns whether a message follows one that the same person sent just before to the same people. */
 function follows(said) {
   const { from, tag, at } = last;
   last = said;

@@ -1,6 +1,6 @@
 /**
- * A connection that comes back by itself: backoff with jitter, and the close code decides whether to come back at all.
- * It is a WebSocket where that is possible, else server-sent events, else long polling. Take it along.
+ * A connection that reconnects by itself, with backoff and jitter; the close code decides whether it does. It is a
+ * WebSocket where that is possible, else server-sent events, else long polling. Copy it into your own page.
  */
 import { PollingSocket, SseSocket } from './request-sockets.js';
 
@@ -8,7 +8,7 @@ const MEANINGS = new Map([
   [1000, 'closed on purpose'],
   [1001, 'the server is shutting down'],
   [1002, 'protocol error'],
-  [1003, 'this kind of data is not taken'],
+  [1003, 'this kind of data is not accepted'],
   [1005, 'closed without a code'],
   [1006, 'the connection broke'],
   [1007, 'invalid text'],
@@ -18,36 +18,38 @@ const MEANINGS = new Map([
   [1011, 'the server failed to open it'],
   [1012, 'the service restarts'],
   [1013, 'the server is overloaded'],
-  [4000, 'nothing was heard from this page for too long'],
+  [4000, 'this page was silent for too long'],
   [4001, 'this page read too slowly'],
   [4002, 'this page sent too much'],
   [4500, 'disconnected by the application'],
-  [4501, 'not allowed any more'],
+  [4501, 'no longer allowed'],
   [4502, 'the login has expired'],
   [4503, 'replaced by a newer connection'],
 ]);
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
-/** A connection that lived this long was a good one: the next delay starts small again. */
+/** After a connection that lived this long, the next delay starts small again. */
 const STABLE_MS = 5000;
-/** Of the 4xx answers only these may be different next time; 426 says that a WebSocket would be admitted. */
+/** The only 4xx answers that may be different next time; 426 means that a WebSocket would be admitted. */
 const WORTH_RETRYING = [408, 425, 426, 429];
 
 /** The ways to connect, the best first. */
 const TRANSPORTS = ['websocket', 'sse', 'polling'];
 
-/** What a close code means, in words. */
+/** Returns what a close code means, in words. */
 export function meaningOf(code) {
   return MEANINGS.get(code) ?? 'closed by the application';
 }
 
-/** Whether to come back after this close code. */
+/** Returns whether to reconnect after this close code. */
 export function mayReconnect(code) {
   return ![1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) && !(code >= 4500 && code <= 4999);
 }
 
-/** Exponential, at most 30 s, and half of it random: a thousand pages do not come back in the same moment. */
+/**
+ * Returns an exponential delay of at most 30 s. Half of it is random, so that a thousand pages do not return at once.
+ */
 export function delayOf(attempt) {
   const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
   return delay / 2 + (Math.random() * delay) / 2;
@@ -58,15 +60,15 @@ export class ReconnectingSocket {
   #socket;
   #timer;
   #transports;
-  /** The one of them that is tried. */
+  /** The index of the transport that is tried. */
   #choice = 0;
 
   /**
    * @param path the gateway's path on this page's own host
-   * @param onText called with every text that comes in
-   * @param onState called with `{ state: 'connecting' | 'open' | 'waiting' | 'closed' }`; the last two tell why:
-   *   `code` and `reason` of a connection that ended, or `refusal` (the HTTP answer) of one that never began;
-   *   'waiting' has also `delay`, in milliseconds; 'open' has `transport`
+   * @param onText called with every text that arrives
+   * @param onState called with `{ state: 'connecting' | 'open' | 'waiting' | 'closed' }`; the last two have the
+   *   cause: `code` and `reason` of a connection that ended, or `refusal` (the HTTP answer) of one that never began;
+   *   'waiting' also has `delay`, in milliseconds; 'open' has `transport`
    * @param only the one transport to use: websocket, sse or polling; any other value leaves the choice
    */
   constructor(path, { onText, onState, only }) {
@@ -76,7 +78,7 @@ export class ReconnectingSocket {
     this.onState = onState;
   }
 
-  /** Connects now, also where it would have waited or stayed away. */
+  /** Connects now, even if it is waiting or has ended for good. */
   connect() {
     this.#drop();
     this.onState({ state: 'connecting' });
@@ -98,21 +100,21 @@ export class ReconnectingSocket {
     this.#socket = socket;
   }
 
-  /** @returns false when there is no open connection: nothing was sent */
+  /** Sends a text. @returns false when there is no open connection, and nothing was sent */
   send(text) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(text);
     return true;
   }
 
-  /** Ends it with 1000, and stays away. */
+  /** Ends the connection with 1000, and does not reconnect. */
   leave() {
     this.#drop();
     this.#attempt = 0;
     this.#ended({ code: 1000, reason: '' }, false);
   }
 
-  /** Forgets the connection there is: what it still reports must not reach the page. */
+  /** Drops the current connection: its later events must not reach the page. */
   #drop() {
     clearTimeout(this.#timer);
     if (!this.#socket) return;
@@ -121,11 +123,13 @@ export class ReconnectingSocket {
     this.#socket = undefined;
   }
 
-  /** A page cannot read why its handshake was refused; a plain GET of the same path is answered with the reason. */
+  /**
+   * Finds out why the handshake was refused: a page cannot read that, but a plain GET of the path gets the same answer.
+   */
   async #refused(socket) {
     const refusal = await askWhy(this.path);
     if (socket !== this.#socket) return;
-    // The server would take a connection: something on the way does not, or not this kind of one
+    // After a 426 the server would admit a WebSocket: something between blocks it, so the next transport is tried
     const isLast = this.#choice === this.#transports.length - 1;
     this.#choice = isLast || refusal.status !== 426 ? 0 : this.#choice + 1;
     if (this.#choice > 0) return this.connect();
@@ -148,7 +152,7 @@ function openSocket(transport, path) {
   return new WebSocket(`${scheme}//${location.host}${path}`);
 }
 
-/** @returns status and message; status 0 when the server does not answer, 426 when it would connect a WebSocket */
+/** @returns status and message; status 0 when the server does not answer, 426 when it would admit a WebSocket */
 async function askWhy(path) {
   try {
     const response = await fetch(path, { cache: 'no-store' });

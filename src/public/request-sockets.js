@@ -1,11 +1,11 @@
 /**
- * Server-sent events and long polling with the face of a WebSocket, for where a WebSocket cannot be: the same path, the
- * same messages, the same close codes. They need nothing but a browser; take them along.
+ * Server-sent events and long polling with the interface of a WebSocket, for networks that block WebSockets: the same
+ * path, messages and close codes. This file depends on nothing but a browser; copy it into your own page.
  */
 
 const TOKEN = 'x-realtime-token';
 const LOST = { code: 1006, reason: '' };
-/** How long to wait before a request that failed is repeated, and how often: then the connection is lost. */
+/** A failed request is repeated after this time, and this many times; then the connection is lost. */
 const RETRY_MS = 500;
 const RETRIES = 4;
 
@@ -24,7 +24,7 @@ class RequestSocket {
     window.addEventListener('pagehide', this.#goodbye);
   }
 
-  /** Messages leave one after the other: two requests at once could overtake each other. */
+  /** Sends one message after the other: of two requests at once, the later could arrive first. */
   send(text) {
     this.#queue = this.#queue.then(() => this.#post(text));
   }
@@ -48,7 +48,10 @@ class RequestSocket {
     this.onclose?.(close);
   }
 
-  /** Without it the server would wait for the next request, and the others see this one still here. */
+  /**
+   * Ends the connection on the server, which would otherwise wait for the next request while others see this page
+   * online.
+   */
   #goodbye = () => {
     if (!this.token || this.readyState === 3) return;
     fetch(this.path, { method: 'DELETE', headers: { [TOKEN]: this.token }, keepalive: true }).catch(() => {});
@@ -62,7 +65,7 @@ class RequestSocket {
       if (status === 429) await pause(1000).then(() => this.#post(body));
       else if (status !== 204) this.ended(LOST);
     } catch {
-      // Whether it arrived is not known: to send it again could send it twice
+      // The message may have arrived: sending it again could send it twice
       this.ended(LOST);
     }
   }
@@ -80,11 +83,11 @@ export class SseSocket extends RequestSocket {
       this.onmessage?.({ data: `{"event":"exception","data":${data}}` }),
     );
     source.onmessage = ({ data }) => this.onmessage?.({ data });
-    // otherwise the browser comes back by itself, and goes on where it was
+    // In all other cases the browser reconnects by itself and resumes where it was
     source.onerror = () => (source.readyState === 2 || this.readyState === 0) && this.ended(LOST);
   }
 
-  /** A second one that is not recovered: what was sent meanwhile is lost, and the page has to know. */
+  /** Ends after a reconnect that was not recovered: messages sent meanwhile are lost, and the page has to know. */
   #begin({ token, recovered }) {
     if (recovered) return;
     if (this.readyState === 0) return this.opened(token);
@@ -122,7 +125,7 @@ export class PollingSocket extends RequestSocket {
     const answer = await fetch(url, { headers, cache: 'no-store', signal: this.#aborter.signal });
     if (answer.status !== 200) return false;
     const { token, position = 0, messages, close } = await answer.json();
-    // A new token on a connection that is open: the old one is lost
+    // A new token means that the server started another connection: the old one is lost
     if (token && this.token) return this.ended(LOST);
     if (token) this.opened(token);
     const known = this.#position - (position - messages.length);

@@ -1,4 +1,4 @@
-/** What every transport must do: {websocket, sse, polling} × {Express, Fastify}. */
+/** The behaviour that every transport shares: {websocket, sse, polling} × {Express, Fastify}. */
 import { type CanActivate, ForbiddenException, Injectable, UseGuards, type ExecutionContext } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
@@ -38,12 +38,15 @@ class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
   readonly connections: Connection[] = [];
   private waiters: (() => void)[] = [];
   block?: Promise<void>;
+  /** Part of the URL of all clients of the running test; a polling client of an earlier test may connect once more. */
+  mark = '';
 
   onHandshake(request: HandshakeRequest) {
     if (request.headers['x-want'] === 'hook-refuses') throw new ForbiddenException('Not today');
     return { userId: String(request.headers['x-user'] ?? 'ann'), rooms: ['lobby'] };
   }
   async onOpen(connection: Connection) {
+    if (!connection.url.includes(this.mark)) return;
     this.connections.push(connection);
     this.log.push('open');
     await this.block;
@@ -65,9 +68,16 @@ class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
     else connection.send(`echo ${text}`);
   }
   onClose(connection: Connection, close: CloseInfo) {
+    if (!connection.url.includes(this.mark)) return;
     this.log.push(`close ${[...connection.rooms].join()} ${connection.send('too late')}`);
     this.closes.push(close);
     for (const waiter of this.waiters.splice(0)) waiter();
+  }
+  /** Forgets the connections of earlier tests. */
+  reset(mark: string): void {
+    this.mark = mark;
+    for (const list of [this.log, this.closes, this.connections]) list.length = 0;
+    this.block = undefined;
   }
   async closeOf(index: number): Promise<CloseInfo> {
     while (this.closes.length <= index) await new Promise<void>((resolve) => this.waiters.push(resolve));
@@ -77,31 +87,50 @@ class Gateway implements OnHandshake, OnOpen, OnMessage, OnClose {
 
 export function transportContract(of: TransportCase, { platform, adapter }: PlatformCase): void {
   describe(`${of.transport} on ${platform}`, () => {
+    let shared: TestApp;
     let app: TestApp;
     let gateway: Gateway;
     const clients: AnyClient[] = [];
 
-    const boot = async (options: RealtimeOptions = {}) => {
+    const start = async (options: RealtimeOptions = {}) => {
       const imports = [
         RealtimeModule.forRoot({ envFile: false, graceTime: 0.5, closeTimeout: 0.5, shutdownTimeout: 2, ...options }),
       ];
       const moduleRef = await Test.createTestingModule({ imports, providers: [Gateway] }).compile();
-      app = await createTestApp(moduleRef, { adapter: adapter() });
+      return createTestApp(moduleRef, { adapter: adapter() });
+    };
+    /** Uses an application of its own for one test. */
+    const boot = async (options?: RealtimeOptions) => {
+      app = await start(options);
       gateway = app.app.get(Gateway);
     };
-    const connect = async (headers?: Record<string, string>) => {
-      const client = await of.connect(app, '/ws', headers);
+    let tests = 0;
+    const open = async (headers?: Record<string, string>) => {
+      const client = await of.connect(app, `/ws?${gateway.mark}`, headers);
       clients.push(client);
+      return client;
+    };
+    const connect = async (headers?: Record<string, string>) => {
+      const client = await open(headers);
       expect(await client.next()).toBe('welcome');
       return client;
     };
 
+    beforeAll(async () => {
+      shared = await start();
+    });
+    afterAll(() => shared.close());
+    beforeEach(() => {
+      app = shared;
+      gateway = app.app.get(Gateway);
+      gateway.reset(`test=${++tests};`);
+    });
     afterEach(async () => {
-      await app.close();
+      if (app !== shared) await app.close();
       for (const client of clients.splice(0)) client.vanish();
     });
 
-    it('runs onOpen, messages in order, and onClose once when the client closes', async () => {
+    it('runs onOpen, handles messages in order, and runs onClose once when the client closes', async () => {
       await boot();
       const client = await connect();
       for (const text of ['1', '2', '3']) await client.send(text);
@@ -113,20 +142,17 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
     });
 
     it('keeps messages until onOpen has settled', async () => {
-      let open!: () => void;
-      await boot();
-      gateway.block = new Promise((resolve) => (open = resolve));
-      const client = await of.connect(app, '/ws');
-      clients.push(client);
+      let release!: () => void;
+      gateway.block = new Promise((resolve) => (release = resolve));
+      const client = await open();
       await client.send('early');
       expect(gateway.log).toEqual(['open']);
-      open();
+      release();
       expect(await client.next()).toBe('welcome');
       expect(await client.next()).toBe('echo early');
     });
 
-    it('closes with code and reason from the server', async () => {
-      await boot();
+    it('closes a connection with the code and the reason of the server', async () => {
       const client = await connect();
       await client.send('close');
       expect(await client.closed()).toEqual({ code: 4321, reason: 'as you wish' });
@@ -139,15 +165,14 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
     });
 
     it('runs onClose once when the client vanishes', async () => {
-      await boot();
+      await boot({ graceTime: 0.25 });
       const client = await connect();
       client.vanish();
       expect(await gateway.closeOf(0)).toMatchObject({ code: 1006, initiator: 'client', wasClean: false });
       expect(gateway.closes).toHaveLength(1);
     });
 
-    it('pushes to rooms, users and everyone but one', async () => {
-      await boot();
+    it('pushes to a room, to a user, and to everyone but one', async () => {
       const ann = await connect({ 'x-user': 'ann' });
       const bob = await connect({ 'x-user': 'bob' });
       await app.server.to('lobby').push('room');
@@ -158,8 +183,7 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
       expect([await bob.next(), await bob.next(), await bob.next()]).toEqual(['room', 'user', 'last']);
     });
 
-    it('carries text of many lines, binary and events both ways', async () => {
-      await boot();
+    it('carries text of many lines, bytes and events both ways', async () => {
       const client = await connect();
       await client.send('two\nlines\r\nand ü 🎉');
       expect(String(await client.next()).replace(/\r\n?/g, '\n')).toBe('echo two\nlines\nand ü 🎉');
@@ -171,15 +195,13 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
       expect(JSON.parse(String(await client.next()))).toEqual({ event: 'named', data: { lines: 'a\nb' } });
     });
 
-    it('delivers thousands of messages completely and in order', async () => {
-      await boot();
+    it('delivers 3,000 messages completely and in order', async () => {
       const client = await connect();
       await client.send('flood 3000');
       for (let i = 0; i < 3000; i++) expect(await client.next()).toBe(`n${i}`);
     });
 
-    it('tells a failing message and goes on', async () => {
-      await boot();
+    it('reports a failing message to the client and handles the next one', async () => {
       const client = await connect();
       await client.send('throw');
       expect(JSON.parse(String(await client.next()))).toMatchObject({
@@ -191,22 +213,21 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
     });
 
     it.each([
-      ['guard-refuses', 403],
-      ['hook-refuses', 403],
-    ])('refuses when the %s', async (want, status) => {
-      await boot();
-      await expect(of.connect(app, '/ws', { 'x-want': want })).rejects.toMatchObject({ status });
-      await expect(of.connect(app, '/ws', { origin: 'https://evil.example' })).rejects.toMatchObject({ status: 403 });
+      ['a guard', 'guard-refuses', 403],
+      ['onHandshake', 'hook-refuses', 403],
+    ])('refuses a client that %s refuses, and a foreign origin', async (_, want, status) => {
+      await expect(open({ 'x-want': want })).rejects.toMatchObject({ status });
+      await expect(open({ origin: 'https://evil.example' })).rejects.toMatchObject({ status: 403 });
       expect(gateway.log).toEqual([]);
     });
 
-    it('refuses one connection too many', async () => {
+    it('refuses one connection more than the setting allows', async () => {
       await boot({ maxConnections: 1 });
       await connect();
-      await expect(of.connect(app, '/ws')).rejects.toMatchObject({ status: 503 });
+      await expect(open()).rejects.toMatchObject({ status: 503 });
     });
 
-    it('disconnects a client that is behind for too long', async () => {
+    it('disconnects a client for which too many bytes wait', async () => {
       await boot({ maxBufferedBytes: 200_000 });
       await connect();
       const [connection] = gateway.connections;
@@ -216,7 +237,7 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
       expect(await gateway.closeOf(0)).toMatchObject({ code: 4001, initiator: 'limit' });
     });
 
-    it('closes everyone with 1001 on shutdown and finishes the hooks', async () => {
+    it('closes every connection with 1001 on shutdown and finishes the hooks', async () => {
       await boot();
       const client = await connect();
       const ended: Promise<Ended> = client.closed();
@@ -227,7 +248,7 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
 
     it('refuses a transport that is switched off', async () => {
       await boot({ transports: [of.transport === 'websocket' ? 'sse' : 'websocket'] });
-      await expect(of.connect(app, '/ws')).rejects.toMatchObject({ status: of.transport === 'websocket' ? 400 : 426 });
+      await expect(open()).rejects.toMatchObject({ status: of.transport === 'websocket' ? 400 : 426 });
     });
   });
 }

@@ -1,14 +1,24 @@
 import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp, type TestClient } from 'nestjs-realtime/testing';
 import { AppModule } from '../../src/app.module.js';
+import { until } from '../support/process-guard.js';
 
 let app: TestApp;
 
-beforeEach(async () => {
+beforeAll(async () => {
   app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
 });
 
-afterEach(() => app.close());
+afterAll(() => app.close());
+
+afterEach(async () => {
+  await app.server.toEveryone().disconnect();
+  await until(
+    'everybody to have left',
+    () => app.server.stats(),
+    ({ current }) => current === 0,
+  );
+});
 
 interface Frame {
   readonly type: string;
@@ -26,7 +36,7 @@ async function come(): Promise<{ client: TestClient; id: string }> {
   return { client, id: data.id };
 }
 
-/** Connects, says a name, and takes what all clients get for it. */
+/** Connects, sends a name, and takes the announcement that all clients get. */
 async function enter(name: string, ...others: TestClient[]): Promise<{ client: TestClient; id: string }> {
   const { client, id } = await come();
   client.send({ type: 'connect', text: name });
@@ -35,7 +45,7 @@ async function enter(name: string, ...others: TestClient[]): Promise<{ client: T
 }
 
 describe('the conversation', () => {
-  it('begins with a welcome that tells the id of the connection', async () => {
+  it('begins with a welcome that contains the id of the connection', async () => {
     const client = await app.connect('/ws');
     expect(await frameOf(client)).toEqual({ type: 'welcome', data: { id: expect.any(String), name: 'Guest' } });
   });
@@ -46,7 +56,7 @@ describe('the conversation', () => {
     expect(await client.next()).toMatch(/^The server's time is \d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
-  it('announces a newcomer to everyone, with the list of who is here', async () => {
+  it('announces a newcomer to everyone, with the list of people', async () => {
     const ann = await enter('Ann');
     const bob = await come();
     bob.client.send({ type: 'connect', text: 'Bob' });
@@ -59,7 +69,7 @@ describe('the conversation', () => {
     expect(await frameOf(bob.client)).toEqual(announcement);
   });
 
-  it('passes a message to everyone, the sender included', async () => {
+  it('passes a message on to everyone, the sender included', async () => {
     const ann = await enter('Ann');
     const bob = await enter('Bob', ann.client);
     bob.client.send({ type: 'message', text: 'Hi' });
@@ -68,14 +78,14 @@ describe('the conversation', () => {
     expect(await frameOf(bob.client)).toEqual(message);
   });
 
-  it('passes a message of somebody without a name, who is not on the list', async () => {
+  it('passes a message on from a guest without a name', async () => {
     const { client, id } = await come();
     const ann = await enter('Ann', client);
     client.send({ type: 'message', text: 'Hi' });
     expect(await frameOf(ann.client)).toEqual({ type: 'message', data: { id, name: 'Guest', text: 'Hi' } });
   });
 
-  it('tells the others who has left', async () => {
+  it('announces to the others that a person has left', async () => {
     const ann = await enter('Ann');
     const bob = await enter('Bob', ann.client);
     await bob.client.close();
@@ -83,7 +93,7 @@ describe('the conversation', () => {
     expect(await frameOf(ann.client)).toEqual({ type: 'close', data: { id: bob.id, name: 'Bob', people } });
   });
 
-  it('is silent about a visitor without a name who leaves', async () => {
+  it('announces nothing when a visitor without a name leaves', async () => {
     const ann = await enter('Ann');
     const visitor = await come();
     await visitor.client.close();
@@ -93,7 +103,7 @@ describe('the conversation', () => {
 });
 
 describe('a private message', () => {
-  it('reaches its receiver and its sender, and nobody else', async () => {
+  it('a private message reaches its receiver and its sender, and nobody else', async () => {
     const ann = await enter('Ann');
     const bob = await enter('Bob', ann.client);
     const eve = await enter('Eve', ann.client, bob.client);
@@ -105,7 +115,7 @@ describe('a private message', () => {
     expect(await frameOf(eve.client)).toMatchObject({ type: 'message', data: { text: 'for all' } });
   });
 
-  it('to oneself comes once', async () => {
+  it('a private message to oneself arrives once', async () => {
     const ann = await enter('Ann');
     ann.client.send({ type: 'private', to: ann.id, text: 'note' });
     ann.client.send('time');
@@ -113,7 +123,7 @@ describe('a private message', () => {
     expect(await ann.client.next()).toMatch(/^The server's time/);
   });
 
-  it('to somebody who has left is refused', async () => {
+  it('a private message to somebody who has left is refused', async () => {
     const ann = await enter('Ann');
     const bob = await enter('Bob', ann.client);
     await bob.client.close();
@@ -121,13 +131,13 @@ describe('a private message', () => {
     ann.client.send({ type: 'private', to: bob.id, text: 'psst' });
     expect(await ann.client.next('exception')).toMatchObject({
       code: 'not_here',
-      message: 'This person is not here any more',
+      message: 'This person has left',
     });
   });
 });
 
 describe('a hostile client', () => {
-  /** Stands for a million letters, which no test name needs. */
+  /** Stands for a million letters, which would not fit in a test name. */
   const LONG = '"long"';
   const noTexts = ['null', '1', 'true', '""', '" \\n"', '[]', '["x"]', '{}', '{"toString":null,"length":1}', LONG];
   const cases: [code: string, json: string][] = [
@@ -149,7 +159,7 @@ describe('a hostile client', () => {
     ['not_here', '{"type":"private","text":"x","to":"*"}'],
   ];
 
-  it.each(cases)('is told %s for %s, and stays connected', async (code, shown) => {
+  it.each(cases)('answers %s to %s, and keeps the connection', async (code, shown) => {
     const json = shown.replace(LONG, `"${'x'.repeat(1_000_000)}"`);
     const { client } = await come();
     client.send(json);
@@ -160,7 +170,7 @@ describe('a hostile client', () => {
   });
 
   it.each(['__proto__', 'constructor', 'toString', '<b>', '\u0000', '🎉'])(
-    'may be called %j: a name is only data',
+    'accepts %j as a name, which is only data',
     async (name) => {
       const { id } = await enter(name);
       const ann = await come();
@@ -170,7 +180,7 @@ describe('a hostile client', () => {
     },
   );
 
-  it('is understood in binary too', async () => {
+  it('understands a message in binary too', async () => {
     const ann = await enter('Ann');
     ann.client.send(Buffer.from('{"type":"message","text":"bytes"}'));
     expect(await frameOf(ann.client)).toMatchObject({ type: 'message', data: { text: 'bytes' } });
@@ -195,7 +205,10 @@ describe('the push controller', () => {
 
   it('answers 404 when there is no such connection', async () => {
     const response = await post('connection/nobody.1', '{"text":"x"}');
-    expect([response.status, await response.json()]).toMatchObject([404, { message: 'There is no such connection' }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      404,
+      { message: 'Connection not found or already closed' },
+    ]);
   });
 
   it('pushes to all connections of a user', async () => {
@@ -207,7 +220,7 @@ describe('the push controller', () => {
     expect(await phone.client.next()).toBe('dinner');
   });
 
-  it('reaches nobody where a user has no connection', async () => {
+  it('pushes to nobody where a user has no connection', async () => {
     const response = await post('user/Nobody', '{"text":"x"}');
     expect([response.status, await response.json()]).toEqual([200, { connections: 0 }]);
   });
@@ -248,17 +261,17 @@ describe('the pages', () => {
     ['/assets/chat.js', 'text/javascript; charset=utf-8'],
     ['/assets/conversation.js', 'text/javascript; charset=utf-8'],
     ['/assets/reconnecting-socket.js', 'text/javascript; charset=utf-8'],
-  ])('serve %s as %s', async (path, type) => {
+  ])('serves %s as %s', async (path, type) => {
     const response = await fetch(app.url + path);
     expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
   });
 
-  it('run no inline script and nothing from elsewhere', async () => {
+  it('serves pages that run no inline script and nothing from elsewhere', async () => {
     const { headers } = await fetch(app.url);
     expect(headers.get('content-security-policy')).toMatch(/^default-src 'none';.*script-src 'self';/);
   });
 
-  it.each(['/assets/index.html', '/assets/..%2fmain.ts', '/assets/__proto__'])('serve no %s', async (path) => {
+  it.each(['/assets/index.html', '/assets/..%2fmain.ts', '/assets/__proto__'])('does not serve %s', async (path) => {
     expect((await fetch(app.url + path)).status).toBe(404);
   });
 });

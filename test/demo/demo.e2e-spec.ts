@@ -4,7 +4,8 @@ import { CLOSE_CODES, mayReconnect } from 'nestjs-realtime-protocol';
 import { createTestApp, TestApp } from 'nestjs-realtime/testing';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { AppModule } from '../../src/app.module.js';
-import { openPage, startBrowser } from '../support/clients/browser.js';
+import { closePages, openPage, openPageAlone, type OpenPage, startBrowser } from '../support/clients/browser.js';
+import { until } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
 
@@ -13,26 +14,31 @@ const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 }, is
 let browser: Browser;
 let app: TestApp;
 let url: string;
-let consoles: string[][];
-/** Console errors that a test provokes: Chromium reports each failed request. */
+let consoles: string[][] = [];
+/** Console errors that a test provokes: Chromium logs each failed request. */
 let expectedErrors: RegExp | undefined;
 
 beforeAll(async () => {
   browser = await startBrowser();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  consoles = [];
-  expectedErrors = undefined;
   await start();
 });
 
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
+afterAll(async () => {
+  await browser.close();
   await app.close();
-  expect(consoles.flat().filter((error) => !expectedErrors?.test(error))).toEqual([]);
+});
+
+afterEach(async () => {
+  await closePages(browser);
+  await until(
+    'everybody to have left',
+    () => app.server.stats(),
+    ({ current, unfinished }) => current + unfinished === 0,
+  );
+  const errors = consoles.flat().filter((error) => !expectedErrors?.test(error));
+  consoles = [];
+  expectedErrors = undefined;
+  expect(errors).toEqual([]);
 });
 
 async function start(): Promise<void> {
@@ -40,7 +46,7 @@ async function start(): Promise<void> {
   url = app.url;
 }
 
-/** The same application again, on the same port. */
+/** Starts the same application again, on the same port. */
 async function restart(): Promise<void> {
   const moduleRef = await Test.createTestingModule({ imports: [AppModule] }).compile();
   const next = moduleRef.createNestApplication({ logger: false });
@@ -49,7 +55,10 @@ async function restart(): Promise<void> {
 }
 
 async function visit(path = '/', options?: BrowserContextOptions): Promise<Page> {
-  const { page, errors } = await openPage(browser, url + path, options);
+  return watch(await openPage(browser, url + path, options));
+}
+
+function watch({ page, errors }: OpenPage): Page {
   consoles.push(errors);
   return page;
 }
@@ -74,7 +83,7 @@ async function say(page: Page, text: string): Promise<void> {
   await box(page).press('Enter');
 }
 
-/** Waits for a message. @returns its whole bubble as text */
+/** Waits for a message. @returns the text of its bubble */
 async function heard(page: Page, text: string): Promise<string> {
   const bubble = page.locator('#log .bubble', { has: page.getByText(text, { exact: true }) });
   await bubble.waitFor();
@@ -87,7 +96,7 @@ const hint = (page: Page, text: string) => page.locator('#hint').getByText(text)
 const trouble = (page: Page, text: string | RegExp) => page.locator('#trouble-text').getByText(text).waitFor();
 
 describe('two people', () => {
-  it('see each other and chat', async () => {
+  it('two people see each other and chat', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     await note(ann, 'Bob joined');
@@ -100,7 +109,7 @@ describe('two people', () => {
     expect(await box(bob).inputValue()).toBe('');
   });
 
-  it('write privately, and a third one sees nothing of it', async () => {
+  it('two people write privately, and a third person sees nothing of it', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     const eve = await come('Eve');
@@ -114,7 +123,7 @@ describe('two people', () => {
     expect(await eve.locator('#log').innerText()).not.toContain('psst');
   });
 
-  it('notice that one has left, and what was meant for that one goes to nobody', async () => {
+  it('a private message to a person who has left goes to nobody', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     await ann.getByRole('button', { name: 'Bob' }).click();
@@ -122,7 +131,7 @@ describe('two people', () => {
     await note(ann, 'Bob left');
     expect(await people(ann).allInnerTexts()).toEqual(['Ann']);
     await say(ann, 'psst');
-    await hint(ann, 'This person is not here any more');
+    await hint(ann, 'This person has left');
     expect(await box(ann).inputValue()).toBe('psst');
     expect(await ann.locator('#log').innerText()).not.toContain('psst');
   });
@@ -130,7 +139,7 @@ describe('two people', () => {
 
 describe('one person', () => {
   it.each(['<img src=x onerror="document.title = 1">', '<script>document.title = 1</script>', '<b>bold</b>'])(
-    'who writes %s, or is called so, is shown as text',
+    'the page shows %s as text, in a message and in a name',
     async (text) => {
       const ann = await come('Ann');
       const eve = await come(text.slice(0, 40));
@@ -142,7 +151,7 @@ describe('one person', () => {
     },
   );
 
-  it('cannot send an empty message', async () => {
+  it('the page does not send an empty message', async () => {
     const ann = await come('Ann');
     const { messagesIn } = await app.server.stats();
     await say(ann, '  ');
@@ -155,20 +164,21 @@ describe('one person', () => {
     expect(await ann.locator('#hint').innerText()).toBe('');
   });
 
-  it('has to have a name', async () => {
+  it('the page does not connect without a name', async () => {
+    const { accepted } = await app.server.stats();
     const page = await visit();
     await enterName(page, ' ');
-    await page.getByText('Please tell the others who you are.').waitFor();
-    expect((await app.server.stats()).accepted).toBe(0);
+    await page.getByText('Please enter a name.').waitFor();
+    expect((await app.server.stats()).accepted).toBe(accepted);
   });
 
-  it('is still there after a reload', async () => {
+  it('a person joins again after a reload', async () => {
     const ann = await come('Ann');
     await ann.reload();
     await note(ann, 'You joined as Ann');
   });
 
-  it('gets what a controller pushes', async () => {
+  it('the page shows messages that a controller pushes', async () => {
     const ann = await come('Ann');
     const [id] = app.server.connections.keys();
     const push = (path: string, text: string) =>
@@ -184,10 +194,10 @@ describe('one person', () => {
     expect(await ann.locator('.server .words').allInnerTexts()).toEqual(['for one', 'for Ann', '{ "data": {} }']);
   });
 
-  it('who leaves stays away until asked to connect', async () => {
+  it('a person who leaves stays away until asked to connect', async () => {
     const ann = await come('Ann');
     await ann.getByRole('button', { name: 'Leave' }).click();
-    await trouble(ann, 'Closed with 1000: closed on purpose. This page stays away.');
+    await trouble(ann, 'Closed with 1000: closed on purpose. This page will not reconnect.');
     await say(ann, 'Hello?');
     await hint(ann, 'Not sent: there is no connection.');
     expect(await box(ann).inputValue()).toBe('Hello?');
@@ -197,19 +207,20 @@ describe('one person', () => {
 });
 
 describe('a connection that ends', () => {
-  it('with 4500 is not opened again, and the page says why', async () => {
-    const ann = await visit();
+  it('the page does not reconnect after 4500, and says why', async () => {
+    const { accepted } = await app.server.stats();
+    const ann = watch(await openPageAlone(browser, url));
     await ann.clock.install();
     await enterName(ann, 'Ann');
     await note(ann, 'You joined as Ann');
     await app.server.toEveryone().disconnect(4500, 'see you');
-    await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page stays away.');
+    await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page will not reconnect.');
     await state(ann, 'Disconnected');
     await ann.clock.fastForward('10:00');
-    expect(await app.server.stats()).toMatchObject({ accepted: 1, current: 0 });
+    expect(await app.server.stats()).toMatchObject({ accepted: accepted + 1, current: 0 });
   });
 
-  it('with 4001 is opened again', async () => {
+  it('the page reconnects after 4001', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     await bob.getByRole('button', { name: 'Ann' }).waitFor();
@@ -223,7 +234,7 @@ describe('a connection that ends', () => {
     expect(await people(bob).allInnerTexts()).toEqual(['Bob', 'Ann']);
   });
 
-  it('because the server restarts is opened again when the server is back', async () => {
+  it('the page reconnects when the server is back after a restart', async () => {
     expectedErrors = /ERR_CONNECTION_REFUSED/;
     const ann = await come('Ann');
     await app.close();
@@ -234,7 +245,7 @@ describe('a connection that ends', () => {
     await state(ann, 'Connected');
   });
 
-  it('is followed by what the close code asks for, and every code has a meaning', async () => {
+  it('the page knows what every close code means, and whether to reconnect', async () => {
     const page = await visit();
     const codes = CLOSE_CODES.map(({ code }) => code).filter((code) => code !== 1005);
     const table = await page.evaluate(
@@ -244,7 +255,7 @@ describe('a connection that ends', () => {
     expect(table).toEqual(codes.map((code) => ({ code, comesBack: mayReconnect(code), isKnown: true })));
   });
 
-  it('is opened again later and later, never at the same moment for all', async () => {
+  it('the page reconnects later and later, never at the same moment for all', async () => {
     const page = await visit();
     const delays = (await page.evaluate(
       `import('/assets/reconnecting-socket.js').then((it) => Array.from({ length: 40 }, (_, n) => it.delayOf(n)))`,
@@ -259,15 +270,20 @@ describe('a connection that ends', () => {
 });
 
 describe('a handshake that is refused', () => {
-  afterEach(() => {
-    delete process.env['REALTIME_MAX_CONNECTIONS'];
-  });
-
-  it('is explained on the page, and tried again until there is room', async () => {
-    expectedErrors = /503|426/;
+  beforeEach(async () => {
     await app.close();
     process.env['REALTIME_MAX_CONNECTIONS'] = '1';
     await start();
+  });
+  afterEach(async () => {
+    delete process.env['REALTIME_MAX_CONNECTIONS'];
+    await closePages(browser);
+    await app.close();
+    await start();
+  });
+
+  it('the page explains a refused handshake, and tries again until there is room', async () => {
+    expectedErrors = /503|426/;
     const ann = await come('Ann');
     const bob = await visit();
     await enterName(bob, 'Bob');
@@ -278,7 +294,7 @@ describe('a handshake that is refused', () => {
 });
 
 describe('the page', () => {
-  it('uses wss where it came by https', async () => {
+  it('the page uses wss where it was loaded by https', async () => {
     const page = await (await browser.newContext()).newPage();
     const target = new Promise<string>((resolve) => {
       void page.routeWebSocket(/./, (socket) => resolve(socket.url()));
@@ -293,7 +309,7 @@ describe('the page', () => {
     expect(await target).toBe('wss://demo.test/ws');
   });
 
-  it('fits a phone, whatever people write', async () => {
+  it('the page fits a phone, whatever people write', async () => {
     const overflow = (page: Page) =>
       page.evaluate(
         `Math.max(...[...document.querySelectorAll('html, #log, .head, .foot, .card')]
@@ -318,7 +334,7 @@ describe('the page', () => {
 });
 
 describe('the bare page', () => {
-  it('shows the welcome, and the answer to a text', async () => {
+  it('the bare page shows the welcome, and the answer to a text', async () => {
     const page = await visit('/bare');
     const log = page.getByRole('log');
     await log.getByText('"type":"welcome"').waitFor();

@@ -1,4 +1,4 @@
-/** What is thrown at the application, and what must hold after each batch. Plain JavaScript: script and test share it. */
+/** The inputs of the fuzzer, and the checks after each batch. Plain JavaScript, because script and test share it. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -13,7 +13,7 @@ const request = (target, lines = []) =>
   `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
   `Sec-WebSocket-Key: ${KEY}\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`;
 
-/** Bounds are off that would make the application refuse the fuzzer itself. */
+/** Switches off the bounds that would refuse the fuzzer itself. */
 const SETTINGS = {
   REALTIME_MAX_CONNECTION_RATE: '0',
   REALTIME_MAX_CONNECTION_RATE_PER_ADDRESS: '0',
@@ -28,7 +28,7 @@ const SETTINGS = {
   NODE_ENV: 'production',
 };
 
-/** The application, and whether it still is what it was. */
+/** The application under attack, and the check that nothing of the attack is left. */
 export class FuzzTarget {
   output = '';
   asked = 0;
@@ -38,7 +38,7 @@ export class FuzzTarget {
     const env = { ...process.env, ...SETTINGS, NODE_OPTIONS: '', NO_COLOR: '1' };
     const child = fork(FIXTURE, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--expose-gc'], env });
     target.child = child;
-    // The last lines are enough to see why it died
+    // The last lines show why it died
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => (target.output = (target.output + chunk).slice(-20_000)));
     }
@@ -89,7 +89,7 @@ export class FuzzTarget {
     ]);
   }
 
-  /** @returns what it holds, once every connection has gone */
+  /** Waits until every connection has gone. @returns how many were accepted, and the memory of the process */
   async expectCalm() {
     for (let looks = 0; ; looks++) {
       const { connections, stats, hooks, memory } = await this.state();
@@ -156,7 +156,7 @@ const text = (payload) => {
   return Buffer.concat([head, Buffer.alloc(4), body.subarray(0, 65_535)]);
 };
 
-/** @throws Error when an answer is no HTTP answer, or says that the server failed */
+/** @throws Error when an answer is not an HTTP answer, or has a status of 500 or more */
 function checkAnswer(answer, what) {
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer.toString('latin1', 0, 20))?.[1];
   if (status === undefined ? answer.length > 0 : Number(status) >= 500) {
@@ -238,7 +238,7 @@ const headerName = fc.constantFrom(
   ],
 );
 const upgrade = fc.oneof(
-  // A good one with one thing more or instead
+  // A valid request with one header added or replaced
   fc
     .record({ name: headerName, value: ascii })
     .map(({ name, value }) => Buffer.from(request('/ws', [`${name}: ${value}`]))),
@@ -255,7 +255,7 @@ const upgrade = fc.oneof(
   bytes(300),
 );
 
-/** Whatever the request is, it is answered as HTTP, or cut; never with a failure of the server. */
+/** Whatever the request is, the application answers it as HTTP or cuts it; it never answers with a 5xx. */
 export const UPGRADES = {
   batch: 20,
   arbitrary: fc.record({

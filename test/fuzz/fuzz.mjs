@@ -1,9 +1,9 @@
 /**
- * Fuzzing without an end: frames, envelopes and upgrade requests against a real application in a process of its own.
+ * The long run of the fuzzer: frames, envelopes and upgrade requests against a real application in a process of its own.
  *
  *   npm run fuzz -- --runs 1000000 [--seed 42] [--only frames|envelopes|upgrades]
  *
- * It prints its seed; the same seed and path repeat a failure.
+ * It prints its seed, and the command that repeats a failure.
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -21,8 +21,10 @@ const each = Math.ceil(runs / chosen.length);
 console.log(`fuzz seed=${seed} runs=${runs}`);
 
 const target = await FuzzTarget.start();
+let running = '';
 try {
   for (const [name, family] of chosen) {
+    running = name;
     const start = performance.now();
     const batches = Math.ceil(each / family.batch);
     const property = fc.asyncProperty(
@@ -36,8 +38,9 @@ try {
     );
   }
 } catch (error) {
-  // The counterexample may be long; the seed and the path repeat it
+  // The counterexample may be long; the seed repeats it
   console.error(error.message.slice(0, 4000), String(error.cause?.message).slice(0, 4000));
+  console.error(`To repeat it: npm run fuzz -- --runs ${each} --seed ${seed} --only ${running}`);
   process.exitCode = 1;
 } finally {
   await target.stop();

@@ -1,4 +1,4 @@
-/** Applications other than the usual one: another adapter, a hybrid, a microservice, a context without a server. */
+/** Applications of other kinds: with another adapter, hybrid, a microservice, a context without a server. */
 import { createServer, type AddressInfo } from 'node:net';
 import { Controller, type LoggerService, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -95,14 +95,14 @@ async function sumAt(port: number): Promise<number> {
 }
 
 describe('An application that calls useWebSocketAdapter()', () => {
-  it('with another adapter does not start where there are hooks, and is told which', async () => {
+  it('fails at boot with another adapter, and names the gateways whose hooks would never run', async () => {
     const app = await createApp([Hooks, Methods], new KeepingLogger());
     app.useWebSocketAdapter(new WsAdapter(app));
     await expect(app.init()).rejects.toThrow(OptionsError);
     await expect(app.init()).rejects.toThrow(/useWebSocketAdapter\(\).*the hooks of Hooks would never run/);
   });
 
-  it('with another adapter starts where there are no hooks: gateways run there, and one line says so', async () => {
+  it('runs gateways without hooks on another adapter, and logs one warning', async () => {
     const logger = new KeepingLogger();
     const app = await createApp([Methods], logger);
     app.useWebSocketAdapter(new WsAdapter(app));
@@ -117,7 +117,7 @@ describe('An application that calls useWebSocketAdapter()', () => {
     client.vanish();
   });
 
-  it('with the one of this module starts as if it had not called it', async () => {
+  it('accepts RealtimeAdapter in useWebSocketAdapter() without a warning', async () => {
     const logger = new KeepingLogger();
     const app = await createApp([Hooks, Methods], logger);
     app.useWebSocketAdapter(app.get(RealtimeAdapter));
@@ -130,7 +130,7 @@ describe('An application that calls useWebSocketAdapter()', () => {
 
 describe('A hybrid application', () => {
   it.each([true, false])(
-    'serves gateways and its microservice side by side (inheritAppConfig: %s)',
+    'serves gateways and a microservice in a hybrid application (inheritAppConfig: %s)',
     async (inherit) => {
       const logger = new KeepingLogger();
       const app = await createApp([Hooks, Methods], logger);
@@ -155,7 +155,7 @@ describe('A hybrid application', () => {
 describe('An application without an HTTP server', () => {
   const warning = expect.stringMatching(/^WARN Realtime has no HTTP server here: nothing can connect/);
 
-  it('as a context starts nothing, says so, and pushes reach nobody', async () => {
+  it('warns in an application context that nothing can connect, and pushes to nobody', async () => {
     const logger = new KeepingLogger();
     const context = await NestFactory.createApplicationContext(moduleOf([Hooks, Methods]), { ...START, logger });
     closing.push(() => context.close());
@@ -166,7 +166,7 @@ describe('An application without an HTTP server', () => {
     expect(await server.stats()).toMatchObject({ current: 0 });
   });
 
-  it('as a microservice answers its messages, says that nothing can connect, and closes', async () => {
+  it('warns in a microservice that nothing can connect, and answers its messages', async () => {
     const logger = new KeepingLogger();
     const port = await freePort();
     const options = { transport: Transport.TCP, options: { host: '127.0.0.1', port } } as const;
@@ -178,7 +178,7 @@ describe('An application without an HTTP server', () => {
     await service.get(RealtimeServer).toEveryone().push('nobody hears it');
   });
 
-  it('serves a gateway with a port of its own all the same', async () => {
+  it('serves a gateway with a port of its own in a microservice', async () => {
     const [port, own] = [await freePort(), await freePort()];
     @WebSocketGateway(own)
     class OwnPort extends Marker {}
@@ -193,15 +193,15 @@ describe('An application without an HTTP server', () => {
   });
 });
 
-describe('A gateway that Socket.IO knows and ws does not', () => {
-  it('with a namespace is a boot error that says what to use', async () => {
+describe('A gateway that was written for Socket.IO', () => {
+  it('fails at boot for a gateway with a namespace, which only Socket.IO has', async () => {
     @WebSocketGateway({ namespace: 'chat' })
     class Namespaced extends Marker {}
     const app = await createApp([Namespaced], new KeepingLogger());
     await expect(app.init()).rejects.toThrow('A gateway has the namespace /chat, which only Socket.IO knows');
   });
 
-  it('with options that do nothing here is told so in one line', async () => {
+  it('warns once of gateway options that have no effect here', async () => {
     const logger = new KeepingLogger();
     @WebSocketGateway({ path: '/cors', cors: true, pingInterval: 5 })
     class Configured {

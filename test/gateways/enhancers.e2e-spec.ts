@@ -1,4 +1,4 @@
-/** Guards, interceptors, filters and pipes around hooks and message methods: what runs where, in which context. */
+/** Guards, interceptors, filters and pipes around hooks and message methods: which run where, in which context. */
 import {
   type ArgumentsHost,
   BadRequestException,
@@ -107,7 +107,7 @@ const NOWHERE: readonly string[] = [];
 const EVERY_LEVEL: readonly Level[] = ['class', 'APP_*', 'useGlobal*'];
 const GLOBAL_LEVELS: readonly Level[] = ['APP_*', 'useGlobal*'];
 
-/** What an enhancer tells where it runs, by place. */
+/** What an enhancer reports of its context, by place. */
 const AT: Readonly<Record<Place, string>> = {
   onHandshake: 'http GET /matrix',
   onOpen: 'ws onOpen (Connection, HandshakeRequest)',
@@ -116,21 +116,21 @@ const AT: Readonly<Record<Place, string>> = {
   onClose: 'ws onClose (Connection, CloseInfo)',
 };
 
-const told = (kind: Kind, ...places: Place[]) =>
+const reports = (kind: Kind, ...places: Place[]) =>
   places.map((place) => `${kind} ${AT[place]}${kind === 'filter' ? '' : ` Gateway.${place}`}`);
 
 describe('The matrix of enhancers', () => {
   describe('Guards of a gateway with hooks', () => {
-    it.each<[string, Setup['guards'], Level, readonly Place[]]>([
-      ...EVERY_LEVEL.map((level) => ['by default', undefined, level, ['onHandshake']] as never),
-      ...EVERY_LEVEL.map((level) => ["with guards: 'handshake'", 'handshake', level, ['onHandshake']] as never),
-      ...EVERY_LEVEL.map((level) => ["with guards: 'message'", 'message', level, ['onMessage', 'method']] as never),
+    it.each<[string, Level, readonly Place[], Setup['guards']]>([
+      ...EVERY_LEVEL.map((level) => ['by default', level, ['onHandshake'], undefined] as never),
+      ...EVERY_LEVEL.map((level) => ["with guards: 'handshake'", level, ['onHandshake'], 'handshake'] as never),
+      ...EVERY_LEVEL.map((level) => ["with guards: 'message'", level, ['onMessage', 'method'], 'message'] as never),
       ...EVERY_LEVEL.map(
-        (level) => ["with guards: 'both'", 'both', level, ['onHandshake', 'onMessage', 'method']] as never,
+        (level) => ["with guards: 'both'", level, ['onHandshake', 'onMessage', 'method'], 'both'] as never,
       ),
-    ])('run %s (%s), from the level %s, at %j', async (_, guards, level, places) => {
+    ])('runs the guards of a gateway with hooks %s, from the level %s, at %j', async (_, level, places, guards) => {
       await live(await bootMatrix({ kind: 'guard', level, guards }));
-      expect(seen).toEqual(told('guard', ...places));
+      expect(seen).toEqual(reports('guard', ...places));
     });
 
     it.each<[Place, Setup['guards']]>([
@@ -142,40 +142,43 @@ describe('The matrix of enhancers', () => {
       ['method', 'handshake'],
       ['method', 'message'],
       ['method', 'both'],
-    ])("on %s itself run there, with guards: '%s'", async (on, guards) => {
+    ])("runs a guard on %s itself, with guards: '%s'", async (on, guards) => {
       await live(await bootMatrix({ kind: 'guard', level: 'method', on, guards }));
-      expect(seen).toEqual(told('guard', on));
+      expect(seen).toEqual(reports('guard', on));
     });
   });
 
   describe('Guards of a gateway without hooks', () => {
-    it.each<[string, Setup['guards'], Level, readonly string[]]>([
-      ...EVERY_LEVEL.map((level) => ['by default', undefined, level, [AT.method]] as never),
-      ...EVERY_LEVEL.map((level) => ["with guards: 'message'", 'message', level, [AT.method]] as never),
-      ...EVERY_LEVEL.map((level) => ["with guards: 'handshake'", 'handshake', level, [AT.onHandshake]] as never),
-      ...EVERY_LEVEL.map((level) => ["with guards: 'both'", 'both', level, [AT.onHandshake, AT.method]] as never),
-    ])('run %s (%s), from the level %s, at %j', async (_, guards, level, places) => {
+    it.each<[string, Level, readonly string[], Setup['guards']]>([
+      ...EVERY_LEVEL.map((level) => ['by default', level, [AT.method], undefined] as never),
+      ...EVERY_LEVEL.map((level) => ["with guards: 'message'", level, [AT.method], 'message'] as never),
+      ...EVERY_LEVEL.map((level) => ["with guards: 'handshake'", level, [AT.onHandshake], 'handshake'] as never),
+      ...EVERY_LEVEL.map((level) => ["with guards: 'both'", level, [AT.onHandshake, AT.method], 'both'] as never),
+    ])('runs the guards of a gateway without hooks %s, from the level %s, at %j', async (_, level, places, guards) => {
       await live(await bootMatrix({ kind: 'guard', level, guards, hasHooks: false }));
       const targets = places.map((place) => (place === AT.method ? 'method' : 'onHandshake'));
       expect(seen).toEqual(places.map((place, index) => `guard ${place} Methods.${targets[index]}`));
     });
 
-    it('run on a method in the ws context', async () => {
+    it('runs the guard of a method in the ws context', async () => {
       await live(await bootMatrix({ kind: 'guard', level: 'method', on: 'method', hasHooks: false }));
       expect(seen).toEqual([`guard ${AT.method} Methods.method`]);
     });
   });
 
   describe('Interceptors', () => {
-    it.each(EVERY_LEVEL)('of the level %s run around every hook but onHandshake, and around methods', async (level) => {
-      const heard = await live(await bootMatrix({ kind: 'interceptor', level }));
-      expect(seen).toEqual(told('interceptor', 'onOpen', 'onMessage', 'method', 'onClose'));
-      expect(heard).toEqual(['{"event":"answer","data":"Message"}', '{"event":"answer","data":{"to":"method"}}']);
-    });
+    it.each(EVERY_LEVEL)(
+      'runs interceptors of the level %s around methods and around every hook but onHandshake',
+      async (level) => {
+        const heard = await live(await bootMatrix({ kind: 'interceptor', level }));
+        expect(seen).toEqual(reports('interceptor', 'onOpen', 'onMessage', 'method', 'onClose'));
+        expect(heard).toEqual(['{"event":"answer","data":"Message"}', '{"event":"answer","data":{"to":"method"}}']);
+      },
+    );
 
-    it.each<Place>(['onOpen', 'onMessage', 'method', 'onClose'])('on %s itself run there', async (on) => {
+    it.each<Place>(['onOpen', 'onMessage', 'method', 'onClose'])('runs an interceptor on %s itself', async (on) => {
       await live(await bootMatrix({ kind: 'interceptor', level: 'method', on }));
-      expect(seen).toEqual(told('interceptor', on));
+      expect(seen).toEqual(reports('interceptor', on));
     });
   });
 
@@ -192,25 +195,31 @@ describe('The matrix of enhancers', () => {
       (['onOpen', 'onMessage', 'method', 'onClose'] as const).map((failsIn) => ({ level, failsIn })),
     );
 
-    it.each(cells)('of the level $level take what $failsIn throws', async ({ level, failsIn }) => {
+    it.each(cells)('passes errors of $failsIn to filters of the level $level', async ({ level, failsIn }) => {
       const heard = await live(await bootMatrix({ kind: 'filter', level, failsIn }));
-      expect(seen).toEqual(told('filter', failsIn));
+      expect(seen).toEqual(reports('filter', failsIn));
       expect(heard).toEqual(heardWithout[failsIn]);
     });
 
-    it.each<Place>(['onOpen', 'onMessage', 'method', 'onClose'])('on %s itself take what it throws', async (on) => {
-      const heard = await live(await bootMatrix({ kind: 'filter', level: 'method', on, failsIn: on }));
-      expect(seen).toEqual(told('filter', on));
-      expect(heard).toEqual(heardWithout[on]);
-    });
+    it.each<Place>(['onOpen', 'onMessage', 'method', 'onClose'])(
+      'passes errors of %s to a filter on it',
+      async (on) => {
+        const heard = await live(await bootMatrix({ kind: 'filter', level: 'method', on, failsIn: on }));
+        expect(seen).toEqual(reports('filter', on));
+        expect(heard).toEqual(heardWithout[on]);
+      },
+    );
 
-    it.each(GLOBAL_LEVELS)('of the level %s render a refusal of onHandshake, in the http context', async (level) => {
-      const heard = await live(await bootMatrix({ kind: 'filter', level, failsIn: 'onHandshake' }));
-      expect(seen).toEqual(told('filter', 'onHandshake'));
-      expect(heard).toEqual(['refused 418 {"rendered":"from onHandshake"}']);
-    });
+    it.each(GLOBAL_LEVELS)(
+      'renders a refusal of onHandshake by filters of the level %s, in the http context',
+      async (level) => {
+        const heard = await live(await bootMatrix({ kind: 'filter', level, failsIn: 'onHandshake' }));
+        expect(seen).toEqual(reports('filter', 'onHandshake'));
+        expect(heard).toEqual(['refused 418 {"rendered":"from onHandshake"}']);
+      },
+    );
 
-    it('of the class do not see a refusal of onHandshake, which is an HTTP answer', async () => {
+    it('passes a refusal of onHandshake, which is an HTTP answer, to no filter of the class', async () => {
       const heard = await live(await bootMatrix({ kind: 'filter', level: 'class', failsIn: 'onHandshake' }));
       expect(seen).toEqual(NOWHERE);
       expect(heard).toEqual([expect.stringContaining('refused 500')]);
@@ -221,12 +230,12 @@ describe('The matrix of enhancers', () => {
     const body = 'pipe body Object {"to":"method"}';
     const messageBody = 'pipe body Object {"to":"onMessage"}';
 
-    it.each(EVERY_LEVEL)('of the level %s run on the body of a method, and on nothing else', async (level) => {
+    it.each(EVERY_LEVEL)('runs pipes of the level %s on the body of a method, and on nothing else', async (level) => {
       await live(await bootMatrix({ kind: 'pipe', level }));
       expect(seen).toEqual([body]);
     });
 
-    it.each(EVERY_LEVEL)('of the level %s run on the body of onMessage where it takes one', async (level) => {
+    it.each(EVERY_LEVEL)('runs pipes of the level %s on the body of onMessage where it takes one', async (level) => {
       const heard = await live(await bootMatrix({ kind: 'pipe', level, hasBody: true }));
       expect(seen).toEqual([messageBody, body]);
       expect(heard).toContain('{"event":"answer","data":"Object"}');
@@ -235,7 +244,7 @@ describe('The matrix of enhancers', () => {
     it.each<[Place, string]>([
       ['method', body],
       ['onMessage', messageBody],
-    ])('on %s itself run there', async (on, expected) => {
+    ])('runs a pipe on %s itself', async (on, expected) => {
       await live(await bootMatrix({ kind: 'pipe', level: 'method', on, hasBody: true }));
       expect(seen).toEqual([expected]);
     });
@@ -251,7 +260,7 @@ describe('The matrix of enhancers', () => {
     ['pipe', 'onOpen', {}],
     ['pipe', 'onClose', {}],
     ['pipe', 'onMessage', { hasBody: false }],
-  ])('ends in a boot error for a %s on %s (%j), where it would never run', async (kind, on, setup) => {
+  ])('fails at boot for a %s on %s (%j), where it would never run', async (kind, on, setup) => {
     const booting = bootMatrix({ kind, level: 'method', on, ...setup });
     await expect(booting).rejects.toThrow(OptionsError);
     await expect(booting).rejects.toThrow(`Gateway.${on} has ${kind}s of its own that would never run`);
@@ -262,31 +271,31 @@ describe('The matrix of enhancers', () => {
     ['onDrain', 'pipes', drainUnder(UsePipes(ValidationPipe))],
     ['onAuthenticate', 'interceptors', authenticateUnder(UseInterceptors(Doubling))],
     ['onAuthenticate', 'filters', authenticateUnder(UseFilters(BaseExceptionFilter))],
-  ])('ends in a boot error for %s with %s too', async (hook, kinds, gateway) => {
+  ])('fails at boot for %s with %s, which would never run', async (hook, kinds, gateway) => {
     await expect(boot([gateway])).rejects.toThrow(`.${hook} has ${kinds} of its own that would never run`);
   });
 
-  it('knows five places', () => {
+  it('covers every place that an enhancer can stand at', () => {
     expect(Object.keys(AT)).toEqual(PLACES);
   });
 });
 
 const frame = (data: object) => ({ event: 'exception', data });
 
-describe('What the client hears of an error', () => {
+describe('The exception frame of an error', () => {
   const thrown: Readonly<Record<string, () => unknown>> = {
-    'WsException with text': () => new WsException('told'),
-    'WsException with an object': () => new WsException({ my: 'shape' }),
-    'HttpException with text': () => new HttpException('Teapot', 418),
-    'HttpException with an object': () => new ForbiddenException({ code: 'not_yours', id: 7, status: 403 }),
-    'HttpException with a list': () => new BadRequestException(['name must be a string']),
-    'HttpException without text': () => new NotFoundException(),
-    'HttpException from 500 on': () => new ServiceUnavailableException('db-7 is down'),
-    MessageError: () => new MessageError('unknown_room', 'There is no such room', { room: 'x' }),
-    'zod error': () => z.object({ name: z.string() }).safeParse({}).error,
-    'any Error': () => new Error('secret'),
+    'a WsException with text': () => new WsException('told'),
+    'a WsException with an object': () => new WsException({ my: 'shape' }),
+    'an HttpException with text': () => new HttpException('Teapot', 418),
+    'an HttpException with an object': () => new ForbiddenException({ code: 'not_yours', id: 7, status: 403 }),
+    'an HttpException with a list': () => new BadRequestException(['name must be a string']),
+    'an HttpException without text': () => new NotFoundException(),
+    'an HttpException of status 503': () => new ServiceUnavailableException('db-7 is down'),
+    'a MessageError': () => new MessageError('unknown_room', 'There is no such room', { room: 'x' }),
+    'a zod error': () => z.object({ name: z.string() }).safeParse({}).error,
+    'any other Error': () => new Error('secret'),
     text: () => 'secret',
-    nothing: () => undefined,
+    undefined: () => undefined,
     'an error that cannot be read': () => {
       const error = new HttpException('x', 400);
       error.getResponse = () => {
@@ -299,24 +308,24 @@ describe('What the client hears of an error', () => {
 
   const internal = { status: 'error', code: 'internal', message: 'Internal server error' };
   const http = { status: 'error', code: 'http_exception' };
-  /** By what is thrown: the frame's data, and whether it says which message failed. */
+  /** By what is thrown: the frame's data, and whether it names the message that failed. */
   const frames: readonly [string, object, boolean?][] = [
-    ['WsException with text', { status: 'error', message: 'told' }],
-    ['WsException with an object', { my: 'shape' }, false],
-    ['HttpException with text', { ...http, statusCode: 418, message: 'Teapot' }],
+    ['a WsException with text', { status: 'error', message: 'told' }],
+    ['a WsException with an object', { my: 'shape' }, false],
+    ['an HttpException with text', { ...http, statusCode: 418, message: 'Teapot' }],
     [
-      'HttpException with an object',
+      'an HttpException with an object',
       { ...http, statusCode: 403, message: 'Forbidden Exception', code: 'not_yours', id: 7 },
     ],
     [
-      'HttpException with a list',
+      'an HttpException with a list',
       { ...http, statusCode: 400, message: ['name must be a string'], error: 'Bad Request' },
     ],
-    ['HttpException without text', { ...http, statusCode: 404, message: 'Not Found' }],
-    ['HttpException from 500 on', internal],
-    ['MessageError', { status: 'error', code: 'unknown_room', message: 'There is no such room', room: 'x' }],
+    ['an HttpException without text', { ...http, statusCode: 404, message: 'Not Found' }],
+    ['an HttpException of status 503', internal],
+    ['a MessageError', { status: 'error', code: 'unknown_room', message: 'There is no such room', room: 'x' }],
     [
-      'zod error',
+      'a zod error',
       {
         status: 'error',
         code: 'validation',
@@ -325,9 +334,9 @@ describe('What the client hears of an error', () => {
         errors: [{ path: ['name'], message: expect.any(String), code: 'invalid_type' }],
       },
     ],
-    ['any Error', internal],
+    ['any other Error', internal],
     ['text', internal],
-    ['nothing', internal],
+    ['undefined', internal],
     ['an error that cannot be read', internal, false],
     ['an error that cannot be encoded', internal, false],
   ];
@@ -362,40 +371,49 @@ describe('What the client hears of an error', () => {
   @WebSocketGateway({ path: '/intercepted-errors' })
   class Intercepted extends Failing {}
 
-  it.each(frames)('says of %s what is documented, from a method', async (what, data, hasCause = true) => {
-    const testApp = await boot([Failing, Intercepted]);
-    for (const path of ['/errors', '/intercepted-errors']) {
-      const client = await testApp.connect(path);
-      for (const event of ['sync', 'async', 'observable']) {
-        const cause = hasCause && { cause: { pattern: event, data: what } };
-        expect(await ask(client, { event, data: what })).toEqual([frame({ ...data, ...cause })]);
-      }
-    }
+  let testApp: TestApp;
+  beforeAll(async () => {
+    testApp = await boot([Failing, Intercepted]);
+    // Otherwise the first test would close it
+    app = undefined;
   });
+  afterAll(() => testApp.close());
 
-  it.each(frames)('says of %s the same from onMessage, which has no cause', async (what, data) => {
-    const testApp = await boot([Failing, Intercepted]);
+  it.each(frames)(
+    'sends the documented exception frame when a method throws %s',
+    async (what, data, hasCause = true) => {
+      for (const path of ['/errors', '/intercepted-errors']) {
+        const client = await testApp.connect(path);
+        for (const event of ['sync', 'async', 'observable']) {
+          const cause = hasCause && { cause: { pattern: event, data: what } };
+          expect(await ask(client, { event, data: what })).toEqual([frame({ ...data, ...cause })]);
+        }
+      }
+    },
+  );
+
+  it.each(frames)('sends the exception frame without a cause when onMessage throws %s', async (what, data) => {
     for (const path of ['/errors', '/intercepted-errors']) {
       expect(await ask(await testApp.connect(path), what)).toEqual([frame(data)]);
     }
   });
 
-  it('counts what the client did wrong, and logs what the server did, with the id of the connection', async () => {
+  it("counts errors that a client causes, and logs the server's own errors with the id of the connection", async () => {
     const lines: string[] = [];
     const keep = (line: unknown) => void lines.push(String(line));
     const logger = { log() {}, warn: keep, error: keep, debug() {}, verbose() {} };
-    const testApp = await boot([Failing], { logger });
-    const client = await testApp.connect('/errors');
-    const asked = ['HttpException with a list', 'WsException with text', 'zod error', 'MessageError'];
+    const logged = await boot([Failing], { logger });
+    const client = await logged.connect('/errors');
+    const asked = ['an HttpException with a list', 'a WsException with text', 'a zod error', 'a MessageError'];
     await ask(client, ...asked, ...asked.map((data) => ({ event: 'sync', data })));
     expect(lines).toEqual([]);
-    await ask(client, 'any Error', { event: 'sync', data: 'HttpException from 500 on' });
-    const [id] = [...testApp.server.connections.keys()];
+    await ask(client, 'any other Error', { event: 'sync', data: 'an HttpException of status 503' });
+    const [id] = [...logged.server.connections.keys()];
     expect(lines).toEqual([
       expect.stringMatching(`^WebSocket onMessage failed id=${id} path=/errors error="Error: secret"`),
       expect.stringMatching(`^WebSocket message method event=sync failed id=${id} path=/errors error=.*db-7 is down`),
     ]);
-    expect(await testApp.server.stats()).toMatchObject({ messageErrors: 8, hookErrors: 2 });
+    expect(await logged.server.stats()).toMatchObject({ messageErrors: 8, hookErrors: 2 });
   });
 });
 
@@ -422,7 +440,7 @@ describe('A filter', () => {
   it.each<[string, (error: unknown) => unknown]>([
     ['returns nothing', () => {}],
     ['returns a promise of nothing', async () => {}],
-  ])('that %s has handled the error', async (_, take) => {
+  ])('takes an error for handled by a filter that %s', async (_, take) => {
     const testApp = await boot([gatewayWith({ catch: take })]);
     expect(await ask(await testApp.connect('/filtered'), ...both)).toEqual([]);
     expect((await testApp.server.stats()).hookErrors).toBe(0);
@@ -436,19 +454,19 @@ describe('A filter', () => {
       },
     ],
     [
-      'throws the error on',
+      'rethrows the error',
       (error) => {
         throw error;
       },
     ],
     ['rejects', () => Promise.reject(new TypeError('filter'))],
-  ])('that %s has not, and the client gets the frame it would have got', async (_, fail) => {
+  ])('sends the exception frame of the error after a filter that %s', async (_, fail) => {
     const testApp = await boot([gatewayWith({ catch: fail })]);
     expect(await ask(await testApp.connect('/filtered'), ...both)).toEqual(unhandled);
     expect((await testApp.server.stats()).hookErrors).toBe(2);
   });
 
-  it('that fails is logged once, however often a client makes it fail', async () => {
+  it('logs a failing filter once, however often a client makes it fail', async () => {
     const lines: string[] = [];
     const logger = { log() {}, warn() {}, debug() {}, verbose() {}, error: (line: string) => void lines.push(line) };
     const fail = () => Promise.reject(new TypeError('filter'));
@@ -457,7 +475,7 @@ describe('A filter', () => {
     expect(lines.filter((line) => line.includes('An exception filter failed'))).toHaveLength(1);
   });
 
-  it('of a method goes before that of the class, and that before a global one', async () => {
+  it('prefers the filter of a method to that of the class, and that to a global one', async () => {
     const send = (name: string) => ({
       catch: (_: unknown, host: ArgumentsHost) => void host.switchToWs().getClient<Connection>().send(`"${name}"`),
     });
@@ -481,7 +499,7 @@ describe('A filter', () => {
     expect(await ask(await testApp.connect('/filtered'), ...both)).toEqual(['global', 'global']);
   });
 
-  it('that takes only some errors leaves the others to the next one', async () => {
+  it('leaves an error that a filter does not catch to the next one', async () => {
     @Catch(TypeError)
     class OnlyTypeErrors implements ExceptionFilter {
       catch() {}
@@ -524,10 +542,10 @@ describe('A filter', () => {
     const filters: readonly [string, (nest: INestApplication) => ExceptionFilter][] = [
       ['sends a status', () => new SendsStatus()],
       ['extends BaseExceptionFilter', (nest) => new ExtendsBase(nest.get(HttpAdapterHost).httpAdapter)],
-      ['stands in the docs of Nest', (nest) => new AsInTheDocs(nest.get(HttpAdapterHost))],
+      ['follows the docs of Nest', (nest) => new AsInTheDocs(nest.get(HttpAdapterHost))],
     ];
 
-    it.each(filters)('and global, one that %s takes nothing and breaks nothing', async (_, filterOf) => {
+    it.each(filters)('ignores a global filter that was written for HTTP alone and %s', async (_, filterOf) => {
       const configure = (nest: INestApplication) => void nest.useGlobalFilters(filterOf(nest));
       const testApp = await boot([gatewayWith(null)], { adapter: adapter(), configure });
       const client = await testApp.connect('/filtered');
@@ -603,7 +621,7 @@ describe('A global ValidationPipe({ transform: true, whitelist: true })', () => 
   const wrong = { name: 7, inner: { size: 'x' } };
   const errors = ['name must be a string', 'inner.size must be an integer number'];
 
-  it('makes the body of a method what its type says, and leaves the Connection as it is', async () => {
+  it('transforms the body of a method to its declared type, and leaves the Connection as it is', async () => {
     const client = await (await boot([Methods], { configure })).connect('/methods');
     for (const event of ['decorated', 'undecorated']) {
       expect(await ask(client, { event, data: sent })).toEqual([{ event: 'seen', data: [true, 1, true, valid] }]);
@@ -613,20 +631,20 @@ describe('A global ValidationPipe({ transform: true, whitelist: true })', () => 
     ]);
   });
 
-  it('makes the body of onMessage what its type says, and leaves the Connection as it is', async () => {
+  it('transforms the body of onMessage to its declared type, and leaves the Connection as it is', async () => {
     const client = await (await boot([Hooked], { configure })).connect('/hooks');
     expect(await client.next('open')).toEqual([true, true, '/hooks']);
     client.send(sent);
     expect(await client.next('seen')).toEqual([true, 1, true, valid]);
   });
 
-  it('leaves the Message of onMessage alone', async () => {
+  it('leaves the Message of onMessage as it is under a global ValidationPipe', async () => {
     const client = await (await boot([Raw], { configure })).connect('/raw');
     client.send(sent);
     expect(await client.next('raw')).toEqual([true, true, JSON.stringify(sent)]);
   });
 
-  it('tells the client which fields are wrong, and the next message works', async () => {
+  it('sends the client the invalid fields, and handles its next message', async () => {
     const testApp = await boot([Methods, Hooked], { configure });
     const client = await testApp.connect('/methods');
     const data = { status: 'error', code: 'http_exception', statusCode: 400, error: 'Bad Request', message: errors };
@@ -643,7 +661,7 @@ describe('A global ValidationPipe({ transform: true, whitelist: true })', () => 
   });
 });
 
-describe('A global pipe that changes whatever it gets', () => {
+describe('A global pipe that replaces every value', () => {
   const Sender = createParamDecorator((_: unknown, context: ExecutionContext) =>
     context.switchToWs().getClient<Connection>(),
   );
@@ -659,7 +677,7 @@ describe('A global pipe that changes whatever it gets', () => {
     }
   }
 
-  it('gets the body alone', async () => {
+  it('passes nothing but the body of a message to a global pipe', async () => {
     const configure = (nest: INestApplication) => void nest.useGlobalPipes({ transform: () => 'changed' });
     const client = await (await boot([Changed], { configure })).connect('/changed');
     client.send('{}');
@@ -709,7 +727,7 @@ describe('The error of a validation library', () => {
         { path: ['inner', 'size'], message: 'size must be an integer number', code: 'isInt' },
       ],
     ],
-  ])('reaches the client with the fields: %s', async (event, data, errors) => {
+  ])('sends the client the invalid fields of an error of %s', async (event, data, errors) => {
     const client = await (await boot([Validating])).connect('/');
     const expected = { status: 'error', code: 'validation', statusCode: 400, message: 'Validation failed', errors };
     const cause = { pattern: event, data };
@@ -718,7 +736,7 @@ describe('The error of a validation library', () => {
 });
 
 describe('A guard', () => {
-  it('on a message refuses with the exception it throws', async () => {
+  it('refuses a message with the exception that its guard throws', async () => {
     @UseGuards(Refusing)
     @WebSocketGateway()
     class Guarded {
@@ -734,7 +752,7 @@ describe('A guard', () => {
     expect(await client.next('exception')).toMatchObject({ statusCode: 401, message: 'Log in first' });
   });
 
-  it('on the class is asked at the handshake alone, whatever else stands around a method', async () => {
+  it('asks guards of the class at the handshake alone, whatever guards a method has of its own', async () => {
     const asked: string[] = [];
     const guardNamed = (name: string): CanActivate => ({
       canActivate: (context) => asked.push(`${name} ${context.getType()} ${context.getHandler().name}`) > 0,
@@ -763,7 +781,7 @@ describe('A guard', () => {
     expect(asked).toEqual(['global http onHandshake', 'class http onHandshake', 'method ws event']);
   });
 
-  it('reads the metadata of the gateway and of the hook at the handshake', async () => {
+  it('lets a guard read the metadata of the gateway and of onHandshake', async () => {
     @Injectable()
     class Roles implements CanActivate {
       constructor(private readonly reflector: Reflector) {}
@@ -817,7 +835,7 @@ describe('An interceptor', () => {
     }
   }
 
-  it('sees each item of an async generator, as of an Observable', async () => {
+  it('passes each item of an async generator, as of an Observable, through interceptors', async () => {
     const client = await (await boot([Doubled])).connect('/');
     for (const event of ['generator', 'observable', 'value']) client.send({ event });
     const items: unknown[] = [];
@@ -825,7 +843,7 @@ describe('An interceptor', () => {
     expect(items).toEqual([2, 4, 6, 8, 10]);
   });
 
-  it('sees what a hook returns, and it goes nowhere', async () => {
+  it('passes the return value of a hook through interceptors, and sends it to nobody', async () => {
     results.length = 0;
     @UseInterceptors(Watching)
     @WebSocketGateway({ path: '/watched' })
@@ -845,9 +863,9 @@ describe('An interceptor', () => {
 
 describe("A hook's Observable", () => {
   it.each<[string, NestInterceptor[]]>([
-    ['alone', []],
+    ['without interceptors', []],
     ['under an interceptor', [{ intercept: (_: ExecutionContext, next: CallHandler) => next.handle() }]],
-  ])("is nobody's reply and holds up nothing: %s", async (_, interceptors) => {
+  ])('neither subscribes to the Observable of a hook nor waits for it, %s', async (_, interceptors) => {
     let subscribed = 0;
     const endless = new Observable<never>(() => void subscribed++);
     @WebSocketGateway({ path: '/endless' })
@@ -875,7 +893,7 @@ describe("A hook's Observable", () => {
 });
 
 describe('onDrain', () => {
-  it('runs in the ws context of its own, once the client has read what waited', async () => {
+  it('runs onDrain in a ws context of its own once the client has read the waiting messages', async () => {
     const contexts: unknown[] = [];
     class Noting implements NestInterceptor {
       intercept(context: ExecutionContext, next: CallHandler) {
@@ -920,7 +938,7 @@ describe('onAuthenticate', () => {
     }
   }
 
-  it('decides by the first message, before onOpen', async () => {
+  it('authenticates a client by its first message, before onOpen', async () => {
     const testApp = await boot([Authenticating]);
     const [ann, bob] = [await testApp.connect('/first?name=ann'), await testApp.connect('/first?name=bob')];
     ann.send('secret');
@@ -950,7 +968,7 @@ describe('A parameter decorator of the application', () => {
     }
   }
 
-  it('works on hooks and on methods', async () => {
+  it("supplies the values of an application's parameter decorator in hooks and in methods", async () => {
     const client = await (await boot([Decorated])).connect('/decorated');
     expect(await client.next('open')).toBe('ws onOpen known');
     client.send('text');

@@ -1,4 +1,4 @@
-/** Gateways with hooks on real sockets: how they are found, who may connect, the log, the heartbeat, the shutdown. */
+/** Gateways with hooks on real sockets: discovery, handshake, log, heartbeat and shutdown. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -26,8 +26,8 @@ import {
 } from 'nestjs-realtime';
 import { createTestApp, type Refusal, type TestApp, type TestAppOptions } from 'nestjs-realtime/testing';
 
-/** What happened, each thing once, for a test that waits for it. */
-class Happenings<T> {
+/** A queue of events that a test can await. */
+class Events<T> {
   private readonly past: T[] = [];
   private waiting: ((value: T) => void)[] = [];
 
@@ -42,13 +42,13 @@ class Happenings<T> {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** Those that nobody has waited for. */
+  /** The events that no test has taken. */
   get left(): readonly T[] {
     return this.past;
   }
 }
 
-/** Keeps what is logged; it is given to Nest as the application's logger. */
+/** The application's logger; it keeps all lines. */
 class KeepingLogger implements LoggerService {
   readonly lines: string[] = [];
   log = (message: unknown) => void this.lines.push(String(message));
@@ -82,12 +82,12 @@ const refusalOf = (app: TestApp, path: string, headers?: Record<string, string>)
     (refusal: Refusal) => refusal,
   );
 
-/** Echoes; its closes can be awaited. */
+/** Echoes messages; its closes can be awaited. */
 @WebSocketGateway({ path: '/echo' })
 class EchoGateway {
-  readonly closes = new Happenings<CloseInfo>();
+  readonly closes = new Events<CloseInfo>();
   readonly calls: string[] = [];
-  /** How long the connection that closed last was open, in milliseconds. */
+  /** The time between opening and closing of the last closed connection, in milliseconds. */
   lifetimeMs = 0;
 
   onHandshake(request: HandshakeRequest) {
@@ -109,7 +109,7 @@ class EchoGateway {
   }
 }
 
-/** Has no path of its own. */
+/** A gateway without a path of its own. */
 @WebSocketGateway()
 class DefaultGateway {
   onOpen(connection: Connection) {
@@ -117,7 +117,7 @@ class DefaultGateway {
   }
 }
 
-/** A peer that shakes hands and then only reads: it answers neither pings nor close frames. */
+/** Connects a peer that only reads after the handshake: it answers neither pings nor close frames. */
 async function frozenPeer(app: TestApp, path: string): Promise<{ socket: Socket; bytes: () => Buffer }> {
   const { hostname, port } = new URL(app.url);
   const socket = connect(Number(port), hostname);
@@ -132,7 +132,7 @@ async function frozenPeer(app: TestApp, path: string): Promise<{ socket: Socket;
 }
 
 describe('gateways with hooks', () => {
-  it('live on their own paths and do not hear of each other', async () => {
+  it('serves gateways on their own paths, apart from each other', async () => {
     @WebSocketGateway({ path: '/other' })
     class OtherGateway {
       onMessage(connection: Connection, message: Message) {
@@ -149,12 +149,12 @@ describe('gateways with hooks', () => {
     expect(await bob.next()).toBe('for the other path');
   });
 
-  it('are on /ws when they name no path', async () => {
+  it('serves a gateway without a path on /ws', async () => {
     const app = await start({ imports: [realtime()], providers: [DefaultGateway] });
     expect(await (await app.connect('/ws')).next()).toBe('Hello from /ws');
   });
 
-  it('are on REALTIME_PATH when they name no path', async () => {
+  it('serves a gateway without a path on REALTIME_PATH', async () => {
     process.env['REALTIME_PATH'] = '/from-env';
     try {
       const app = await start({ imports: [realtime()], providers: [DefaultGateway] });
@@ -165,7 +165,7 @@ describe('gateways with hooks', () => {
     }
   });
 
-  it('that three modules provide are bound once', async () => {
+  it('binds a gateway once although three modules provide it', async () => {
     @Module({ providers: [EchoGateway] })
     class FirstModule {}
     @Module({ providers: [EchoGateway] })
@@ -178,7 +178,7 @@ describe('gateways with hooks', () => {
     expect(await ann.next()).toBe('again');
   });
 
-  it('on one path are a boot error that names both', async () => {
+  it('fails at boot with both names for two gateways with hooks on one path', async () => {
     @WebSocketGateway({ path: '/echo' })
     class SecondGateway {
       onOpen() {}
@@ -188,7 +188,7 @@ describe('gateways with hooks', () => {
     await expect(boot).rejects.toThrow(/EchoGateway and SecondGateway .*\/echo/);
   });
 
-  it('that are request-scoped are a boot error that names the class', async () => {
+  it('fails at boot with the name of a gateway with hooks that is request-scoped', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest {}
     @WebSocketGateway({ path: '/scoped' })
@@ -201,21 +201,21 @@ describe('gateways with hooks', () => {
     await expect(boot).rejects.toThrow(/ScopedGateway is request-scoped/);
   });
 
-  it('cannot run on an adapter that the application chose: a boot error that names them', async () => {
+  it('fails at boot with the names of gateways with hooks when the application sets another adapter', async () => {
     const configure = (app: TestApp['app']) => void app.useWebSocketAdapter(new WsAdapter(app));
     const boot = start({ imports: [realtime()], providers: [EchoGateway] }, { configure });
     await expect(boot).rejects.toThrow(OptionsError);
     await expect(boot).rejects.toThrow(/useWebSocketAdapter\(\).*EchoGateway/);
   });
 
-  it('leave an adapter that the application chose alone when there are none of them', async () => {
+  it('accepts another adapter when there are no gateways with hooks', async () => {
     const logger = new KeepingLogger();
     const configure = (app: TestApp['app']) => void app.useWebSocketAdapter(new WsAdapter(app));
     await start({ imports: [realtime()] }, { configure, logger });
     expect(logger.with('useWebSocketAdapter()')).toHaveLength(1);
   });
 
-  it('send and receive binary messages', async () => {
+  it('echoes a binary message of 70,000 bytes', async () => {
     const app = await start({ imports: [realtime()], providers: [EchoGateway] });
     const ann = await app.connect('/echo');
     await ann.next();
@@ -236,20 +236,20 @@ describe('RealtimeModule', () => {
   @Module({ providers: [Options], exports: [Options] })
   class OptionsModule {}
 
-  it('that is imported twice is a boot error that says so', async () => {
+  it('fails at boot when RealtimeModule is imported twice', async () => {
     const boot = start({ imports: [realtime(), realtime({ path: '/two' })] });
     await expect(boot).rejects.toThrow(OptionsError);
     await expect(boot).rejects.toThrow(/RealtimeModule is imported 2 times/);
   });
 
-  it('with a bad setting is a boot error that lists every problem', async () => {
+  it('fails at boot with a list of all invalid settings', async () => {
     const boot = async () => start({ imports: [realtime({ maxConnections: 0, path: 'no slash' })] });
     await expect(boot()).rejects.toThrow(
       /2 problems[^]*maxConnections[^]*no slash|2 problems[^]*no slash[^]*maxConnections/,
     );
   });
 
-  it('takes its options from a factory', async () => {
+  it('takes the options of forRootAsync() from a factory', async () => {
     const imports = [
       RealtimeModule.forRootAsync({
         imports: [OptionsModule],
@@ -261,19 +261,19 @@ describe('RealtimeModule', () => {
     expect(await (await app.connect('/from-factory')).next()).toBe('Hello from /from-factory');
   });
 
-  it('takes its options from a class of its own', async () => {
+  it('takes the options of forRootAsync() from a class of its own', async () => {
     const imports = [RealtimeModule.forRootAsync({ useClass: Options })];
     const app = await start({ imports, providers: [DefaultGateway] });
     expect(await (await app.connect('/from-class')).next()).toBe('Hello from /from-class');
   });
 
-  it('takes its options from a provider that exists', async () => {
+  it('takes the options of forRootAsync() from an existing provider', async () => {
     const imports = [RealtimeModule.forRootAsync({ imports: [OptionsModule], useExisting: Options })];
     const app = await start({ imports, providers: [DefaultGateway] });
     expect(await (await app.connect('/from-class')).next()).toBe('Hello from /from-class');
   });
 
-  it('gives RealtimeServer to every module, before the first client', async () => {
+  it('injects RealtimeServer into every module, and pushes before the first client', async () => {
     @Injectable()
     class Pusher {
       constructor(readonly server: RealtimeServer) {}
@@ -289,7 +289,7 @@ describe('RealtimeModule', () => {
     expect(await ann.next('news')).toBe(1);
   });
 
-  it('answers 404 on its paths when it is off, and the server delivers to nobody', async () => {
+  it('answers 404 on all paths and delivers to nobody when it is disabled', async () => {
     const app = await start({ imports: [realtime({ enabled: false })], providers: [EchoGateway] });
     await app.server.toEveryone().push('to nobody');
     expect((await refusalOf(app, '/echo')).status).toBe(404);
@@ -323,7 +323,7 @@ describe('the handshake', () => {
     app = await start({ imports, providers: [DoorGateway] }, { logger });
   });
 
-  it('that is refused by an HttpException has its status and body, as Nest gives them', async () => {
+  it('refuses with the status and the body that Nest renders of an HttpException', async () => {
     const text = await refusalOf(app, '/door?want=text');
     expect([text.status, JSON.parse(text.body)]).toEqual([
       403,
@@ -335,43 +335,43 @@ describe('the handshake', () => {
     expect(app.app.get(DoorGateway).opened).toEqual([]);
   });
 
-  it('that hangs gets 503 with Retry-After at the handshake timeout', async () => {
+  it('refuses a hanging handshake with 503 and Retry-After at the handshake timeout', async () => {
     const { status, headers, body } = await refusalOf(app, '/door?want=hang');
     expect([status, JSON.parse(body)]).toMatchObject([503, { statusCode: 503 }]);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
   });
 
-  it('that fails with any other error gets 500, and only the log says why', async () => {
+  it('refuses with 500 after any other error, whose message only the log has', async () => {
     const { status, body } = await refusalOf(app, '/door?want=error');
     expect([status, JSON.parse(body)]).toEqual([500, { statusCode: 500, message: 'Internal server error' }]);
     expect(logger.with('hunter2')).not.toEqual([]);
   });
 
-  it('is refused with 403 for another origin, before any hook', async () => {
+  it('refuses another origin with 403 before any hook', async () => {
     const { status } = await refusalOf(app, '/door?want=text', { origin: 'https://evil.example.com' });
     expect(status).toBe(403);
     expect(logger.with('Members only')).toEqual([]);
     expect(logger.with('refused status=403')).toHaveLength(1);
   });
 
-  it('is admitted for the same origin, for a listed one, and without an origin', async () => {
+  it('admits the same origin, a listed one, and a client without an origin', async () => {
     for (const origin of [app.url, 'https://app.example.com']) await app.connect('/door', { headers: { origin } });
     await app.connect('/door');
     expect(await app.server.toEveryone().count()).toBe(3);
   });
 
-  it('is refused with 404 on a path that nobody serves', async () => {
+  it('refuses a path without a gateway with 404', async () => {
     expect((await refusalOf(app, '/nowhere')).status).toBe(404);
   });
 
-  it('leaves every refusal in the counters and no connection', async () => {
+  it('counts every refusal and leaves no connection', async () => {
     await refusalOf(app, '/door?want=text');
     await refusalOf(app, '/door?want=hang');
     await refusalOf(app, '/door', { origin: 'null' });
     expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0, refused: 3 });
   });
 
-  it('is explained to a plain GET: 426 when it would be admitted, else its refusal', async () => {
+  it('answers a plain GET with 426 when an upgrade would be admitted, else with its refusal', async () => {
     const admitted = await fetch(`${app.url}/door`);
     expect([admitted.status, admitted.headers.get('upgrade')]).toEqual([426, 'websocket']);
     const refused = await fetch(`${app.url}/door?want=text`);
@@ -382,7 +382,7 @@ describe('the handshake', () => {
 });
 
 describe('the log', () => {
-  it('has the lines of the pattern for a connection', async () => {
+  it('logs the opening, the messages and the closing of a connection', async () => {
     const logger = new KeepingLogger();
     const app = await start({ imports: [realtime()], providers: [EchoGateway] }, { logger });
     const ann = await app.connect('/echo?user=7');
@@ -400,7 +400,7 @@ describe('the log', () => {
     );
   });
 
-  it('cannot be given a second line by a user id, a close reason or a path', async () => {
+  it('logs user ids, close reasons and paths with line ends on one line', async () => {
     const logger = new KeepingLogger();
     const app = await start({ imports: [realtime()], providers: [EchoGateway] }, { logger });
     const text = 'x\r\n[Nest] forged\u001b[2K';
@@ -412,7 +412,7 @@ describe('the log', () => {
     for (const line of logger.with('forged')) expect(line).not.toMatch(/\p{Cc}/u);
   });
 
-  it('has a line for a hook that failed, and the client learns no more than that', async () => {
+  it('logs the error of a failed hook and hides it from the client', async () => {
     @WebSocketGateway({ path: '/failing' })
     class FailingGateway {
       onMessage() {
@@ -433,7 +433,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('has one table at boot that names paths, heartbeat, limits and broker', async () => {
+  it('logs one table of paths, heartbeat, limits and broker at boot', async () => {
     const logger = new KeepingLogger();
     await start({ imports: [realtime()], providers: [EchoGateway] }, { logger });
     const [table, ...others] = logger.with('Realtime is ready');
@@ -445,15 +445,15 @@ describe('the log', () => {
 });
 
 describe('the heartbeat', () => {
-  const quick = { heartbeatPingInterval: 0.15, heartbeatIdleTime: 0.8, heartbeatCheckInterval: 0.2, closeTimeout: 0.2 };
+  const quick = { heartbeatPingInterval: 0.1, heartbeatIdleTime: 0.4, heartbeatCheckInterval: 0.1, closeTimeout: 0.1 };
 
-  it('closes a frozen peer with 4000 at its idle time, and a silent one that answers pings stays', async () => {
+  it('closes a frozen peer with 4000 at its idle time, and keeps a silent one that answers pings', async () => {
     const app = await start({ imports: [realtime(quick)], providers: [EchoGateway] });
     const ann = await app.connect('/echo');
     const frozen = await frozenPeer(app, '/echo');
     const gateway = app.app.get(EchoGateway);
     expect(await gateway.closes.next()).toMatchObject({ code: 4000, initiator: 'heartbeat', wasClean: false });
-    expect(gateway.lifetimeMs).toBeGreaterThanOrEqual(800);
+    expect(gateway.lifetimeMs).toBeGreaterThanOrEqual(quick.heartbeatIdleTime * 1000);
     expect(frozen.bytes().includes(Buffer.from([0x88, 2 + 'heartbeat timeout'.length, 0x0f, 0xa0]))).toBe(true);
     ann.send('still here');
     await ann.next();
@@ -461,7 +461,7 @@ describe('the heartbeat', () => {
     expect(await app.server.stats()).toMatchObject({ current: 1, closed: { heartbeat: 1, client: 0 } });
   });
 
-  it('closes a peer that has stopped reading', async () => {
+  it('closes a peer that has stopped reading with 4000', async () => {
     const app = await start({ imports: [realtime(quick)], providers: [EchoGateway] });
     const ann = await app.connect('/echo');
     ann.socket.pause();
@@ -470,8 +470,8 @@ describe('the heartbeat', () => {
     expect((await ann.closed()).code).toBe(4000);
   });
 
-  it('in the passive mode never pings, and closes whoever is silent', async () => {
-    const passive = { ...quick, heartbeatPingInterval: 0, heartbeatIdleTime: 0.3 };
+  it('closes silent peers without a ping in the passive mode', async () => {
+    const passive = { ...quick, heartbeatPingInterval: 0, heartbeatIdleTime: 0.2 };
     const app = await start({ imports: [realtime(passive)], providers: [EchoGateway] });
     const ann = await app.connect('/echo');
     let pings = 0;
@@ -481,8 +481,8 @@ describe('the heartbeat', () => {
   });
 });
 
-describe('a client that never reads', () => {
-  it('is closed with 4001, and the others get everything', async () => {
+describe('a slow client', () => {
+  it('closes a client that never reads with 4001, and sends everything to the others', async () => {
     const app = await start({ imports: [realtime({ closeTimeout: 0.2 })], providers: [EchoGateway] });
     const [slow, quick] = [await app.connect('/echo'), await app.connect('/echo')];
     await quick.next();
@@ -500,7 +500,7 @@ describe('a client that never reads', () => {
 });
 
 describe('the lifecycle on real sockets', () => {
-  it('keeps what a client sends while onOpen is pending, in order', async () => {
+  it('keeps messages that arrive during onOpen, in order', async () => {
     let open = () => {};
     const seen: string[] = [];
     @WebSocketGateway({ path: '/slow' })
@@ -523,7 +523,7 @@ describe('the lifecycle on real sockets', () => {
     expect(seen).toEqual(Array.from({ length: 300 }, (_, index) => String(index)));
   });
 
-  it('runs onClose once for a client that vanishes, one that closes, and one that is disconnected', async () => {
+  it('runs onClose once for a client that vanishes, one that closes, and one that the server disconnects', async () => {
     const app = await start({ imports: [realtime()], providers: [EchoGateway] });
     const { closes } = app.app.get(EchoGateway);
     (await app.connect('/echo')).vanish();
@@ -538,8 +538,8 @@ describe('the lifecycle on real sockets', () => {
     expect([closes.left, await app.server.exists(id)]).toEqual([[], false]);
   });
 
-  it('closes with 1011 when onOpen fails, after which onClose runs', async () => {
-    const closes = new Happenings<CloseInfo>();
+  it('closes with 1011 when onOpen fails, and then runs onClose', async () => {
+    const closes = new Events<CloseInfo>();
     @WebSocketGateway({ path: '/bad' })
     class BadGateway {
       async onOpen() {
@@ -556,7 +556,7 @@ describe('the lifecycle on real sockets', () => {
 });
 
 describe('a shutdown', () => {
-  it('closes with 1001, waits for the hooks, and leaves another application alone', async () => {
+  it('closes with 1001 at a shutdown, waits for the hooks, and leaves other applications alone', async () => {
     let finish = () => {};
     const order: string[] = [];
     @WebSocketGateway({ path: '/busy' })
@@ -586,7 +586,7 @@ describe('a shutdown', () => {
     expect(await other.server.stats()).toMatchObject({ current: 1, closed: { shutdown: 0 } });
   });
 
-  it('does not wait longer than the shutdown timeout for a hook or a frozen peer', async () => {
+  it('waits no longer than the shutdown timeout for a hook or a frozen peer', async () => {
     const closes: string[] = [];
     @WebSocketGateway({ path: '/stuck' })
     class StuckGateway {

@@ -1,4 +1,4 @@
-/** Readiness for `@nestjs/terminus` on a real application: a load balancer must hear of a shutdown before clients do. */
+/** Readiness for `@nestjs/terminus` on a real application: a load balancer must learn of a shutdown before clients do. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
@@ -49,7 +49,7 @@ async function create() {
 }
 
 describe('the readiness', () => {
-  it('is down before the application is ready, up while it runs, and down from the first moment of a shutdown', async () => {
+  it('reports down until the application is ready, up while it runs, and down from the start of a shutdown', async () => {
     const app = await create();
     const realtime = app.get(RealtimeHealthIndicator);
     expect(realtime.isReady('realtime')).toMatchObject({ realtime: { status: 'down' } });
@@ -64,7 +64,7 @@ describe('the readiness', () => {
     ]);
 
     const closing = app.close();
-    // The client hears of it with its close frame, and by then the answer has changed; the server still listens
+    // When the client receives its close frame the answer has changed already; the server still listens
     expect((await client.closed()).code).toBe(1001);
     const down = await ask();
     expect([down.status, await down.json()]).toMatchObject([503, { error: { realtime: { status: 'down' } } }]);

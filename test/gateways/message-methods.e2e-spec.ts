@@ -1,7 +1,7 @@
-/** @SubscribeMessage() methods on this module's engine: routing beside hooks, the order of replies, streams, ids, bounds. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** @SubscribeMessage() methods on this module's engine: routing beside hooks, order of replies, streams, ids, bounds. */
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { SubscribeMessage, WebSocketGateway, ConnectedSocket, MessageBody } from '@nestjs/websockets';
-import type { LoggerService, ModuleMetadata } from '@nestjs/common';
+import type { LoggerService, ModuleMetadata, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { type Connection, type Message, RealtimeModule, type RealtimeOptions, Stream } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
@@ -17,14 +17,34 @@ afterEach(async () => {
   app = undefined;
 });
 
-async function boot(
+async function start(
   providers: ModuleMetadata['providers'],
   options: RealtimeOptions = {},
   logger?: LoggerService,
 ): Promise<TestApp> {
   const imports = [RealtimeModule.forRoot({ envFile: false, ...options })];
-  app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile(), { logger });
+  return createTestApp(await Test.createTestingModule({ imports, providers }).compile(), { logger });
+}
+
+/** Starts an application for one test. */
+async function boot(...parts: Parameters<typeof start>): Promise<TestApp> {
+  app = await start(...parts);
   return app;
+}
+
+/** Starts an application for all tests of a describe block. */
+function bootOnce(gateway: Type): { connect: TestApp['connect']; readonly server: TestApp['server'] } {
+  let shared: TestApp;
+  beforeAll(async () => {
+    shared = await start([gateway]);
+  });
+  afterAll(() => shared.close());
+  return {
+    connect: (path) => shared.connect(path),
+    get server() {
+      return shared.server;
+    },
+  };
 }
 
 const exception = (data: object) => ({
@@ -46,6 +66,7 @@ describe('A gateway with hooks and message methods', () => {
       return { event: 'method', data };
     }
   }
+  const { connect } = bootOnce(Both);
 
   it.each<[string | Uint8Array, unknown]>([
     ['{"event":"method","data":1}', { event: 'method', data: 1 }],
@@ -55,13 +76,13 @@ describe('A gateway with hooks and message methods', () => {
     ['no json', { event: 'hook', data: 'no json' }],
     ['', { event: 'hook', data: '' }],
     [Uint8Array.of(0, 255), { event: 'hook', data: [0, 255] }],
-  ])('gives %p to the method of its event, else to onMessage', async (message, frame) => {
-    const client = await (await boot([Both])).connect('/both');
+  ])('passes %p to the method of its event, else to onMessage', async (message, frame) => {
+    const client = await connect('/both');
     expect(await ask(client, message)).toEqual([{ event: 'welcome' }, frame]);
   });
 
-  it('keeps the order between the two', async () => {
-    const client = await (await boot([Both])).connect('/both');
+  it('handles messages for onMessage and for methods in the order of their arrival', async () => {
+    const client = await connect('/both');
     await client.next('welcome');
     for (let number = 0; number < 20; number++) {
       client.send(number % 2 ? { event: 'method', data: number } : String(number));
@@ -72,9 +93,10 @@ describe('A gateway with hooks and message methods', () => {
   });
 });
 
-describe('A message that nobody takes', () => {
+describe('A message without a method', () => {
   @WebSocketGateway()
   class Methods extends Marker {}
+  const shared = bootOnce(Methods);
 
   it.each<[string, string | Uint8Array]>([
     ['unknown_event', '{"event":"nobody"}'],
@@ -86,13 +108,13 @@ describe('A message that nobody takes', () => {
     ['bad_envelope', '{"event":7}'],
     ['bad_envelope', '{"data":7}'],
     ['bad_envelope', Uint8Array.of(0xff, 0)],
-  ])('gets the error %s: %p', async (code, message) => {
-    const { server, connect } = bound(await boot([Methods]));
-    expect(await ask(await connect('/'), message)).toEqual([exception({ code })]);
-    expect((await server.stats()).messageErrors).toBe(1);
+  ])('answers with %s a message that no method takes: %p', async (code, message) => {
+    const before = await shared.server.stats();
+    expect(await ask(await shared.connect('/'), message)).toEqual([exception({ code })]);
+    expect((await shared.server.stats()).messageErrors - before.messageErrors).toBe(1);
   });
 
-  it('fills no log, however many there are', async () => {
+  it('logs nothing of 1,000 messages that no method takes', async () => {
     const lines: unknown[] = [];
     const keep = (line: unknown) => void lines.push(line);
     const logger = { log() {}, warn: keep, error: keep, debug: keep, verbose() {} };
@@ -104,20 +126,18 @@ describe('A message that nobody takes', () => {
     expect(lines).toEqual([]);
   });
 
-  it('gets its id back', async () => {
-    const { connect } = bound(await boot([Methods]));
-    const [frame] = await ask(await connect('/'), { event: 'nobody', id: 7 });
+  it('returns the id of a message that no method takes', async () => {
+    const [frame] = await ask(await shared.connect('/'), { event: 'nobody', id: 7 });
     expect(frame).toEqual({ ...exception({ code: 'unknown_event' }), id: 7 });
   });
 
-  it('names the event, cut to a length that fills no client', async () => {
-    const { connect } = bound(await boot([Methods]));
-    const [frame] = await ask(await connect('/'), { event: 'x'.repeat(10_000) });
+  it('shortens a very long event name in the answer', async () => {
+    const [frame] = await ask(await shared.connect('/'), { event: 'x'.repeat(10_000) });
     expect(JSON.stringify(frame).length).toBeLessThan(300);
   });
 });
 
-/** The parts of an application that a test uses most. */
+/** The parts of an application that most tests use. */
 function bound(testApp: TestApp) {
   return { server: testApp.server, connect: testApp.connect.bind(testApp) };
 }
@@ -138,6 +158,7 @@ describe('The id of a request', () => {
       throw new Error('secret');
     }
   }
+  const { connect } = bootOnce(Replying);
 
   it.each<[object, unknown[]]>([
     [{ event: 'value', data: 5, id: 1 }, [{ event: 'value', data: 5, id: 1 }]],
@@ -156,21 +177,18 @@ describe('The id of a request', () => {
     ],
     [{ event: 'fails', id: 4 }, [{ ...exception({ code: 'internal' }), id: 4 }]],
     [{ event: 'value', data: 1, id: { not: 'an id' } }, [1]],
-  ])('comes back with what answers %j', async (message, frames) => {
-    const { connect } = bound(await boot([Replying]));
+  ])('returns the id of a request with each reply to %j', async (message, frames) => {
     expect(await ask(await connect('/'), message)).toEqual(frames);
   });
 
-  it('is left out where it is longer than 256 characters', async () => {
-    const { connect } = bound(await boot([Replying]));
+  it('leaves out an id of more than 256 characters', async () => {
     expect(await ask(await connect('/'), { event: 'value', data: 1, id: 'x'.repeat(257) })).toEqual([1]);
     expect(await ask(await connect('/'), { event: 'value', data: 1, id: 'x'.repeat(256) })).toEqual([
       { event: 'value', data: 1, id: 'x'.repeat(256) },
     ]);
   });
 
-  it('matches 1,000 interleaved requests of ten clients', async () => {
-    const { connect } = bound(await boot([Replying]));
+  it('returns the right ids to 1,000 interleaved requests of ten clients', async () => {
     const matched = Array.from({ length: 10 }, async (_, client) => {
       const socket = await connect('/');
       for (let id = 0; id < 100; id++) socket.send({ event: 'value', data: `${client}:${id}`, id });
@@ -184,16 +202,21 @@ describe('The id of a request', () => {
 
 describe('The replies of one connection', () => {
   const random = seeded(4);
+  /** Takes up to 4 ms. */
+  const dawdle = () => sleep(random() * 4);
+  /** Takes a turn of the event loop, or now and then up to 4 ms. */
+  const mostlyQuick = () => (random() < 0.8 ? turn() : dawdle());
 
   @WebSocketGateway()
   class Slow extends Marker {
     running = 0;
     most = 0;
+    pause: () => Promise<unknown> = dawdle;
 
     @SubscribeMessage('number')
     async number(@MessageBody() data: number) {
       this.most = Math.max(this.most, ++this.running);
-      await sleep(random() * 4);
+      await this.pause();
       this.running--;
       return { event: 'number', data };
     }
@@ -206,15 +229,16 @@ describe('The replies of one connection', () => {
     }
   }
 
-  it('come in the order of 1,000 requests, whatever time each takes', async () => {
+  it('replies in the order of 1,000 requests, whatever time each of them takes', async () => {
     const testApp = await boot([Slow], { maxMessageRate: 0 });
+    testApp.app.get(Slow).pause = mostlyQuick;
     const client = await testApp.connect('/');
     for (let number = 0; number < 1000; number++) client.send({ event: 'number', data: number });
     for (let number = 0; number < 1000; number++) expect(await client.next('number')).toBe(number);
     expect(testApp.app.get(Slow).most).toBe(1);
   }, 20_000);
 
-  it('come in order on 100 connections that do not wait for each other', async () => {
+  it('replies in order on each of 100 connections, which do not wait for each other', async () => {
     const testApp = await boot([Slow]);
     const clients = await Promise.all(Array.from({ length: 100 }, () => testApp.connect('/')));
     const heard = clients.map(async (client) => {
@@ -225,7 +249,7 @@ describe('The replies of one connection', () => {
     expect(testApp.app.get(Slow).most).toBeGreaterThan(50);
   }, 20_000);
 
-  it('are all those of one Observable before the first of the next', async () => {
+  it('sends all items of one Observable before the first item of the next', async () => {
     const client = await (await boot([Slow])).connect('/');
     for (const number of [0, 1, 2]) client.send({ event: 'items', data: number });
     const items: unknown[] = [];
@@ -284,14 +308,14 @@ describe('A stream of replies', () => {
     }
   }
 
-  it('lets the next message be handled while it goes on, and is not waited for at the end', async () => {
+  it('handles the next message during a @Stream(), and does not wait for its end on close', async () => {
     const { connect } = bound(await boot([Streaming]));
     const client = await connect('/');
     expect(await ask(client, { event: 'stream' })).toEqual(['first']);
     expect(await client.close()).toEqual({ code: 1000, reason: '' });
   });
 
-  it('holds up the next message where it is none, until the connection ends', async () => {
+  it('delays the next message until an Observable without @Stream() ends or the connection does', async () => {
     const testApp = await boot([Streaming]);
     const client = await testApp.connect('/');
     client.send({ event: 'blocking' });
@@ -306,7 +330,7 @@ describe('A stream of replies', () => {
     await expect(client.next('marker')).rejects.toThrow('has ended');
   });
 
-  it('runs the finally of an async generator when the client goes', async () => {
+  it('runs the finally block of an async generator when the client disconnects', async () => {
     ended.length = 0;
     const { connect } = bound(await boot([Streaming]));
     const client = await connect('/');
@@ -320,13 +344,16 @@ describe('A stream of replies', () => {
     );
   });
 
-  it.each(['fails', 'unencodable'])('that %s ends in an error frame, and the connection stays', async (event) => {
+  it.each([
+    ['fails', 'fails'],
+    ['sends an item that cannot be encoded', 'unencodable'],
+  ])('sends an exception frame for a stream that %s, and keeps the connection', async (_, event) => {
     const { connect } = bound(await boot([Streaming]));
     const frames = await ask(await connect('/'), { event });
     expect(frames.at(-1)).toEqual(exception({ code: 'internal', cause: { pattern: event } }));
   });
 
-  it('is refused with too_many_streams above the bound', async () => {
+  it('refuses a stream above the bound with too_many_streams', async () => {
     const { connect } = bound(await boot([Streaming], { maxQueuedMessages: 3 }));
     const client = await connect('/');
     const asked = Array.from({ length: 5 }, () => ({ event: 'stream' }));
@@ -338,7 +365,7 @@ describe('A stream of replies', () => {
     expect(await ask(await connect('/'), { event: 'stream' })).toEqual(['first']);
   });
 
-  it('makes room for another when it has ended', async () => {
+  it('admits another stream when one has ended', async () => {
     const { connect } = bound(await boot([Streaming], { maxQueuedMessages: 1 }));
     const client = await connect('/');
     for (let time = 0; time < 3; time++) {
@@ -346,7 +373,7 @@ describe('A stream of replies', () => {
     }
   });
 
-  it('is bounded by REALTIME_MAX_REPLIES where it is no @Stream()', async () => {
+  it('bounds the replies of a method without @Stream() by REALTIME_MAX_REPLIES', async () => {
     const { connect } = bound(await boot([Streaming], { maxReplies: 3 }));
     const client = await connect('/');
     expect(await ask(client, { event: 'many', data: 3 })).toEqual([0, 1, 2]);
@@ -356,7 +383,7 @@ describe('A stream of replies', () => {
     expect(await ask(client, { event: 'many streamed', data: 100 })).toHaveLength(100);
   });
 
-  it('costs one listener on the signal, however many there are', async () => {
+  it('adds no more than one listener to the signal for 50 streams', async () => {
     const warnings: Error[] = [];
     const listener = (warning: Error) => warnings.push(warning);
     process.on('warning', listener);
@@ -369,7 +396,7 @@ describe('A stream of replies', () => {
 });
 
 describe('A reply after the end', () => {
-  it('is dropped quietly', async () => {
+  it('drops a reply after the end of the connection without an error', async () => {
     let finish!: () => void;
     const held = new Promise<void>((resolve) => (finish = resolve));
     let handled = 0;
@@ -420,7 +447,7 @@ describe('A raw ws method on a Connection', () => {
   it.each([
     ['message', 'onMessage'],
     ['close', 'onClose'],
-  ])("on('%s') throws an error that names the hook %s", async (event, hook) => {
+  ])("throws an error for client.on('%s') that names the hook %s", async (event, hook) => {
     const { connect } = bound(await boot([Raw]));
     const [frame] = await ask(await connect('/'), { event: 'on', data: event });
     expect(frame).toEqual({ event: 'error', data: expect.stringContaining(hook) });
@@ -428,7 +455,7 @@ describe('A raw ws method on a Connection', () => {
 });
 
 describe('Fifty gateways', () => {
-  it('cost no warning at boot and none per connection', async () => {
+  it('causes no process warning with fifty gateways, neither at boot nor per connection', async () => {
     const warnings: Error[] = [];
     const listener = (warning: Error) => warnings.push(warning);
     process.on('warning', listener);

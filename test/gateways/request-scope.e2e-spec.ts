@@ -98,7 +98,7 @@ describe.each(COMPARED)('A request-scoped gateway on %s', (name) => {
     made = 0;
   });
 
-  it('has one instance per connection, with what it injects', async () => {
+  it('creates one instance of a request-scoped gateway and of its providers per connection', async () => {
     const testApp = await boot([Scoped, PerConnection, Shared], name);
     const [ann, bob] = [await testApp.connect('/scoped'), await testApp.connect('/scoped')];
     const at = (number: number, count: number, shared: number) => [
@@ -109,7 +109,7 @@ describe.each(COMPARED)('A request-scoped gateway on %s', (name) => {
     expect(await ask(ann, { event: 'count' })).toEqual(at(1, 102, 3));
   });
 
-  it('injects its client as REQUEST, and shares its context with ContextIdFactory.getByRequest(client)', async () => {
+  it('injects the client as REQUEST, and returns its context from ContextIdFactory.getByRequest(client)', async () => {
     const client = await (await boot([Scoped, PerConnection, Shared], name)).connect('/scoped');
     expect(await ask(client, { event: 'request' }, { event: 'resolve' })).toEqual([
       { event: 'request', data: true },
@@ -117,7 +117,7 @@ describe.each(COMPARED)('A request-scoped gateway on %s', (name) => {
     ]);
   });
 
-  it('has the same instance in handleDisconnect', async () => {
+  it('calls handleDisconnect on the instance of the connection', async () => {
     const ends: number[][] = [];
     @WebSocketGateway({ path: '/ending' })
     class Ending extends Marker {
@@ -144,7 +144,7 @@ describe.each(COMPARED)('A request-scoped gateway on %s', (name) => {
     expect(ends).toEqual([[1, 3]]);
   });
 
-  it('takes request-scoped guards and interceptors, each with the provider of its connection', async () => {
+  it('runs request-scoped guards and interceptors with the providers of their connection', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Guard implements CanActivate {
       constructor(private readonly mine: PerConnection) {}
@@ -222,7 +222,7 @@ describe('A durable provider', () => {
     }
   }
 
-  it.each(COMPARED)('is shared as the strategy says, on %s', async (name) => {
+  it.each(COMPARED)('shares a durable provider as the strategy decides, on %s', async (name) => {
     const testApp = await boot([Tenants, PerTenant], name);
     const heard: unknown[] = [];
     for (let client = 0; client < 4; client++) {
@@ -239,66 +239,69 @@ describe('A durable provider', () => {
 });
 
 describe('A request-scoped global enhancer', () => {
-  /** Nest's own gateways leave it out without a word: a guard that never runs lets everybody in. */
-  it.each(['guard', 'interceptor', 'pipe', 'filter'])('runs around the methods of every gateway: %s', async (kind) => {
-    made = 0;
-    @Injectable({ scope: Scope.REQUEST })
-    class Enhancer {
-      constructor(private readonly mine: PerConnection) {}
+  /** Nest's own gateways leave it out silently, and a guard that never runs admits every message. */
+  it.each(['guard', 'interceptor', 'pipe', 'filter'])(
+    'runs a request-scoped global %s around the methods of a gateway',
+    async (kind) => {
+      made = 0;
+      @Injectable({ scope: Scope.REQUEST })
+      class Enhancer {
+        constructor(private readonly mine: PerConnection) {}
 
-      canActivate(guarded: ExecutionContext) {
-        return guarded.getHandler().name === 'marker' || this.mine.number === 1;
+        canActivate(guarded: ExecutionContext) {
+          return guarded.getHandler().name === 'marker' || this.mine.number === 1;
+        }
+        intercept(_: ExecutionContext, next: CallHandler<{ event: string }>) {
+          return next
+            .handle()
+            .pipe(map((reply) => (reply.event === 'marker' ? reply : { ...reply, number: this.mine.number })));
+        }
+        transform(value: unknown) {
+          return value === 'in' ? `number ${this.mine.number}` : value;
+        }
+        catch(_: unknown, host: ExecutionContext) {
+          host.switchToWs().getClient<Connection>().send(`"filtered ${this.mine.number}"`);
+        }
       }
-      intercept(_: ExecutionContext, next: CallHandler<{ event: string }>) {
-        return next
-          .handle()
-          .pipe(map((reply) => (reply.event === 'marker' ? reply : { ...reply, number: this.mine.number })));
+      Catch()(Enhancer);
+      const tokens = { guard: APP_GUARD, interceptor: APP_INTERCEPTOR, pipe: APP_PIPE, filter: APP_FILTER };
+      @WebSocketGateway({ path: '/global' })
+      class Singleton extends Marker {
+        @SubscribeMessage('event')
+        event(@MessageBody() data: unknown) {
+          return { event: 'event', data };
+        }
+        @SubscribeMessage('fails')
+        fails() {
+          throw new Error('x');
+        }
       }
-      transform(value: unknown) {
-        return value === 'in' ? `number ${this.mine.number}` : value;
+      const token = tokens[kind as keyof typeof tokens];
+      const testApp = await boot([
+        Singleton,
+        PerConnection,
+        { provide: token, useClass: Enhancer, scope: Scope.REQUEST },
+      ]);
+      const heard: unknown[] = [];
+      for (const client of [await testApp.connect('/global'), await testApp.connect('/global')]) {
+        heard.push(await ask(client, { event: 'event', data: 'in' }, { event: 'fails' }));
       }
-      catch(_: unknown, host: ExecutionContext) {
-        host.switchToWs().getClient<Connection>().send(`"filtered ${this.mine.number}"`);
-      }
-    }
-    Catch()(Enhancer);
-    const tokens = { guard: APP_GUARD, interceptor: APP_INTERCEPTOR, pipe: APP_PIPE, filter: APP_FILTER };
-    @WebSocketGateway({ path: '/global' })
-    class Singleton extends Marker {
-      @SubscribeMessage('event')
-      event(@MessageBody() data: unknown) {
-        return { event: 'event', data };
-      }
-      @SubscribeMessage('fails')
-      fails() {
-        throw new Error('x');
-      }
-    }
-    const token = tokens[kind as keyof typeof tokens];
-    const testApp = await boot([
-      Singleton,
-      PerConnection,
-      { provide: token, useClass: Enhancer, scope: Scope.REQUEST },
-    ]);
-    const heard: unknown[] = [];
-    for (const client of [await testApp.connect('/global'), await testApp.connect('/global')]) {
-      heard.push(await ask(client, { event: 'event', data: 'in' }, { event: 'fails' }));
-    }
-    const internal = { event: 'exception', data: expect.objectContaining({ code: 'internal' }) };
-    const forbidden = { event: 'exception', data: expect.objectContaining({ message: 'Forbidden resource' }) };
-    const answer = (number: number) =>
-      ({
-        guard: number === 1 ? [{ event: 'event', data: 'in' }, internal] : [forbidden, forbidden],
-        interceptor: [{ event: 'event', data: 'in', number }, internal],
-        pipe: [{ event: 'event', data: `number ${number}` }, internal],
-        filter: [{ event: 'event', data: 'in' }, `filtered ${number}`],
-      })[kind];
-    expect(heard).toEqual([answer(1), answer(2)]);
-  });
+      const internal = { event: 'exception', data: expect.objectContaining({ code: 'internal' }) };
+      const forbidden = { event: 'exception', data: expect.objectContaining({ message: 'Forbidden resource' }) };
+      const answer = (number: number) =>
+        ({
+          guard: number === 1 ? [{ event: 'event', data: 'in' }, internal] : [forbidden, forbidden],
+          interceptor: [{ event: 'event', data: 'in', number }, internal],
+          pipe: [{ event: 'event', data: `number ${number}` }, internal],
+          filter: [{ event: 'event', data: 'in' }, `filtered ${number}`],
+        })[kind];
+      expect(heard).toEqual([answer(1), answer(2)]);
+    },
+  );
 });
 
 describe('A request-scoped gateway', () => {
-  it('with hooks is a boot error that says why', async () => {
+  it('fails at boot for a request-scoped gateway with hooks', async () => {
     @WebSocketGateway({ path: '/hooked' })
     class Hooked {
       constructor(readonly mine: PerConnection) {}
@@ -310,7 +313,7 @@ describe('A request-scoped gateway', () => {
     await expect(booting).rejects.toThrow('Hooked is request-scoped, itself or through a provider it injects');
   });
 
-  it("with guards: 'handshake' is a boot error that says why", async () => {
+  it("fails at boot for a request-scoped gateway with guards: 'handshake'", async () => {
     @WebSocketGateway({ path: '/guarded', guards: 'handshake' } as object)
     class Guarded {
       constructor(readonly mine: PerConnection) {}
@@ -318,7 +321,7 @@ describe('A request-scoped gateway', () => {
     await expect(boot([Guarded, PerConnection])).rejects.toThrow('its guards cannot run at the handshake');
   });
 
-  it('whose provider cannot be made closes the connection, and the next one works', async () => {
+  it('closes a connection whose providers cannot be created, and serves the next one', async () => {
     let isBroken = true;
     @Injectable({ scope: Scope.REQUEST })
     class Broken {
@@ -339,7 +342,7 @@ describe('A request-scoped gateway', () => {
     expect(await ask(await testApp.connect('/broken'))).toEqual([]);
   });
 
-  it('lets its filters take what a method of it throws', async () => {
+  it('passes errors of a request-scoped gateway to its request-scoped filters', async () => {
     @Catch()
     @Injectable({ scope: Scope.REQUEST })
     class Filter {
@@ -365,7 +368,7 @@ describe('A request-scoped gateway', () => {
     expect(await ask(client, { event: 'fails' })).toEqual(['taken 7']);
   });
 
-  it('holds nothing of a connection that has ended', async () => {
+  it('releases the instances of a connection that has ended', async () => {
     const instances: WeakRef<object>[] = [];
     @Injectable({ scope: Scope.REQUEST })
     class Remembered {

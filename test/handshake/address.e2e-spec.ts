@@ -1,4 +1,4 @@
-/** Who a client is behind a proxy: the platform's own trust settings decide, for the address and for the origin. */
+/** The address and the origin of a client behind a proxy, both decided by the platform's own trust settings. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AbstractHttpAdapter } from '@nestjs/core';
@@ -26,41 +26,50 @@ const PLATFORMS: [name: string, make: (trust?: Trust) => AbstractHttpAdapter][] 
   ['Fastify', (trust) => (trust === undefined ? new FastifyAdapter() : new FastifyAdapter({ trustProxy: trust }))],
 ];
 
-class Tells {
+class Addresses {
   onOpen(connection: Connection, request: HandshakeRequest) {
     expect(request.address).toBe(connection.address);
-    connection.send(connection.address);
+    connection.emit('opened', { id: connection.id, address: connection.address });
   }
 }
 @WebSocketGateway({ path: '/ws' })
-class Gateway extends Tells {}
+class Gateway extends Addresses {}
 @WebSocketGateway({ path: '/bare', middleware: false } as object)
-class BareGateway extends Tells {}
+class BareGateway extends Addresses {}
+
+/** The address that the hooks saw of a client. */
+const addressSeen = async (client: TestClient) => (await client.next<{ address: string }>('opened')).address;
 
 const PATHS = ['/ws', '/bare'];
 
 describe.each(PLATFORMS)('Behind a proxy on %s', (_platform, make) => {
-  let app: TestApp;
-  const start = async (trust?: Trust) => {
-    app = await startApp(make(trust), { providers: [Gateway, BareGateway] });
-  };
-  afterEach(() => app.close());
+  const start = (trust?: Trust) =>
+    startApp(make(trust), { providers: [Gateway, BareGateway], options: { maxFailedHandshakes: 0 } });
+  let trustingNobody: TestApp;
+  let trustingUs: TestApp;
+  let trustingAnother: TestApp;
+  beforeAll(async () => {
+    trustingNobody = await start();
+    trustingUs = await start('loopback');
+    trustingAnother = await start('192.0.2.0/24');
+  });
+  afterAll(async () => {
+    for (const app of [trustingNobody, trustingUs, trustingAnother]) await app.close();
+  });
 
-  async function addressOf(path: string, forwardedFor: string): Promise<unknown> {
+  async function addressOf(app: TestApp, path: string, forwardedFor: string): Promise<string> {
     const client = await app.connect(path, { headers: { 'X-Forwarded-For': forwardedFor } });
-    const address = await client.next();
-    const [info] = (await app.server.list()).items;
-    expect(info?.address).toBe(address);
+    const { id, address } = await client.next<{ id: string; address: string }>('opened');
+    expect((await app.server.list()).items.find((info) => info.id === id)).toMatchObject({ address });
     await client.close();
     return address;
   }
 
   describe.each(PATHS)('the address of a client on %s', (path) => {
     it.each(['203.0.113.9', '203.0.113.9, 198.51.100.7', '::1', '127.0.0.1', 'nonsense'])(
-      'is that of the socket by default, whatever it says of itself: %s',
+      'takes the address of the socket by default when X-Forwarded-For is %s',
       async (forged) => {
-        await start();
-        expect(await addressOf(path, forged)).toBe('127.0.0.1');
+        expect(await addressOf(trustingNobody, path, forged)).toBe('127.0.0.1');
       },
     );
 
@@ -75,21 +84,19 @@ describe.each(PLATFORMS)('Behind a proxy on %s', (_platform, make) => {
       ['nonsense', '127.0.0.1'],
       ['203.0.113.9:4711', '127.0.0.1'],
       ['203.0.113.9 user=admin', '127.0.0.1'],
-    ])('is the rightmost one that is not trusted, from a trusted proxy: %s', async (forwardedFor, address) => {
-      await start('loopback');
-      expect(await addressOf(path, forwardedFor)).toBe(address);
+    ])("reads a trusted proxy's X-Forwarded-For of %s as the address %s", async (forwardedFor, address) => {
+      expect(await addressOf(trustingUs, path, forwardedFor)).toBe(address);
     });
 
-    it('is that of the socket when the proxy is another one than the trusted', async () => {
-      await start('192.0.2.0/24');
-      expect(await addressOf(path, '203.0.113.9')).toBe('127.0.0.1');
+    it('takes the address of the socket when the proxy is not the trusted one', async () => {
+      expect(await addressOf(trustingAnother, path, '203.0.113.9')).toBe('127.0.0.1');
     });
   });
 
   describe.each(PATHS)('the origin of a page on %s', (path) => {
     const HOST = 'app.example.com';
     const behind = (more: Headers): Headers => ({ Host: 'backend:3000', 'X-Forwarded-Host': HOST, ...more });
-    const statusOf = (headers: Headers) =>
+    const statusOf = (app: TestApp, headers: Headers) =>
       app.connect(path, { headers }).then(
         () => 101,
         ({ status }: Refusal) => status,
@@ -98,62 +105,58 @@ describe.each(PLATFORMS)('Behind a proxy on %s', (_platform, make) => {
       ['the forwarded host and scheme', behind({ Origin: `https://${HOST}`, 'X-Forwarded-Proto': 'https' }), 101, 403],
       ['the forwarded host', behind({ Origin: `https://${HOST}` }), 101, 403],
       [
-        'the forwarded host, but not the scheme',
+        'the forwarded host with another scheme',
         behind({ Origin: `http://${HOST}`, 'X-Forwarded-Proto': 'https' }),
         403,
         403,
       ],
       ['the host behind the proxy', behind({ Origin: 'http://backend:3000' }), 403, 101],
       [
-        'the host, but not the forwarded scheme',
+        'the Host header without the forwarded scheme',
         { Host: HOST, Origin: `http://${HOST}`, 'X-Forwarded-Proto': 'https' },
         403,
         101,
       ],
-      ['neither', behind({ Origin: 'https://evil.example' }), 403, 403],
+      ['an unrelated host', behind({ Origin: 'https://evil.example' }), 403, 403],
     ];
 
-    it.each(CASES)('that is %s is allowed by a trusted proxy only as it says', async (_what, headers, trusted) => {
-      await start('loopback');
-      expect(await statusOf(headers)).toBe(trusted);
+    it.each(CASES)('compares an Origin of %s with what a trusted proxy forwards', async (_what, headers, trusted) => {
+      expect(await statusOf(trustingUs, headers)).toBe(trusted);
     });
 
     it.each(CASES)(
-      'that is %s is judged without the proxy where it is not trusted',
+      'compares an Origin of %s with the Host header when the proxy is not trusted',
       async (_what, headers, _trusted, untrusted) => {
-        await start();
-        expect(await statusOf(headers)).toBe(untrusted);
+        expect(await statusOf(trustingNobody, headers)).toBe(untrusted);
       },
     );
 
-    it('cannot be made the same by a client that forges the headers', async () => {
-      await start();
+    it('refuses a foreign Origin although the client forges forwarding headers that match it', async () => {
       const forged = { Host: HOST, 'X-Forwarded-Host': 'evil.example', Forwarded: 'host=evil.example' };
-      expect(await statusOf({ ...forged, Origin: 'https://evil.example' })).toBe(403);
+      expect(await statusOf(trustingNobody, { ...forged, Origin: 'https://evil.example' })).toBe(403);
     });
   });
 });
 
 describe("An Express application's own rule for the address", () => {
   let app: TestApp;
-  beforeEach(async () => {
+  beforeAll(async () => {
     const own = express();
     Object.defineProperty(own.request, 'ip', { get: () => '203.0.113.77' });
     app = await startApp(new ExpressAdapter(own), { providers: [Gateway, BareGateway] });
   });
-  afterEach(() => app.close());
+  afterAll(() => app.close());
 
-  it.each(PATHS)('counts on %s, without any forwarding header', async (path) => {
-    const client = await app.connect(path);
-    expect(await client.next()).toBe('203.0.113.77');
+  it.each(PATHS)("takes the address that an Express application's own rule gives, on %s", async (path) => {
+    expect(await addressSeen(await app.connect(path))).toBe('203.0.113.77');
   });
 });
 
-describe.each(PLATFORMS)('On a socket for both versions of IP, on %s', (_platform, make) => {
+describe.each(PLATFORMS)('A socket for both versions of IP on %s', (_platform, make) => {
   it.each([
     ['127.0.0.1', '127.0.0.1'],
     ['[::1]', '::1'],
-  ])('the address of a client that connects to %s is %s', async (host, address) => {
+  ])('gives a client that connects to %s the address %s', async (host, address) => {
     const moduleRef = await Test.createTestingModule({
       imports: [RealtimeModule.forRoot({ envFile: false })],
       providers: [Gateway, BareGateway],
@@ -163,7 +166,7 @@ describe.each(PLATFORMS)('On a socket for both versions of IP, on %s', (_platfor
     const { port } = (nest.getHttpServer() as Server).address() as AddressInfo;
     for (const path of PATHS) {
       const client = await TestClient.connect(`ws://${host}:${port}${path}`);
-      expect(await client.next()).toBe(address);
+      expect(await addressSeen(client)).toBe(address);
       await client.close();
     }
     await nest.close();

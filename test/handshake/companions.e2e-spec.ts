@@ -1,4 +1,4 @@
-/** Packages that stand between middleware and hooks in many applications: nestjs-cls and @nestjs/throttler. */
+/** Packages that many applications use between middleware and hooks: nestjs-cls and @nestjs/throttler. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,16 +10,16 @@ import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/companions-app.mjs', import.meta.url));
 
-describe.each(PLATFORMS)('On $platform', ({ platform }) => {
+describe.each(PLATFORMS)('Companion packages on $platform', ({ platform }) => {
   let child: ChildProcess;
   let port: number;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     const env = { ...process.env, NODE_OPTIONS: '', PLATFORM: platform };
     child = fork(FIXTURE, { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     [{ port }] = (await within(20_000, 'the application to listen', once(child, 'message'))) as [{ port: number }];
   }, 25_000);
-  afterEach(async () => {
+  afterAll(async () => {
     const exited = once(child, 'exit');
     child.disconnect();
     await within(5000, 'the application to end', exited);
@@ -28,7 +28,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform }) => {
   const connect = (path: string, headers: Record<string, string> = {}) =>
     TestClient.connect(`ws://127.0.0.1:${port}${path}`, { headers });
 
-  it('the context of nestjs-cls is there up to onOpen, later only with keepContext, and each has its own', async () => {
+  it('gives each connection its own nestjs-cls context up to onOpen, and later only with keepContext', async () => {
     const ids = Array.from({ length: 10 }, (_, index) => `id${index}`);
     for (const [path, isKept] of [
       ['/cls', false],
@@ -45,7 +45,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform }) => {
     }
   });
 
-  it('the guard of @nestjs/throttler refuses with status, body and headers of a route', async () => {
+  it('refuses with the status, body and headers of a route when the guard of @nestjs/throttler does', async () => {
     const statuses: number[] = [];
     for (let count = 0; count < 3; count++) {
       const raw = await RawSocket.connect(port);
@@ -63,7 +63,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform }) => {
     expect(statuses).toEqual([101, 101, 429]);
   });
 
-  it('the guard of @nestjs/throttler counts by address where the middleware is skipped', async () => {
+  it('lets the guard of @nestjs/throttler count by address where the middleware is skipped', async () => {
     for (let count = 0; count < 2; count++) (await connect('/throttled-bare')).vanish();
     expect(await refusalOf(connect('/throttled-bare'))).toMatchObject({
       status: 429,

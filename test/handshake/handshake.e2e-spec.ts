@@ -1,4 +1,4 @@
-/** The matrix {Express, Fastify} × {middleware ends, guard refuses, onHandshake refuses, admitted}: as the HTTP route. */
+/** The matrix {Express, Fastify} × {middleware ends, guard refuses, onHandshake refuses, admitted}, held to an HTTP route. */
 import {
   type CanActivate,
   Controller,
@@ -13,20 +13,13 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
-import {
-  type Connection,
-  type HandshakeRequest,
-  type OnHandshake,
-  type OnMessage,
-  type OnOpen,
-  RealtimeModule,
-} from 'nestjs-realtime';
-import { createTestApp, type Refusal, type TestApp } from 'nestjs-realtime/testing';
+import type { Connection, HandshakeRequest, OnHandshake, OnMessage, OnOpen } from 'nestjs-realtime';
+import type { Refusal, TestApp } from 'nestjs-realtime/testing';
+import { refusalOf, startApp } from '../support/clients/handshake.js';
 import { PLATFORMS } from '../support/platforms.js';
 
-/** What a request asks for with the header `x-want`, at the place of the same name. */
+/** True when the request asks for this with its header `x-want`. */
 const wants = (request: { headers: Record<string, unknown> }, what: string) => request.headers['x-want'] === what;
 
 @Injectable()
@@ -106,7 +99,6 @@ interface Res {
 }
 
 @Module({
-  imports: [RealtimeModule.forRoot({ envFile: false, handshakeTimeout: 1 })],
   controllers: [Same],
   providers: [Gateway, { provide: APP_GUARD, useClass: GlobalGuard }],
 })
@@ -136,20 +128,12 @@ describe.each(PLATFORMS)('The handshake on $platform', ({ adapter }) => {
   let app: TestApp;
 
   beforeAll(async () => {
-    app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile(), {
-      adapter: adapter(),
-    });
+    app = await startApp(adapter(), { imports: [AppModule] });
   });
   afterAll(() => app.close());
   beforeEach(() => ran.splice(0));
 
-  const refusal = async (want: string): Promise<Refusal> =>
-    app.connect('/ws', { headers: { 'x-want': want } }).then(
-      () => {
-        throw new Error('was admitted');
-      },
-      (error: Refusal) => error,
-    );
+  const refusal = (want: string): Promise<Refusal> => refusalOf(app.connect('/ws', { headers: { 'x-want': want } }));
 
   it.each([
     ['middleware-401', '/same'],
@@ -160,7 +144,7 @@ describe.each(PLATFORMS)('The handshake on $platform', ({ adapter }) => {
     ['class-refuses', '/same'],
     ['method-refuses', '/same'],
     ['hook-refuses', '/same-hook'],
-  ])('answers %s as the controller at %s does', async (want, path) => {
+  ])('refuses an upgrade that asks for %s with the answer of the controller at %s', async (want, path) => {
     const route = await fetch(app.url + path, { headers: { 'x-want': want }, redirect: 'manual' });
     const refused = await refusal(want);
     expect(refused.status).toBe(route.status);
@@ -175,20 +159,22 @@ describe.each(PLATFORMS)('The handshake on $platform', ({ adapter }) => {
     expect(plain.status).toBe(route.status);
   });
 
-  it('hides what an unexpected error says', async () => {
+  it('answers an unexpected error in onHandshake with 500 and hides its message', async () => {
     const refused = await refusal('hook-fails');
     expect(refused.status).toBe(500);
     expect(refused.body).not.toContain('secret');
   });
 
-  it('answers 503 when middleware hangs', async () => {
-    const refused = await refusal('middleware-hangs');
+  it('answers 503 at the handshake timeout when middleware hangs', async () => {
+    const impatient = await startApp(adapter(), { imports: [AppModule], options: { handshakeTimeout: 0.1 } });
+    const refused = await refusalOf(impatient.connect('/ws', { headers: { 'x-want': 'middleware-hangs' } }));
     expect(refused.status).toBe(503);
     expect(refused.headers['retry-after']).toBe('5');
-    expect((await app.server.stats()).current).toBe(0);
+    expect((await impatient.server.stats()).current).toBe(0);
+    await impatient.close();
   });
 
-  it('admits with what middleware set beside the 101', async () => {
+  it('admits a client with the identity from onHandshake and with what middleware left on the request', async () => {
     const client = await app.connect('/ws');
     expect(await client.next('opened')).toEqual({
       userId: 'ann',
@@ -200,7 +186,7 @@ describe.each(PLATFORMS)('The handshake on $platform', ({ adapter }) => {
     await client.close();
   });
 
-  it('answers a plain GET with 426 when it would be admitted', async () => {
+  it('answers a plain GET with 426 when an upgrade would be admitted', async () => {
     const plain = await fetch(`${app.url}/ws`);
     expect(plain.status).toBe(426);
     expect(plain.headers.get('upgrade')).toBe('websocket');

@@ -1,4 +1,4 @@
-/** The HTTP application in front of the hooks: middleware, hooks and plugins, where the door stands, guards, filters. */
+/** The HTTP application in front of the hooks: middleware, Fastify's hooks and plugins, guards, filters, and their order. */
 import { createHmac } from 'node:crypto';
 import { Readable } from 'node:stream';
 import fastifyCompress from '@fastify/compress';
@@ -86,28 +86,29 @@ class Same {
 const fastifyOf = (nest: INestApplication) => nest.getHttpAdapter().getInstance() as FastifyApp;
 const isFastify = (nest: INestApplication) => nest.getHttpAdapter().getType() === 'fastify';
 
-describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
+describe.each(PLATFORMS)('The HTTP application on $platform', ({ platform, adapter }) => {
   let app: TestApp;
+  /** Outlives its tests; whoever starts it also closes it. */
+  let shared: TestApp | undefined;
 
   const start = async (parts: AppParts = {}) => {
     app = await startApp(adapter(), {
       controllers: [Same],
       ...parts,
       providers: [Gateway, ...(parts.providers ?? [])],
-      options: { handshakeTimeout: 0.5, ...parts.options },
     });
   };
   beforeEach(() => ran.splice(0));
-  afterEach(() => app.close());
+  afterEach(() => (app === shared ? undefined : app.close()));
 
-  /** All bytes of an answer; the date may differ. */
+  /** @returns all bytes of an answer but the date, which may differ */
   async function bytesOf(request: Buffer): Promise<string> {
     const raw = await RawSocket.connect(portOf(app));
     raw.send(request);
     return (await raw.ended()).toString('latin1').replace(/\r\nDate: [^\r]+/i, '');
   }
 
-  /** The upgrade is refused with the bytes that a GET on a controller's route gets. @returns them */
+  /** Expects an upgrade to be refused with the bytes that a GET on a controller's route gets. @returns them */
   async function expectSameBytes(headers: Headers = {}, path = '/same'): Promise<string> {
     const answer = await bytesOf(upgradeRequest({ headers }));
     expect(answer).toBe(await bytesOf(httpRequest({ target: path, headers: { Connection: 'close', ...headers } })));
@@ -115,7 +116,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
     return answer;
   }
 
-  /** Headers of the 101. */
+  /** @returns the headers of the 101 */
   async function headersOf101(headers: Headers = {}, target = '/ws'): Promise<Record<string, string>> {
     const raw = await RawSocket.connect(portOf(app));
     raw.send(upgradeRequest({ target, headers }));
@@ -128,8 +129,8 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
   const routeHeaders = async (headers: Headers = {}) =>
     Object.fromEntries((await fetch(`${app.url}/same`, { headers })).headers);
 
-  describe('what middleware sets', () => {
-    it('goes with the 101: helmet', async () => {
+  describe('response headers of middleware', () => {
+    it('sends the headers of helmet with the 101', async () => {
       await start({
         configure: async (nest) => {
           if (isFastify(nest)) await fastifyOf(nest).register(fastifyHelmet);
@@ -143,7 +144,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('goes with the 101: CORS', async () => {
+    it('sends the headers of CORS with the 101', async () => {
       const origin = 'https://app.example.com';
       await start({
         options: { allowedOrigins: [origin] },
@@ -156,7 +157,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('goes with the 101, but not what describes a body or the connection', async () => {
+    it('leaves out of the 101 the headers that describe a body or the connection', async () => {
       await start({
         configure: (nest) => {
           nest.use((_request: Req, response: Res, next: Next) => {
@@ -176,7 +177,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(headers).toMatchObject({ upgrade: 'websocket', connection: 'Upgrade', 'x-kept': 'yes' });
     });
 
-    it('is read by the hooks: cookies', async () => {
+    it('gives the hooks the cookies that middleware has parsed', async () => {
       await start({
         configure: async (nest) => {
           if (isFastify(nest)) await fastifyOf(nest).register(fastifyCookie);
@@ -188,38 +189,38 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
     });
   });
 
-  describe('what ends the response', () => {
+  describe('a response that middleware ends', () => {
     const answers: Record<string, (response: Res, next: Next) => unknown> = {
-      text: (response) => {
+      'ends with text': (response) => {
         response.statusCode = 401;
         response.setHeader('WWW-Authenticate', 'Bearer');
         response.end('who are you?');
       },
-      redirect: (response) => {
+      'ends with a redirect': (response) => {
         response.writeHead(302, { Location: '/login', 'Set-Cookie': ['a=1', 'b=2'] });
         response.end();
       },
-      stream: (response) => {
+      'ends with a stream': (response) => {
         response.statusCode = 403;
         Readable.from(['one', 'two', 'three'].map((word) => word.repeat(50_000))).pipe(response as never);
       },
-      'no body': (response) => {
+      'ends without a body': (response) => {
         response.statusCode = 204;
         response.end();
       },
-      'not modified': (response) => {
+      'ends with 304': (response) => {
         response.statusCode = 304;
         response.end();
       },
-      throws: () => {
+      'throws an exception': () => {
         throw new ForbiddenException({ why: 'thrown' });
       },
-      rejects: async () => {
+      'returns a promise that rejects': async () => {
         await Promise.resolve();
         throw new ForbiddenException({ why: 'rejected' });
       },
-      next: (_response, next) => next(new ForbiddenException({ why: 'passed on' })),
-      fails: () => {
+      'passes an exception to next()': (_response, next) => next(new ForbiddenException({ why: 'passed on' })),
+      'throws an unexpected error': () => {
         throw new Error('secret detail');
       },
     };
@@ -245,23 +246,36 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       ['consumer.apply() in a feature module', { imports: [Feature] }],
     ];
 
-    describe.each(places)('in %s', (_place, parts) => {
-      it.each(Object.keys(answers))('ends the handshake with exactly those bytes: %s', async (want) => {
+    describe.each(places)('in %s', (place, parts) => {
+      beforeAll(async () => {
         await start(parts);
-        const answer = await expectSameBytes({ 'X-Want': want });
-        expect(answer).toMatch(/^HTTP\/1\.1 [2345]\d\d /);
-        expect(answer).not.toContain('secret');
-        expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
+        shared = app;
+      });
+      beforeEach(() => {
+        app = shared!;
+      });
+      afterAll(async () => {
+        await shared!.close();
+        shared = undefined;
       });
 
-      it('does nothing to who is let through', async () => {
-        await start(parts);
+      it.each(Object.keys(answers))(
+        `refuses with the bytes of a route when middleware from ${place} %s`,
+        async (want) => {
+          const answer = await expectSameBytes({ 'X-Want': want });
+          expect(answer).toMatch(/^HTTP\/1\.1 [2345]\d\d /);
+          expect(answer).not.toContain('secret');
+          expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
+        },
+      );
+
+      it(`admits an upgrade that middleware from ${place} lets pass`, async () => {
         await (await app.connect('/ws')).next('opened');
         expect(ran).toEqual(['onHandshake', 'onOpen']);
       });
     });
 
-    it('ends the handshake with exactly those bytes: compressed', async () => {
+    it('refuses with the compressed bytes of a route when middleware compresses', async () => {
       const body = JSON.stringify({ long: 'x'.repeat(10_000) });
       await start({
         configure: async (nest) => {
@@ -286,7 +300,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(JSON.parse(refused.body)).toMatchObject({ message: body });
     });
 
-    it('and also admits in the end is refused', async () => {
+    it('refuses an upgrade when middleware answers it and lets it pass', async () => {
       await start({
         configure: (nest) => {
           nest.use((request: Req, response: Res, next: Next) => {
@@ -306,12 +320,12 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
     });
   });
 
-  it('passes an upgrade that announces an empty body, through the body parsers', async () => {
+  it('admits an upgrade that announces an empty body', async () => {
     await start();
     await headersOf101({ 'Content-Length': '0', 'Content-Type': 'application/json' });
   });
 
-  describe('the door stands behind all middleware and before all routes', () => {
+  describe('the place of gateways, behind all middleware and before all routes', () => {
     @Injectable()
     class Authenticate implements NestMiddleware {
       use({ headers }: Req, response: Res, next: Next) {
@@ -337,7 +351,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       }
     }
 
-    async function expectClosedDoor(path: string) {
+    async function expectBehindMiddleware(path: string) {
       expect(await refusalOf(app.connect(path))).toMatchObject({ status: 401, body: 'not without a key' });
       expect(ran).toEqual([]);
       const client = await app.connect(path, { headers: { 'x-key': 'right' } });
@@ -345,45 +359,45 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(ran).toEqual(['onHandshake', 'onOpen']);
     }
 
-    it('with a controller that catches all', async () => {
+    it('runs middleware before the gateway beside a controller that catches all paths', async () => {
       await start({ imports: [authenticating('ws')], controllers: [CatchAll] });
-      await expectClosedDoor('/ws');
+      await expectBehindMiddleware('/ws');
       expect(await (await fetch(`${app.url}/anything`)).text()).toBe('a page');
     });
 
-    it('with middleware on all routes', async () => {
+    it('runs middleware of all routes before the gateway', async () => {
       await start({ imports: [authenticating('{*splat}')] });
-      await expectClosedDoor('/ws');
+      await expectBehindMiddleware('/ws');
     });
 
-    it('with a global prefix', async () => {
+    it('runs middleware before the gateway under a global prefix', async () => {
       await start({ imports: [authenticating('ws')], configure: (nest) => void nest.setGlobalPrefix('api') });
-      await expectClosedDoor('/api/ws');
+      await expectBehindMiddleware('/api/ws');
       expect(await refusalOf(app.connect('/ws'))).toMatchObject({ status: 404 });
     });
 
-    it('with a global prefix that does not hold for it', async () => {
+    it('runs middleware before a gateway that the global prefix excludes', async () => {
       await start({
         imports: [authenticating('ws')],
         configure: (nest) => {
           nest.setGlobalPrefix('api', { exclude: [{ path: 'ws', method: RequestMethod.GET }] });
         },
       });
-      await expectClosedDoor('/ws');
+      await expectBehindMiddleware('/ws');
       expect(await refusalOf(app.connect('/api/ws'))).toMatchObject({ status: 404 });
     });
 
-    it('with a global prefix and middleware of main.ts', async () => {
+    it('runs middleware of main.ts before the gateway under a global prefix', async () => {
       await start({
         configure: (nest) => {
           nest.setGlobalPrefix('api');
           nest.use((request: Req, response: Res, next: Next) => new Authenticate().use(request, response, next));
         },
       });
-      await expectClosedDoor('/api/ws');
+      await expectBehindMiddleware('/api/ws');
     });
 
-    it('with a route that was added before the application was initialised', async () => {
+    it('runs middleware before the gateway beside a route that was added before app.init()', async () => {
       await start({
         imports: [authenticating('ws')],
         configure: (nest) => {
@@ -392,11 +406,11 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
           });
         },
       });
-      await expectClosedDoor('/ws');
+      await expectBehindMiddleware('/ws');
       expect(await (await fetch(`${app.url}/early`)).text()).toBe('early');
     });
 
-    it('with middleware in several modules', async () => {
+    it('runs middleware of several modules before the gateway', async () => {
       const others = Array.from({ length: 5 }, () => {
         @Module({})
         class Other {
@@ -407,10 +421,10 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
         return Other;
       });
       await start({ imports: [...others, authenticating('ws')], controllers: [CatchAll] });
-      await expectClosedDoor('/ws');
+      await expectBehindMiddleware('/ws');
     });
 
-    it('and takes no page away: two of one path are an error at boot', async () => {
+    it('fails at boot when a gateway and a controller answer the same path', async () => {
       @Controller()
       class Page {
         @Get('ws')
@@ -433,7 +447,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`;
     }
 
-    it('of passport refuse as on a route and give the user', async () => {
+    it('refuses with the answer of a route when a passport guard does, and takes its user', async () => {
       @Injectable()
       class JwtStrategy extends PassportStrategy(Strategy) {
         constructor() {
@@ -468,13 +482,16 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
     it.each<[string, AppParts]>([
       ['APP_GUARD', { providers: [{ provide: APP_GUARD, useValue: refusing }] }],
       ['app.useGlobalGuards()', { configure: (nest) => void nest.useGlobalGuards(refusing) }],
-    ])('from %s refuse as on a route, once, in the http context', async (_from, parts) => {
-      await start(parts);
-      expect(await expectSameBytes()).toMatch(/^HTTP\/1\.1 403 [\s\S]*Members only/);
-      expect(ran).toEqual(['guard in http', 'guard in http']);
-    });
+    ])(
+      'refuses with the answer of a route when a guard from %s does, once, in the http context',
+      async (_from, parts) => {
+        await start(parts);
+        expect(await expectSameBytes()).toMatch(/^HTTP\/1\.1 403 [\s\S]*Members only/);
+        expect(ran).toEqual(['guard in http', 'guard in http']);
+      },
+    );
 
-    it('read the parameters of the path where a route has them', async () => {
+    it('gives guards the path parameters where a route has them', async () => {
       @WebSocketGateway({ path: ['/rooms/:id', '/bare/:id'] } as never)
       class Rooms extends Gateway {}
       @WebSocketGateway({ path: '/bare-rooms/:id', middleware: false } as object)
@@ -489,7 +506,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('that set headers and throw are answered with both', async () => {
+    it('refuses with the headers that a guard set and the exception that it threw', async () => {
       const guard: CanActivate = {
         canActivate(context) {
           context.switchToHttp().getResponse().header('X-Reason', 'teapot');
@@ -500,7 +517,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(await expectSameBytes()).toMatch(/^HTTP\/1\.1 418 [\s\S]*x-reason: teapot/i);
     });
 
-    it.each([true, false])('that answer the request themselves and return %s refuse it', async (verdict) => {
+    it.each([true, false])('refuses an upgrade that a guard answers itself, returning %s', async (verdict) => {
       const guard: CanActivate = {
         canActivate(context) {
           context.switchToHttp().getResponse().status(402).send('pay first');
@@ -517,7 +534,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       ['declares it', Injectable({ scope: Scope.REQUEST }), []],
       ['injects the request', Injectable(), [REQUEST]],
     ] as const)(
-      'that are global and request-scoped are an error at boot: one that %s',
+      'fails at boot for a global guard that is request-scoped because it %s',
       async (_how, decorate, inject) => {
         class Scoped {
           constructor(readonly request?: object) {}
@@ -551,6 +568,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       status(code: number): AnyResponse;
       send(body: string): void;
     }
+    const impatient = { options: { handshakeTimeout: 0.25 } };
     const refuseAll = { provide: APP_GUARD, useValue: { canActivate: () => false } };
     const filters: Record<string, (response: AnyResponse) => unknown> = {
       'answers 200': (response) => response.status(200).send('all is well'),
@@ -572,14 +590,17 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       return new CatchAllFilter();
     };
 
-    it.each(Object.keys(filters))('do not admit who was refused: one that %s', async (what) => {
-      await start({ providers: [refuseAll, { provide: APP_FILTER, useValue: filterOf(filters[what]!) }] });
+    it.each(Object.keys(filters))('admits no refused client when an exception filter %s', async (what) => {
+      await start({
+        ...impatient,
+        providers: [refuseAll, { provide: APP_FILTER, useValue: filterOf(filters[what]!) }],
+      });
       await refusalOf(app.connect('/ws', { timeoutMs: 2000 }));
       expect(ran).toEqual(['filter']);
       expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
     });
 
-    it('render a refusal as on a route', async () => {
+    it('renders a refusal by an exception filter, as on a route', async () => {
       await start({
         providers: [refuseAll],
         configure: (nest) => void nest.useGlobalFilters(filterOf(filters['answers 200']!)),
@@ -587,8 +608,8 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(await expectSameBytes()).toMatch(/^HTTP\/1\.1 200 [\s\S]*all is well/);
     });
 
-    it('that send nothing leave 503 at the deadline', async () => {
-      await start({ providers: [refuseAll, { provide: APP_FILTER, useValue: filterOf(() => {}) }] });
+    it('answers 503 at the handshake timeout when an exception filter answers nothing', async () => {
+      await start({ ...impatient, providers: [refuseAll, { provide: APP_FILTER, useValue: filterOf(() => {}) }] });
       const refused = await refusalOf(app.connect('/ws'));
       expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '5', connection: 'close' } });
     });
@@ -615,14 +636,14 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       next();
     };
 
-    it('skips the middleware, not the guards and not onHandshake', async () => {
+    it('skips the middleware but runs guards and onHandshake with middleware: false', async () => {
       await start({ providers: [Bare], configure: (nest) => void nest.use(middleware) });
       const headers = await headersOf101({}, '/bare?who=somebody');
       expect(ran.slice(0, 2)).toEqual(['guard', 'onHandshake']);
       expect([headers['x-guard'], headers['x-middleware']]).toEqual(['ran', undefined]);
     });
 
-    it('refuses as the others do', async () => {
+    it('refuses with the answer of a guard with middleware: false', async () => {
       await start({ providers: [Bare] });
       const refused = await refusalOf(app.connect('/bare', { headers: { 'x-want': 'refusal' } }));
       expect(refused).toMatchObject({ status: 403, headers: { 'x-guard': 'ran', connection: 'close' } });
@@ -631,20 +652,23 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       expect(ran).toEqual(['guard', 'guard']);
     });
 
-    it.each([true, false])('refuses who a guard has answered itself, returning %s', async (verdict) => {
-      const guard: CanActivate = {
-        canActivate(context) {
-          const response = context.switchToHttp().getResponse();
-          const node = (response.raw ?? response) as Res;
-          node.statusCode = 402;
-          node.end('pay first');
-          return verdict;
-        },
-      };
-      await start({ providers: [Bare, { provide: APP_GUARD, useValue: guard }] });
-      expect(await refusalOf(app.connect('/bare'))).toMatchObject({ status: 402, body: 'pay first' });
-      expect(await app.server.stats()).toMatchObject({ accepted: 0, refused: 1, current: 0 });
-    });
+    it.each([true, false])(
+      'refuses an upgrade that a guard answers itself, returning %s, with middleware: false',
+      async (verdict) => {
+        const guard: CanActivate = {
+          canActivate(context) {
+            const response = context.switchToHttp().getResponse();
+            const node = (response.raw ?? response) as Res;
+            node.statusCode = 402;
+            node.end('pay first');
+            return verdict;
+          },
+        };
+        await start({ providers: [Bare, { provide: APP_GUARD, useValue: guard }] });
+        expect(await refusalOf(app.connect('/bare'))).toMatchObject({ status: 402, body: 'pay first' });
+        expect(await app.server.stats()).toMatchObject({ accepted: 0, refused: 1, current: 0 });
+      },
+    );
   });
 
   if (platform === 'fastify') fastifyHooks();
@@ -656,24 +680,27 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
       });
       const wants = ({ headers }: Req) => headers['x-want'] === 'no';
 
-      it.each(['onRequest', 'preParsing', 'preValidation', 'preHandler'])('%s runs and can refuse', async (name) => {
-        const hook = async (request: Req, reply: FastifyReply) => {
-          ran.push(name);
-          reply.header('X-Hook', name);
-          if (wants(request)) return reply.code(401).send({ by: name });
-          return undefined;
-        };
-        await start(hooked(name, hook));
-        expect(await expectSameBytes({ 'X-Want': 'no' })).toMatch(/^HTTP\/1\.1 401 /);
-        expect(await headersOf101()).toMatchObject({ 'x-hook': name });
-      });
+      it.each(['onRequest', 'preParsing', 'preValidation', 'preHandler'])(
+        'runs the Fastify hook %s, which can refuse',
+        async (name) => {
+          const hook = async (request: Req, reply: FastifyReply) => {
+            ran.push(name);
+            reply.header('X-Hook', name);
+            if (wants(request)) return reply.code(401).send({ by: name });
+            return undefined;
+          };
+          await start(hooked(name, hook));
+          expect(await expectSameBytes({ 'X-Want': 'no' })).toMatch(/^HTTP\/1\.1 401 /);
+          expect(await headersOf101()).toMatchObject({ 'x-hook': name });
+        },
+      );
 
-      it('onSend runs for the 101', async () => {
+      it('runs the Fastify hook onSend for the 101', async () => {
         await start(hooked('onSend', async (_request, reply) => void reply.header('X-Hook', 'onSend')));
         expect(await headersOf101()).toMatchObject({ 'x-hook': 'onSend' });
       });
 
-      it('onSend that fails refuses, with the bytes of a route', async () => {
+      it('refuses with the bytes of a route when the Fastify hook onSend fails', async () => {
         const fail = async (request: Req) => {
           if (wants(request)) throw new ForbiddenException('not to be sent');
         };
@@ -683,7 +710,7 @@ describe.each(PLATFORMS)('On $platform', ({ platform, adapter }) => {
         await (await app.connect('/ws')).next('opened');
       });
 
-      it('onResponse runs when the request is admitted', async () => {
+      it('runs the Fastify hook onResponse for an admitted upgrade', async () => {
         const responded = new Promise<void>((resolve) => {
           void start(hooked('onResponse', async () => resolve())).then(() => app.connect('/ws'));
         });

@@ -1,4 +1,4 @@
-/** Which gateway an upgrade goes to: the platform's own router decides how paths are read. */
+/** Which gateway an upgrade goes to: the platform's own router decides how paths are parsed. */
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,7 +34,7 @@ import { portOf, refusalOf, startApp } from '../support/clients/handshake.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { httpRequest, Opcode, RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
-/** What a client saw: the parameters when somebody answered, else the status. */
+/** The parameters of the path where the request was served, else the status of the answer. */
 type Seen = number | Readonly<Record<string, string>>;
 
 async function seenByHttp(app: TestApp, target: string): Promise<Seen> {
@@ -42,6 +42,18 @@ async function seenByHttp(app: TestApp, target: string): Promise<Seen> {
   raw.send(httpRequest({ target, headers: { Connection: 'close' } }));
   const { status, body } = await raw.answer();
   return status === 200 ? JSON.parse(body) : status;
+}
+
+/** @returns the status of each target, all asked for on one connection */
+async function statusesByHttp(app: TestApp, targets: readonly string[]): Promise<number[]> {
+  const raw = await RawSocket.connect(portOf(app));
+  const statuses: number[] = [];
+  for (const target of targets) {
+    raw.send(httpRequest({ target }));
+    statuses.push((await raw.answer()).status);
+  }
+  raw.destroy();
+  return statuses;
 }
 
 async function seenByUpgrade(app: TestApp, target: string): Promise<Seen> {
@@ -116,6 +128,11 @@ const ENDS = [
   '',
 ];
 
+/** @returns the path for the name of a test, shortened where it is very long */
+function named(path: string): string {
+  return path.length > 100 ? `${path.slice(0, 10)}… of ${path.length} characters` : JSON.stringify(path);
+}
+
 const ROUTERS: [name: string, make: () => AbstractHttpAdapter, wildcard: string][] = [
   ['Express', () => new ExpressAdapter(), '*path'],
   [
@@ -166,14 +183,17 @@ describe.each(ROUTERS)('The paths of gateways on %s', (_name, make, wildcard) =>
   });
   afterAll(() => app.close());
 
-  it.each(ENDS)('are read as those of controllers: %s', async (end) => {
-    const upgrade = await seenByUpgrade(app, `/wsws${end}`);
-    const route = await seenByHttp(app, `/http${end}`);
-    expect(named(upgrade)).toEqual(named(route));
-  });
+  it.each(ENDS.map((end) => [named(end), end]))(
+    'reads the path %s as the router of controllers does',
+    async (_, end) => {
+      const upgrade = await seenByUpgrade(app, `/wsws${end}`);
+      const route = await seenByHttp(app, `/http${end}`);
+      expect(comparable(upgrade)).toEqual(comparable(route));
+    },
+  );
 
   /** A wildcard has a name on Express only; there its segments are a list. */
-  function named(seen: Seen): Seen {
+  function comparable(seen: Seen): Seen {
     if (typeof seen === 'number') return seen;
     const entries = Object.entries(seen).map(([name, value]) => [
       name === '*' ? 'path' : name,
@@ -183,7 +203,7 @@ describe.each(ROUTERS)('The paths of gateways on %s', (_name, make, wildcard) =>
   }
 });
 
-/** Spellings of `/ws` and of `/rooms/7` that one reader might take for the path and another not. */
+/** Spellings of `/ws` and of `/rooms/7` that one parser might take for the path and another might not. */
 const SPELLINGS = ['/ws', '/rooms/7'].flatMap((path) => [
   path,
   `${path}/`,
@@ -240,12 +260,12 @@ describe.each(ROUTERS)('Middleware on the path of a gateway on %s', (_name, make
   });
   afterAll(() => app.close());
 
-  it.each(SPELLINGS)('is not gone around by the spelling %s', async (target) => {
+  it.each(SPELLINGS)('runs the middleware of a path, or refuses, for the spelling %s', async (target) => {
     const status = await seenByUpgrade(app, target);
     expect([400, 401, 404]).toContain(status);
   });
 
-  it('lets who has the key through, by the same path', async () => {
+  it('admits a client with the right key past the middleware of its path', async () => {
     for (const path of ['/ws', '/rooms/7']) await (await app.connect(path, { headers: { 'x-key': 'right' } })).next();
   });
 });
@@ -254,20 +274,20 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
   let app: TestApp;
   afterEach(() => app.close());
 
-  class Tells {
+  class SendsPath {
     onOpen(connection: Connection) {
       connection.send(JSON.stringify({ path: connection.path }));
     }
   }
   const gatewayOn = (path: string | string[], options: object = {}) => {
     @WebSocketGateway({ path, ...options } as never)
-    class Gateway extends Tells {}
+    class Gateway extends SendsPath {}
     return Gateway;
   };
   const pathSeen = async (path: string): Promise<unknown> =>
     JSON.parse((await (await app.connect(path)).next()) as string);
 
-  it('may be several', async () => {
+  it('serves a gateway on each of its paths', async () => {
     app = await startApp(adapter(), { providers: [gatewayOn(['/one', 'two', '/three/:id'])] });
     expect(await pathSeen('/one')).toEqual({ path: '/one' });
     expect(await pathSeen('/two')).toEqual({ path: '/two' });
@@ -275,7 +295,7 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     expect(await refusalOf(app.connect('/four'))).toMatchObject({ status: 404 });
   });
 
-  it('that fit the same request are chosen between as routes of controllers are', async () => {
+  it('chooses between overlapping paths as between routes of controllers', async () => {
     const paths = ['/w/*rest', '/w/:id', '/w/lobby', '/w/:id/edit', '/w/lobby/:what'];
     const targets = ['/w/lobby', '/w/7', '/w/a/b/c', '/w/lobby/edit', '/w/7/edit'];
     @Controller()
@@ -283,7 +303,7 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     for (const path of paths) {
       const tell = () => ({ path });
       Object.defineProperty(Routes.prototype, path, { value: tell });
-      // The one spelling of a wildcard that controllers know on both
+      // The one spelling of a wildcard that controllers accept on both platforms
       Get(`c${path.replace('*rest', '*')}`)(Routes.prototype, path, { value: tell } as never);
     }
     app = await startApp(adapter(), { controllers: [Routes], providers: paths.map((path) => gatewayOn(path)) });
@@ -293,7 +313,7 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     }
   });
 
-  it('that cannot be read are an error at boot', async () => {
+  it('fails at boot for a path that cannot be parsed', async () => {
     const boot = startApp(adapter(), { providers: [gatewayOn('/rooms/(')] });
     await expect(boot).rejects.toThrow('The path /rooms/( of a gateway cannot be read');
     app = await startApp(adapter(), {});
@@ -337,7 +357,7 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     ],
   ];
 
-  it.each(SETTINGS)('are those of controllers with %s', async (_name, configure) => {
+  it.each(SETTINGS)('serves gateways under the paths of controllers with %s', async (_name, configure) => {
     app = await startApp(adapter(), {
       controllers: VERSIONS.map((version, index) => controllerOn(`http${index}`, version as string)),
       providers: VERSIONS.map((version, index) => gatewayOn(`ws${index}`, { version })),
@@ -346,19 +366,25 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
     });
     const prefixes = ['', '/api', '/api/public'];
     const versions = ['', ...['1', '2', '3', '4', '5', '9'].flatMap((number) => [`/v${number}`, `/version-${number}`])];
-    let found = 0;
-    for (const place of prefixes.flatMap((prefix) => versions.map((version) => prefix + version))) {
-      for (const index of VERSIONS.keys()) {
-        const isRoute = (await seenByHttp(app, `${place}/http${index}`)) !== 404;
-        const isGateway = (await seenByUpgrade(app, `${place}/ws${index}`)) !== 404;
-        if (isRoute) found++;
-        expect([place, index, isGateway]).toEqual([place, index, isRoute]);
-      }
-    }
-    expect(found).toBeGreaterThan(0);
+    const places = prefixes.flatMap((prefix) => versions.map((version) => prefix + version));
+    const indices = [...VERSIONS.keys()];
+    const found = await Promise.all(
+      places.map(async (place) => {
+        const routes = await statusesByHttp(
+          app,
+          indices.map((index) => `${place}/http${index}`),
+        );
+        const gateways: Seen[] = [];
+        for (const index of indices) gateways.push(await seenByUpgrade(app, `${place}/ws${index}`));
+        const areRoutes = routes.map((status) => status !== 404);
+        expect([place, gateways.map((seen) => seen !== 404)]).toEqual([place, areRoutes]);
+        return areRoutes.includes(true);
+      }),
+    );
+    expect(found).toContain(true);
   });
 
-  it('have no version where it is not in the URI', async () => {
+  it('ignores the version of a gateway unless versions are part of the URI', async () => {
     app = await startApp(adapter(), {
       providers: [gatewayOn('ws', { version: '2' })],
       configure: (nest) => void nest.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version' }),
@@ -367,7 +393,7 @@ describe.each(PLATFORMS)('The paths of gateways on $platform', ({ adapter }) => 
   });
 });
 
-/** What else can listen to the upgrades of one HTTP server; each with a client of its own. */
+/** Another library that listens to the upgrades of the same HTTP server, with a client of its own. */
 interface Neighbour {
   attach(server: Server): (() => unknown) | Promise<() => unknown>;
   /** Connects and speaks; throws when that does not work. */
@@ -383,7 +409,7 @@ async function speak(url: string, protocols: string[], ...turns: [say: object | 
   client.vanish();
 }
 
-/** A server of `ws` on a path, as those who share a port attach it. */
+/** A server of `ws` on a path, attached in the way that leaves other paths alone. */
 function attachWs(server: Server, path: string, connected: (client: WebSocket) => void): WebSocketServer {
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, stream, head) => {
@@ -418,7 +444,7 @@ const WS_ADAPTER_ALONE: Neighbour = {
 
 const NEIGHBOURS: Record<string, Neighbour> = {
   "Nest's WsAdapter of a second application": {
-    // it destroys what it does not know, so that whoever has more on the port gives it its own only
+    // It destroys upgrades that it does not know, so that an application with more listeners gives it its own alone
     attach(server) {
       const own = new EventEmitter();
       server.on('upgrade', (request: IncomingMessage, ...rest: unknown[]) => {
@@ -470,9 +496,9 @@ const NEIGHBOURS: Record<string, Neighbour> = {
   },
 };
 
-/** When Socket.IO cuts an upgrade that nobody has answered, and how long our guard takes. */
-const IMPATIENCE_MS = 100;
-const GUARD_MS = 400;
+/** When Socket.IO cuts an upgrade that is not answered, and how long our guard takes. */
+const IMPATIENCE_MS = 25;
+const GUARD_MS = 75;
 
 @Injectable()
 class SlowGuard implements CanActivate {
@@ -513,22 +539,19 @@ describe.each(PLATFORMS)('Other listeners to upgrades on $platform', ({ adapter 
     ['after ours', [], all],
     ['before and after ours', all.slice(0, 2), all.slice(2)],
     ['after and before ours', all.slice(2), all.slice(0, 2)],
-  ])(
-    'all keep theirs on one port, added %s, and a slow guard of ours is not cut short',
-    async (_order, before, after) => {
-      app = await startApp(adapter(), { providers: [SlowGateway], configure: configure(before) });
-      await attach(serverOf(app.app), after);
-      const startedAt = performance.now();
-      await speak(`${socketUrl()}/slow`, [], [undefined, /at last/]);
-      expect(performance.now() - startedAt).toBeGreaterThan(IMPATIENCE_MS * 2);
-      for (const neighbour of all) await neighbour.visit(socketUrl());
-    },
-  );
+  ])('shares a port with listeners that were added %s, and lets a slow guard finish', async (_order, before, after) => {
+    app = await startApp(adapter(), { providers: [SlowGateway], configure: configure(before) });
+    await attach(serverOf(app.app), after);
+    const startedAt = performance.now();
+    await speak(`${socketUrl()}/slow`, [], [undefined, /at last/]);
+    expect(performance.now() - startedAt).toBeGreaterThan(IMPATIENCE_MS * 2);
+    for (const neighbour of all) await neighbour.visit(socketUrl());
+  });
 
   it.each([
     ['before ours', true],
     ['after ours', false],
-  ])('keep theirs where one of them destroys what it does not know, added %s', async (_order, isBefore) => {
+  ])('shares a port with a listener, added %s, that destroys upgrades it does not know', async (_order, isBefore) => {
     const neighbours = [WS_ADAPTER_ALONE];
     app = await startApp(adapter(), { providers: [SlowGateway], configure: configure(isBefore ? neighbours : []) });
     await attach(serverOf(app.app), isBefore ? [] : neighbours);
@@ -536,23 +559,23 @@ describe.each(PLATFORMS)('Other listeners to upgrades on $platform', ({ adapter 
     await speak(`${socketUrl()}/slow`, [], [undefined, /at last/]);
   });
 
-  it('decide about a path that nobody knows', async () => {
+  it('leaves an unknown path to the other listeners', async () => {
     app = await startApp(adapter(), { providers: [SlowGateway], configure: configure([NEIGHBOURS['Socket.IO']!]) });
     const raw = await RawSocket.connect(portOf(app));
     raw.send(upgradeRequest({ target: '/unknown' }));
     expect(await raw.ended()).toHaveLength(0);
   });
 
-  it('are none: a path that nobody knows gets 404', async () => {
+  it('answers 404 on an unknown path when there are no other listeners', async () => {
     app = await startApp(adapter(), { providers: [SlowGateway] });
     expect(await refusalOf(app.connect('/unknown'))).toMatchObject({
       status: 404,
       headers: { connection: 'close' },
-      body: '{"statusCode":404,"message":"No gateway here"}',
+      body: '{"statusCode":404,"message":"No gateway has this path"}',
     });
   });
 
-  it('and the server are as they were after the application has closed', async () => {
+  it('restores the server and its listeners when the application closes', async () => {
     const stateOf = (server: Server) => ({
       emit: server.emit,
       hasOwnEmit: Object.hasOwn(server, 'emit'),

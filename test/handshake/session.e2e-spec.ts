@@ -1,4 +1,4 @@
-/** The session and the user of the HTTP application in the hooks, and what the hooks leave in the session. */
+/** The HTTP application's session and user in the hooks, and the changes that hooks make to the session. */
 import {
   Body,
   type CanActivate,
@@ -73,7 +73,7 @@ class Accounts {
   }
 }
 
-/** What happened, in order. */
+/** The hooks that ran, in order. */
 const events: string[] = [];
 const refs: WeakRef<object>[] = [];
 
@@ -153,21 +153,38 @@ class Asked extends Remembered {
 }
 
 describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
+  let shared: TestApp;
   let app: TestApp;
-  let store: TestStore;
+  const store = new TestStore();
 
-  beforeEach(async () => {
-    events.splice(0);
-    refs.splice(0);
-    store = new TestStore();
-    app = await startApp(adapter(), {
+  const start = (handshakeTimeout?: number) =>
+    startApp(adapter(), {
       controllers: [Accounts],
       providers: [Members, Guests, Remembered, Asked],
-      options: { handshakeTimeout: 0.5 },
+      options: { handshakeTimeout },
       configure: (nest) => useSessions(nest, store),
     });
+  beforeAll(async () => {
+    shared = await start();
   });
-  afterEach(() => app.close());
+  afterAll(() => shared.close());
+  beforeEach(() => {
+    app = shared;
+  });
+  afterEach(async () => {
+    if (app !== shared) await app.close();
+    await untilNobody(shared);
+    store.reset();
+    events.splice(0);
+    refs.splice(0);
+  });
+
+  /** Disconnects all clients, and waits until their `onClose` has run. */
+  async function untilNobody({ server }: TestApp): Promise<void> {
+    for (const connection of server.connections.values()) connection.terminate();
+    const isNobody = (size: number) => size === 0;
+    await until('nobody to be connected', () => server.connections.size, isNobody);
+  }
 
   async function logIn(): Promise<{ cookie: string }> {
     const answer = await fetch(`${app.url}/login`, { method: 'POST', headers: JSON_TYPE, body: '{"name":"Ann"}' });
@@ -178,7 +195,7 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
   const getJson = async (path: string, headers: Record<string, string>): Promise<unknown> =>
     (await fetch(app.url + path, { headers })).json();
 
-  it('tells the hooks who logged in over HTTP', async () => {
+  it('gives the hooks the user that logged in over HTTP', async () => {
     const headers = await logIn();
     const client = await app.connect('/members', { headers });
     expect(await client.next('opened')).toEqual({
@@ -190,17 +207,18 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     expect(await app.server.toUser('7').count()).toBe(1);
   });
 
-  it('gives a guest the 401 of a controller and runs no hook', async () => {
+  it('refuses a guest with the 401 of a controller and runs no hook', async () => {
+    const before = await app.server.stats();
     const route = await fetch(`${app.url}/profile`);
     const refused = await refusalOf(app.connect('/members'));
     expect(refused.status).toBe(401);
     expect(route.status).toBe(401);
     expect(refused.body).toBe(await route.text());
     expect(events).toEqual([]);
-    expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
+    expect(await app.server.stats()).toMatchObject({ accepted: before.accepted, current: 0 });
   });
 
-  it('lets the next HTTP request read what onHandshake and onOpen wrote', async () => {
+  it('lets the next HTTP request read session data from onHandshake and onOpen', async () => {
     const headers = await logIn();
     for (const count of [1, 2]) {
       const client = await app.connect('/members', { headers });
@@ -210,7 +228,7 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     }
   });
 
-  it('stores what onOpen wrote before the client gets the first message of onOpen', async () => {
+  it('stores session changes of onOpen before the client receives the first message of onOpen', async () => {
     const headers = await logIn();
     const client = await app.connect('/members', { headers });
     await client.next('opened');
@@ -247,7 +265,7 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     raw.destroy();
   });
 
-  it('starts no session where nobody writes to it', async () => {
+  it('starts no session when no hook writes to it', async () => {
     const raw = await RawSocket.connect(portOf(app));
     raw.send(upgradeRequest({ target: '/guests' }));
     const { status, headers } = await raw.answer();
@@ -256,7 +274,7 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     raw.destroy();
   });
 
-  it('refuses a handshake after a logout elsewhere', async () => {
+  it('refuses a handshake after a logout in another tab', async () => {
     const headers = await logIn();
     await (await app.connect('/members', { headers })).next('opened');
     expect((await fetch(`${app.url}/logout`, { method: 'POST', headers })).status).toBe(204);
@@ -265,7 +283,11 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     expect(events).toEqual([]);
   });
 
-  it.each(['fails', 'hangs'] as const)('closes with 1011 when the store %s after onOpen', async (behaviour) => {
+  it.each([
+    ['fails', undefined],
+    ['hangs', 0.5],
+  ] as const)('closes with 1011 when the session store %s after onOpen', async (behaviour, timeout) => {
+    if (timeout !== undefined) app = await start(timeout);
     const headers = await logIn();
     const healthy = await app.connect('/members', { headers });
     await healthy.next('opened');
@@ -295,24 +317,26 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     expect((await app.server.stats()).current).toBe(1);
   });
 
-  it('treats a store that fails during the handshake as the platform does on a route', async () => {
+  it('treats a session store that fails during the handshake as the platform does on a route', async () => {
+    const before = await app.server.stats();
     store.behaviour = 'fails';
     const route = await fetch(`${app.url}/login`, { method: 'POST', headers: JSON_TYPE, body: '{"name":"Ann"}' });
     const body = await route.text();
     const attempt = app.connect('/guests?note=first');
-    // Express has sent its 200 by then; here there is still a way to tell
+    // Express has sent its 200 by then; a WebSocket can still be closed
     if (route.ok) expect(await (await attempt).closed()).toEqual({ code: 1011, reason: 'onOpen failed' });
     else expect(await refusalOf(attempt)).toMatchObject({ status: route.status, body });
-    expect((await app.server.stats()).accepted).toBe(route.ok ? 1 : 0);
+    expect((await app.server.stats()).accepted - before.accepted).toBe(route.ok ? 1 : 0);
   });
 
-  it('answers 503 when the store hangs during the handshake', async () => {
+  it('answers 503 when the session store hangs during the handshake', async () => {
+    app = await start(0.1);
     store.behaviour = 'hangs';
     expect(await refusalOf(app.connect('/guests?note=first'))).toMatchObject({ status: 503 });
     expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
   });
 
-  it.each(['/remembered', '/asked'])('keeps nothing of the request after onOpen: %s', async (path) => {
+  it.each(['/remembered', '/asked'])('releases the request and its session after onOpen on %s', async (path) => {
     const headers = await logIn();
     const clients = await Promise.all([1, 2, 3].map(() => app.connect(path, { headers })));
     if (path === '/asked') for (const client of clients) client.send('it is me');
@@ -327,8 +351,8 @@ describe.each(PLATFORMS)('A session of another kind on $platform', ({ adapter })
   const saves: string[] = [];
 
   it.each([
-    ['gives a promise', async (): Promise<void> => void saves.push('promise'), 'hello'],
-    ['gives a promise that fails', () => Promise.reject(new Error('The store is down')), 1011],
+    ['returns a promise', async (): Promise<void> => void saves.push('promise'), 'hello'],
+    ['returns a promise that rejects', () => Promise.reject(new Error('The store is down')), 1011],
     [
       'throws',
       () => {
@@ -336,28 +360,30 @@ describe.each(PLATFORMS)('A session of another kind on $platform', ({ adapter })
       },
       1011,
     ],
-  ] as const)('is saved by a save() that %s', async (_how, save, expected) => {
-    @WebSocketGateway({ path: '/ws' })
-    class Gateway {
-      onOpen(connection: Connection, request: HandshakeRequest) {
-        sessionOf(request).note = 'from onOpen';
-        connection.send('hello');
+  ] as const)(
+    'saves a session of the application after onOpen by its save(), which %s',
+    async (_how, save, expected) => {
+      @WebSocketGateway({ path: '/ws' })
+      class Gateway {
+        onOpen(connection: Connection, request: HandshakeRequest) {
+          sessionOf(request).note = 'from onOpen';
+          connection.send('hello');
+        }
       }
-    }
-    const app = await startApp(adapter(), {
-      providers: [Gateway],
-      options: { handshakeTimeout: 0.5 },
-      configure: (nest) => {
-        nest.use((request: { session: unknown }, _response: unknown, next: () => void) => {
-          request.session = { save };
-          next();
-        });
-      },
-    });
-    const client = await app.connect('/ws');
-    if (expected === 1011) expect(await client.closed()).toMatchObject({ code: 1011 });
-    else expect([await client.next(), saves]).toEqual([expected, ['promise']]);
-    saves.splice(0);
-    await app.close();
-  });
+      const app = await startApp(adapter(), {
+        providers: [Gateway],
+        configure: (nest) => {
+          nest.use((request: { session: unknown }, _response: unknown, next: () => void) => {
+            request.session = { save };
+            next();
+          });
+        },
+      });
+      const client = await app.connect('/ws');
+      if (expected === 1011) expect(await client.closed()).toMatchObject({ code: 1011 });
+      else expect([await client.next(), saves]).toEqual([expected, ['promise']]);
+      saves.splice(0);
+      await app.close();
+    },
+  );
 });

@@ -1,7 +1,8 @@
-/** How a client says who it is, how that ends, and that no secret and no forged line comes out anywhere. */
+/** How a client identifies itself, how a permission ends, and that no secret and no forged line reaches the log. */
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { until } from '../support/process-guard.js';
+import { titled } from '../support/titled.js';
 import {
   closeFrame,
   frame,
@@ -19,7 +20,7 @@ const hidden = (token: string) => `bearer.${Buffer.from(token).toString('base64u
 
 let app: HostileApp;
 
-/** Every way a credential can come in beside the first message. */
+/** Every way to send a credential other than the first message. */
 const ways = (token: string): [string, string, RequestParts][] => [
   ['a cookie', '/ws?auth=cookie', { headers: { Cookie: `a=b; session=${token}` } }],
   ['Authorization', '/ws?auth=bearer', { headers: { Authorization: `Bearer ${token}` } }],
@@ -35,17 +36,20 @@ describe('a credential', () => {
   afterAll(() => app.stop());
   beforeEach(() => app.begin());
 
-  it.each(ways(SECRET))('that is right in %s lets in', async (_name, target, parts) => {
+  it.each(ways(SECRET))('admits a right credential in %s', async (_name, target, parts) => {
     expect((await app.knock(target, parts)).status).toBe(101);
   });
 
-  it.each(ways(WRONG))('that is wrong in %s is refused with 401 before any socket', async (_name, target, parts) => {
-    const { hooks } = await app.state();
-    expect((await app.knock(target, parts)).status).toBe(401);
-    expect((await app.state()).hooks.opens).toBe(hooks.opens);
-  });
+  it.each(ways(WRONG))(
+    'refuses a wrong credential in %s with 401, and opens no socket',
+    async (_name, target, parts) => {
+      const { hooks } = await app.state();
+      expect((await app.knock(target, parts)).status).toBe(401);
+      expect((await app.state()).hooks.opens).toBe(hooks.opens);
+    },
+  );
 
-  it('in a subprotocol is never echoed; the real protocol is, and none where there is none', async () => {
+  it('never echoes a credential in a subprotocol, and echoes the real protocol if there is one', async () => {
     const answerTo = async (protocols: string) =>
       (await app.knock('/ws?auth=bearer', { headers: { 'Sec-WebSocket-Protocol': protocols } })).headers[
         'sec-websocket-protocol'
@@ -55,19 +59,19 @@ describe('a credential', () => {
     expect(await answerTo(hidden(SECRET))).toBeUndefined();
   });
 
-  it.each(['bearer.', 'bearer.!!!', `bearer.${'A'.repeat(9000)}`, 'bearer.AAA,bearer.AAA'])(
-    'in a subprotocol that is no base64url is a wrong one: %.20s',
-    async (protocol) => {
+  it.each(titled(['bearer.', 'bearer.!!!', `bearer.${'A'.repeat(9000)}`, 'bearer.AAA,bearer.AAA']))(
+    'refuses a credential in a subprotocol that is not base64url: %s',
+    async (_title, protocol) => {
       const { status } = await app.knock('/ws?auth=bearer', { headers: { 'Sec-WebSocket-Protocol': protocol } });
       expect([400, 401]).toContain(status);
     },
   );
 
-  it('in the query is not read', async () => {
+  it('does not read a credential in the query', async () => {
     expect((await app.knock(`/ws?auth=bearer&token=${SECRET}`)).status).toBe(401);
   });
 
-  it('in the first message lets in, and a wrong one is closed with 4501', async () => {
+  it('admits a right credential in the first message, and closes with 4501 after a wrong one', async () => {
     const right = await app.open('/ask');
     right.send(frame({ payload: JSON.stringify({ token: SECRET }) }), frame({ payload: 'hello' }));
     expect(await text(right)).toBe('hello');
@@ -80,13 +84,13 @@ describe('a credential', () => {
     await app.expectCalm();
   });
 
-  it('is in no line, no error, no statistics and no listing', async () => {
+  it('shows a credential in no log line, error, statistics or listing', async () => {
     for (const token of [SECRET, WRONG]) {
       for (const [, target, parts] of ways(token)) await app.knock(target, parts);
       const client = await app.open('/ask');
       client.send(frame({ payload: JSON.stringify({ token }) }));
       const bad = await Raw.connect(app.port);
-      // A refusal of every other kind: no key, another origin, another path
+      // Every other kind of refusal: a wrong key, another origin, another path
       for (const headers of [{ 'Sec-WebSocket-Key': 'x' }, { Origin: 'https://evil.example' }, {}]) {
         const all = {
           Cookie: `session=${token}`,
@@ -111,7 +115,7 @@ describe('a credential', () => {
 });
 
 describe('a credential in the query', () => {
-  it('is read where that is switched on, and is in no line either', async () => {
+  it('reads a credential in the query where that is switched on, and does not log it', async () => {
     app = await HostileApp.start({ APP_SECRET: SECRET, QUERY_TOKEN: 'ticket' });
     await app.begin();
     const client = await app.open(`/ws?auth=bearer&ticket=${SECRET}`);
@@ -135,7 +139,7 @@ describe('the end of a permission', () => {
   beforeEach(() => app.begin());
   afterEach(() => app.expectCalm());
 
-  it('closes with 4502 when the credential expires, at that time', async () => {
+  it('closes with 4502 at the time when the credential expires', async () => {
     const start = performance.now();
     const client = await app.open('/ws?expires=600');
     expect(await client.closeFrame()).toEqual({ code: 4502, reason: 'credential expired' });
@@ -143,11 +147,11 @@ describe('the end of a permission', () => {
     expect(performance.now() - start).toBeLessThan(2000);
   });
 
-  it('that has come at the handshake is a 401', async () => {
+  it('refuses a credential that has expired with 401', async () => {
     expect((await app.knock('/ws?expires=-1')).status).toBe(401);
   });
 
-  it('closes all connections of a user with 4501 when it is revoked, and nobody else', async () => {
+  it('closes all connections of a user with 4501 on revocation, and no others', async () => {
     const tabs = await Promise.all([1, 2, 3].map(() => app.open('/ws?user=ann')));
     const other = await app.open('/ws?user=bob');
     await app.order('revoke', { user: 'ann' });
@@ -167,7 +171,7 @@ describe('the end of a permission', () => {
     }
   });
 
-  it('closes them likewise when a connection is bound later', async () => {
+  it('closes the older connections of a user with 4503 when a connection is bound to the user later', async () => {
     const old = await app.open('/ws?user=ann');
     const late = await app.open('/ws?greet=1');
     await text(late);
@@ -188,7 +192,7 @@ describe('the log', () => {
   });
   afterAll(() => app.stop());
 
-  it('cannot be forged by paths, users, protocols, reasons or messages', async () => {
+  it('the log cannot be forged by paths, users, protocols, reasons or messages', async () => {
     const FORGED = '\r\n[Nest] 1 - LOG [Realtime] WebSocket connection opened id=forged user=admin\u001b[2K\u2028x';
     const user = encodeURIComponent(FORGED);
     const client = await app.open(`/ws?user=${user}`, { headers: { 'Sec-WebSocket-Protocol': 'a' } });
@@ -208,7 +212,7 @@ describe('the log', () => {
     );
     const lines = app.output.split(/\r\n|[\r\n\u2028\u2029\u0085]/).filter((line) => /forged/.test(line));
     expect(lines.length).toBeGreaterThan(0);
-    // Whatever was sent stands inside a line that this side began
+    // Every line with text of the client begins as a line of the logger
     for (const line of lines) expect(line).toMatch(/^\[Nest\] \d+ {2}- \d/);
     // eslint-disable-next-line no-control-regex
     expect(app.output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028]/);

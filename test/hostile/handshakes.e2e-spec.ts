@@ -1,7 +1,8 @@
-/** Who may connect, how fast and how many, and what a hostile request costs: by raw sockets against a real application. */
+/** Hostile handshakes, and the bounds of connections and handshakes: by raw sockets against a real application. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
+import { titled } from '../support/titled.js';
 import type { RawSocket } from '../support/clients/raw-socket.js';
 import { closeFrame, frame, type HttpAnswer, Opcode, upgradeRequest } from '../support/clients/raw-socket.js';
 
@@ -32,14 +33,14 @@ describe('a request that is meant to harm', () => {
     [1990, 101],
     [2500, 101],
     [5000, 431],
-  ])('of %i headers is answered, with %i: Node keeps 2,000, and reads 16 KiB', async (count, expected) => {
+  ])('answers a request of %i headers with %i: Node keeps 2,000 and reads 16 KiB', async (count, expected) => {
     const client = await connect();
     const [start] = upgradeRequest({}).toString('latin1').split('\r\n\r\n');
     client.send(`${start}\r\n${'a: bcd\r\n'.repeat(count)}\r\n`);
     expect((await client.answer()).status).toBe(expected);
   });
 
-  it('whose own headers come after 2,000 others is no handshake, and is answered', async () => {
+  it('refuses a request whose own headers come after 2,000 others with a 4xx', async () => {
     const client = await connect();
     const [line, ...rest] = upgradeRequest({}).toString('latin1').split('\r\n');
     client.send(`${line}\r\n${'a:\r\n'.repeat(2100)}${rest.join('\r\n')}`);
@@ -48,7 +49,7 @@ describe('a request that is meant to harm', () => {
     expect(status).toBeLessThan(500);
   });
 
-  it('of more headers than the server keeps is answered', async () => {
+  it('refuses a request with more headers than the server keeps with 400', async () => {
     await app.stop();
     await starting({ APP_MAX_HEADERS: 12 })();
     const client = await connect();
@@ -74,7 +75,7 @@ describe('a request that is meant to harm', () => {
     ['Origin', `http://${'a.'.repeat(7000)}`],
     ['Origin', `http://${'-'.repeat(15_000)}!`],
     ['X-Forwarded-For', '1,'.repeat(7000)],
-  ])('with 15 KB of %s is answered at once', async (name, value) => {
+  ])('answers a request with 15 KB of %s at once', async (name, value) => {
     await knock();
     await app.state();
     const start = performance.now();
@@ -82,7 +83,7 @@ describe('a request that is meant to harm', () => {
     const tookMs = performance.now() - start;
     expect(status).toBeGreaterThanOrEqual(101);
     expect(status).toBeLessThan(500);
-    // What backtracks takes seconds for 15 KB
+    // A regular expression that backtracks takes seconds for 15 KB
     expect(tookMs).toBeLessThan(500);
     expect((await app.state()).delayMs).toBeLessThan(200);
   });
@@ -100,7 +101,7 @@ describe('a request that is meant to harm', () => {
     '%00',
   ];
 
-  it.each(NAMES)('has names in its query and cookies as data: %.20s', async (name) => {
+  it.each(titled(NAMES))('treats names in queries and cookies as data: %s', async (_title, name) => {
     const client = await connect();
     const cookie = `${name}=1; ${name}=2; a=%; __proto__=evil; =x`;
     client.send(upgradeRequest({ target: `/ws?greet=1&${name}=1&${name}=2&a=%`, headers: { Cookie: cookie } }));
@@ -115,7 +116,7 @@ describe('a request that is meant to harm', () => {
     await client.ended();
   });
 
-  it('with an absolute target or two slashes reaches nothing', async () => {
+  it('refuses a request with an absolute target or two slashes', async () => {
     for (const target of ['http://169.254.169.254/ws', '//127.0.0.1/ws', '//[]/x', '/%2e%2e/ws', '/ws/../x', '*']) {
       expect((await knock(target)).status).toBeGreaterThanOrEqual(400);
     }
@@ -125,15 +126,18 @@ describe('a request that is meant to harm', () => {
     ['an unmasked frame', frame({ isMasked: false, payload: 'x' }), 1002],
     ['reserved bits', frame({ rsv: 3, payload: 'x' }), 1002],
     ['an unknown opcode', frame({ opcode: 5 }), 1002],
-    ['a text that is no UTF-8', frame({ payload: Buffer.from([0xff]) }), 1007],
+    ['a text that is not UTF-8', frame({ payload: Buffer.from([0xff]) }), 1007],
     ['a frame that is too big', frame({ declaredLength: 2 ** 40, lengthForm: 64 }), 1009],
-  ])('with %s in its own packet is closed by the rule, also while onOpen is pending', async (_name, bytes, code) => {
-    for (const target of ['/ws', '/ws?dawdle=200']) {
-      const client = await app.open(target, {}, bytes);
-      expect((await client.closeFrame()).code).toBe(code);
-      await client.ended();
-    }
-  });
+  ])(
+    'closes a connection that sends %s with its handshake, also while onOpen is pending',
+    async (_name, bytes, code) => {
+      for (const target of ['/ws', '/ws?dawdle=200']) {
+        const client = await app.open(target, {}, bytes);
+        expect((await client.closeFrame()).code).toBe(code);
+        await client.ended();
+      }
+    },
+  );
 });
 
 describe('a client that resets its connection', () => {
@@ -170,7 +174,7 @@ describe('a client that resets its connection', () => {
     ],
   ];
 
-  it.each(STAGES)('%s leaves nothing behind, a hundred times at once', async (_name, act) => {
+  it.each(STAGES)('keeps nothing of a hundred clients that reset at once, %s', async (_name, act) => {
     await Promise.all(
       times(100, async () => {
         const client = await connect();
@@ -186,8 +190,9 @@ describe('5,000 half-sent handshakes', () => {
   beforeAll(starting({ HEADER_TIMEOUT: 4, MAX_CONNECTION_RATE_PER_ADDRESS: 0 }));
   afterAll(stopping);
 
-  it('are cut after the header time, and until then others connect promptly', async () => {
+  it('cuts 5,000 half-sent handshakes after the header time, and admits others promptly until then', async () => {
     const COUNT = 5000;
+    const since = performance.now();
     const half = upgradeRequest().subarray(0, 70);
     for (let batch = 0; batch < COUNT; batch += 250) {
       await Promise.all(times(250, async () => (await connect()).send(half)));
@@ -206,8 +211,9 @@ describe('5,000 half-sent handshakes', () => {
     await app.until('all to be cut', (state) => state.connections === 1, 20_000);
     expect(await app.limits()).toEqual({ headerTime: COUNT });
     await app.expectCalm(15);
-    // One line a second, not one for each
-    expect(app.output.match(/limit=headerTime/g)!.length).toBeLessThanOrEqual(10);
+    // The log has one line a second, not one for each client
+    const lines = app.output.match(/limit=headerTime/g)!.length;
+    expect(lines).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - since) / 1000));
   });
 });
 
@@ -217,7 +223,7 @@ describe('the bounds of connections', () => {
     await stopping();
   });
 
-  it('of the node: one more gets 503 with Retry-After, and those that are there stay', async () => {
+  it('refuses one connection too many of the node with 503 and Retry-After, and keeps the others', async () => {
     await starting({ MAX_CONNECTIONS: 5 })();
     expect(await statuses(times(4, () => knock()))).toEqual([101, 101, 101, 101]);
     const { status, headers } = await knock();
@@ -228,7 +234,7 @@ describe('the bounds of connections', () => {
     expect((await knock()).status).toBe(101);
   });
 
-  it('of an address: one more gets 429 with Retry-After, until one ends', async () => {
+  it('refuses one connection too many of an address with 429 and Retry-After, until another ends', async () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 4 })();
     const first = await app.open();
     expect(await statuses(times(2, () => knock()))).toEqual([101, 101]);
@@ -240,14 +246,14 @@ describe('the bounds of connections', () => {
     expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
   });
 
-  it('of an address hold also for many at once whose guards are slow, and every place comes back', async () => {
+  it('holds the bound of an address also for many at once with slow guards, and frees every place', async () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 4 })();
     for (let round = 1; round <= 2; round++) {
       const knocks = times(40, () => knock('/ws?gate=1'));
       await app.until('all under way', ({ stats }) => stats.unfinished === 40);
       await app.order('openGate');
       const answers = await statuses(knocks);
-      // One more is there: the client that behaves
+      // The fourth place belongs to the bystander
       expect(answers.filter((status) => status === 101)).toHaveLength(3);
       expect(answers.filter((status) => status === 429)).toHaveLength(37);
       expect((await app.state()).stats).toMatchObject({ current: 4, unfinished: 0 });
@@ -255,7 +261,7 @@ describe('the bounds of connections', () => {
       app.cutAll();
       await app.until('free places', ({ stats }) => stats.current === 1);
     }
-    // A handshake that the application refuses takes no place, nor does one that its client gives up
+    // A handshake that the application refuses, or that its client gives up, keeps no place
     expect(await statuses(times(10, () => knock('/ws?wait=20&deny=1')))).toEqual(Array(10).fill(401));
     for (const client of await Promise.all(times(10, connect))) {
       client.send(upgradeRequest({ target: '/ws?wait=50' }));
@@ -265,7 +271,7 @@ describe('the bounds of connections', () => {
     expect(await statuses(times(3, () => knock()))).toEqual([101, 101, 101]);
   });
 
-  it('of an address concern the client, where the application trusts the proxy', async () => {
+  it('bounds the address of the client where the application trusts the proxy', async () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 2, APP_TRUST_PROXY: 'loopback' })();
     const from = (address: string) => knock('/ws', { headers: { 'X-Forwarded-For': address } });
     for (const address of ['203.0.113.1', '2001:db8:1:2::1', '10.1.1.1']) {
@@ -274,26 +280,26 @@ describe('the bounds of connections', () => {
     expect((await from('203.0.113.1')).status).toBe(429);
     expect((await from('2001:db8:1:2:3::9')).status).toBe(429);
     expect((await from('10.1.1.1')).status).toBe(429);
-    // Who puts an address in front changes nothing: the right-most one counts
+    // A forged address in front changes nothing: the right-most address counts
     expect((await from('198.51.100.1, 203.0.113.1')).status).toBe(429);
     expect((await from('203.0.113.2')).status).toBe(101);
   });
 
-  it('of an address are off behind a proxy that the application does not trust, and the log says so once', async () => {
+  it('bounds no address behind a proxy that the application does not trust, and logs that once', async () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 2 })();
     const headers = { 'X-Forwarded-For': '203.0.113.1' };
     expect(await statuses(times(5, () => knock('/ws', { headers })))).toEqual([101, 101, 101, 101, 101]);
     expect(app.output.match(/through a proxy at 127\.0\.0\.1/g)).toHaveLength(1);
   });
 
-  it('of a user: one more gets 429, and another user does not', async () => {
+  it('refuses one connection too many of a user with 429, and admits another user', async () => {
     await starting({ MAX_CONNECTIONS_PER_USER: 2 })();
     for (const expected of [101, 101, 429]) expect((await knock('/ws?user=ann')).status).toBe(expected);
     expect((await knock('/ws?user=bob')).status).toBe(101);
     expect(await app.limits()).toEqual({ connectionsPerUser: 1 });
   });
 
-  it('of a user hold also for many at once whose guards end in the same moment', async () => {
+  it('holds the bound of a user also for many at once whose guards end in the same moment', async () => {
     await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
     const knocks = times(40, () => knock('/ws?user=ann&gate=1'));
     await app.until('all under way', ({ stats }) => stats.unfinished === 40);
@@ -308,7 +314,7 @@ describe('the bounds of connections', () => {
     expect((await knock('/ws?user=ann')).status).toBe(429);
   });
 
-  it('of a user hold also for clients that go in the middle: their places come back', async () => {
+  it('frees the places of a user whose clients go in the middle of their handshakes', async () => {
     await starting({ MAX_CONNECTIONS_PER_USER: 3 })();
     for (let client = 0; client < 20; client++) {
       const going = await connect();
@@ -321,7 +327,7 @@ describe('the bounds of connections', () => {
     expect(await statuses(times(3, () => knock('/ws?user=ann')))).toEqual([101, 101, 101]);
   });
 
-  it('of a user do not stand in the way of who replaces the others', async () => {
+  it('admits a connection at the bound of its user when it replaces the others', async () => {
     await starting({ MAX_CONNECTIONS_PER_USER: 1 })();
     const first = await app.open('/ws?user=ann&replace=1');
     const second = await app.open('/ws?user=ann&replace=1');
@@ -330,19 +336,18 @@ describe('the bounds of connections', () => {
     expect((await second.frame()).payload.toString()).toBe('still here');
   });
 
-  it('per second of the node: above it 503 with Retry-After', async () => {
+  it('refuses handshakes above the rate of the node with 503 and Retry-After', async () => {
     await starting({ MAX_CONNECTION_RATE: 10 })();
-    await sleep(300);
     const answers = await Promise.all(times(40, () => knock()));
     const refused = answers.filter(({ status }) => status === 503);
-    // Those of a second, and what flows in meanwhile
+    // The bucket admits the handshakes of one second, and a few more while the test runs
     expect(refused.length).toBeGreaterThanOrEqual(20);
     expect(refused.length).toBeLessThanOrEqual(32);
     expect(refused[0]!.headers['retry-after']).toBe('1');
     expect(await app.limits()).toEqual({ connectionRate: refused.length });
   });
 
-  it('per second of an address: above it 429 with Retry-After', async () => {
+  it('refuses handshakes above the rate of an address with 429 and Retry-After', async () => {
     await starting({ MAX_CONNECTION_RATE_PER_ADDRESS: 10 })();
     const answers = await Promise.all(times(40, () => knock()));
     const refused = answers.filter(({ status }) => status === 429);
@@ -351,7 +356,7 @@ describe('the bounds of connections', () => {
     expect(await app.limits()).toEqual({ connectionRatePerAddress: refused.length });
   });
 
-  it('of failed handshakes: the application is not asked any more, and other addresses are', async () => {
+  it('stops asking the application after too many failed handshakes of an address, and admits other addresses', async () => {
     await starting({ MAX_FAILED_HANDSHAKES: 5, APP_TRUST_PROXY: 'loopback' })();
     const bad = (address: string) =>
       knock('/ws?auth=bearer', { headers: { 'X-Forwarded-For': address, Authorization: 'Bearer guess' } });
@@ -367,18 +372,19 @@ describe('the bounds of connections', () => {
     await app.echo();
   });
 
-  it('of unfinished handshakes: one more gets 503, and places come back', async () => {
+  it('refuses one unfinished handshake too many with 503, and frees the places', async () => {
     await starting({ MAX_UNFINISHED_HANDSHAKES: 3 })();
-    const slow = times(3, () => knock('/ws?wait=400'));
+    const slow = times(3, () => knock('/ws?gate=1'));
     await app.until('three under way', ({ stats }) => stats.unfinished === 3);
     const { status, headers } = await knock();
     expect([status, headers['retry-after']]).toEqual([503, '1']);
+    await app.order('openGate');
     expect(await statuses(slow)).toEqual([101, 101, 101]);
     expect((await knock()).status).toBe(101);
     expect(await app.limits()).toEqual({ unfinishedHandshakes: 1 });
   });
 
-  it('of handshake time: 503, and no connection when the application is done', async () => {
+  it('answers 503 at the handshake timeout, and opens no connection when the application is done', async () => {
     await starting({ HANDSHAKE_TIMEOUT: 0.2 })();
     const { status, headers } = await knock('/ws?wait=600');
     expect([status, headers['retry-after']]).toEqual([503, '5']);
@@ -388,7 +394,7 @@ describe('the bounds of connections', () => {
     expect(await app.limits()).toEqual({ handshakeTime: 1 });
   });
 
-  it('of rooms count those of the identity too: the handshake fails, for that is no fault of the client', async () => {
+  it('fails a handshake with 500 when the identity has too many rooms', async () => {
     await starting({ MAX_ROOMS_PER_CONNECTION: 3 })();
     const knocks = ['a,b,c', 'a,b,c,d', 'a,b,c,a'].map((rooms) => knock(`/ws?rooms=${rooms}`));
     expect(await statuses(knocks)).toEqual([101, 500, 101]);
@@ -397,7 +403,7 @@ describe('the bounds of connections', () => {
     await app.expectError('refused status=500');
   });
 
-  it('of names hold in the identity: the handshake fails', async () => {
+  it('fails a handshake with 500 when the identity has a name that is too long', async () => {
     await starting({ MAX_NAME_LENGTH: 8 })();
     const long = 'x'.repeat(9);
     expect(await statuses([knock(`/ws?user=${long}`), knock(`/ws?rooms=a,${long}`)])).toEqual([500, 500]);
@@ -410,10 +416,9 @@ describe('the bounds of connections', () => {
   it.each([
     ['a wrong credential', '{"token":"wrong"}', 'unauthorized'],
     ['silence', undefined, 'no credential in time'],
-  ])('of failed handshakes count %s where the first message is the credential', async (_name, payload, reason) => {
+  ])('counts %s as a failed handshake where the first message is the credential', async (_name, payload, reason) => {
     await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_FAILED_HANDSHAKES: 3 })();
-    for (let guess = 0; guess < 3; guess++) {
-      const client = await app.open('/ask');
+    for (const client of await Promise.all(times(3, () => app.open('/ask')))) {
       if (payload !== undefined) client.send(frame({ payload }));
       expect(await client.closeFrame()).toEqual({ code: 4501, reason });
     }
@@ -423,11 +428,11 @@ describe('the bounds of connections', () => {
     expect(await app.grown('refused')).toBe(4);
   });
 
-  it('of silence before the first message, where that is the credential: 4501', async () => {
+  it('closes with 4501 without a first message in time, where that is the credential', async () => {
     await starting({ AUTHENTICATE_TIMEOUT: 0.3, MAX_UNFINISHED_HANDSHAKES: 4 })();
     const silent = await Promise.all(times(4, () => app.open('/ask')));
     expect((await app.state()).stats).toMatchObject({ current: 1, unfinished: 4 });
-    // They hold places: nobody holds more than there are
+    // Silent clients hold all places of unfinished handshakes
     expect((await knock()).status).toBe(503);
     for (const client of silent)
       expect(await client.closeFrame()).toEqual({ code: 4501, reason: 'no credential in time' });
@@ -437,7 +442,7 @@ describe('the bounds of connections', () => {
 });
 
 describe('a shutdown while clients have not said who they are', () => {
-  it('closes them with 1001 and a hint when to come back, asks nobody any more, and ends', async () => {
+  it('a shutdown closes clients that have not authenticated with 1001 and a hint when to come back, and ends', async () => {
     app = await HostileApp.startAlone({ AUTHENTICATE_TIMEOUT: 60 });
     const silent = await Promise.all(times(5, () => app.open('/ask')));
     expect((await app.state()).stats.unfinished).toBe(5);
@@ -458,7 +463,7 @@ describe('a client that pings', () => {
   beforeAll(starting());
   afterAll(stopping);
 
-  it('in the packet of its handshake is answered', async () => {
+  it('answers a ping in the packet of the handshake', async () => {
     const client = await app.open('/ws', {}, frame({ opcode: Opcode.PING, payload: 'hello' }));
     const { opcode, payload } = await client.frame();
     expect([opcode, payload.toString()]).toEqual([Opcode.PONG, 'hello']);

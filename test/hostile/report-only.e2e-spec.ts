@@ -1,4 +1,4 @@
-/** With `REALTIME_LIMITS=report` every bound is counted and told, and none refuses anything. */
+/** With `REALTIME_LIMITS=report` every bound is counted and logged, and none refuses anything. */
 import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
 import { HostileApp } from '../support/apps/hostile-app.js';
@@ -15,7 +15,7 @@ const reached = (name: LimitName) => app.until(`the count of ${name}`, ({ stats 
 
 let app: HostileApp;
 let before: Readonly<Record<LimitName, number>>;
-/** The lines of all tests: each bound has one a second. */
+/** The lines of all tests: each bound logs one a second. */
 let told = '';
 const seen = (name: LimitName) => before[name];
 
@@ -40,7 +40,7 @@ afterEach(() => app.expectCalm());
 
 const LONG = 'x'.repeat(300);
 
-/** A client that reads again only after so many messages were pushed, and gets all of them. */
+/** Opens a client that reads only after all messages were pushed, and gets every one of them. */
 async function slowly(count: number, bytes: number, name: LimitName): Promise<void> {
   const client = await app.open('/newest');
   client.socket.pause();
@@ -54,7 +54,7 @@ async function handshakes(count: number, target = '/ws'): Promise<void> {
   expect(await statuses(count, target)).toEqual(Array(count).fill(101));
 }
 
-/** How each bound is passed, without a word of the server. A number: what the application itself refused meanwhile. */
+/** Passes each bound without a reaction of the server. @returns how many handshakes the application itself refused */
 const CASES: Record<LimitName, () => Promise<number | void>> = {
   connections: () => handshakes(5),
   connectionsPerAddress: () => handshakes(5),
@@ -164,23 +164,26 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
   },
 };
 
-it.each(Object.keys(CASES) as LimitName[])('%s: what passes it is counted and told, and not refused', async (name) => {
-  const refusals = (await CASES[name]()) ?? 0;
-  expect((await app.limits())[name]).toBeGreaterThan(0);
-  expect([await app.grown('refused'), await app.endedByBounds()]).toEqual([refusals, 0]);
-  for (const counter of ['dropped', 'pauses', 'hookErrors', 'messageErrors'] as const) {
-    expect([counter, await app.grown(counter)]).toEqual([counter, 0]);
-  }
-});
+it.each(Object.keys(CASES) as LimitName[])(
+  'counts and logs what passes the bound of %s, and refuses nothing',
+  async (name) => {
+    const refusals = (await CASES[name]()) ?? 0;
+    expect((await app.limits())[name]).toBeGreaterThan(0);
+    expect([await app.grown('refused'), await app.endedByBounds()]).toEqual([refusals, 0]);
+    for (const counter of ['dropped', 'pauses', 'hookErrors', 'messageErrors'] as const) {
+      expect([counter, await app.grown(counter)]).toEqual([counter, 0]);
+    }
+  },
+);
 
-it('each bound had its line', () => {
+it('logs a line for each bound', () => {
   const lines = new Set(
     [...told.matchAll(/WebSocket limit reached \(report only\) limit=(\w+) /g)].map(([, name]) => name),
   );
   expect([...lines].sort()).toEqual(Object.keys(CASES).sort());
 });
 
-it('a handshake that hangs does so until its client goes, and holds nothing then', async () => {
+it('a handshake that hangs ends when its client goes, and holds nothing then', async () => {
   for (const leave of ['finish', 'reset'] as const) {
     const client = await app.connect();
     client.send(upgradeRequest({ target: '/ws?wait=86400000' }));

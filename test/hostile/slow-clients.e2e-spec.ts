@@ -1,4 +1,4 @@
-/** Clients that do not read, or not as fast as they are sent to; and what is sent while they go. */
+/** Clients that do not read, or read too slowly; and messages that are sent while clients close. */
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { frame, Opcode, type RawSocket } from '../support/clients/raw-socket.js';
@@ -13,14 +13,14 @@ let app: HostileApp;
 
 afterEach(() => app.stop());
 
-/** A client that stops to read after its handshake. */
+/** Opens a client that stops reading after its handshake. */
 async function frozen(path: string): Promise<RawSocket> {
   const client = await app.open(path);
   client.socket.pause();
   return client;
 }
 
-/** Counts the numbered messages of a flood as they come, and forgets them. */
+/** Counts the numbered messages of a flood as they arrive, and keeps none. */
 function counting(client: RawSocket) {
   const seen = { count: 0, isOrdered: true };
   void (async () => {
@@ -28,7 +28,7 @@ function counting(client: RawSocket) {
       const { opcode, payload } = await client.frame();
       if (opcode !== Opcode.TEXT) continue;
       const number = Number.parseInt(payload.toString('utf8', 0, 20), 10);
-      // What onDrain says is not of the flood
+      // The message of onDrain does not belong to the flood
       if (Number.isNaN(number)) continue;
       if (number !== seen.count) seen.isOrdered = false;
       seen.count++;
@@ -37,7 +37,7 @@ function counting(client: RawSocket) {
   return seen;
 }
 
-/** All that came after it began to read again, as numbers, and the news of what was lost. */
+/** Reads again until the report of lost messages. @returns the numbers that arrived, and how many were lost */
 async function readUntilDropped(client: RawSocket) {
   client.socket.resume();
   const numbers: number[] = [];
@@ -50,7 +50,7 @@ async function readUntilDropped(client: RawSocket) {
 }
 
 describe('a client that never reads', () => {
-  it('is closed with 4001 while 300 MB are pushed; memory is bounded, and who reads gets everything in order', async () => {
+  it('a client that never reads is closed with 4001 while 300 MB are pushed, and others get everything in order', async () => {
     app = await HostileApp.startAlone();
     const COUNT = 1200;
     const client = await frozen('/newest');
@@ -60,7 +60,7 @@ describe('a client that never reads', () => {
     const look = async () => (peak = Math.max(peak, (await app.state()).memory.rss));
     const watch = setInterval(() => void look().catch(() => {}), 200);
     try {
-      // Those that read are the two, and the client that behaves in every one of these applications
+      // Three clients read: these two, and the bystander that every one of these applications has
       await app.order('flood', { path: '/newest', count: COUNT, bytes: 262_144, slow: 'close', readers: 3 });
       await app.until('everything to arrive', () => seen.every(({ count }) => count === COUNT), 20_000);
     } finally {
@@ -70,13 +70,13 @@ describe('a client that never reads', () => {
     const { stats } = await app.until('the close', (state) => state.stats.closed.limit >= 1);
     expect([stats.limits.bufferedBytes, stats.closed.limit, stats.dropped]).toEqual([1, 1, 0]);
     expect(app.output).toMatch(/code=4001 reason="slow consumer: more than 1048576 bytes wait" by=limit/);
-    // Each has at most its bound in flight; the rest is what the allocator has not given back
+    // Each client has at most its bound in flight; the allocator has not given back the rest
     expect(peak - start).toBeLessThan(150 * MB);
     client.destroy();
     await app.expectCalm();
   });
 
-  it('and stays below the bound of bytes is closed with 4001 after the time', async () => {
+  it('a client that never reads is closed with 4001 after the slow time, also below the bound of bytes', async () => {
     app = await HostileApp.start({ MAX_SLOW_TIME: 0.5, MAX_BUFFERED_BYTES: 20 * MB });
     await frozen('/newest');
     await app.order('flood', { path: '/newest', count: 150, bytes: 65_536 });
@@ -87,7 +87,7 @@ describe('a client that never reads', () => {
     await app.expectCalm();
   });
 
-  it('has no more room than the process has for all of them', async () => {
+  it('the bytes that wait for all clients together are bounded', async () => {
     app = await HostileApp.start({ MAX_BUFFERED_BYTES: 50 * MB, MAX_BUFFERED_BYTES_TOTAL: 10 * MB, MAX_SLOW_TIME: 0 });
     const clients = await Promise.all(times(10, () => frozen('/newest')));
     const start = (await app.state()).memory.external;
@@ -103,7 +103,7 @@ describe('a client that never reads', () => {
 
 describe('a client that reads again', () => {
   it.each(['newest', 'oldest'])(
-    'has kept its connection, and learns how many messages it lost: drop-%s',
+    'a client that reads again has kept its connection and learns how many messages it lost: drop-%s',
     async (which) => {
       app = await HostileApp.start();
       const COUNT = 400;
@@ -114,7 +114,7 @@ describe('a client that reads again', () => {
       const { numbers, lost } = await readUntilDropped(client);
       expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
       expect([numbers.length + lost, lost]).toEqual([COUNT, stats.dropped]);
-      // The newest are lost, or the oldest that waited
+      // Either the newest messages are lost, or the oldest of those that waited
       expect(numbers.at(-1) === COUNT - 1).toBe(which === 'oldest');
       expect(JSON.parse((await client.frame()).payload.toString())).toEqual({ event: 'caught-up' });
       expect((await app.state()).hooks.drains).toBe(1);
@@ -124,7 +124,7 @@ describe('a client that reads again', () => {
     },
   );
 
-  it('is treated as the push says, whatever its gateway says', async () => {
+  it('the policy of a push for slow clients overrides that of the gateway', async () => {
     app = await HostileApp.start();
     const client = await frozen('/newest');
     await app.order('flood', { path: '/newest', count: 400, bytes: 65_536, slow: 'close' });
@@ -136,7 +136,7 @@ describe('a client that reads again', () => {
 });
 
 describe('a client that is closed while it is sent to', () => {
-  it('1,000 sends race with closes: none throws, each says whether it was sent', async () => {
+  it('1,000 sends that race with closes do not throw, and each returns whether it was sent', async () => {
     app = await HostileApp.start();
     await app.begin();
     const clients = await Promise.all(times(40, () => app.open()));
@@ -146,7 +146,7 @@ describe('a client that is closed while it is sent to', () => {
         for (;;) if ((await one.client.frame()).opcode === Opcode.TEXT) one.count++;
       })().catch(() => {});
     }
-    for (const client of clients.slice(20, 30)) setTimeout(() => client.reset(), Math.random() * 20);
+    for (const [index, client] of clients.slice(20, 30).entries()) setTimeout(() => client.reset(), index * 2);
     const { sent, refused } = await app.order<{ sent: number; refused: number }>('race', { count: 1000 });
     expect(sent + refused).toBe(1000);
     expect(refused).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** An https server: also who never finishes the TLS handshake is cut, and who does is left alone. */
+/** The header deadline of an https server covers clients that never finish the TLS handshake. */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -16,7 +16,7 @@ class EchoGateway {
   }
 }
 
-/** A key both sides know, so that no certificate is needed. */
+/** Both sides know this key, so no certificate is needed. */
 const PSK = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
 const KEY = Buffer.from('d731ef57be09e5204f0b205b60627028', 'hex');
 
@@ -57,7 +57,7 @@ async function tls(): Promise<TLSSocket> {
   return socket;
 }
 
-/** Reads until something is there. */
+/** Reads until the bytes can be parsed. */
 async function read<T>(socket: Socket, parse: (bytes: Buffer) => readonly [T, number] | undefined): Promise<T> {
   let bytes = Buffer.alloc(0);
   for (;;) {
@@ -69,10 +69,10 @@ async function read<T>(socket: Socket, parse: (bytes: Buffer) => readonly [T, nu
 
 const count = async () => (await app.get(RealtimeServer).stats()).limits.headerTime;
 
-/** Nothing; half of a handshake; all of it and no request; half a request. */
+/** Opens clients that send nothing, half a TLS handshake, a whole one without a request, and half a request. */
 async function attack(): Promise<Socket[]> {
   const hello = (await tcp()).on('data', () => {});
-  // A record of 512 bytes is announced: content type 22, TLS 1.0
+  // The header announces a record of 512 bytes: content type 22, TLS 1.0
   hello.write(Buffer.from([22, 3, 1, 2, 0, 1, 0, 1]));
   const mute = await tls();
   const half = await tls();
@@ -80,7 +80,7 @@ async function attack(): Promise<Socket[]> {
   return [(await tcp()).on('data', () => {}), hello, mute.resume(), half.resume()];
 }
 
-it('who has sent no request in time is cut, wherever it has stopped; who has is not', async () => {
+it('cuts a client without a request in time, wherever its TLS handshake has stopped, and no other', async () => {
   await start('enforce');
   const good = await tls();
   good.write(upgradeRequest());
@@ -93,7 +93,7 @@ it('who has sent no request in time is cut, wherever it has stopped; who has is 
   expect((await read(good, parseFrame)).payload.toString()).toBe('still here');
 });
 
-it('only reported, all are counted, and may go on', async () => {
+it('counts clients without a request in time where bounds are only reported, and lets them go on', async () => {
   await start('report');
   const [, , mute] = await attack();
   await until('the count', count, (found) => found === 4);

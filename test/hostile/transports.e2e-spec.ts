@@ -1,4 +1,4 @@
-/** SSE and long polling under attack, on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
+/** Attacks on SSE and long polling on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
 import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
@@ -16,40 +16,44 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
   let app: HostileApp;
 
   const start = async (settings: HostileSettings = {}) => {
-    app = await HostileApp.start({ APP_PLATFORM: platform, GRACE_TIME: 0.3, POLL_HOLD: 0.3, ...settings });
+    const quick = { POLL_HOLD: 0.3, CLOSE_TIMEOUT: 0.1 };
+    app = await HostileApp.start({ APP_PLATFORM: platform, ...quick, ...settings });
+  };
+  /** Ends the connections of the test from the server, and checks that nothing of them is left. */
+  const end = async () => {
+    await app.order('endRequests');
+    await app.expectCalm(12);
   };
 
   describe('with the bounds that hold by default', () => {
     beforeAll(() => start());
     afterAll(() => app.stop());
     beforeEach(() => app.begin());
-    afterEach(() => app.expectCalm(12));
+    afterEach(end);
 
-    it.each(['text/plain', 'application/json'])(
-      'bodies of %s that never end are cut with 413, 50 at once, and cost next to nothing',
-      async (type) => {
-        const before = (await app.state()).memory;
-        const { token } = await open(app, 'sse');
+    it('50 bodies of text and of JSON at once that never end are cut with 413, and cost next to nothing', async () => {
+      const before = (await app.state()).memory;
+      const { token } = await open(app, 'sse');
+      const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+      const flood = async (index: number) => {
+        const type = ['text/plain', 'application/json'][index % 2]!;
         const headers = { 'X-Realtime-Token': token, 'Content-Type': type, 'Transfer-Encoding': 'chunked' };
-        const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
-        const flood = async () => {
-          const client = await app.connect();
-          client.send(httpRequest({ method: 'POST', target: '/ws', headers }));
-          let isAnswered = false;
-          const feed = () => void (isAnswered || client.socket.write(chunk, () => setImmediate(feed)));
-          feed();
-          const { status } = await client.answer();
-          isAnswered = true;
-          return status;
-        };
-        expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
-        // Each is held up to its bound, 1 MiB, and no further
-        expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
-        expect(await app.limits()).toEqual({ messageBytes: 50 });
-      },
-    );
+        const client = await app.connect();
+        client.send(httpRequest({ method: 'POST', target: '/ws', headers }));
+        let isAnswered = false;
+        const feed = () => void (isAnswered || client.socket.write(chunk, () => setImmediate(feed)));
+        feed();
+        const { status } = await client.answer();
+        isAnswered = true;
+        return status;
+      };
+      expect(await Promise.all(times(50, flood))).toEqual(Array(50).fill(413));
+      // Each body is held up to its bound, 1 MiB, and no further
+      expect((await app.state()).memory.rss - before.rss).toBeLessThan(200 * MB);
+      expect(await app.limits()).toEqual({ messageBytes: 50 });
+    });
 
-    it('messages above the rate are dropped, and the client is told', async () => {
+    it('messages above the rate are dropped, and the client gets an error frame', async () => {
       const { token } = await open(app, 'polling');
       const before = await app.state();
       const batch = JSON.stringify(times(100, () => 'hush'));
@@ -78,7 +82,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(stats.current).toBe(1);
     });
 
-    it('tokens cannot be guessed: 500 attempts reach nobody, and do not flood the log', async () => {
+    it('500 guessed tokens reach no connection, and do not flood the log', async () => {
       const { token } = await open(app, 'sse');
       const before = await app.state();
       const guess = (index: number) => {
@@ -97,7 +101,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect((await ask(app, upstream(token, 'mine'))).status).toBe(204);
     });
 
-    it('rooms and users have any name', async () => {
+    it('rooms and users may have any name', async () => {
       const names = ['__proto__', 'constructor', 'toString', 'error', '*', 'a\r\nb'];
       for (const [index, name] of names.entries()) {
         const { token } = await open(app, KINDS[index % 2]!, `?user=${encodeURIComponent(name)}`);
@@ -116,7 +120,7 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect((await app.state()).hooks.handshakes).toBe(hooks.handshakes);
     });
 
-    it('messages that race with the close are taken or refused, and each connection ends once', async () => {
+    it('messages that race with the close are accepted or refused, and each connection ends once', async () => {
       for (let round = 0; round < 5; round++) {
         const opened = await Promise.all(times(20, (index) => open(app, KINDS[index % 2]!, '?user=raced')));
         const racing = opened.flatMap(({ token }) =>
@@ -127,6 +131,14 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       }
       await app.until('all to end', ({ stats }) => stats.current === 1);
     });
+  });
+
+  describe('clients that reset their connections', () => {
+    beforeAll(() => start({ GRACE_TIME: 0.2 }));
+    afterAll(() => app.stop());
+    beforeEach(() => app.begin());
+    // Only the grace time ends the connections that these clients leave
+    afterEach(() => app.expectCalm(12));
 
     const half = (parts: Parameters<typeof httpRequest>[0], share: number) => {
       const bytes = httpRequest(parts);
@@ -134,13 +146,13 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
     };
     const STAGES: [string, (client: RawSocket, token: string, kind: Kind) => unknown][] = [
       ['in the middle of the header', (client, _token, kind) => client.send(half(opening(kind), 0.6))],
-      ['with its request', (client, _token, kind) => client.send(httpRequest(opening(kind)))],
+      ['with the request', (client, _token, kind) => client.send(httpRequest(opening(kind)))],
       ['while a hook runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?wait=50')))],
-      ['while it is refused', (client, _token, kind) => client.send(httpRequest(opening(kind, '?deny=1')))],
+      ['during the refusal', (client, _token, kind) => client.send(httpRequest(opening(kind, '?deny=1')))],
       ['while onOpen runs', (client, _token, kind) => client.send(httpRequest(opening(kind, '?dawdle=50')))],
       ['in the middle of a body', (client, token) => client.send(half(upstream(token, 'x'.repeat(500)), 0.8))],
-      ['with its message', (client, token) => client.send(httpRequest(upstream(token, 'hello')))],
-      ['with its goodbye', (client, token) => client.send(httpRequest(upstream(token, '', 'text/plain', 'DELETE')))],
+      ['with a message', (client, token) => client.send(httpRequest(upstream(token, 'hello')))],
+      ['with the goodbye', (client, token) => client.send(httpRequest(upstream(token, '', 'text/plain', 'DELETE')))],
     ];
 
     it.each(STAGES)('50 resets %s leave nothing behind', async (_name, act) => {
@@ -157,10 +169,13 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
   });
 
   describe.each(KINDS)('with bounds of their own, by %s', (kind) => {
-    afterEach(() => app.stop());
+    afterEach(async () => {
+      await end();
+      await app.stop();
+    });
 
-    it('one connection more than the node has gets 503, and those that are there stay', async () => {
-      await start({ MAX_CONNECTIONS: 3, GRACE_TIME: 5 });
+    it('refuses one connection too many of the node with 503, and keeps the others', async () => {
+      await start({ MAX_CONNECTIONS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
       expect([status, headers['retry-after']]).toEqual([503, '5']);
@@ -169,8 +184,8 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ connections: 1 });
     });
 
-    it('one connection more than an address has gets 429, until one ends', async () => {
-      await start({ MAX_CONNECTIONS_PER_ADDRESS: 3, GRACE_TIME: 5 });
+    it('refuses one connection too many of an address with 429, until another ends', async () => {
+      await start({ MAX_CONNECTIONS_PER_ADDRESS: 3 });
       const [{ token }] = [await open(app, kind), await open(app, kind === 'sse' ? 'polling' : 'sse')];
       const { status, headers } = await ask(app, opening(kind));
       expect([status, headers['retry-after']]).toEqual([429, '5']);
@@ -179,8 +194,8 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ connectionsPerAddress: 1 });
     });
 
-    it('a body that does not come in time is refused with 408', async () => {
-      await start({ MESSAGE_TIMEOUT: 0.3, GRACE_TIME: 5 });
+    it('refuses a body that does not arrive in time with 408', async () => {
+      await start({ MESSAGE_TIMEOUT: 0.3 });
       const { token } = await open(app, kind);
       const client = await app.connect();
       client.send(half(token));

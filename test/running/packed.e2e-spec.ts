@@ -77,6 +77,13 @@ const APP: Readonly<Record<string, string>> = {
   `,
 };
 
+/** What `npm pack --json` prints for a package. */
+interface Packed {
+  readonly name: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
 let folder: string;
 let appFolder: string;
 /** Name of each package → its tarball and the files in it. */
@@ -85,19 +92,24 @@ const packed = new Map<string, { tarball: string; files: string[] }>();
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'realtime-packed-'));
   appFolder = join(folder, 'app');
-  for (const name of PACKAGES) await pack(name);
+  await pack();
   write({ ...APP, 'package.json': manifest(), '.env': environmentFile() });
   await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: appFolder, env: environment() });
 }, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function pack(name: string): Promise<void> {
-  const cwd = join(ROOT, 'libs', name);
-  if (!existsSync(join(cwd, 'dist'))) throw new Error(`libs/${name}/dist is missing: npm run build:libs`);
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd, env: environment() });
-  const [made] = JSON.parse(stdout) as [{ name: string; filename: string; files: { path: string }[] }];
-  packed.set(made.name, { tarball: join(folder, made.filename), files: made.files.map(({ path }) => path) });
+async function pack(): Promise<void> {
+  for (const name of PACKAGES) {
+    if (!existsSync(join(ROOT, 'libs', name, 'dist')))
+      throw new Error(`libs/${name}/dist is missing: npm run build:libs`);
+  }
+  const workspaces = PACKAGES.map((name) => `--workspace=libs/${name}`);
+  const args = ['pack', '--json', '--pack-destination', folder, ...workspaces];
+  const { stdout } = await run('npm', args, { cwd: ROOT, env: environment() });
+  for (const { name, filename, files } of JSON.parse(stdout) as Packed[]) {
+    packed.set(name, { tarball: join(folder, filename), files: files.map(({ path }) => path) });
+  }
 }
 
 function write(files: Readonly<Record<string, string>>): void {
@@ -137,7 +149,7 @@ function environmentFile(): string {
   );
 }
 
-/** What a new terminal has: nothing of jest, of the npm script that runs it, or of our settings. */
+/** The environment of a new terminal: without jest, the npm script that runs it, and our settings. */
 function environment(): NodeJS.ProcessEnv {
   const isOurs = /^(REALTIME_|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$|npm_(package|lifecycle|config_local_prefix))/;
   const own = Object.entries(process.env).filter(([name]) => !isOurs.test(name));
@@ -145,7 +157,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name) => {
-  it('holds the build, its manifest, README and licence, and nothing else', () => {
+  it(`${name} holds the build, its manifest, README and licence, and nothing else`, () => {
     const { files } = packed.get(name)!;
     const isExpected =
       /^(package\.json|README\.md|LICENSE|dist\/(cjs|esm)\/.*(\.js|\.js\.map|\.d\.ts)|dist\/cjs\/package\.json)$/;
@@ -153,7 +165,7 @@ describe.each(PACKAGES.map((name) => `nestjs-${name}`))('the package %s', (name)
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
   });
 
-  it('holds every file that its manifest names', () => {
+  it(`${name} holds every file that its manifest names`, () => {
     const { files } = packed.get(name)!;
     const named = readFileSync(join(appFolder, 'node_modules', name, 'package.json'), 'utf8').match(
       /\.\/dist\/[^"]+/g,
@@ -169,7 +181,7 @@ it('the package nestjs-realtime shows the README of the repository, with links t
 });
 
 describe('in a bare application', () => {
-  it.each(['import', 'require'])('the packages load by %s', async (way) => {
+  it.each(['import', 'require'])('the packages load by %s in a bare application', async (way) => {
     const load = way === 'import' ? 'await import' : 'require';
     const type = way === 'import' ? 'module' : 'commonjs';
     const script = `
@@ -183,7 +195,7 @@ describe('in a bare application', () => {
     expect(stdout.trim()).toBe('function function 1001');
   });
 
-  it('plain `nest start` serves what .env says', async () => {
+  it('plain `nest start` in a bare application follows its .env', async () => {
     const nest = new NestStart();
     try {
       const { url, pid } = await nest.serving();
@@ -227,7 +239,7 @@ class NestStart {
     }
   }
 
-  /** Waits until it tells where it listens. */
+  /** Waits until it prints where it listens. */
   async serving(): Promise<{ url: string; pid: number }> {
     const ask = () => /Serving (\S+) pid=(\d+)/.exec(this.output);
     const found = await until('the application to listen', () => (this.hasEnded ? 'ended' : ask()), Boolean, 45_000);
@@ -235,12 +247,12 @@ class NestStart {
     return { url: found[1]!, pid: Number(found[2]) };
   }
 
-  /** Ends whatever is left of the group. */
+  /** Kills every process of the group that still runs. */
   kill(): void {
     try {
       process.kill(-this.child.pid!, 'SIGKILL');
     } catch {
-      // nothing is left
+      // no process of the group is left
     }
   }
 
@@ -256,7 +268,7 @@ interface Client {
   message(): Promise<string>;
 }
 
-/** A client that misses nothing from the first packet on. */
+/** Connects a client that receives everything from the first packet on. */
 async function connect(url: string): Promise<Client> {
   const socket = new WebSocket(url);
   const received: string[] = [];

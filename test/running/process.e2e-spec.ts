@@ -1,61 +1,65 @@
-/** Signals to a real process: clients are told, hooks finish, and it ends as if nobody had listened. */
+/** Signals to a real process: clients get a close frame, hooks finish, and the process ends by the signal. */
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { ChildApp } from '../support/apps/child-app.js';
+import { ChildApp, type Exit } from '../support/apps/child-app.js';
 import { until, within } from '../support/process-guard.js';
 import { closeFrame, RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
-let folder: string;
-let file: string;
-let app: ChildApp;
+/** The process of a test, and the lines that its hooks wrote. */
+interface Site {
+  readonly app: ChildApp;
+  connect(name: string, staysOpen?: boolean): Promise<RawSocket>;
+  /** The lines that the `onClose` hooks wrote when they finished. */
+  done(): string[];
+  /** Sends a signal and waits for the end. @returns how it ended, and after how many milliseconds */
+  end(signal: NodeJS.Signals): Promise<Exit & { afterMs: number }>;
+}
+
+/** The tests run at the same time, because they mostly wait for processes to start and for timeouts. */
 const started: ChildApp[] = [];
+const folder = mkdtempSync(join(tmpdir(), 'realtime-process-'));
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'realtime-process-'));
-  file = join(folder, 'closed.txt');
-});
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((one) => one.kill()));
+afterAll(async () => {
+  await Promise.all(started.map((one) => one.kill()));
   rmSync(folder, { recursive: true });
 });
 
-async function start(env: Record<string, string> = {}): Promise<ChildApp> {
-  app = await ChildApp.start({ APP_CLOSE_FILE: file, ...env });
+async function start(env: Record<string, string> = {}): Promise<Site> {
+  const file = join(folder, `${randomUUID()}.txt`);
+  const app = await ChildApp.start({ APP_CLOSE_FILE: file, ...env });
   started.push(app);
-  return app;
+  return {
+    app,
+    connect: (name, staysOpen = false) =>
+      RawSocket.upgraded(app.port, { target: `/ws?name=${name}` }, undefined, { staysOpen }),
+    done: () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []),
+    end: async (signal) => {
+      const since = performance.now();
+      app.signal(signal);
+      const exit = await within(30_000, 'the process to end', app.exited);
+      return { ...exit, afterMs: performance.now() - since };
+    },
+  };
 }
 
-const connect = (name: string, staysOpen = false) =>
-  RawSocket.upgraded(app.port, { target: `/ws?name=${name}` }, undefined, { staysOpen });
-
-/** What the `onClose` hooks wrote when they were done. */
-const done = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []);
-
-/** A polite client: it answers the close frame. @returns what it was told */
+/** Answers the close frame, as a polite client does. @returns code and reason of that frame */
 async function closed(client: RawSocket): Promise<{ code: number; reason: string }> {
   const close = await client.closeFrame();
   client.send(closeFrame(close.code));
   return close;
 }
 
-/** Sends a signal and waits for the end. @returns how it ended, and after how many milliseconds */
-async function end(signal: NodeJS.Signals) {
-  const since = performance.now();
-  app.signal(signal);
-  const exit = await within(30_000, 'the process to end', app.exited);
-  return { ...exit, afterMs: performance.now() - since };
-}
-
 describe.each([
   ['with nothing in main.ts', {}],
   ['with enableShutdownHooks()', { APP_NEST_HOOKS: '1' }],
 ])('an application %s', (_name, env: Record<string, string>) => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('drains on %s and then ends by it', async (signal) => {
-    await start({ APP_CLOSE_MS: '200', ...env });
+  it.concurrent.each(['SIGTERM', 'SIGINT'] as const)('drains on %s and then ends by that signal', async (signal) => {
+    const { app, connect, done, end } = await start({ APP_CLOSE_MS: '200', ...env });
     const clients = await Promise.all(['ann', 'bob', 'cec'].map((name) => connect(name)));
     const told = Promise.all(clients.map(closed));
     expect(await end(signal)).toMatchObject({ code: null, signal });
@@ -64,28 +68,29 @@ describe.each([
     expect(app.output).not.toMatch(/ERROR|Error:/);
   });
 
-  it('ends at once when nobody is connected', async () => {
-    await start(env);
+  it.concurrent('ends at once when nobody is connected', async () => {
+    const { end } = await start(env);
     const { signal, afterMs } = await end('SIGTERM');
     expect(signal).toBe('SIGTERM');
     expect(afterMs).toBeLessThan(5000);
   });
 
-  it('leaves its port free for the next one', async () => {
-    const { port } = await start(env);
-    const clients = await Promise.all([connect('ann'), connect('bob')]);
+  it.concurrent('leaves its port free for the next process', async () => {
+    const first = await start(env);
+    const { port } = first.app;
+    const clients = await Promise.all([first.connect('ann'), first.connect('bob')]);
     const told = Promise.all(clients.map(closed));
-    await end('SIGTERM');
+    await first.end('SIGTERM');
     await told;
-    await start({ APP_PORT: String(port), ...env });
-    expect(app.port).toBe(port);
-    const client = await connect('cec');
+    const next = await start({ APP_PORT: String(port), ...env });
+    expect(next.app.port).toBe(port);
+    const client = await next.connect('cec');
     client.send(closeFrame(1000));
     expect(await client.closeFrame()).toMatchObject({ code: 1000 });
   });
 
-  it('lets hooks finish when the signal comes again, or another one', async () => {
-    await start({ APP_CLOSE_MS: '500', ...env });
+  it.concurrent('lets hooks finish when the signal arrives again, or another one', async () => {
+    const { app, connect, done, end } = await start({ APP_CLOSE_MS: '500', ...env });
     const client = await connect('ann');
     app.signal('SIGTERM');
     expect(await closed(client)).toMatchObject({ code: 1001 });
@@ -98,8 +103,8 @@ describe.each([
     expect(app.output).not.toMatch(/ERROR|Error:/);
   });
 
-  it('does not wait longer than the close timeout for clients that do not answer', async () => {
-    await start({ REALTIME_CLOSE_TIMEOUT: '0.3', ...env });
+  it.concurrent('does not wait longer than the close timeout for clients that do not answer', async () => {
+    const { connect, done, end } = await start({ REALTIME_CLOSE_TIMEOUT: '0.3', ...env });
     const deaf = await connect('deaf', true);
     const polite = await connect('polite');
     const told = closed(polite);
@@ -112,8 +117,8 @@ describe.each([
     expect(done()).toEqual(['deaf 1001 shutdown', 'polite 1001 shutdown']);
   });
 
-  it('waits for a hook that never settles until the shutdown timeout, not longer', async () => {
-    await start({ REALTIME_SHUTDOWN_TIMEOUT: '1', ...env });
+  it.concurrent('waits for a hook that never settles until the shutdown timeout, not longer', async () => {
+    const { app, connect, done, end } = await start({ REALTIME_SHUTDOWN_TIMEOUT: '1', ...env });
     const clients = await Promise.all([connect('stuck'), connect('polite')]);
     const told = Promise.all(clients.map(closed));
     const { signal, afterMs } = await end('SIGTERM');
@@ -126,8 +131,8 @@ describe.each([
     expect(app.output).toContain('WebSocket hook still runs after the shutdown timeout');
   });
 
-  it('refuses who comes meanwhile, and who is in the middle of a handshake', async () => {
-    await start({ APP_CLOSE_MS: '500', ...env });
+  it.concurrent('refuses clients that arrive during the shutdown, and those in the middle of a handshake', async () => {
+    const { app, connect, done, end } = await start({ APP_CLOSE_MS: '1500', ...env });
     const client = await connect('ann');
     const underWay = await RawSocket.connect(app.port);
     underWay.send(upgradeRequest({ target: '/ws?handshake=never' }));
@@ -144,8 +149,8 @@ describe.each([
   });
 });
 
-it('finishes the hook of a client that is reset in the middle of the shutdown', async () => {
-  await start({ APP_CLOSE_MS: '200' });
+it.concurrent('finishes the hook of a client that is reset in the middle of the shutdown', async () => {
+  const { connect, done, end } = await start({ APP_CLOSE_MS: '200' });
   const client = await connect('ann');
   const ended = end('SIGTERM');
   await client.closeFrame();
@@ -154,8 +159,8 @@ it('finishes the hook of a client that is reset in the middle of the shutdown', 
   expect(done()).toEqual(['ann 1001 shutdown']);
 });
 
-it('runs onClose of clients that left before the signal to its end', async () => {
-  await start({ APP_CLOSE_MS: '500' });
+it.concurrent('runs onClose of clients that left before the signal to its end', async () => {
+  const { app, connect, done, end } = await start({ APP_CLOSE_MS: '1500' });
   const client = await connect('ann');
   client.send(closeFrame(1000));
   await client.ended();
@@ -169,10 +174,10 @@ it('runs onClose of clients that left before the signal to its end', async () =>
   expect(done()).toEqual(['ann 1000 client']);
 });
 
-it.each(['on before', 'on after', 'once before', 'once after'])(
+it.concurrent.each(['on before', 'on after', 'once before', 'once after'])(
   "leaves the end to the application's own listener: process.%s the start",
   async (listener) => {
-    await start({ APP_OWN_LISTENER: listener });
+    const { connect, done, end } = await start({ APP_OWN_LISTENER: listener });
     const told = closed(await connect('ann'));
     expect(await end('SIGTERM')).toMatchObject({ code: 0, signal: null });
     expect(await told).toMatchObject({ code: 1001 });

@@ -1,4 +1,4 @@
-/** What settings do in a running application, wherever they were written down. */
+/** The effect of settings in a running application, wherever they are written. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ import {
 } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 
-/** A gateway that names no path. */
+/** A gateway without a path of its own. */
 @WebSocketGateway()
 class EchoGateway {
   opened = 0;
@@ -34,7 +34,7 @@ class EchoGateway {
   }
 }
 
-/** Whoever wants to know what is in force. */
+/** Injects the settings in force. */
 @Controller()
 class SettingsController {
   constructor(
@@ -103,7 +103,7 @@ async function start(places: Places): Promise<TestApp> {
   return (app = await createTestApp(await compile(places), { logger: lines }));
 }
 
-/** Starts it as `main.ts` would, and tells where it listens. */
+/** Starts the application as `main.ts` would. @returns where it listens */
 async function listen(places: Places, ...where: [number | string, string?]): Promise<AddressInfo | string> {
   const nest = (await compile(places)).createNestApplication({ logger: lines });
   app = { close: () => nest.close() } as TestApp;
@@ -119,20 +119,20 @@ async function expectServed(path: string): Promise<void> {
 }
 
 describe('a setting acts', () => {
-  it('from the env file', async () => {
+  it('reads a setting from the env file', async () => {
     await start({ file: 'REALTIME_PATH=/file' });
     await expectServed('/file');
     await expect(app!.connect('/ws')).rejects.toMatchObject({ status: 404 });
     expect(lines.table()).toContain('/file (EchoGateway)');
   });
 
-  it('from the environment, which wins over the env file', async () => {
+  it('prefers a setting of the environment to one of the env file', async () => {
     await start({ env: { REALTIME_PATH: '/env' }, file: 'REALTIME_PATH=/file' });
     await expectServed('/env');
     await expect(app!.connect('/file')).rejects.toMatchObject({ status: 404 });
   });
 
-  it('from code, which wins over both', async () => {
+  it('prefers a setting in code to the environment and the env file', async () => {
     await start({ code: { path: '/code' }, env: { REALTIME_PATH: '/env' }, file: 'REALTIME_PATH=/file' });
     await expectServed('/code');
     await expect(app!.connect('/env')).rejects.toMatchObject({ status: 404 });
@@ -140,21 +140,21 @@ describe('a setting acts', () => {
     expect(await response.json()).toEqual({ path: '/code', source: 'code' });
   });
 
-  it('as a bound on the wire', async () => {
+  it('enforces a bound from the environment on the wire', async () => {
     await start({ env: { REALTIME_MAX_MESSAGE_BYTES: '10' } });
     const client = await app!.connect('/ws');
     client.send('x'.repeat(11));
     expect(await client.closed()).toEqual({ code: 1009, reason: expect.stringContaining('10') });
   });
 
-  it('as a heartbeat', async () => {
+  it('pings at the interval from the environment', async () => {
     await start({ env: { REALTIME_HEARTBEAT_PING_INTERVAL: '0.05' } });
     const client = await app!.connect('/ws');
     await new Promise((resolve) => client.socket.once('ping', resolve));
     await client.close();
   });
 
-  it('from a factory', async () => {
+  it('reads settings from an asynchronous factory', async () => {
     const moduleRef = await Test.createTestingModule({
       imports: [RealtimeModule.forRootAsync({ useFactory: async () => ({ path: '/later', envFile: false }) })],
       providers: [EchoGateway],
@@ -164,8 +164,8 @@ describe('a setting acts', () => {
   });
 });
 
-describe('what is in force', () => {
-  it('is injectable and frozen', async () => {
+describe('the settings in force', () => {
+  it('provides the settings in force as a frozen injectable', async () => {
     await start({ code: { maxConnections: 7 } });
     const settings = app!.app.get(RealtimeSettings);
     expect(app!.app.get(SettingsController).settings).toBe(settings);
@@ -173,13 +173,13 @@ describe('what is in force', () => {
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
-  it('shows the heartbeat as it was derived', async () => {
+  it('derives the check interval of the heartbeat from the idle time, and logs both', async () => {
     await start({ env: { REALTIME_HEARTBEAT_IDLE_TIME: '20' } });
     expect(app!.app.get(RealtimeSettings)).toMatchObject({ heartbeatIdleTime: 20, heartbeatCheckInterval: 10 });
     expect(lines.table()).toMatch(/heartbeat .*close after 20s, checked every 10s/);
   });
 
-  it('is told without a warning when nothing is set', async () => {
+  it('logs the settings without a warning when nothing is set', async () => {
     await start({});
     expect(lines.table()).toContain('/ws (EchoGateway)');
     expect(lines.warnings()).toEqual([]);
@@ -187,7 +187,7 @@ describe('what is in force', () => {
 });
 
 describe('a warning in the log', () => {
-  it('names variables that do nothing', async () => {
+  it('warns of variables that do nothing', async () => {
     await start({ env: { REALTIME_HEARTBEAT_IDLE: '1' }, file: 'REALTIME_PORT=1' });
     expect(lines.warnings()).toEqual([
       expect.stringContaining('REALTIME_HEARTBEAT_IDLE is set, but there is no such setting'),
@@ -195,12 +195,12 @@ describe('a warning in the log', () => {
     ]);
   });
 
-  it('says that no ping leaves connections to the proxies', async () => {
+  it('warns that connections without pings are left to the proxies', async () => {
     await start({ env: { REALTIME_HEARTBEAT_PING_INTERVAL: '0' } });
     expect(lines.warnings()).toEqual([expect.stringContaining('Heartbeat pings are off')]);
   });
 
-  it('says that the listen address is set and not in effect', async () => {
+  it('warns of a listen address that is set and not in effect', async () => {
     const { port } = (await listen(
       { env: { REALTIME_LISTEN_PORT: '1' }, file: 'REALTIME_LISTEN_IP=0.0.0.0' },
       0,
@@ -214,7 +214,7 @@ describe('a warning in the log', () => {
       expect(warning).toContain('app.listen(settings.listenPort, settings.listenIp)');
   });
 
-  it('says so also where the application listens on a path', async () => {
+  it('warns of a listen port also where the application listens on a path', async () => {
     const path = join(folder, 'app.sock');
     expect(await listen({ env: { REALTIME_LISTEN_PORT: '4000' } }, path)).toBe(path);
     expect(lines.warnings()).toEqual([expect.stringContaining(`listens on ${path}`)]);
@@ -223,7 +223,7 @@ describe('a warning in the log', () => {
   it.each([
     ['is used by main.ts', { REALTIME_LISTEN_PORT: '0', REALTIME_LISTEN_IP: '127.0.0.1' }],
     ['is not set', {}],
-  ])('is not given when the listen address %s', async (_name, env) => {
+  ])('does not warn when the listen address %s', async (_name, env) => {
     await listen({ env }, 0, '127.0.0.1');
     expect(lines.warnings()).toEqual([]);
   });
@@ -232,7 +232,7 @@ describe('a warning in the log', () => {
 describe('REALTIME_ENABLED=false', () => {
   beforeEach(() => start({ env: { REALTIME_ENABLED: 'false' } }));
 
-  it('answers upgrades and plain requests on the path with 404', async () => {
+  it('answers upgrades and plain requests on the path with 404 when Realtime is off', async () => {
     await expect(app!.connect('/ws')).rejects.toMatchObject({ status: 404 });
     const response = await fetch(`${app!.url}/ws`);
     expect(response.status).toBe(404);
@@ -240,7 +240,7 @@ describe('REALTIME_ENABLED=false', () => {
     expect(lines.warnings()).toEqual([expect.stringContaining('REALTIME_ENABLED')]);
   });
 
-  it('leaves RealtimeServer injectable, and delivering to nobody', async () => {
+  it('leaves RealtimeServer injectable when Realtime is off, and delivers to nobody', async () => {
     const server = app!.app.get(SettingsController).server;
     await server.toEveryone().push('anybody?');
     await server.to('room').emit('event', { data: 1 });
@@ -254,14 +254,14 @@ describe('REALTIME_ENABLED=false', () => {
     expect(server.connections.size).toBe(0);
   });
 
-  it('leaves the rest of the application alone', async () => {
+  it('leaves the rest of the application alone when Realtime is off', async () => {
     const response = await fetch(`${app!.url}/path`);
     expect(response.status).toBe(200);
   });
 });
 
 describe('bad values', () => {
-  it('stop the boot, all listed at once with name, given value and what is allowed', async () => {
+  it('fails at boot with a list of all bad values: name, given value and what is allowed', async () => {
     const code = { maxConnections: -1, nonsense: true } as RealtimeOptions;
     const env = { REALTIME_LISTEN_PORT: 'http', REALTIME_HEARTBEAT_IDLE_TIME: 'soon' };
     const error: unknown = await compile({ code, env, file: 'REALTIME_PATH=ws' }).catch((reason: unknown) => reason);
@@ -279,11 +279,11 @@ describe('bad values', () => {
     }
   });
 
-  it('stop the boot also where Realtime is off', async () => {
+  it('fails at boot for a bad value also where Realtime is off', async () => {
     await expect(compile({ code: { enabled: false }, env: { REALTIME_PATH: 'ws' } })).rejects.toThrow(OptionsError);
   });
 
-  it('stop the boot when the named env file is missing', async () => {
+  it('fails at boot when the named env file is missing', async () => {
     const missing = join(folder, 'missing.env');
     await expect(compile({ code: { envFile: missing } })).rejects.toThrow(`envFile: "${missing}" cannot be read`);
   });

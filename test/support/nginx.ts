@@ -1,5 +1,5 @@
-/** A real nginx in front of an application, as it comes: default buffering, default timeouts. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** A real nginx in front of an application, with default settings or with a configuration of the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -7,48 +7,100 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './process-guard.js';
 
+/** Returns the content of `http { … }` in the configuration. */
+export type Servers = (port: number) => string;
+
+/** A server that passes every request on, with default buffering and default timeouts. */
+export const plainProxy =
+  (target: string): Servers =>
+  (port) =>
+    `server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } }`;
+
+/** How many ports are tried, because tests that run at the same time take ports too. */
+const ATTEMPTS = 3;
+const TAKEN = 'Address already in use';
+
 export class Nginx {
+  private output = '';
+
   private constructor(
-    readonly url: string,
-    private readonly process: ChildProcess,
+    readonly port: number,
     private readonly folder: string,
-  ) {}
+    private readonly child: ChildProcess,
+  ) {
+    child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+  }
 
   /**
-   * @param target for example `http://127.0.0.1:3000`
-   * @throws Error when there is no nginx; `npm run test:setup` installs it or says how
+   * Starts one in a single process that belongs to the test, on a free port.
+   *
+   * @throws Error when there is no nginx (`npm run test:setup` installs it or says how), or when it does not run
    */
-  static async start(target: string): Promise<Nginx> {
+  static async start(servers: Servers): Promise<Nginx> {
+    for (let attempt = 1; ; attempt++) {
+      const nginx = await Nginx.spawn(servers);
+      try {
+        await nginx.listening();
+        return nginx;
+      } catch (error) {
+        await nginx.stop();
+        if (attempt === ATTEMPTS || !nginx.output.includes(TAKEN)) throw error;
+      }
+    }
+  }
+
+  private static async spawn(servers: Servers): Promise<Nginx> {
     const folder = mkdtempSync(join(tmpdir(), 'nginx-'));
     const port = await freePort();
-    writeFileSync(join(folder, 'nginx.conf'), configuration(target, port, folder));
-    const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')];
-    const process = spawn(binary(), args, { stdio: 'ignore' });
-    const nginx = new Nginx(`http://127.0.0.1:${port}`, process, folder);
-    const isUp = () =>
-      fetch(`${nginx.url}/`).then(
-        () => true,
-        () => false,
-      );
-    await until('nginx', isUp, (up) => up);
-    return nginx;
+    const path = join(folder, 'nginx.conf');
+    writeFileSync(path, configuration(servers(port), folder));
+    const args = ['-p', folder, '-c', path, '-e', 'stderr'];
+    return new Nginx(port, folder, spawn(binary(), args, { stdio: ['ignore', 'ignore', 'pipe'] }));
+  }
+
+  /** For example `http://127.0.0.1:8080`. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
   }
 
   async stop(): Promise<void> {
-    const ended = once(this.process, 'exit');
-    this.process.kill('SIGTERM');
-    await ended;
+    if (this.isRunning) {
+      this.child.kill('SIGTERM');
+      await once(this.child, 'exit');
+    }
     rmSync(this.folder, { recursive: true });
+  }
+
+  private get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  private async listening(): Promise<void> {
+    const ask = async () => {
+      if (!this.isRunning || this.output.includes(TAKEN)) throw new Error(`nginx does not listen:\n${this.output}`);
+      return fetch(this.url).then(
+        () => true,
+        () => false,
+      );
+    };
+    await until('nginx to listen', ask, Boolean);
   }
 }
 
-function configuration(target: string, port: number, folder: string): string {
+function configuration(servers: string, folder: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
-  return `daemon off; worker_processes 1; pid ${folder}/nginx.pid; events {}
-    http { access_log off; ${temporary.join(' ')}
-      server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } } }`;
+  return `daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+error_log stderr error;
+events {}
+http {
+access_log off;
+${temporary.join(' ')}
+${servers}}
+`;
 }
 
 function binary(): string {

@@ -1,11 +1,11 @@
-/** Waiting with a bound, and what a server that was attacked must look like afterwards. */
+/** Waits with a bound, and checks of a server after an attack. */
 import type { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long anything is waited for before it counts as hanging, in milliseconds. */
+/** How long a wait may take before it counts as hanging, in milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** Gives what a task gives, or throws when it takes longer than the bound. */
+/** Returns the result of a task, or throws when the task takes longer than the bound. */
 export async function within<T>(timeoutMs: number, what: string, task: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -19,12 +19,12 @@ export async function within<T>(timeoutMs: number, what: string, task: Promise<T
 }
 
 /**
- * Asks again and again until the answer is the wanted one.
+ * Polls until the state is the wanted one.
  *
  * @param what for the message
- * @param ask gives the current state
- * @param isWanted tells whether it is the wanted one
- * @throws Error with the last state when it does not come in time
+ * @param ask returns the current state
+ * @param isWanted returns true for the wanted state
+ * @throws Error with the last state when the time is over
  */
 export async function until<T>(
   what: string,
@@ -41,20 +41,20 @@ export async function until<T>(
   }
 }
 
-/** The TCP connections that a server holds, whatever is spoken on them. */
+/** The number of TCP connections that a server holds, of any protocol. */
 export function countConnections(server: Server): Promise<number> {
   return new Promise((resolve, reject) => {
     server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
   });
 }
 
-/** Waits until a server holds exactly so many TCP connections: none was lost, none stays. */
+/** Waits until a server holds exactly this many TCP connections. */
 export async function untilConnections(server: Server, wanted: number, timeoutMs?: number): Promise<void> {
   const isWanted = (count: number) => count === wanted;
   await until(`${wanted} TCP connections`, () => countConnections(server), isWanted, timeoutMs);
 }
 
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+/** Returns a generator of numbers from 0 to 1, always the same ones for a seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,39 +1,48 @@
-/** SSE and long polling in a real Chromium: its own EventSource, and the demo page without a WebSocket. */
+/** SSE and long polling in a real Chromium: with its own EventSource, and on the demo page without a WebSocket. */
 import { jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import type { Browser, Page } from 'playwright-core';
 import { AppModule } from '../../src/app.module.js';
-import { openPage, startBrowser } from '../support/clients/browser.js';
+import { closePages, openPage, startBrowser } from '../support/clients/browser.js';
 import { FaultProxy } from '../support/clients/fault-proxy.js';
 import { until } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
+
+const SETTINGS = { REALTIME_SSE_RETRY: '0.05', REALTIME_CLOSE_TIMEOUT: '0.1' };
 
 let browser: Browser;
 let app: TestApp;
 let proxy: FaultProxy | undefined;
 
 beforeAll(async () => {
+  Object.assign(process.env, SETTINGS);
   browser = await startBrowser();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  process.env['REALTIME_SSE_RETRY'] = '0.05';
-  process.env['REALTIME_CLOSE_TIMEOUT'] = '0.3';
   app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
 });
 
-afterEach(async () => {
-  delete process.env['REALTIME_SSE_RETRY'];
-  delete process.env['REALTIME_CLOSE_TIMEOUT'];
-  for (const context of browser.contexts()) await context.close();
-  await proxy?.close();
-  proxy = undefined;
+afterAll(async () => {
+  for (const name of Object.keys(SETTINGS)) delete process.env[name];
+  await browser.close();
   await app.close();
 });
+
+afterEach(async () => {
+  await closePages(browser);
+  await proxy?.close();
+  proxy = undefined;
+  await untilEmpty();
+});
+
+/** Ends all connections, so that the next test begins with an empty room. */
+async function untilEmpty(): Promise<void> {
+  const left = async () => {
+    await app.server.toEveryone().disconnect();
+    return app.server.stats();
+  };
+  await until('the room to be empty', left, ({ current, unfinished }) => current + unfinished === 0);
+}
 
 const heard = (page: Page, text: string) =>
   page.locator('#log .bubble', { has: page.getByText(text, { exact: true }) }).waitFor();
@@ -64,7 +73,7 @@ async function chat(ann: Page, bob: Page): Promise<void> {
 }
 
 describe("a page's EventSource", () => {
-  /** A page that collects what its EventSource says. */
+  /** Opens a page that collects the events of its EventSource. */
   const listen = async (url: string): Promise<Page> => {
     const { page } = await openPage(browser, `${app.url}/bare`);
     await page.goto(`${url}/bare`);
@@ -78,7 +87,7 @@ describe("a page's EventSource", () => {
   };
   const read = (page: Page, expression: string) => page.evaluate(expression) as Promise<unknown>;
 
-  it('goes on where it was, by its own Last-Event-ID, when the stream is cut again and again', async () => {
+  it('an EventSource continues by its own Last-Event-ID when its stream is cut again and again', async () => {
     proxy = await FaultProxy.start(app.url, { cutsAfterMs: 250 });
     const page = await listen(proxy.url);
     await until(
@@ -101,7 +110,7 @@ describe("a page's EventSource", () => {
     expect(new Set(opens.map(({ id }) => id)).size).toBe(1);
   });
 
-  it('stays away from a connection that was ended for good', async () => {
+  it('an EventSource does not reconnect to a connection that was ended for good', async () => {
     const page = await listen(app.url);
     await until(
       'the stream',
@@ -120,7 +129,7 @@ describe("a page's EventSource", () => {
 });
 
 describe('the demo page', () => {
-  it('where WebSocket is missing chats by SSE with a page on WebSocket', async () => {
+  it('the demo page without WebSocket chats by SSE with a page on WebSocket', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob', app.url, '/', 'delete window.WebSocket');
     await via(ann, 'WebSocket');
@@ -130,7 +139,7 @@ describe('the demo page', () => {
     await note(ann, 'Bob left');
   });
 
-  it('where a proxy strips Upgrade chats by SSE', async () => {
+  it('the demo page behind a proxy that strips Upgrade chats by SSE', async () => {
     proxy = await FaultProxy.start(app.url, { stripsUpgrade: true });
     const ann = await come('Ann');
     const bob = await come('Bob', proxy.url);
@@ -138,7 +147,7 @@ describe('the demo page', () => {
     await chat(ann, bob);
   });
 
-  it('where EventSource fails too chats by long polling', async () => {
+  it('the demo page without a working EventSource chats by long polling', async () => {
     const ann = await come('Ann');
     const broken =
       'delete window.WebSocket; window.EventSource = class extends EventTarget { readyState = 2; close() {} ' +
@@ -154,7 +163,7 @@ describe('the demo page', () => {
     ['websocket', 'WebSocket'],
     ['sse', 'SSE'],
     ['polling', 'long polling'],
-  ])('uses %s when it is told to, leaves and comes back', async (transport, name) => {
+  ])('the demo page uses %s when asked to, leaves and comes back', async (transport, name) => {
     const ann = await come('Ann', app.url, `/?transport=${transport}`);
     await via(ann, name);
     const [connection] = [...app.server.connections.values()];
@@ -179,7 +188,7 @@ describe('the demo page', () => {
     await via(ann, name);
   });
 
-  it.each(['sse', 'polling'])('by %s tells what the server refuses', async (transport) => {
+  it.each(['sse', 'polling'])('the demo page on %s shows why the server refuses a message', async (transport) => {
     const ann = await come('Ann', app.url, `/?transport=${transport}`);
     await say(ann, 'x'.repeat(2001).slice(0, 2000));
     await ann.evaluate("document.getElementById('text').removeAttribute('maxlength')");

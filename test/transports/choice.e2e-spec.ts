@@ -1,4 +1,4 @@
-/** Which transports are on: by the setting for all gateways, by the option for one. */
+/** How transports are chosen: by the setting for all gateways, by the option for one. */
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { type Connection, RealtimeModule, type RealtimeGatewayOptions } from 'nestjs-realtime';
@@ -26,7 +26,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
 
   const boot = async (env: Record<string, string> = {}) => {
     Object.assign(process.env, env);
-    const imports = [RealtimeModule.forRoot({ envFile: false, graceTime: 0.2, closeTimeout: 0.2 })];
+    const imports = [RealtimeModule.forRoot({ envFile: false, graceTime: 0.2, closeTimeout: 0.05 })];
     const providers = [Default, NoSse, Sockets, Requests];
     app = await createTestApp(await Test.createTestingModule({ imports, providers }).compile(), { adapter: adapter() });
   };
@@ -35,7 +35,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     sse: (path: string) => SseClient.connect(app.url + path),
     polling: (path: string) => PollingClient.connect(app.url + path),
   };
-  /** What each transport gets: its greeting, or the status that refuses it. */
+  /** Tries each transport. @returns for each the greeting, or the status of the refusal */
   const reach = async (path: string) => {
     const answers: unknown[] = [];
     for (const connect of Object.values(TRY)) {
@@ -60,12 +60,12 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     await app.close();
   });
 
-  it('all three are, unless something says otherwise', async () => {
+  it('speaks all three transports by default', async () => {
     await boot();
     expect(await reach('/default')).toEqual(['by websocket', 'by sse', 'by polling']);
   });
 
-  it('a gateway says which are for itself, and a request for another gets what a plain GET gets', async () => {
+  it('lets a gateway choose its transports, and answers a request for another one like a plain GET', async () => {
     await boot();
     expect(await reach('/no-sse')).toEqual(['by websocket', 426, 'by polling']);
     expect(await reach('/sockets')).toEqual(['by websocket', 426, 426]);
@@ -78,14 +78,14 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     expect((await app.server.stats()).accepted).toBe(8);
   });
 
-  it('REALTIME_TRANSPORTS says which are for all gateways that do not say so themselves', async () => {
+  it('REALTIME_TRANSPORTS sets the transports of all gateways that do not choose their own', async () => {
     await boot({ REALTIME_TRANSPORTS: 'websocket,polling' });
     expect(await reach('/default')).toEqual(['by websocket', 426, 'by polling']);
     expect(await reach('/requests')).toEqual([400, 'by sse', 'by polling']);
     expect(await plain('/default', { accept: 'text/event-stream' })).toEqual(await plain('/default'));
   });
 
-  it('a name that is no transport is an error at boot', async () => {
+  it('fails at boot for a name that is not a transport', async () => {
     await expect(boot({ REALTIME_TRANSPORTS: 'websocket,carrier-pigeon' })).rejects.toThrow('REALTIME_TRANSPORTS');
     delete process.env['REALTIME_TRANSPORTS'];
     await boot();

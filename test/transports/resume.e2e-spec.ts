@@ -1,4 +1,4 @@
-/** What of a connection survives between requests, for how long, and what is left of it afterwards. */
+/** How a connection survives between requests, for how long, and that nothing of it is left afterwards. */
 import type { Server } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
@@ -8,7 +8,8 @@ import { countConnections, seeded, until, untilConnections, within } from '../su
 import { RawSocket } from '../support/clients/raw-socket.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { cookieOf, TestStore, useSessions } from '../support/apps/sessions.js';
-import { bootRoom, type RoomApp, stop } from '../support/apps/transport-app.js';
+import { RoomApps } from '../support/apps/room-apps.js';
+import { bootRoom, renew, type RoomApp } from '../support/apps/transport-app.js';
 
 jest.setTimeout(30_000);
 
@@ -23,16 +24,31 @@ interface Batch {
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
 type Kind = keyof typeof KINDS;
 
-describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
-  let site: RoomApp;
-  let store: TestStore;
-  const clients: { vanish(): void }[] = [];
+/** The tests open many connections from one address. */
+const UNBOUNDED: RealtimeOptions = {
+  maxConnectionsPerAddress: 0,
+  maxConnectionRatePerAddress: 0,
+  maxConnectionRate: 0,
+};
 
-  const boot = async (options: RealtimeOptions = {}) => {
-    store = new TestStore();
+describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
+  const apps = new RoomApps();
+  const store = new TestStore();
+  const clients: { vanish(): void }[] = [];
+  let site: RoomApp;
+
+  const start = (options: RealtimeOptions) => {
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, store);
-    const bounds = { graceTime: 5, closeTimeout: 0.3, shutdownTimeout: 3, ...options };
-    site = await bootRoom(bounds, {}, { adapter: adapter(), configure });
+    const bounds = { graceTime: 5, closeTimeout: 0.05, shutdownTimeout: 3, ...UNBOUNDED, ...options };
+    return bootRoom(bounds, {}, { adapter: adapter(), configure });
+  };
+  /** Gives the test an application with these options. */
+  const boot = async (options: RealtimeOptions = {}) => {
+    site = await apps.use(JSON.stringify(options), () => start(options));
+  };
+  /** As `boot`, for a test that stops it or counts its sockets. */
+  const bootAlone = async (options: RealtimeOptions = {}) => {
+    site = await apps.useAlone(() => start(options));
   };
   const connect = async <K extends Kind>(kind: K, headers?: Record<string, string>) => {
     const client = (await KINDS[kind].connect(site.url, headers)) as InstanceType<(typeof KINDS)[K]>;
@@ -50,11 +66,13 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.vanish();
-    await stop(site);
+    await apps.renew();
+    store.texts.clear();
   });
+  afterAll(() => apps.stop());
 
   describe('a dropped stream', () => {
-    it('that comes back within the grace goes on where it was, complete and once', async () => {
+    it('a dropped stream that comes back within the grace time continues without loss or repetition', async () => {
       await boot();
       const client = await connect('sse');
       await push('1', '2', '3');
@@ -69,7 +87,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.closes).toEqual([]);
     });
 
-    it('gets again what was written and did not arrive', async () => {
+    it('a dropped stream repeats messages that were written and did not arrive', async () => {
       await boot();
       const client = await connect('sse');
       await push('1', '2', '3');
@@ -81,7 +99,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(client.recovered).toBe(true);
     });
 
-    it('that was not noticed is taken over by the new one', async () => {
+    it('a new stream takes over from one whose loss was not noticed', async () => {
       await boot();
       const half = await RawSocket.connect(port());
       half.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
@@ -102,7 +120,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections).toHaveLength(1);
     });
 
-    it('that comes back later is a new connection, and is told so', async () => {
+    it('a stream that comes back after the grace time is reported as a new connection', async () => {
       await boot({ graceTime: 0.1 });
       const client = await connect('sse');
       const { id } = client;
@@ -116,7 +134,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.handshakes).toBe(2);
     });
 
-    it('whose gap is beyond the replay bound is a new connection, and is told so', async () => {
+    it('a stream whose gap exceeds the replay bound is reported as a new connection', async () => {
       await boot({ maxReplayBytes: 2000 });
       const client = await connect('sse');
       for (let i = 0; i < 10; i++) await push('x'.repeat(300));
@@ -130,7 +148,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     });
 
     it.each([1012, 4500])(
-      'gets its last messages again where they were lost together with the end, %i',
+      'a stream repeats its last messages when they were lost together with the close %i',
       async (code) => {
         await boot();
         const client = await connect('sse');
@@ -156,7 +174,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       [1000, 204],
       [4001, 200],
       [1012, 200],
-    ])('of a connection that was ended with %i gets %i', async (code, status) => {
+    ])('a stream of a connection that was closed with %i is answered with %i', async (code, status) => {
       await boot();
       const client = await connect('sse');
       await site.app.server.disconnect(client.id, code, 'bye');
@@ -167,7 +185,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   describe('polling', () => {
-    it('repeats a lost answer, and delivers nothing twice', async () => {
+    it('polling repeats a lost answer, and delivers nothing twice', async () => {
       await boot();
       const { token, id } = await poll(undefined);
       expect(id).toBe(site.room.connections[0]!.id);
@@ -180,7 +198,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections[0]!.bufferedBytes).toBeGreaterThan(0);
     });
 
-    it('refuses a request that was overtaken with 409, and the connection stays', async () => {
+    it('polling refuses a request that was overtaken with 409, and keeps the connection', async () => {
       await boot();
       const { token } = await poll(undefined);
       await push('a', 'b');
@@ -192,7 +210,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.closes).toEqual([]);
     });
 
-    it('answers the older of two polls without news', async () => {
+    it('polling answers the older of two polls without messages', async () => {
       await boot();
       const { token } = await poll(undefined);
       const older = poll(token);
@@ -207,7 +225,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await newer).toEqual({ status: 200, position: 1, messages: ['news'] });
     });
 
-    it('holds a poll without news for the hold time', async () => {
+    it('polling holds a poll without messages for the hold time', async () => {
       await boot({ pollHold: 0.3 });
       const { token } = await poll(undefined);
       const startedAt = performance.now();
@@ -215,14 +233,14 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(performance.now() - startedAt).toBeGreaterThan(290);
     });
 
-    it('ends with the grace time when no poll comes', async () => {
+    it('a polling connection ends after the grace time without a poll', async () => {
       await boot({ graceTime: 0.1 });
       const { token } = await poll(undefined);
       expect(await site.room.closed()).toMatchObject({ code: 1006, initiator: 'client' });
       expect((await poll(token)).token).not.toBe(token);
     });
 
-    it('tells the end to a client that was away, also when it asks again', async () => {
+    it('polling reports the close to a client that was away, also when it asks again', async () => {
       await boot({ closeTimeout: 3 });
       const { token } = await poll(undefined);
       await push('last words');
@@ -233,7 +251,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await site.room.closed()).toMatchObject({ code: 4500, wasClean: true });
     });
 
-    it.each([1012, 4500])('repeats a last answer that was lost together with the end, %i', async (code) => {
+    it.each([1012, 4500])('polling repeats a last answer that was lost together with the close %i', async (code) => {
       await boot();
       const { token } = await poll(undefined);
       const { id } = site.room.connections[0]!;
@@ -258,7 +276,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(site.room.connections).toHaveLength(1);
     });
 
-    it('has nothing to repeat to a client that did not come within the grace', async () => {
+    it('polling repeats nothing to a client that comes back after the grace time', async () => {
       await boot({ graceTime: 0.1 });
       const { token } = await poll(undefined);
       await push('missed');
@@ -268,7 +286,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(next.messages).toEqual([]);
     });
 
-    it('is told of its own goodbye', async () => {
+    it('polling reports the close to the client that asked for it', async () => {
       await boot();
       const client = await connect('polling');
       expect(await client.close()).toBe(204);
@@ -276,7 +294,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       expect(await client.close()).toBe(404);
     });
 
-    it('stands in for ten thousand empty messages with a bound', async () => {
+    it('polling bounds the empty messages that wait, and closes the connection with 4001 above the bound', async () => {
       await boot({ maxBufferedBytes: 100_000 });
       await poll(undefined);
       const [connection] = site.room.connections;
@@ -290,28 +308,28 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   describe('the heartbeat', () => {
     const BEAT = { heartbeatPingInterval: 0.1, heartbeatIdleTime: 0.4, heartbeatCheckInterval: 0.1 };
 
-    it('of a stream is a comment, and keeps it open beyond the idle time', async () => {
+    it('the heartbeat of a stream is a comment, and keeps it open beyond the idle time', async () => {
       await boot(BEAT);
       const raw = await RawSocket.connect(port());
       raw.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
       const comments = () => String((raw as unknown as { unread: Buffer }).unread).split(':\n\n').length - 1;
-      await until('ten comments', comments, (count) => count >= 10);
+      await until('eight comments', comments, (count) => count >= 8);
       expect(site.room.closes).toEqual([]);
       raw.destroy();
     });
 
-    it('of polling is the next poll, whatever the hold time', async () => {
+    it('the heartbeat of polling is the next poll, whatever the hold time', async () => {
       await boot({ ...BEAT, heartbeatPingInterval: 0, pollHold: 20 });
       await connect('polling');
       await until(
-        'ten polls',
+        'five polls',
         () => site.seen.requests.length,
-        (count) => count >= 10,
+        (count) => count >= 5,
       );
       expect(site.room.closes).toEqual([]);
     });
 
-    it.each(['websocket', 'sse', 'polling'])('closes a %s client that is silent with 4000', async (transport) => {
+    it.each(['websocket', 'sse', 'polling'])('the heartbeat closes a silent %s client with 4000', async (transport) => {
       await boot({ ...BEAT, heartbeatPingInterval: 0 });
       if (transport === 'websocket') await site.app.connect('/ws');
       else if (transport === 'sse') await connect('sse');
@@ -321,7 +339,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a shutdown ends held polls and streams at once', async () => {
-    await boot({ pollHold: 25 });
+    await bootAlone({ pollHold: 25 });
     const [sse, polling] = [await connect('sse'), await connect('polling')];
     await until(
       'the held poll',
@@ -336,7 +354,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a shutdown does not wait for a client that never reads', async () => {
-    await boot({ maxSlowTime: 0 });
+    await bootAlone({ maxSlowTime: 0 });
     const raw = await stuckStream();
     const closing = within(4000, 'the shutdown', site.app.app.close());
     await closing;
@@ -344,7 +362,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     raw.destroy();
   });
 
-  /** A client that asks for a stream and never reads, and much is sent to it. */
+  /** Opens a stream that is never read, and fills its buffers. */
   async function stuckStream(): Promise<Socket> {
     const socket = connectTcp(port(), '127.0.0.1');
     socket.on('error', () => {}).pause();
@@ -362,7 +380,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     return socket;
   }
 
-  it('a stream that is never read is closed with 4001, and its memory is let go', async () => {
+  it('a stream that is never read is closed with 4001, and its memory is freed', async () => {
     await boot({ maxBufferedBytes: 600_000 });
     const raw = await stuckStream();
     const [connection] = site.room.connections;
@@ -370,12 +388,12 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     while (connection!.send('x'.repeat(20_000))) most = Math.max(most, connection!.bufferedBytes);
     expect(most).toBeLessThanOrEqual(700_000);
     expect(await site.room.closed()).toMatchObject({ code: 4001, initiator: 'limit' });
-    // what was in the socket would wait there for as long as the client likes
+    // the bytes in the socket would otherwise stay for as long as the client keeps it open
     await untilConnections(server(), 0);
     raw.destroy();
   });
 
-  it('what onHandshake and onOpen write into the session is saved before anything is sent', async () => {
+  it('changes of the session in onHandshake and onOpen are saved before anything is sent', async () => {
     for (const kind of ['sse', 'polling'] as const) {
       await boot();
       site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
@@ -386,14 +404,15 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       const client = await connect(kind);
       const first = String(await client.next());
       expect(store.stored).toMatchObject([{ visits: 1, opened: true }]);
-      // saved once before the hook ran, and once more before its message left
+      // the session was saved once before the hook ran, and once more before its message was sent
       expect(first).toContain('"visits":1');
-      await stop(site);
+      client.vanish();
+      await renew(site);
+      store.texts.clear();
     }
-    await boot();
   });
 
-  it('a session that begins in onHandshake reaches the client, and binds the connection', async () => {
+  it('a session that begins in onHandshake reaches the client and binds the connection', async () => {
     await boot();
     site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
     const answer = await fetch(`${site.url}?transport=polling`);
@@ -409,7 +428,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     stream.abort();
   });
 
-  it('a goodbye in onOpen waits until the session is saved', async () => {
+  it('a close in onOpen waits until the session is saved', async () => {
     await boot();
     site.room.inOpen = (connection, { session }) => {
       (session as Record<string, unknown>)['seen'] = true;
@@ -433,8 +452,8 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     expect(await client.closed()).toEqual({ code: 4500, reason: 'not you' });
   });
 
-  it('a client that goes during its handshake leaves nothing', async () => {
-    await boot();
+  it('a client that goes during its handshake leaves nothing behind', async () => {
+    await bootAlone();
     store.behaviour = 'slowly';
     site.room.inHandshake = ({ session }) => void ((session as Record<string, unknown>)['visits'] = 1);
     for (const query of ['', '?transport=polling']) {
@@ -454,13 +473,13 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       () => site.app.server.stats(),
       ({ unfinished }) => unfinished === 0,
     );
-    expect(await site.app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
+    expect(await apps.counted()).toMatchObject({ accepted: 0 });
+    expect(await site.app.server.stats()).toMatchObject({ current: 0 });
     store.behaviour = 'works';
   });
 
   it('1,000 clients that vanish at any point leave nothing behind', async () => {
-    const unbounded = { maxConnectionsPerAddress: 0, maxConnectionRatePerAddress: 0, maxConnectionRate: 0 };
-    await boot({ ...unbounded, graceTime: 0.2, pollHold: 0.3 });
+    await boot({ graceTime: 0.2, pollHold: 0.3 });
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const random = seeded(1000);
@@ -479,7 +498,8 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
     await untilConnections(server(), 0);
     const isOver = (stats: { current: number; unfinished: number }) => stats.current === 0 && stats.unfinished === 0;
     await until('no connection', () => site.app.server.stats(), isOver);
-    const { accepted, rooms, users } = await site.app.server.stats();
+    const { rooms, users } = await site.app.server.stats();
+    const { accepted } = await apps.counted();
     expect({ rooms, users }).toEqual({ rooms: 0, users: 0 });
     expect(accepted).toBeGreaterThan(100);
     expect(site.room.closes).toHaveLength(accepted);

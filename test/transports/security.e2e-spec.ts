@@ -1,7 +1,8 @@
-/** SSE and long polling in hostile hands: stolen tokens, other sites, floods, bodies without end. */
+/** Attacks on SSE and long polling: stolen tokens, other sites, floods, bodies without an end. */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { Body, Controller, Delete, Get, Headers, Options, Post, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Options, Post, Req, type Type } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WebSocketGateway } from '@nestjs/websockets';
@@ -11,7 +12,8 @@ import { PLATFORMS } from '../support/platforms.js';
 import { until, within } from '../support/process-guard.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
 import { cookieOf, TestStore, useSessions } from '../support/apps/sessions.js';
-import { bootRoom, Doorkeeper, Lines, type RoomApp, stop } from '../support/apps/transport-app.js';
+import { RoomApps } from '../support/apps/room-apps.js';
+import { bootRoom, Doorkeeper, Lines, type RoomApp } from '../support/apps/transport-app.js';
 
 @Controller()
 class Login {
@@ -58,10 +60,19 @@ class OwnGet {
   }
 }
 
-/** Believes what a proxy on this machine says of its clients. */
+/** The platforms, with trust in the headers of a proxy on this machine. */
 const TRUSTING = {
   express: () => new ExpressAdapter(express().set('trust proxy', 'loopback')),
   fastify: () => new FastifyAdapter({ trustProxy: 'loopback' }),
+};
+
+/** The tests open many connections from one address, and no test waits for a client that has gone. */
+const SHARED: RealtimeOptions = {
+  graceTime: 2,
+  closeTimeout: 0.02,
+  shutdownTimeout: 2,
+  maxFailedHandshakes: 0,
+  maxConnectionRatePerAddress: 0,
 };
 
 const KINDS = { sse: SseClient, polling: PollingClient } as const;
@@ -69,17 +80,24 @@ type Kind = keyof typeof KINDS;
 const SSE = { accept: 'text/event-stream' };
 
 describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
+  const apps = new RoomApps();
   let site: RoomApp;
-  let lines: Lines;
+  const lines = new Lines();
   const clients: { vanish(): void }[] = [];
 
-  const boot = async (options: RealtimeOptions = {}, controllers = [Login, Mirror] as unknown[], http = adapter()) => {
-    lines = new Lines();
-    const providers = [OtherGateway];
+  const start = (options: RealtimeOptions, controllers: readonly Type[], http: AbstractHttpAdapter) => {
+    const metadata = { controllers: [...controllers], providers: [OtherGateway] };
     const configure = (app: Parameters<typeof useSessions>[0]) => useSessions(app, new TestStore());
-    const bounds = { graceTime: 2, closeTimeout: 0.5, shutdownTimeout: 2, ...options };
-    const metadata = { controllers: controllers as never[], providers };
-    site = await bootRoom(bounds, metadata, { adapter: http, logger: lines, configure });
+    return bootRoom({ ...SHARED, ...options }, metadata, { adapter: http, logger: lines, configure });
+  };
+  /** Gives the test an application with these options. */
+  const boot = async (
+    options: RealtimeOptions = {},
+    controllers: readonly Type[] = [Login, Mirror],
+    http = adapter,
+  ) => {
+    const key = JSON.stringify([options, controllers.map(({ name }) => name), http === adapter]);
+    site = await apps.use(key, () => start(options, controllers, http()));
   };
   const connect = async (kind: Kind, headers: Record<string, string> = {}) => {
     const client = await KINDS[kind].connect(site.url, headers);
@@ -109,10 +127,12 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.vanish();
-    await stop(site);
+    await apps.renew();
+    lines.clear();
   });
+  afterAll(() => apps.stop());
 
-  describe.each(Object.keys(KINDS) as Kind[])('a stolen token of %s', (kind) => {
+  describe.each(Object.keys(KINDS) as Kind[])('the token of a connection by %s', (kind) => {
     const thieves = async (mallory: Record<string, string>, token: string) => {
       const statuses: number[] = [];
       const again = kind === 'sse' ? resume : poll;
@@ -124,7 +144,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       return statuses;
     };
 
-    it("is refused with another user's session, and without any", async () => {
+    it("refuses a token with another user's session, and without any", async () => {
       await boot();
       const [ann, mallory] = [await login('ann'), await login('mallory')];
       const client = await connect(kind, ann);
@@ -135,7 +155,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.handshakes).toBe(1);
     });
 
-    it("is refused with another user's Authorization, and without any", async () => {
+    it("refuses a token with another user's Authorization, and without any", async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });
       expect(await thieves({ authorization: 'Bearer mallory' }, client.token)).toEqual([403, 403, 403, 403, 403, 403]);
@@ -143,7 +163,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo still here');
     });
 
-    it('is refused with another cookie where only onHandshake reads one; cookies that it does not read may change', async () => {
+    it('refuses a token when a cookie that onHandshake read has changed; other cookies may change', async () => {
       await boot();
       site.room.inHandshake = ({ cookies }) => void cookies['token'];
       const client = await connect(kind, { cookie: 'balancer=1; token=ann' });
@@ -156,7 +176,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.handshakes).toBe(1);
     });
 
-    it('tells nobody but its owner how the connection ended', async () => {
+    it('reports how a connection ended only to the owner of its token', async () => {
       await boot();
       const client = await connect(kind, { authorization: 'Bearer ann' });
       site.room.connections[0]!.close(4501, 'secret');
@@ -168,7 +188,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await own.text()).toContain('{"code":4501,"reason":"secret"}');
     });
 
-    it('opens nothing on the path of another gateway', async () => {
+    it('refuses a token on the path of another gateway', async () => {
       await boot();
       const client = await connect(kind);
       const headers = { 'x-realtime-token': client.token, 'content-type': 'text/plain' };
@@ -177,7 +197,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
     });
 
-    it('is the whole credential of a visitor who has none: an empty session binds nobody', async () => {
+    it('accepts the token alone from a visitor with an empty session', async () => {
       await boot();
       const client = await connect(kind);
       await client.send('hello');
@@ -186,7 +206,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     });
   });
 
-  it('asks middleware, guards and origin on every request, hooks once', async () => {
+  it('runs middleware, guards and the origin check on every request, and the hooks once', async () => {
     await boot();
     const doorkeeper = site.app.app.get(Doorkeeper);
     const client = await connect('sse');
@@ -204,7 +224,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     expect(site.room.heard).toEqual(['one']);
   });
 
-  it('gives tokens that cannot be guessed, are not the id, and stand in no log line', async () => {
+  it('issues tokens that cannot be guessed, differ from the id and appear in no log line', async () => {
     await boot();
     const tokens: string[] = [];
     for (const kind of ['sse', 'polling'] as const) {
@@ -225,7 +245,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     for (const token of tokens) expect(lines.all.join('\n')).not.toContain(token);
   });
 
-  it('knows no connection by its public id, and no random token', async () => {
+  it('finds no connection by its public id or by a random token', async () => {
     await boot();
     const client = await connect('polling');
     for (const token of [client.id, 'x', 'a'.repeat(32), '__proto__', 'constructor']) {
@@ -239,8 +259,9 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
 
   describe('bodies', () => {
-    it.each(['text/plain', 'application/json'])('of %s that never end are refused with 413', async (type) => {
-      await boot({ maxMessageBytes: 20_000 });
+    const TYPES = ['text/plain', 'application/json'];
+    /** Sends a body without an end until the server answers and cuts the connection. */
+    const sendEndless = async (type: string) => {
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': type, 'transfer-encoding': 'chunked' };
       const endless = httpRequest(site.url, { method: 'POST', headers });
@@ -254,13 +275,19 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         endless.write('x'.repeat(8192), () => setImmediate(write));
       };
       write();
-      expect(await within(5000, 'an answer', status)).toBe(413);
+      expect([type, await within(5000, 'an answer', status)]).toEqual([type, 413]);
       await within(5000, 'the end', cut);
+    };
+
+    // The server gives each client two seconds to read the answer: both wait at the same time
+    it('refuses bodies of every type that never end with 413', async () => {
+      await boot({ maxMessageBytes: 20_000 });
+      await Promise.all(TYPES.map(sendEndless));
       expect(site.room.heard).toEqual([]);
     });
 
     it.each(['text/plain', 'application/json'])(
-      'of %s that are announced as too long are not read at all',
+      'refuses a body of %s that is announced as too long with 413, unread',
       async (type) => {
         await boot({ maxMessageBytes: 20_000 });
         const client = await connect('sse');
@@ -275,7 +302,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it('of JSON are read by the transport: what the parser of the application takes is no bound', async () => {
+    it('reads a body of JSON itself, whatever the bound of the parser of the application', async () => {
       await boot();
       const client = await connect('polling');
       const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(30_000));
@@ -284,29 +311,35 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       for (const text of texts) expect(await client.next()).toBe(`echo ${text}`);
     });
 
-    it.each(['text/plain', 'application/json'])('of %s are as long as the setting says', async (type) => {
-      await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
-      const client = await connect('polling');
-      const long = 'x'.repeat(2_000_000);
-      const body = type === 'text/plain' ? long : JSON.stringify([long]);
-      expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
-      expect(await client.next()).toBe(`echo ${long}`);
-    });
+    it.each(['text/plain', 'application/json'])(
+      'accepts a body of %s that is as long as the setting allows',
+      async (type) => {
+        await boot({ maxMessageBytes: 3_000_000, maxBufferedBytes: 3_000_000 });
+        const client = await connect('polling');
+        const long = 'x'.repeat(2_000_000);
+        const body = type === 'text/plain' ? long : JSON.stringify([long]);
+        expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(204);
+        expect(await client.next()).toBe(`echo ${long}`);
+      },
+    );
 
-    it.each(['text/plain', 'application/json'])('of %s that do not come in time are refused with 408', async (type) => {
-      await boot({ messageTimeout: 0.2 });
-      const client = await connect('sse');
-      const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
-      const slow = httpRequest(site.url, { method: 'POST', headers });
-      slow.on('error', () => {});
-      const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
-      slow.write('[');
-      expect(await within(5000, 'an answer', status)).toBe(408);
-      expect((await site.app.server.stats()).limits.messageTime).toBe(1);
-      slow.destroy();
-    });
+    it.each(['text/plain', 'application/json'])(
+      'refuses a body of %s that does not arrive in time with 408',
+      async (type) => {
+        await boot({ messageTimeout: 0.2 });
+        const client = await connect('sse');
+        const headers = { 'x-realtime-token': client.token, 'content-type': type, 'content-length': '1000' };
+        const slow = httpRequest(site.url, { method: 'POST', headers });
+        slow.on('error', () => {});
+        const status = new Promise<number>((resolve) => slow.on('response', (answer) => resolve(answer.statusCode!)));
+        slow.write('[');
+        expect(await within(5000, 'an answer', status)).toBe(408);
+        expect((await apps.counted()).limits.messageTime).toBe(1);
+        slow.destroy();
+      },
+    );
 
-    it('that are compressed are refused with 415', async () => {
+    it('refuses a compressed body with 415', async () => {
       await boot();
       const client = await connect('sse');
       const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip' };
@@ -314,7 +347,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
     });
 
-    it("of requests that are not the transport's reach their routes as they are", async () => {
+    it("passes the bodies of requests that are not the transport's to their routes unchanged", async () => {
       await boot({ maxMessageBytes: 1000 });
       const body = JSON.stringify({ a: 'x'.repeat(20_000) });
       for (const headers of [{}, { 'x-realtime-token': 'unknown' }] as Record<string, string>[]) {
@@ -324,7 +357,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('longer than a message may be are refused with 413, and the bound is counted', async () => {
+    it('refuses a body longer than a message may be with 413, and counts it', async () => {
       await boot({ maxMessageBytes: 1000 });
       const client = await connect('polling');
       expect((await ask('POST', client.token, {}, 'x'.repeat(1000))).status).toBe(204);
@@ -332,7 +365,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       const batch = JSON.stringify(['ok', 'x'.repeat(1001)]);
       expect((await ask('POST', client.token, { 'content-type': 'application/json' }, batch)).status).toBe(413);
       expect(site.room.heard).toEqual(['x'.repeat(1000)]);
-      expect((await site.app.server.stats()).limits.messageBytes).toBe(2);
+      expect((await apps.counted()).limits.messageBytes).toBe(2);
     });
 
     it.each([
@@ -340,21 +373,24 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ['application/x-www-form-urlencoded', 'a=b'],
       ['application/octet-stream', 'bytes'],
       ['text/html', '<p>'],
-    ])('of the type %s are refused with 415', async (type, body) => {
+    ])('refuses a body of the type %s with 415', async (type, body) => {
       await boot();
       const client = await connect('sse');
       expect((await ask('POST', client.token, { 'content-type': type }, body)).status).toBe(415);
       expect(site.room.heard).toEqual([]);
     });
 
-    it.each(['[1]', '[null]', '[{"text":"x"}]', '[', '[["nested"]]'])('like %s are no batch: 400', async (body) => {
-      await boot();
-      const client = await connect('sse');
-      expect((await ask('POST', client.token, { 'content-type': 'application/json' }, body)).status).toBe(400);
-      expect(site.room.heard).toEqual([]);
-    });
+    it.each(['[1]', '[null]', '[{"text":"x"}]', '[', '[["nested"]]'])(
+      'refuses the body %s, which is not a batch, with 400',
+      async (body) => {
+        await boot();
+        const client = await connect('sse');
+        expect((await ask('POST', client.token, { 'content-type': 'application/json' }, body)).status).toBe(400);
+        expect(site.room.heard).toEqual([]);
+      },
+    );
 
-    it('that break off do no harm and are no fault of the application', async () => {
+    it('ignores a body that breaks off, and logs no fault of the application', async () => {
       await boot();
       const client = await connect('sse');
       const headers = { 'x-realtime-token': client.token, 'content-type': 'text/plain', 'content-length': '1000' };
@@ -376,7 +412,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   describe('a refusal of a further request', () => {
     const refused = () => lines.all.filter((line) => line.includes('connection refused'));
 
-    it('is counted and logged; only who is not the owner is warned of', async () => {
+    it('counts and logs every refused request, and warns only of a 403', async () => {
       await boot({ maxMessageBytes: 1000 });
       const client = await connect('polling', { authorization: 'Bearer ann' });
       const ann = { authorization: 'Bearer ann' };
@@ -392,13 +428,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ];
       const expected = [403, 403, 403, 403, 413, 400, 404, 400];
       expect(answers.map(({ status }) => status)).toEqual(expected);
-      expect((await site.app.server.stats()).refused).toBe(expected.length);
+      expect((await apps.counted()).refused).toBe(expected.length);
       expect(refused().map((line) => Number(/status=(\d+)/.exec(line)![1]))).toEqual(expected);
       expect(lines.warnings.filter((line) => refused().includes(line))).toHaveLength(4);
       for (const line of refused()) expect(line).toMatch(/path=\/ws ip=127\.0\.0\.1 reason="/);
     });
 
-    it('is no failed handshake where the connection has ended or the body is wrong', async () => {
+    it('does not count a request with a wrong body, or to an ended connection, as a failed handshake', async () => {
       await boot({ maxFailedHandshakes: 3, maxMessageBytes: 1000 });
       const client = await connect('sse');
       for (let i = 0; i < 5; i++) {
@@ -409,10 +445,10 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         expect((await ask('POST', client.token, { 'content-type': 'application/json' }, '[1]')).status).toBe(400);
       }
       expect((await connect('polling')).id).not.toBe('');
-      expect((await site.app.server.stats()).limits.failedHandshakes).toBe(0);
+      expect((await apps.counted()).limits.failedHandshakes).toBe(0);
     });
 
-    it('is one for a stolen token; the thief opens nothing more, and does not fill the log', async () => {
+    it('counts a stolen token as a failed handshake: the thief opens nothing more and does not fill the log', async () => {
       await boot({ maxFailedHandshakes: 3 });
       const ann = { authorization: 'Bearer ann' };
       const client = await connect('polling', ann);
@@ -420,13 +456,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       await expect(connect('sse')).rejects.toMatchObject({ status: 429 });
       await expect(connect('polling')).rejects.toMatchObject({ status: 429 });
       expect(lines.warnings.filter((line) => line.includes('connection refused status=403'))).toHaveLength(3);
-      expect((await site.app.server.stats()).refused).toBe(12);
+      expect((await apps.counted()).refused).toBe(12);
       await client.send('still here');
       expect(await client.next()).toBe('echo still here');
     });
 
-    it("counts against the client's address where the application trusts the proxy", async () => {
-      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]());
+    it("counts failed requests against the client's address where the application trusts the proxy", async () => {
+      await boot({ maxFailedHandshakes: 3 }, [Login], TRUSTING[platform]);
       const from = (address: string) => ({ 'x-forwarded-for': address });
       const client = await connect('polling', { authorization: 'Bearer ann', ...from('203.0.113.1') });
       for (let i = 0; i < 4; i++) await ask('POST', client.token, from('203.0.113.2'), 'x');
@@ -439,12 +475,12 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     const evil = { origin: 'https://evil.example' };
 
     it.each(['text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded'])(
-      'cannot send by a form of %s',
+      'refuses a form of %s from another site',
       async (type) => {
         await boot();
         const { cookie } = await login('ann');
         const client = await connect('sse', { cookie });
-        // a form can set neither the token's header nor read the token; with it, origin and type still refuse
+        // a form can neither read the token nor set its header; even with a token, origin and type are refused
         const form = await fetch(site.url, {
           method: 'POST',
           headers: { cookie, 'content-type': type, ...evil },
@@ -457,7 +493,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it('gets no CORS header, whatever it asks for', async () => {
+    it('sends no CORS header to another site, whatever it asks for', async () => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const client = await connect('polling');
       const preflight = {
@@ -477,7 +513,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       }
     });
 
-    it('that is allowed may read answers and refusals, with credentials', async () => {
+    it('lets an allowed site read answers and refusals, with credentials', async () => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const origin = { origin: 'https://app.example.com' };
       const client = await connect('polling', origin);
@@ -504,7 +540,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       ['DELETE', 'X-Realtime-Token'],
       ['GET', 'authorization'],
       ['GET', 'last-event-id,x-realtime-token'],
-    ])('that is allowed gets its preflight for %s with %s answered', async (method, names) => {
+    ])('answers the preflight of an allowed site for %s with %s', async (method, names) => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const headers = {
         origin: 'https://app.example.com',
@@ -530,7 +566,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
 
   describe("the application's own routes on the gateway's path", () => {
     it.each(['POST', 'DELETE', 'OPTIONS'])(
-      'answer a %s without a token, as if there was no gateway',
+      "lets the application's own route answer a %s without a token",
       async (method) => {
         await boot({}, [Login, OwnRoute]);
         const client = await connect('polling');
@@ -546,14 +582,17 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it.each(['POST', 'DELETE', 'OPTIONS'])('are not there: a %s without a token gets 404', async (method) => {
-      await boot();
-      const answer = await fetch(site.url, { method });
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
-    });
+    it.each(['POST', 'DELETE', 'OPTIONS'])(
+      'answers a %s without a token with 404 where the application has no route',
+      async (method) => {
+        await boot();
+        const answer = await fetch(site.url, { method });
+        expect(answer.status).toBe(404);
+        expect(await answer.json()).toMatchObject({ message: `Cannot ${method} /ws` });
+      },
+    );
 
-    it('of GET are an error at boot', async () => {
+    it('fails at boot where a gateway and a GET route share a path', async () => {
       await expect(boot({}, [OwnGet])).rejects.toThrow('A gateway and a controller both answer /ws');
       await boot();
     });
@@ -583,20 +622,17 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     },
   );
 
-  it.each([-1, 1.5, 'x', '1e400', 99])(
-    'begins anew, and says so, for the position %s that cannot be',
-    async (position) => {
-      await boot();
-      const client = await connect('polling');
-      const answer = await poll(client.token, {}, position as number);
-      const batch = (await answer.json()) as { token: string };
-      expect(batch.token).toMatch(/^[\w-]{32}$/);
-      expect(batch.token).not.toBe(client.token);
-      expect(await site.room.closed()).toMatchObject({ code: 1006 });
-    },
-  );
+  it.each([-1, 1.5, 'x', '1e400', 99])('opens a new connection for the impossible position %s', async (position) => {
+    await boot();
+    const client = await connect('polling');
+    const answer = await poll(client.token, {}, position as number);
+    const batch = (await answer.json()) as { token: string };
+    expect(batch.token).toMatch(/^[\w-]{32}$/);
+    expect(batch.token).not.toBe(client.token);
+    expect(await site.room.closed()).toMatchObject({ code: 1006 });
+  });
 
-  it('answers a bomb of headers with 431 and goes on', async () => {
+  it('answers a bomb of headers with 431 and keeps working', async () => {
     await boot();
     const headers = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-bomb-${i}`, 'x'.repeat(100)]));
     const answer = await fetch(site.url, { headers: { ...SSE, ...headers } });
@@ -606,7 +642,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
   });
 
   describe('a flood', () => {
-    it('is answered with 429 while the hooks are behind, and every message that was taken arrives', async () => {
+    it('answers a flood with 429 while the hooks are behind, and delivers every message that it took', async () => {
       await boot({ maxQueuedMessages: 4 });
       const client = await connect('polling');
       let go!: () => void;
@@ -623,7 +659,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(await client.next()).toBe('echo again');
     });
 
-    it('of messages in one batch is refused with 413', async () => {
+    it('refuses a batch of too many messages with 413', async () => {
       await boot({ maxQueuedMessages: 10 });
       const client = await connect('sse');
       const batch = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => `m${i}`));
@@ -632,10 +668,10 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect(site.room.heard).toEqual([]);
       expect((await ask('POST', client.token, json, batch(10))).status).toBe(204);
       for (let i = 0; i < 10; i++) expect(await client.next()).toBe(`echo m${i}`);
-      expect((await site.app.server.stats()).limits.queuedMessages).toBeGreaterThanOrEqual(1);
+      expect((await apps.counted()).limits.queuedMessages).toBeGreaterThanOrEqual(1);
     });
 
-    it('above the message rate ends the connection with 4002 where that is the policy', async () => {
+    it('closes a connection above the message rate with 4002 where that is the policy', async () => {
       await boot({ maxMessageRate: 5, rateLimit: 'close' });
       const client = await connect('polling');
       const json = { 'content-type': 'application/json' };
@@ -645,7 +681,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       expect((await ask('POST', client.token, {}, 'more')).status).toBe(404);
     });
 
-    it('of connections is bounded per address as for WebSockets', async () => {
+    it('bounds the connections of an address as for WebSockets', async () => {
       await boot({ maxConnectionsPerAddress: 2 });
       await connect('sse');
       await connect('polling');

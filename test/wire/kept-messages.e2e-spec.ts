@@ -1,6 +1,6 @@
 /**
- * All WebSockets of a process are read into the same memory. What the application, the queue or an unfinished message
- * keeps is its own nevertheless: over TCP and over TLS, for messages that fit one read and for those that do not.
+ * All WebSockets of a process are read into the same memory. The application, the queue and an unfinished message keep
+ * copies nevertheless: over TCP and over TLS, for messages that fit one read and for those that do not.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -22,17 +22,17 @@ jest.setTimeout(60_000);
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** A key both sides know, so that no certificate is needed. */
+/** A key that both sides have, so that no certificate is needed. */
 const PSK = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
 const KEY = randomBytes(16);
-/** `ws` has types of its own for what it hands to `tls.connect`. */
+/** For `tls.connect`, in the types that `ws` declares for it. */
 const TRUST = {
   ...PSK,
   pskCallback: () => ({ psk: KEY, identity: 'test' }),
   checkServerIdentity: (() => undefined) as never,
 };
 
-/** By connection, undecoded until the test looks. */
+/** Messages by the name of their connection, undecoded until the test reads them. */
 const kept = new Map<string, Message[]>();
 let gate: Promise<void>;
 let open: () => void;
@@ -100,7 +100,7 @@ const SIZES = [1, 64, 125, 126, 4000, 4096, 9000, 16_384, 65_520, 65_536, 70_000
 it.each([
   ['TCP', false],
   ['TLS', true],
-])('over %s, messages that wait and messages that are kept are not touched by later reads', async (_, isSecure) => {
+])('keeps waiting and stored messages untouched by later reads, over %s', async (_, isSecure) => {
   await start(isSecure);
   const names = ['a', 'b', 'c'];
   const sent = new Map(names.map((name) => [name, SIZES.map((size) => randomBytes(size))]));
@@ -125,7 +125,7 @@ it.each([
   }
 });
 
-it('a message that comes byte by byte keeps its bytes, not the memory that others shared with them', async () => {
+it('keeps the bytes of a message that arrives byte by byte, but not the memory that they shared with others', async () => {
   await start(false);
   open();
   const slow = await RawSocket.upgraded(port, { target: '/ws?name=slow' });
@@ -136,7 +136,7 @@ it('a message that comes byte by byte keeps its bytes, not the memory that other
   const before = process.memoryUsage().arrayBuffers;
   for (const byte of bytes.subarray(0, -1)) {
     slow.send(Buffer.from([byte]));
-    // As much as the rest of a pool, and the round trip that makes the next byte a read of its own
+    // They fill the rest of a pool, and their round trips make the next byte a read of its own
     for (let i = 0; i < 3; i++) await echoed(busy, Buffer.alloc(3000));
   }
   collect();

@@ -1,5 +1,5 @@
 /**
- * What is sent to one connection arrives in the order it was sent in, whoever sent it and by whichever way it leaves:
+ * Messages to one connection arrive in the order in which they were sent, whoever sends them and however they leave:
  * collected for one write per turn, through ws's compression, or as a frame that ws makes itself. Real sockets.
  */
 import type { Server } from 'node:http';
@@ -18,7 +18,7 @@ jest.setTimeout(30_000);
 
 type Script = (connection: Connection, server: RealtimeServer, text: string) => unknown;
 
-/** What `onMessage` does; each test writes its own. */
+/** The body of `onMessage`; each test sets its own. */
 let script: Script = () => {};
 const opened: Connection[] = [];
 
@@ -37,6 +37,7 @@ class ScriptGateway {
 
 let app: TestApp;
 let port: number;
+const clients: RawSocket[] = [];
 
 async function start(options: RealtimeOptions = {}): Promise<void> {
   const imports = [
@@ -48,13 +49,22 @@ async function start(options: RealtimeOptions = {}): Promise<void> {
 }
 
 afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  await untilState(
+    'nobody to be connected',
+    () => app.server.connections.size,
+    (size) => size === 0,
+  );
   opened.length = 0;
-  await app.close();
 });
 
-const connect = (options?: { staysOpen: boolean }) => RawSocket.upgraded(port, { target: '/ws' }, undefined, options);
+async function connect(options?: { staysOpen: boolean }): Promise<RawSocket> {
+  const client = await RawSocket.upgraded(port, { target: '/ws' }, undefined, options);
+  clients.push(client);
+  return client;
+}
 
-/** The next frames: text as it is, control frames by name. */
+/** @returns the next frames: text as it is, control frames by name */
 async function take(client: RawSocket, count: number): Promise<string[]> {
   const found: string[] = [];
   while (found.length < count) {
@@ -72,10 +82,11 @@ const until = (ask: () => boolean) => untilState('it', ask, (isSo) => isSo);
 const said = (text: string) => frame({ payload: text });
 const echo: Script = (connection, _server, text) => connection.send(text);
 
-describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s', (flushWindow) => {
-  beforeEach(() => start({ flushWindow }));
+describe.each([0, 0.001])('messages of one turn, with a flush window of %d s', (flushWindow) => {
+  beforeAll(() => start({ flushWindow }));
+  afterAll(() => app.close());
 
-  it('keeps the order between pushes to a room, to everyone and direct replies', async () => {
+  it('keeps the order of pushes to a room, pushes to everyone and direct replies', async () => {
     script = async (connection, server) => {
       await connection.join('lobby');
       connection.send('1');
@@ -91,7 +102,7 @@ describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s
     expect(await take(client, 7)).toEqual(['1', '2', '3', '4', '5', '{"event":"6"}', '7']);
   });
 
-  it('keeps the order where a turn sends more than one write takes, of frames of all lengths', async () => {
+  it('keeps the order of frames of all lengths when a turn sends more than one write takes', async () => {
     const sizes = [1, 40_000, 5, 100, 33_000, 2, 70_000, 7, 16_384, 16_384, 3, 126, 65_536, 1];
     const texts = sizes.map((size, i) => `${i}`.padEnd(size, '.'));
     script = (connection, server) => {
@@ -104,7 +115,7 @@ describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s
     expect(found).toEqual(texts);
   });
 
-  it('is not changed by what the application does to its bytes afterwards', async () => {
+  it('sends bytes as they were, although the application changes them afterwards', async () => {
     script = (connection) => {
       for (const size of [10, 4095, 4096, 60_000]) {
         const bytes = Buffer.alloc(size, 'a');
@@ -120,22 +131,22 @@ describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s
     );
   });
 
-  it('keeps the replies to several clients apart where their hooks run at the same time', async () => {
+  it('keeps the replies to several clients apart when their hooks run at the same time', async () => {
     script = async (connection, _server, text) => {
       for (let i = 0; i < 50; i++) {
         connection.send(`${text} ${i}`);
         await Promise.resolve();
       }
     };
-    const clients = await Promise.all(['a', 'b', 'c'].map(() => connect()));
-    clients.forEach((client, i) => client.send(said('abc'[i]!)));
-    for (const [index, client] of clients.entries()) {
+    const three = await Promise.all(['a', 'b', 'c'].map(() => connect()));
+    three.forEach((client, i) => client.send(said('abc'[i]!)));
+    for (const [index, client] of three.entries()) {
       const expected = Array.from({ length: 50 }, (_, i) => `${'abc'[index]} ${i}`);
       expect(await take(client, 50)).toEqual(expected);
     }
   });
 
-  it('reaches every member in the same order, those included that got something of their own between', async () => {
+  it('pushes to every member in the same order, also to one that receives a direct reply in between', async () => {
     script = (connection, server, text) => {
       void server.toEveryone().push(`${text} a`);
       connection.send('yours');
@@ -147,19 +158,19 @@ describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s
     expect(await take(bob, 2)).toEqual(['x a', 'x b']);
   });
 
-  it('arrives everywhere where one turn cannot write to all', async () => {
-    const clients = await Promise.all(Array.from({ length: 400 }, connect as () => Promise<RawSocket>));
+  it('pushes to all of 400 clients, more than one turn can write to', async () => {
+    const crowd = await Promise.all(Array.from({ length: 400 }, () => connect()));
     await app.server.toEveryone().push('one');
     opened[0]!.send('two');
     await app.server.toEveryone().push('three');
-    const found = await Promise.all(clients.map((client, i) => take(client, i === 0 ? 3 : 2)));
+    const found = await Promise.all(crowd.map((client, i) => take(client, i === 0 ? 3 : 2)));
     const extra = found.filter((texts) => texts.length === 3);
     expect(new Set(found.flat())).toEqual(new Set(['one', 'two', 'three']));
     expect(found.every((texts) => texts[0] === 'one' && texts.at(-1) === 'three')).toBe(true);
     expect(extra).toHaveLength(1);
   });
 
-  it('counts as buffered before it is written', async () => {
+  it('counts messages as buffered before they are written', async () => {
     const seen: number[] = [];
     script = (connection) => {
       for (let i = 0; i < 3; i++) {
@@ -175,17 +186,18 @@ describe.each([0, 0.001])('what is sent in one turn, with a flush window of %d s
   });
 });
 
-describe('what ws writes itself comes after what was sent before', () => {
-  beforeEach(() => start());
+describe('frames that ws writes itself', () => {
+  beforeAll(() => start());
+  afterAll(() => app.close());
 
-  it('a pong', async () => {
+  it('sends a pong after earlier messages', async () => {
     script = echo;
     const client = await connect();
     client.send(said('a'), said('b'), frame({ opcode: Opcode.PING, payload: 'p' }), said('c'));
     expect(await take(client, 4)).toEqual(['a', 'b', 'pong p', 'c']);
   });
 
-  it('our close frame', async () => {
+  it('sends a close frame after earlier messages', async () => {
     script = (connection) => {
       for (const text of ['a', 'b', 'c']) connection.send(text);
       connection.close(4000);
@@ -196,21 +208,21 @@ describe('what ws writes itself comes after what was sent before', () => {
     expect(await take(client, 4)).toEqual(['a', 'b', 'c', 'close 4000']);
   });
 
-  it('the answer to the client’s close frame', async () => {
+  it("answers the client's close frame after earlier messages", async () => {
     script = echo;
     const client = await connect();
     client.send(said('a'), said('b'), closeFrame(1000));
     expect(await take(client, 3)).toEqual(['a', 'b', 'close 1000']);
   });
 
-  it('the close frame for a broken rule', async () => {
+  it('sends the close frame for a protocol error after earlier messages', async () => {
     script = echo;
     const client = await connect();
     client.send(said('a'), frame({ rsv: 7 }));
     expect(await take(client, 2)).toEqual(['a', 'close 1002']);
   });
 
-  it('the end of a client that ended its side without a close frame', async () => {
+  it('ends the connection of a client that ended its side after earlier messages', async () => {
     script = echo;
     const client = await connect({ staysOpen: true });
     client.send(said('a'), said('b'));
@@ -219,7 +231,7 @@ describe('what ws writes itself comes after what was sent before', () => {
     expect(await client.ended()).toHaveLength(0);
   });
 
-  it('an exception frame', async () => {
+  it('sends an exception frame after earlier messages', async () => {
     script = (connection) => {
       connection.send('before');
       throw new Error('no');
@@ -233,8 +245,10 @@ describe('what ws writes itself comes after what was sent before', () => {
   });
 });
 
-describe('a heartbeat’s ping', () => {
-  it('comes after what was sent before', async () => {
+describe('settings of their own', () => {
+  afterEach(() => app.close());
+
+  it('sends the ping of the heartbeat after earlier messages', async () => {
     await start({ heartbeatPingInterval: 0.1 });
     const client = await connect();
     await until(() => opened.length === 1);
@@ -245,10 +259,8 @@ describe('a heartbeat’s ping', () => {
     const before = found.slice(0, -1);
     expect(before).toEqual(before.map((_text, i) => (i % 2 ? 'b' : 'a')));
   });
-});
 
-describe('a client that does not read', () => {
-  it('is bounded by what waits for the end of the turn too', async () => {
+  it('counts messages that wait for the end of the turn towards the bound of a slow client', async () => {
     await start({ maxBufferedBytes: 200_000 });
     const sent: boolean[] = [];
     script = (connection) => {
@@ -263,7 +275,7 @@ describe('a client that does not read', () => {
     client.destroy();
   });
 
-  it('gets everything in order when it reads again', async () => {
+  it('sends everything in order to a slow client that reads again', async () => {
     await start({ maxBufferedBytes: 50_000_000 });
     const client = await connect();
     await until(() => opened.length === 1);
@@ -277,33 +289,34 @@ describe('a client that does not read', () => {
     const found = await take(client, texts.length);
     expect(found.every((text, i) => text === texts[i])).toBe(true);
   });
-});
 
-describe('with compression', () => {
-  it.each([0, 1024])('keeps the order of compressed and plain messages (threshold %i)', async (threshold) => {
-    await start({
-      compression: true,
-      compressionThresholdBytes: threshold,
-      maxBufferedBytes: 50_000_000,
-      closeTimeout: 10,
-    });
-    const texts = Array.from({ length: 400 }, (_, i) => `${i} `.padEnd([5, 3000, 60, 9000, 1200][i % 5]!, 'ab'));
-    script = async (connection, server) => {
-      for (const [i, text] of texts.entries()) {
-        if (i % 2) connection.send(text);
-        else void server.toEveryone().push(text);
-        if (i % 11 === 0) await turn();
-      }
-      connection.close(4000);
-    };
-    const client = new WebSocket(`ws://127.0.0.1:${port}/ws`, { perMessageDeflate: true });
-    const found: string[] = [];
-    client.on('message', (data) => found.push((data as Buffer).toString()));
-    const closed = new Promise((resolve) => client.once('close', resolve));
-    await new Promise((resolve) => client.once('open', resolve));
-    expect(client.extensions).toContain('permessage-deflate');
-    client.send('go');
-    expect(await closed).toBe(4000);
-    expect(found).toEqual(texts);
-  });
+  it.each([0, 1024])(
+    'keeps the order of compressed and plain messages with a threshold of %i bytes',
+    async (threshold) => {
+      await start({
+        compression: true,
+        compressionThresholdBytes: threshold,
+        maxBufferedBytes: 50_000_000,
+        closeTimeout: 10,
+      });
+      const texts = Array.from({ length: 400 }, (_, i) => `${i} `.padEnd([5, 3000, 60, 9000, 1200][i % 5]!, 'ab'));
+      script = async (connection, server) => {
+        for (const [i, text] of texts.entries()) {
+          if (i % 2) connection.send(text);
+          else void server.toEveryone().push(text);
+          if (i % 11 === 0) await turn();
+        }
+        connection.close(4000);
+      };
+      const client = new WebSocket(`ws://127.0.0.1:${port}/ws`, { perMessageDeflate: true });
+      const found: string[] = [];
+      client.on('message', (data) => found.push((data as Buffer).toString()));
+      const closed = new Promise((resolve) => client.once('close', resolve));
+      await new Promise((resolve) => client.once('open', resolve));
+      expect(client.extensions).toContain('permessage-deflate');
+      client.send('go');
+      expect(await closed).toBe(4000);
+      expect(found).toEqual(texts);
+    },
+  );
 });

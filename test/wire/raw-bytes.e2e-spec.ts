@@ -1,6 +1,6 @@
 /**
- * RFC 6455 on a bare TCP socket: what a client library would never send, and what it would never show. An exception that
- * nobody catches fails the running test: jest listens for it on the real process.
+ * RFC 6455 on a bare TCP socket: bytes that a client library would never send, and details that it would never show. An
+ * uncaught exception fails the running test, because jest listens for it on the real process.
  */
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
@@ -36,7 +36,7 @@ jest.setTimeout(30_000);
 const LIMIT = 70_000;
 const FRAGMENTS = 4;
 
-/** What the hooks saw of one connection. */
+/** The calls of the hooks for one connection. */
 class Entry {
   readonly messages: (string | Buffer)[] = [];
   readonly closes: CloseInfo[] = [];
@@ -81,7 +81,7 @@ class EchoGateway {
   }
 }
 
-/** As EchoGateway, but `onOpen` is pending until the test says otherwise. */
+/** As EchoGateway, but `onOpen` is pending until the test releases it. */
 @WebSocketGateway({ path: '/held' })
 class HeldGateway extends EchoGateway {
   constructor(book: Book) {
@@ -106,7 +106,7 @@ let attackers = 0;
 const clients: RawSocket[] = [];
 
 async function start(options: RealtimeOptions = {}): Promise<void> {
-  // the rate of a client is bounded elsewhere: here many messages are one packet
+  // The rates of a client are bounded elsewhere: here many messages share one packet
   const rates = { maxMessageRate: 0, maxByteRate: 0, maxControlRate: 0 };
   const bounds = { maxMessageBytes: LIMIT, maxFragments: FRAGMENTS, closeTimeout: 0.3 };
   const moduleRef = await Test.createTestingModule({
@@ -120,9 +120,9 @@ async function start(options: RealtimeOptions = {}): Promise<void> {
   bystander = await app.connect('/ws?n=bystander');
 }
 
-/** The bystander still has its echo, nobody else is left, and the counters agree with what the hooks saw. */
+/** Expects the bystander to be served, nobody else to be left, and the counters to agree with the calls of the hooks. */
 async function expectCalm(): Promise<void> {
-  // a test that failed leaves its client behind
+  // A test that failed leaves its client behind
   for (const client of clients.splice(0)) client.destroy();
   const word = randomBytes(8).toString('hex');
   bystander.send(word);
@@ -178,6 +178,11 @@ async function closeOf(entry: Entry): Promise<CloseInfo> {
   return entry.closes[0]!;
 }
 
+/** jest compares long buffers byte by byte, which takes a second each. */
+function expectBytes(actual: string | Buffer, expected: Buffer): void {
+  expect([actual.length, expected.equals(actual as Buffer)]).toEqual([expected.length, true]);
+}
+
 /** Ends a connection as a polite client does. */
 async function leave(raw: RawSocket): Promise<void> {
   raw.send(closeFrame(1000));
@@ -185,7 +190,7 @@ async function leave(raw: RawSocket): Promise<void> {
   expect(await raw.ended()).toHaveLength(0);
 }
 
-describe('bytes that are right', () => {
+describe('bytes that follow the rules', () => {
   beforeAll(() => start());
   afterEach(expectCalm);
   afterAll(stop);
@@ -197,7 +202,9 @@ describe('bytes that are right', () => {
     const payload = 'x'.repeat(length);
     raw.send(frame({ payload }));
     const expected = { fin: true, rsv: 0, opcode: Opcode.TEXT, isMasked: false, lengthForm: shortestForm(length) };
-    expect(await raw.frame()).toEqual({ ...expected, payload: Buffer.from(payload) });
+    const { payload: echo, ...header } = await raw.frame();
+    expect(header).toEqual(expected);
+    expectBytes(echo, Buffer.from(payload));
     expect(entry.messages).toEqual([payload]);
     await leave(raw);
   });
@@ -207,8 +214,11 @@ describe('bytes that are right', () => {
     const payload = randomBytes(length);
     raw.send(frame({ opcode: Opcode.BINARY, payload }));
     const expected = { fin: true, rsv: 0, opcode: Opcode.BINARY, isMasked: false, lengthForm: shortestForm(length) };
-    expect(await raw.frame()).toEqual({ ...expected, payload });
-    expect(entry.messages).toEqual([payload]);
+    const { payload: echo, ...header } = await raw.frame();
+    expect(header).toEqual(expected);
+    expectBytes(echo, payload);
+    expect(entry.messages).toHaveLength(1);
+    expectBytes(entry.messages[0]!, payload);
     await leave(raw);
   });
 
@@ -242,7 +252,7 @@ describe('bytes that are right', () => {
     await leave(raw);
   });
 
-  it('takes a frame that arrives byte by byte', async () => {
+  it('accepts a frame that arrives byte by byte', async () => {
     const { raw, entry } = await attack();
     for (const byte of frame({ payload: 'one at a time, gr\u00fc\u00dfe' })) {
       raw.send(Buffer.from([byte]));
@@ -253,7 +263,7 @@ describe('bytes that are right', () => {
     await leave(raw);
   });
 
-  it('joins fragments, also where a character is cut in two', async () => {
+  it('joins fragments, although a character is split between two of them', async () => {
     const { raw, entry } = await attack();
     const bytes = Buffer.from('\u20ac\u20ac');
     raw.send(frame({ fin: false, payload: bytes.subarray(0, 1) }));
@@ -272,7 +282,7 @@ describe('bytes that are right', () => {
     await leave(raw);
   });
 
-  it('takes as many fragments as the setting allows', async () => {
+  it('accepts as many fragments as the setting allows', async () => {
     const { raw, entry } = await attack();
     raw.send(...fragments(FRAGMENTS, 'ab'));
     expect((await raw.frame()).payload.toString()).toBe('ab'.repeat(FRAGMENTS));
@@ -304,14 +314,14 @@ describe('bytes that are right', () => {
     await leave(raw);
   });
 
-  it('ignores a pong that nobody asked for', async () => {
+  it('ignores an unsolicited pong', async () => {
     const { raw } = await attack();
     raw.send(frame({ opcode: Opcode.PONG, payload: 'unasked' }), frame({ payload: 'next' }));
     expect((await raw.frame()).payload.toString()).toBe('next');
     await leave(raw);
   });
 
-  it('does not lose frames that share the packet of the handshake', async () => {
+  it('handles frames that share the packet of the handshake', async () => {
     const first = Buffer.concat([frame({ payload: 'first' }), frame({ payload: 'second' })]);
     const { raw, entry } = await attack({ first });
     expect((await raw.frame()).payload.toString()).toBe('first');
@@ -323,7 +333,7 @@ describe('bytes that are right', () => {
   it('keeps frames from the packet of the handshake until onOpen has settled', async () => {
     const { raw, entry } = await attack({ path: '/held', first: frame({ payload: 'early' }) });
     raw.send(frame({ payload: 'later' }), frame({ opcode: Opcode.PING }));
-    // the pong shows that all three frames were read
+    // The pong shows that all three frames were read
     expect(await raw.frame()).toMatchObject({ opcode: Opcode.PONG });
     expect(entry.messages).toEqual([]);
     entry.release();
@@ -332,7 +342,7 @@ describe('bytes that are right', () => {
     await leave(raw);
   });
 
-  it('keeps every one of many messages that arrive while onOpen is pending', async () => {
+  it('keeps 5,000 messages that arrive while onOpen is pending', async () => {
     const { pauses } = await app.server.stats();
     const { raw, entry } = await attack({ path: '/held' });
     const words = Array.from({ length: 5000 }, (_, index) => `message ${index}`);
@@ -355,7 +365,7 @@ describe('closing', () => {
   afterAll(stop);
 
   it.each([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])(
-    'echoes the code %i',
+    'echoes the close code %i',
     async (code) => {
       const { raw, entry } = await attack();
       raw.send(closeFrame(code, 'bye \u20ac'));
@@ -365,7 +375,7 @@ describe('closing', () => {
     },
   );
 
-  it('takes a reason of 123 bytes', async () => {
+  it('accepts a close reason of 123 bytes', async () => {
     const { raw, entry } = await attack();
     raw.send(closeFrame(1000, 'r'.repeat(123)));
     expect(await raw.closeFrame()).toEqual({ code: 1000, reason: 'r'.repeat(123) });
@@ -388,7 +398,7 @@ describe('closing', () => {
     expect(entry.messages).toEqual(['hi']);
   });
 
-  it('hands over messages from before the close frame, none from after it', async () => {
+  it('handles messages before a close frame, and none after it', async () => {
     const { raw, entry } = await attack();
     raw.send(frame({ payload: 'before' }), closeFrame(1000), frame({ payload: 'after' }));
     expect((await raw.frame()).payload.toString()).toBe('before');
@@ -397,7 +407,7 @@ describe('closing', () => {
     expect(entry.messages).toEqual(['before']);
   });
 
-  it('takes a close frame between the fragments of a message', async () => {
+  it('accepts a close frame between the fragments of a message', async () => {
     const { raw, entry } = await attack();
     raw.send(frame({ fin: false, payload: 'never' }), closeFrame(4000, 'changed my mind'));
     expect(await raw.closeFrame()).toEqual({ code: 4000, reason: 'changed my mind' });
@@ -405,7 +415,7 @@ describe('closing', () => {
     expect(entry.messages).toEqual([]);
   });
 
-  it('runs onClose after onOpen when the client closes while it is pending', async () => {
+  it('runs onClose after onOpen when the client closes while onOpen is pending', async () => {
     const { raw, entry } = await attack({ path: '/held', first: frame({ payload: 'unread' }) });
     raw.send(closeFrame(1000, 'too slow'));
     expect(await raw.closeFrame()).toEqual({ code: 1000, reason: 'too slow' });
@@ -413,7 +423,7 @@ describe('closing', () => {
     expect(entry).toMatchObject({ opens: 1, hasOpened: false, closes: [], messages: [] });
     entry.release();
     expect(await closeOf(entry)).toMatchObject({ code: 1000, reason: 'too slow', initiator: 'client' });
-    // it was sent before the close frame: ARCHITECTURE §7.1
+    // It was sent before the close frame
     expect(entry.messages).toEqual(['unread']);
   });
 
@@ -428,7 +438,7 @@ describe('closing', () => {
     expect(await closeOf(entry)).toEqual({ code: 1006, reason: '', wasClean: false, initiator: 'client' });
   });
 
-  it('reports 1006 once onOpen has settled when the client is reset meanwhile', async () => {
+  it('reports 1006 after onOpen has settled when the client is reset meanwhile', async () => {
     const { raw, entry } = await attack({ path: '/held' });
     raw.reset();
     await untilConnections(server, 1);
@@ -437,7 +447,7 @@ describe('closing', () => {
     expect(await closeOf(entry)).toMatchObject({ code: 1006, initiator: 'client' });
   });
 
-  it('reports what the server decided, whatever the client answers', async () => {
+  it('reports the close code of the server, whatever the client answers', async () => {
     const { raw, entry } = await attack();
     entry.connection!.close(4002, 'enough');
     expect(await raw.closeFrame()).toEqual({ code: 4002, reason: 'enough' });
@@ -532,7 +542,7 @@ describe.each(MOMENTS)('bytes that break a rule %s', (_moment, path, isFirst) =>
   afterEach(expectCalm);
   afterAll(stop);
 
-  it.each(OFFENCES)('closes on %s', async (_name, bytes, code, initiator) => {
+  it.each(OFFENCES)('closes a connection on %s', async (_name, bytes, code, initiator) => {
     const { raw, entry } = await attack({ path, first: isFirst ? bytes : undefined });
     if (!isFirst) raw.send(bytes);
     const close = await raw.closeFrame();
@@ -568,7 +578,7 @@ describe('bytes that break a bound of their own settings', () => {
   });
 });
 
-describe('compressed messages', () => {
+describe('compression', () => {
   const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_no_context_takeover' };
   const deflated = (payload: string) => deflateRawSync(payload, { finishFlush: 2 }).subarray(0, -4);
 
@@ -576,7 +586,7 @@ describe('compressed messages', () => {
   afterEach(expectCalm);
   afterAll(stop);
 
-  it('arrive whole', async () => {
+  it('inflates a compressed message', async () => {
     const { raw, entry } = await attack({ headers });
     raw.send(frame({ rsv: 4, payload: deflated('small again') }));
     await until(
@@ -591,16 +601,16 @@ describe('compressed messages', () => {
 
   it.each<Offence>([
     tooBig('a message that is too long after inflation', frame({ rsv: 4, payload: deflated('x'.repeat(LIMIT + 1)) })),
-    tooBig('a bomb', frame({ rsv: 4, payload: deflated('x'.repeat(50_000_000)) })),
+    tooBig('a compression bomb', frame({ rsv: 4, payload: deflated('x'.repeat(50_000_000)) })),
     garbled('bytes that cannot be inflated', frame({ rsv: 4, payload: Buffer.alloc(100, 0xff) })),
     garbled('invalid UTF-8 after inflation', frame({ rsv: 4, payload: deflateRawSync(Buffer.from([0x80])) })),
     broken(
-      'a continuation that says it is compressed',
+      'a continuation that is marked as compressed',
       frame({ rsv: 4, fin: false, payload: deflated('a') }),
       frame({ rsv: 4, opcode: Opcode.CONTINUATION }),
     ),
-    broken('a ping that says it is compressed', frame({ rsv: 4, opcode: Opcode.PING })),
-  ])('close the connection on %s', async (_name, bytes, code, initiator) => {
+    broken('a ping that is marked as compressed', frame({ rsv: 4, opcode: Opcode.PING })),
+  ])('closes a connection with compression on %s', async (_name, bytes, code, initiator) => {
     const { raw, entry } = await attack({ headers });
     raw.send(bytes);
     const close = await raw.closeFrame();

@@ -1,20 +1,20 @@
 import { CLOSE_CODES, CloseCode, isSendableCloseCode, mayReconnect } from './close-codes.js';
 
-describe('the table of close codes', () => {
-  it('has every code once, in numeric order', () => {
+describe('CLOSE_CODES', () => {
+  it('lists every code once, in numeric order', () => {
     const codes = CLOSE_CODES.map(({ code }) => code);
     expect(codes).toEqual([...new Set(codes)].sort((a, b) => a - b));
     expect(codes.toSorted()).toEqual(Object.values(CloseCode).toSorted());
   });
 
-  it('has the number of its name in every row, and a meaning', () => {
+  it('gives every row the number of its name, and a meaning', () => {
     for (const { code, name, meaning } of CLOSE_CODES) {
       expect(CloseCode[name]).toBe(code);
       expect(meaning).toMatch(/^\S.{10,}[^.]$/);
     }
   });
 
-  it('has the numbers that are promised', () => {
+  it('gives the names the numbers that are promised', () => {
     expect(CloseCode).toMatchObject({
       ...{ NORMAL: 1000, GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, ABNORMAL: 1006, INVALID_PAYLOAD: 1007 },
       ...{ POLICY_VIOLATION: 1008, MESSAGE_TOO_BIG: 1009, INTERNAL_ERROR: 1011 },
@@ -24,28 +24,34 @@ describe('the table of close codes', () => {
   });
 });
 
-describe('a client', () => {
-  it.each([1001, 1006, 1011, 1012, 1013, 4000, 4001, 4002, 4499])('comes back after %d', (code) => {
+describe('mayReconnect', () => {
+  it.each([1001, 1006, 1011, 1012, 1013, 4000, 4001, 4002, 4499])('lets a client reconnect after %d', (code) => {
     expect(mayReconnect(code)).toBe(true);
   });
 
-  it.each([1000, 1002, 1003, 1007, 1008, 1009, 1010, 4500, 4501, 4502, 4503, 4999])('stays away after %d', (code) => {
-    expect(mayReconnect(code)).toBe(false);
-  });
+  it.each([1000, 1002, 1003, 1007, 1008, 1009, 1010, 4500, 4501, 4502, 4503, 4999])(
+    'keeps a client away after %d',
+    (code) => {
+      expect(mayReconnect(code)).toBe(false);
+    },
+  );
 
-  it.each([0, 999, 1005, 1014, 1015, 3000, 3999, 5000, NaN])('stays away after %d, which nobody defined', (code) => {
-    expect(mayReconnect(code)).toBe(false);
-  });
+  it.each([0, 999, 1005, 1014, 1015, 3000, 3999, 5000, NaN])(
+    'keeps a client away after %d, which nobody defined',
+    (code) => {
+      expect(mayReconnect(code)).toBe(false);
+    },
+  );
 });
 
-describe('a code in a close frame', () => {
-  it('is one that RFC 6455 §7.4.2 leaves to endpoints', () => {
+describe('isSendableCloseCode', () => {
+  it('accepts the codes that RFC 6455 §7.4.2 leaves to endpoints', () => {
     const sendable = Array.from({ length: 6000 }, (_, code) => code).filter(isSendableCloseCode);
     const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
     expect(sendable).toEqual([...range(1000, 1003), ...range(1007, 1014), ...range(3000, 4999)]);
   });
 
-  it.each([1000.5, -1000, NaN, Infinity, '1000' as never, null as never])('is never %p', (code) => {
+  it.each([1000.5, -1000, NaN, Infinity, '1000' as never, null as never])('does not accept %p', (code) => {
     expect(isSendableCloseCode(code)).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Close codes of the wire: the RFC 6455 §7.4.1 codes that are used here and the application's own range.
- * The number alone tells a client whether to come back: 1001, 1006, 1011, 1012, 1013 and 4000–4499 mean reconnect,
- * 1000, 1002, 1003, 1007–1010 and 4500–4999 mean stay away. `docs/errors.md` is held to this table by a test.
+ * The close codes: those of RFC 6455 §7.4.1 that are used here, and the range for applications. The number alone says
+ * whether a client should reconnect: 1001, 1006, 1011, 1012, 1013 and 4000–4499 mean that it should, 1000, 1002, 1003,
+ * 1007–1010 and 4500–4999 that it should stay away. A test holds `docs/errors.md` to this table.
  */
 
 /** The close codes by name. 1005, 1006 and 1015 are never sent: RFC 6455 §7.4.1 reserves them for local reports. */
@@ -28,7 +28,7 @@ export const CloseCode = {
   REPLACED: 4503,
 } as const;
 
-/** One row of the table: what a code means and who may use it. */
+/** One row of the table: a code, its name and its meaning. */
 export interface CloseCodeRow {
   readonly code: number;
   readonly name: keyof typeof CloseCode;
@@ -37,12 +37,12 @@ export interface CloseCodeRow {
 
 const row = (name: keyof typeof CloseCode, meaning: string): CloseCodeRow => ({ code: CloseCode[name], name, meaning });
 
-/** Every close code that a client of this module can meet, in numeric order. */
+/** Every close code that a client of this module can receive, in numeric order. */
 export const CLOSE_CODES: readonly CloseCodeRow[] = [
   row('NORMAL', 'closed on purpose, by the client or by `connection.close()`'),
   row('GOING_AWAY', 'the server shuts down, or the page was left'),
   row('PROTOCOL_ERROR', 'a frame broke RFC 6455, for example an unmasked one'),
-  row('UNSUPPORTED_DATA', 'a kind of data that the other side does not take'),
+  row('UNSUPPORTED_DATA', 'a kind of data that the other side does not accept'),
   row('NO_STATUS', 'the client closed without a code; never sent'),
   row('ABNORMAL', 'the connection broke without a close frame; never sent'),
   row('INVALID_PAYLOAD', 'a text message was not valid UTF-8'),
@@ -54,9 +54,9 @@ export const CLOSE_CODES: readonly CloseCodeRow[] = [
   row('TRY_AGAIN_LATER', 'the server is overloaded'),
   row('HEARTBEAT_TIMEOUT', 'nothing was heard from the client for REALTIME_HEARTBEAT_IDLE_TIME'),
   row('SLOW_CONSUMER', 'the client did not read fast enough: more than REALTIME_MAX_BUFFERED_BYTES waited for it'),
-  row('RATE_LIMIT', 'the client sent more than it may'),
+  row('RATE_LIMIT', 'the client sent more messages or control frames than allowed'),
   row('DISCONNECTED', 'disconnected by the application: the default of `disconnect()`'),
-  row('UNAUTHORIZED', 'the user may not be connected any more'),
+  row('UNAUTHORIZED', 'the user is no longer allowed to be connected'),
   row('EXPIRED', 'the credential of the handshake expired'),
   row('REPLACED', 'a newer connection of the same user took the place'),
 ];
@@ -64,10 +64,10 @@ export const CLOSE_CODES: readonly CloseCodeRow[] = [
 const RECONNECT: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
 
 /**
- * Tells whether a client should try again after this close code.
+ * Returns whether a client should reconnect after this close code.
  *
  * @param code the close code as the client saw it
- * @returns true: reconnect with backoff; false: stay away until the user or the application acts
+ * @returns true to reconnect with backoff; false to stay away until the user or the application acts
  * @example socket.onclose = ({ code }) => mayReconnect(code) && retryLater();
  */
 export function mayReconnect(code: number): boolean {
@@ -75,9 +75,9 @@ export function mayReconnect(code: number): boolean {
 }
 
 /**
- * Tells whether a code may stand in a close frame: RFC 6455 §7.4.2 leaves 1000–1014 without 1004–1006, and 3000–4999.
+ * Returns whether a close frame may carry a code: RFC 6455 §7.4.2 allows 1000–1014 except 1004–1006, and 3000–4999.
  *
- * @param code the close code that somebody wants to send
+ * @param code the close code to send
  * @returns true when it may be sent
  */
 export function isSendableCloseCode(code: number): boolean {

@@ -1,11 +1,11 @@
 import { asEnvelope, encodeEnvelope, EXCEPTION_EVENT } from './envelope.js';
 
-describe('encoding an envelope', () => {
-  it('gives the JSON that clients of WsAdapter speak', () => {
+describe('encodeEnvelope', () => {
+  it('encodes an envelope as the JSON that clients of WsAdapter speak', () => {
     expect(encodeEnvelope('chat', { text: 'hi' })).toBe('{"event":"chat","data":{"text":"hi"}}');
   });
 
-  it('leaves out data and id that are undefined, and keeps null, 0 and false', () => {
+  it('leaves out data and id that are undefined, and keeps null, 0, false and an empty text', () => {
     expect(encodeEnvelope('x', undefined)).toBe('{"event":"x"}');
     expect([null, 0, false, ''].map((data) => encodeEnvelope('x', data))).toEqual([
       ...[
@@ -17,30 +17,30 @@ describe('encoding an envelope', () => {
     ]);
   });
 
-  it('carries the id of the request that is answered', () => {
+  it('encodes the id of the request that is answered', () => {
     expect(encodeEnvelope('x', 1, 7)).toBe('{"event":"x","data":1,"id":7}');
     expect(encodeEnvelope('x', 1, 'a')).toBe('{"event":"x","data":1,"id":"a"}');
   });
 
-  it('refuses what JSON cannot hold', () => {
+  it('throws for a value that JSON cannot hold', () => {
     const cycle: unknown[] = [];
     cycle.push(cycle);
     expect(() => encodeEnvelope('x', cycle)).toThrow(TypeError);
     expect(() => encodeEnvelope('x', 1n)).toThrow(TypeError);
   });
 
-  it('has the event of an error frame as Nest names it', () => {
+  it('names the event of an error frame as Nest does', () => {
     expect(EXCEPTION_EVENT).toBe('exception');
   });
 });
 
-describe('reading an envelope', () => {
-  it('gives back what was encoded', () => {
+describe('asEnvelope', () => {
+  it('returns the envelope that was encoded', () => {
     const envelope = JSON.parse(encodeEnvelope('chat', [1], 'a')) as unknown;
     expect(asEnvelope(envelope)).toEqual({ event: 'chat', data: [1], id: 'a' });
   });
 
-  it('takes an event of any name', () => {
+  it('accepts an event of any name', () => {
     for (const event of ['', '__proto__', 'error']) expect(asEnvelope({ event })?.event).toBe(event);
   });
 
@@ -57,7 +57,7 @@ describe('reading an envelope', () => {
     { event: 5 },
     { event: null },
     { event: {} },
-  ])('finds none in %j', (value) => {
+  ])('returns undefined for %j, which is not an envelope', (value) => {
     expect(asEnvelope(value)).toBeUndefined();
   });
 });

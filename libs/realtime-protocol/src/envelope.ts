@@ -5,7 +5,7 @@ export interface Envelope<T = unknown> {
   readonly id?: string | number;
 }
 
-/** What the server tells a client whose message failed, in an envelope with the event `exception`. */
+/** The `data` of an error frame: an envelope with the event `exception`, sent to a client whose message failed. */
 export interface ExceptionData {
   readonly status: 'error';
   readonly message: unknown;
@@ -13,7 +13,7 @@ export interface ExceptionData {
   readonly [key: string]: unknown;
 }
 
-/** The event name of an error frame, as Nest's `BaseWsExceptionFilter` has it. */
+/** The event name of an error frame, the same as that of Nest's `BaseWsExceptionFilter`. */
 export const EXCEPTION_EVENT = 'exception';
 
 /**
@@ -33,8 +33,8 @@ export function encodeEnvelope(event: string, data: unknown, id?: string | numbe
 /**
  * Reads a parsed message as an envelope.
  *
- * @param value what `JSON.parse` gave
- * @returns the envelope, or undefined when the value is none: not an object, or without a string `event`
+ * @param value the result of `JSON.parse`
+ * @returns the envelope, or undefined when the value is not an object with a string `event`
  */
 export function asEnvelope(value: unknown): Envelope | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;

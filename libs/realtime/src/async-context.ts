@@ -1,14 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
 
-/** Made when the module is loaded, where no request is served. */
+/** Created while the module loads, when no request is being served. */
 const root = new AsyncResource('nestjs-realtime');
 
 /**
- * Runs what outlives a request in no request's async context: a timer, or a hook, must neither see nor keep the
- * AsyncLocalStorage of whoever happened to be first.
+ * Runs a task outside the async context of every request: a timer or a hook that outlives a request must neither see
+ * nor keep the AsyncLocalStorage of the request that happened to start it.
  *
- * @returns what the task returns
- * @example outside(() => setInterval(sweep, 1000))
+ * @returns the value that the task returns
+ * @example detached(() => setInterval(sweep, 1000))
  */
 export function detached<T>(task: () => T): T {
   return root.runInAsyncScope(task);

@@ -1,10 +1,10 @@
-/** One thing to do to a room; plain data, so that any broker can carry it. Road OUT, step 6. */
+/** One thing to do to a room. It is plain data, so that any broker can carry it. Road OUT, step 6. */
 import type { Frame } from './frame.js';
 
-/** Who a command is for: the members of a channel. Rooms, users, paths, one connection and everyone are channels. */
+/** The address of a command: rooms, users, paths, single connections and everyone are channels. */
 export type Channel = string;
 
-/** Names of channels. The prefix keeps apart what the application names freely. */
+/** Builds the names of channels. The prefix keeps a room, a user and a path of the same name apart. */
 export const channelOf = {
   everyone: '*',
   room: (name: string): Channel => `r:${name}`,
@@ -18,7 +18,7 @@ export function connectionIdOf(channel: Channel): string | undefined {
   return channel.startsWith('c:') ? channel.slice(2) : undefined;
 }
 
-/** What is done. */
+/** What a command does to each member of its channel. */
 export type Action =
   | { readonly kind: 'push'; readonly frame: Frame }
   | { readonly kind: 'join'; readonly room: string }
@@ -26,7 +26,7 @@ export type Action =
   | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }
   | { readonly kind: 'bind'; readonly userId: string };
 
-/** To whom what is done; `except` holds connection ids that are left out. */
+/** An action and its address; `except` holds the ids of connections that are left out. */
 export interface Command {
   readonly channel: Channel;
   readonly except: ReadonlySet<string>;

@@ -1,56 +1,58 @@
-/** What the application sees of a client for as long as it is attached. */
+/** What the application sees of a client while it is connected. */
 import { RealtimeError } from './errors.js';
 import type { Payload, PushOptions } from './frame.js';
 
-/** As `WebSocket.readyState`: 1 open, 2 closing, 3 closed. A connection that a hook can see is never 0. */
+/** As `WebSocket.readyState`: 1 open, 2 closing, 3 closed. No hook ever sees 0 (connecting). */
 export type ReadyState = 1 | 2 | 3;
 
 /** The `readyState` values by name. */
 export const ReadyState = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 
 /**
- * One client. It is made by the engine; hooks and `RealtimeServer.connections` hand it out.
+ * One client. Hooks receive it as a parameter; `RealtimeServer.connections` has all that are open on this node.
  *
- * @typeParam Data what the application keeps in `data`
+ * @typeParam Data the type of `data`, where the application keeps what it needs
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as `socket.data` elsewhere: typed by who asks for it
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as `socket.data` elsewhere: the application types it
 export abstract class Connection<Data = any> {
-  /** Opaque, unique over nodes and restarts, never used again. Not a secret. */
+  /** Opaque and unique: no connection on any node, before or after a restart, has the same id. It is not a secret. */
   abstract readonly id: string;
-  /** The wire: `websocket`. */
+  /** The transport: `websocket`, `sse` or `polling`. */
   abstract readonly transport: string;
-  /** The path of the gateway. */
+  /** The path of the gateway, for example `/rooms/:id`. */
   abstract readonly path: string;
-  /** Parameters of the path. */
+  /** The parameters of the path, decoded, for example `{ id: '7' }`. */
   abstract readonly params: Readonly<Record<string, string>>;
-  /** The request target of the handshake, query included. */
+  /** The request target of the handshake: path and query. */
   abstract readonly url: string;
-  /** The client's IP address. */
+  /** The client's IP address, by the platform's rule for trusted proxies. */
   abstract readonly address: string;
-  /** The agreed subprotocol; empty when there is none. */
+  /** The agreed subprotocol; an empty string when there is none. */
   abstract readonly protocol: string;
+  /** 1 open, 2 closing, 3 closed. */
   abstract readonly readyState: ReadyState;
   /** When it was opened, in milliseconds since 1970. */
   abstract readonly openedAt: number;
-  /** The user it is bound to, by the handshake or by `RealtimeServer.bind()`. */
+  /** The user it is bound to, by the handshake or by `RealtimeServer.bind()`; undefined for none. */
   abstract readonly userId: string | undefined;
-  /** The rooms it is in; still what they were in `onClose`. */
+  /** The rooms it is in; in `onClose`, the rooms that it was in when it ended. */
   abstract readonly rooms: ReadonlySet<string>;
-  /** Bytes that wait for the client to read them. */
+  /** Bytes that wait in this process until the client reads them; 0 when the connection is closed. */
   abstract readonly bufferedBytes: number;
-  /** Aborted when the connection has ended: stop timers and streams with it. */
+  /** It is aborted when the connection has ended; use it to stop timers and streams. */
   abstract readonly signal: AbortSignal;
-  /** Whatever the application wants to keep with the connection; starts as `Identity.data`. */
+  /** Anything the application wants to keep with the connection; its first value is `Identity.data`. */
   abstract data: Data;
 
   /**
-   * Sends to this client; never leaves the process, never throws.
+   * Sends a message to this client. It does not pass the broker, and it never throws.
    *
-   * @param data a string goes as text, bytes go as binary, a message as it came. Bytes are not copied as long as they
-   *   wait: do not change them afterwards
-   * @param options what to do when the client is too slow
-   * @returns false when it was not sent: the connection is closing or closed, or the client is too slow (then the policy
-   *   decides: by default it is closed with 4001)
+   * @param data a string is sent as text, bytes are sent as binary, a received message is passed on unchanged. Bytes
+   *   are not copied while they wait: do not change them afterwards
+   * @param options `slow`: what happens if the client is too slow; default: the gateway's policy
+   * @returns true when the message was sent or waits for a client that is behind; false when the connection is closing
+   *   or closed, the data cannot be sent (the log says why), or the client is too slow (by default it is then closed
+   *   with 4001)
    * @example if (!connection.send('hello')) this.queue.keep(userId, 'hello');
    */
   abstract send(data: Payload, options?: PushOptions): boolean;
@@ -58,37 +60,45 @@ export abstract class Connection<Data = any> {
   /**
    * Sends a `{ event, data }` envelope as text.
    *
-   * @param event the event's name
-   * @param data anything JSON can hold
-   * @returns as `send`; also false when `data` cannot be encoded
+   * @param event the event's name, 1 to `REALTIME_MAX_NAME_LENGTH` characters
+   * @param data anything that JSON can hold
+   * @param options as for `send`
+   * @returns as for `send`; also false when the name is not valid or `data` cannot be encoded (the log says why)
    */
   abstract emit(event: string, data?: unknown, options?: PushOptions): boolean;
 
-  /** Joins a room. @throws RealtimeError `bad_name` for an empty or too long name, `too_many_rooms` above the bound */
+  /**
+   * Joins a room. Nothing happens when the connection is in it already, or has ended.
+   *
+   * @param room the room's name, 1 to `REALTIME_MAX_NAME_LENGTH` characters
+   * @throws RealtimeError `bad_name` for any other name, `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION`;
+   *   the promise rejects with it
+   */
   abstract join(room: string): Promise<void>;
 
-  /** Leaves a room; nothing happens when it is not in it. */
+  /** Leaves a room. Nothing happens when the connection is not in it. */
   abstract leave(room: string): Promise<void>;
 
-  /** Stops reading from the client; what it sends waits in the network. Its silence then closes nothing. */
+  /** Stops reading from the client: its messages wait in the network. The heartbeat does not close it meanwhile. */
   abstract pause(): void;
 
-  /** Reads from the client again. */
+  /** Reads from the client again, after `pause()`. */
   abstract resume(): void;
 
   /**
-   * Closes with the closing handshake (RFC 6455 §7.1.2); what was sent before goes first.
+   * Closes the connection with the closing handshake (RFC 6455 §7.1.2). Messages that were sent before leave first.
+   * Nothing happens when the connection is closing already.
    *
-   * @param code 1000 (default) to 1014 without 1004–1006, or 3000 to 4999
-   * @param reason at most 123 bytes of UTF-8
-   * @throws RangeError for a code that may not be sent; TypeError for a reason that is no string or too long
+   * @param code 1000 (default) to 1014 except 1004–1006, or 3000 to 4999
+   * @param reason at most 123 bytes of UTF-8; default: an empty string
+   * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
   abstract close(code?: number, reason?: string): void;
 
-  /** Cuts the connection without a close frame: the client sees 1006, and what still waits for it is lost. */
+  /** Cuts the connection without a close frame: the client sees 1006, and messages that wait for it are lost. */
   abstract terminate(): void;
 
-  /** @internal A raw WebSocket has it; here the hooks are the events. */
+  /** @internal A raw WebSocket has this method; here hooks take the place of events. */
   on(event: string): never {
     const hooks: Readonly<Record<string, string>> = { message: 'onMessage', close: 'onClose', error: 'onClose' };
     const hook = Object.hasOwn(hooks, event) ? hooks[event] : 'onOpen, onMessage or onClose';
@@ -99,22 +109,32 @@ export abstract class Connection<Data = any> {
   }
 }
 
-/** What `RealtimeServer.info()` and `list()` tell of a connection. Plain data: it may come from another node. */
+/**
+ * A connection as `RealtimeServer.info()` and `list()` report it. It is plain data, because it may come from another
+ * node.
+ */
 export interface ConnectionInfo {
   readonly id: string;
+  /** `websocket`, `sse` or `polling`. */
   readonly transport: string;
+  /** The path of the gateway. */
   readonly path: string;
+  /** The client's IP address. */
   readonly address: string;
+  /** The agreed subprotocol; an empty string when there is none. */
   readonly protocol: string;
   readonly userId?: string;
   readonly rooms: readonly string[];
-  /** Milliseconds since 1970. */
+  /** When it was opened, in milliseconds since 1970. */
   readonly openedAt: number;
-  /** Milliseconds since the last sign of life. */
+  /** Milliseconds since the client's last sign of life. */
   readonly silentForMs: number;
+  /** Bytes that wait until the client reads them. */
   readonly bufferedBytes: number;
   readonly messagesIn: number;
   readonly messagesOut: number;
+  /** Payload bytes. */
   readonly bytesIn: number;
+  /** Payload bytes. */
   readonly bytesOut: number;
 }

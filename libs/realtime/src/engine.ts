@@ -1,6 +1,6 @@
 /**
- * Road IN, step 3: turns an admitted request into a connection, and looks after all of this node until their last
- * `onClose` has settled.
+ * Road IN, step 3: the engine turns an admitted request into a connection, and keeps all connections of this node until
+ * their `onClose` has settled.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
@@ -38,7 +38,11 @@ export class Engine {
     this.gate.start();
   }
 
-  /** Refuses new connections, closes all with 1001, waits for their hooks within the shutdown timeout. Once. */
+  /**
+   * Refuses new connections, closes the open ones with 1001 and waits for their hooks, at most the shutdown timeout.
+   *
+   * @returns the same promise, however often it is called
+   */
   stop(): Promise<void> {
     return (this.stopping ??= this.drain());
   }
@@ -53,7 +57,7 @@ export class Engine {
     await this.node.stop();
   }
 
-  /** Opens an admitted request on its wire: as a connection, or as a client that has to say first who it is. */
+  /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
     if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
@@ -80,7 +84,7 @@ export class Engine {
 
   private replace(userId: string, connectionId: string): void {
     const failed = (error: unknown) =>
-      this.node.log.error(`WebSocket replace failed user=${field(userId)} ${errorField(error)}`);
+      this.node.log.error(`WebSocket replace failed user=${field(userId)} error=${errorField(error)}`);
     this.node.replaceOthers(userId, connectionId).catch(failed);
   }
 }

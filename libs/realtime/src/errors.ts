@@ -1,10 +1,10 @@
 /**
- * Errors of the module. Refusing is throwing something that knows its answer: an HTTP status before the connection
- * (HandshakeError), a close code or an error frame after it. Each has a stable `code`.
+ * The errors of this module. A hook refuses by throwing an error that carries its answer: an HTTP response before the
+ * connection exists (HandshakeError), an error frame afterwards (MessageError). Each has a stable `code`.
  */
 import type { ExceptionData } from 'nestjs-realtime-protocol';
 
-/** The base of every error that this module throws; `code` is stable over versions. */
+/** The base class of every error that this module throws. `code` stays the same from version to version. */
 export class RealtimeError extends Error {
   constructor(
     readonly code: string,
@@ -16,7 +16,7 @@ export class RealtimeError extends Error {
   }
 }
 
-/** The application cannot start as it is configured; `problems` lists all that is wrong, one line each. */
+/** The application cannot start with this configuration. `problems` lists everything that is wrong, one line each. */
 export class OptionsError extends RealtimeError {
   readonly problems: readonly string[];
 
@@ -31,11 +31,17 @@ export class OptionsError extends RealtimeError {
 }
 
 /**
- * Refuses a handshake with a true HTTP answer, before any socket exists.
+ * Refuses a handshake with an ordinary HTTP response, before any socket exists.
  *
  * @example throw new HandshakeError(403, { statusCode: 403, message: 'Members only' });
  */
 export class HandshakeError extends RealtimeError {
+  /**
+   * @param status the HTTP status, 200 to 599; any other is sent as 500
+   * @param body a string is sent as text, an object as JSON; default: an empty body
+   * @param headers further headers of the response
+   * @param code the error's code; default: `handshake_refused`
+   */
   constructor(
     readonly status: number,
     readonly body: string | object = '',
@@ -53,7 +59,7 @@ function messageOf(body: string | object): string {
   return typeof message === 'string' ? message : JSON.stringify(body);
 }
 
-/** The HTTP application has answered the handshake itself; there is nothing left to write. */
+/** The HTTP application has answered the handshake itself, so nothing is left to write. */
 export class AnsweredError extends RealtimeError {
   constructor(
     readonly status: number,
@@ -64,15 +70,20 @@ export class AnsweredError extends RealtimeError {
 }
 
 /**
- * Says that a message could not be handled. Thrown in `onMessage`, its `data` reaches the client in an `exception`
- * frame and the connection stays; any other error reaches it as "Internal server error".
+ * Reports that a message could not be handled. If `onMessage` throws it, the client gets its `data` in an `exception`
+ * frame and the connection stays open. Of any other error the client learns only "Internal server error".
  *
- * @example throw new MessageError('unknown_room', 'There is no room of that name');
+ * @example throw new MessageError('unknown_room', 'This room does not exist');
  */
 export class MessageError extends RealtimeError {
-  /** What the client gets; a `message` among the details (a list of validation errors) goes before the error's own. */
+  /** What the client gets. A `message` in the details, such as a list of validation errors, replaces the error's. */
   readonly data: ExceptionData;
 
+  /**
+   * @param code for programs; keep it stable
+   * @param message for people
+   * @param details further fields of the frame; default: none
+   */
   constructor(code: string, message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
     super(code, message, options);
     this.data = { status: 'error', code, message, ...details };
@@ -81,7 +92,7 @@ export class MessageError extends RealtimeError {
 
 const INTERNAL: ExceptionData = { status: 'error', code: 'internal', message: 'Internal server error' };
 
-/** What the client may see of an error: what a MessageError says of itself, nothing of any other. */
+/** What the client sees of an error: a MessageError is exposed in full; every other error stays hidden. */
 export function exceptionData(error: unknown): ExceptionData {
   return error instanceof MessageError ? error.data : INTERNAL;
 }

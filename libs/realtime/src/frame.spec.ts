@@ -3,7 +3,7 @@ import { Message } from './message.js';
 import { type Encoder, Frame } from './frame.js';
 
 describe('a frame', () => {
-  it('is text for a string', () => {
+  it('makes a text frame of a string', () => {
     const frame = Frame.of('é');
     expect([frame.data, frame.isBinary, frame.size]).toEqual(['é', false, 2]);
   });
@@ -13,12 +13,12 @@ describe('a frame', () => {
     ['a Uint8Array', new Uint8Array([1, 2])],
     ['an ArrayBuffer', new Uint8Array([1, 2]).buffer],
     ['a part of a larger buffer', new Uint8Array([0, 1, 2, 3]).subarray(1, 3)],
-  ])('is binary for %s, and holds its bytes alone', (_name, payload) => {
+  ])('makes a binary frame of %s and takes only its own bytes', (_name, payload) => {
     const frame = Frame.of(payload);
     expect([frame.isBinary, frame.size, [...(frame.data as Buffer)]]).toEqual([true, 2, [1, 2]]);
   });
 
-  it.each([false, true])('is of the kind of a message that is passed on, without a copy (binary: %s)', (isBinary) => {
+  it.each([false, true])('passes on a received message as what it was, without a copy (binary: %s)', (isBinary) => {
     const bytes = Buffer.from('ü');
     const frame = Frame.of(new Message(bytes, isBinary));
     expect([frame.data, frame.isBinary, frame.size]).toEqual([bytes, isBinary, 2]);
@@ -26,7 +26,7 @@ describe('a frame', () => {
     expect([frame.text, frame.base64]).toEqual(['ü', bytes.toString('base64')]);
   });
 
-  it('may be empty', () => {
+  it('accepts an empty payload', () => {
     expect([Frame.of('').size, Frame.of(new Uint8Array()).size]).toEqual([0, 0]);
   });
 
@@ -43,25 +43,25 @@ describe('a frame', () => {
     [['x'], 'object'],
     [new Uint16Array(2), 'object'],
     [new DataView(new ArrayBuffer(1)), 'object'],
-  ])('is refused for %p with an error that says what to use', (payload, kind) => {
+  ])('refuses %p with an error that says what to use instead', (payload, kind) => {
     expect(() => Frame.of(payload as never)).toThrow(TypeError);
     expect(() => Frame.of(payload as never)).toThrow(`got ${kind}: use emit(event, data) or JSON.stringify()`);
   });
 
-  it('is encoded once for all receivers of one wire', () => {
+  it('encodes a frame once for all receivers of one transport', () => {
     const encoder = jest.fn<Encoder>(() => Buffer.from('bytes'));
     const frame = Frame.of('x');
     expect(frame.encoded(encoder)).toBe(frame.encoded(encoder));
     expect(encoder.mock.calls).toEqual([[frame]]);
   });
 
-  it('is encoded anew for another wire', () => {
+  it('encodes a frame again for another transport', () => {
     const frame = Frame.of('x');
     const [one, two]: Encoder[] = [() => Buffer.from('1'), () => Buffer.from('2')];
     expect([one!, two!, one!].map((encoder) => frame.encoded(encoder).toString())).toEqual(['1', '2', '1']);
   });
 
-  it('is measured once', () => {
+  it('measures a frame once', () => {
     const byteLength = jest.spyOn(Buffer, 'byteLength');
     const frame = Frame.of('x'.repeat(1000));
     expect([frame.size, frame.size]).toEqual([1000, 1000]);

@@ -1,32 +1,32 @@
 /**
- * Road OUT, step 8: what is sent. A Frame is encoded once per wire, however many connections it goes to.
+ * Road OUT, step 8: an outgoing message. A frame is encoded once per transport, however many connections get it.
  */
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
 import { checkName, type NameBounds } from './limits/checks.js';
 import { Message } from './message.js';
 
-/** What can be sent: a string becomes a text message, bytes a binary one; a message that came in is passed on as it is. */
+/** What can be sent: a string as a text message, bytes as a binary message, and a received message unchanged. */
 export type Payload = string | Uint8Array | ArrayBuffer | Message;
 
 /**
- * What happens to a message for a client that is too slow, when its bound is reached: `close` the connection with 4001,
- * drop the message (`drop-newest`), or drop those that wait longest (`drop-oldest`). A client that lost messages is told
- * how many, with a `dropped` event, when it has caught up.
+ * What happens when a message would exceed the limit of a client that is too slow (`REALTIME_MAX_BUFFERED_BYTES`):
+ * `close` closes the connection with 4001, `drop-newest` drops the message, `drop-oldest` drops the messages that have
+ * waited longest. When a client that lost messages has caught up, it gets a `dropped` event with their number.
  */
 export type SlowPolicy = 'close' | 'drop-newest' | 'drop-oldest';
 
-/** How to send. */
+/** Options of a push. */
 export interface PushOptions {
-  /** Default: the gateway's `slowConsumer`, else `REALTIME_SLOW_CONSUMER`. */
+  /** What happens if a client is too slow. Default: the gateway's `slowConsumer`, else `REALTIME_SLOW_CONSUMER`. */
   readonly slow?: SlowPolicy;
 }
 
-/** Turns a frame into the bytes of one wire. A transport has one, and always the same function. */
+/** Turns a frame into the bytes of one transport. A transport always passes the same function. */
 export type Encoder = (frame: Frame) => Buffer;
 
-/** One outgoing message; `encoded` is computed once per encoder and shared by all receivers. */
+/** One outgoing message. Its encoded bytes are computed once per encoder and shared by all receivers. */
 export class Frame {
-  /** Several connections may get it: what it is encoded to is kept for them. */
+  /** True when several connections may get it: its encoded bytes are then kept for them. */
   isShared = false;
   private encoder?: Encoder;
   private bytes?: Buffer;
@@ -34,18 +34,18 @@ export class Frame {
 
   constructor(
     readonly data: string | Buffer,
-    /** What to do with it at a client that is too slow; default: the gateway's policy. */
+    /** What happens if a client is too slow; default: the gateway's policy. */
     readonly slow?: SlowPolicy,
-    /** True for an `{ event, data }` envelope of `emit`; SSE makes a named event of it. */
+    /** True for an `{ event, data }` envelope of `emit`; SSE sends it as a named event. */
     readonly isEnvelope = false,
-    /** False for text, which may be given as its UTF-8 bytes. */
+    /** False for text; `data` may hold it as a string or as UTF-8 bytes. */
     readonly isBinary = typeof data !== 'string',
   ) {}
 
   /**
-   * Makes a frame of what the application wants to send.
+   * Makes a frame of a payload from the application.
    *
-   * @throws TypeError when it is neither text nor bytes
+   * @throws TypeError for a payload that is neither text nor bytes
    */
   static of(payload: Payload, slow?: SlowPolicy): Frame {
     if (typeof payload === 'string') return new Frame(payload, slow);
@@ -63,7 +63,7 @@ export class Frame {
     return typeof this.data === 'string' ? this.data : this.data.toString('utf8');
   }
 
-  /** The payload of a binary message, for a wire that has only text. */
+  /** The payload of a binary message, for a transport that can carry only text. */
   get base64(): string {
     return Buffer.from(this.data).toString('base64');
   }
@@ -74,6 +74,7 @@ export class Frame {
     return this.length;
   }
 
+  /** @returns the bytes of one transport; all calls with the same encoder return the same Buffer */
   encoded(encoder: Encoder): Buffer {
     if (this.encoder !== encoder || !this.bytes) {
       this.bytes = encoder(this);

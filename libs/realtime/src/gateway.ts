@@ -1,4 +1,4 @@
-/** A handler as the engine calls it: the hooks of one path, with what the framework puts around them. */
+/** A gateway as the engine calls it: the hooks of one path, including what the framework puts around them. */
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { SlowPolicy } from './frame.js';
@@ -8,22 +8,22 @@ import type { Message } from './message.js';
 import type { TransportName } from './settings/options.js';
 
 export interface Gateway {
-  /** The class, for the log. */
+  /** The name of its class, for the log. */
   readonly name: string;
   readonly path: string;
-  /** Default: equal to `path`. */
+  /** Default: the request's path has to equal `path`. */
   readonly match?: PathMatcher;
-  /** False: the handshake does not pass the HTTP application. Default true. */
+  /** False: the handshake skips the HTTP application and its middleware. Default: true. */
   readonly middleware?: boolean;
-  /** The transports it speaks. Default: the setting's. */
+  /** The transports that its clients may use. Default: `REALTIME_TRANSPORTS`. */
   readonly transports?: readonly TransportName[];
-  /** False: a plain GET on the path is not ours to answer. Default true. */
+  /** False: a plain GET on the path is left to the application. Default: true. */
   readonly answersGet?: boolean;
-  /** True: hooks after `onOpen` run in the async context (AsyncLocalStorage) of the handshake too. Default false. */
+  /** True: hooks after `onOpen` also run in the handshake's async context (AsyncLocalStorage). Default: false. */
   readonly keepContext?: boolean;
-  /** Refuses by throwing, before `onHandshake`. `response` is the platform's. */
+  /** Runs before `onHandshake` and refuses by throwing. `response` is the platform's. */
   guard?(request: HandshakeRequest, response: unknown): Promise<void>;
-  /** Default: the setting's. */
+  /** What happens when one of its clients is too slow. Default: `REALTIME_SLOW_CONSUMER`. */
   readonly slowConsumer?: SlowPolicy;
   onHandshake?(request: HandshakeRequest): Awaitable<Identity | void>;
   onAuthenticate?(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
@@ -33,5 +33,5 @@ export interface Gateway {
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }
 
-/** Tells whether a request's path is this one; `undefined` when not. */
+/** Returns the parameters of a request's path if it matches; undefined if it does not. */
 export type PathMatcher = (path: string) => Params | undefined;

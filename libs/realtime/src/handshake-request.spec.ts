@@ -7,18 +7,18 @@ const request = (parts: FakeRequestParts = {}) => new HandshakeRequest(fakeReque
 const cookies = (cookie: string) => request({ headers: { cookie } }).cookies;
 
 describe('a handshake request', () => {
-  it('gives the target as it was sent, the gateway path and the headers', () => {
+  it('returns the target as it was sent, the path of the gateway and the headers', () => {
     const found = request({ url: '/ws?a=1', headers: { 'x-id': '7' } });
     expect([found.url, found.path, found.headers['x-id'], found.params]).toEqual(['/ws?a=1', '/ws', '7', {}]);
   });
 
-  it('gives the parameters of the path', () => {
+  it('returns the parameters of the path', () => {
     expect(new HandshakeRequest(fakeRequest(), { path: '/rooms/:id', params: { id: '7' } }).params).toEqual({
       id: '7',
     });
   });
 
-  it('reads the query, once', () => {
+  it('parses the query once', () => {
     const found = request({ url: '/ws?a=1&a=2&b=x%20y+z&c' });
     expect([found.query.getAll('a'), found.query.get('b'), found.query.get('c'), found.query.get('d')]).toEqual([
       ...[['1', '2'], 'x y z', '', null],
@@ -26,16 +26,16 @@ describe('a handshake request', () => {
     expect(found.query).toBe(found.query);
   });
 
-  it('has an empty query without one', () => {
+  it('returns an empty query for a target without one', () => {
     expect([...request({ url: '/ws' }).query, ...request({ url: '/ws?' }).query]).toEqual([]);
   });
 
-  it('gives the offered subprotocols in their order', () => {
+  it('returns the offered subprotocols in their order', () => {
     const offered = (header: string) => request({ headers: { 'sec-websocket-protocol': header } }).protocols;
     expect([offered('chat, json,,v2 '), offered(''), request().protocols]).toEqual([['chat', 'json', 'v2'], [], []]);
   });
 
-  it('gives what middleware put on it: user and session', () => {
+  it('returns the user and the session that middleware put on the request', () => {
     const found = request({ extras: { user: { id: 7 }, session: { cart: [] } } });
     expect([found.user, found.session]).toEqual([{ id: 7 }, { cart: [] }]);
     expect([request().user, request().session]).toEqual([undefined, undefined]);
@@ -43,43 +43,43 @@ describe('a handshake request', () => {
 });
 
 describe('cookies', () => {
-  it('are read from the header, decoded', () => {
+  it('decodes the cookies of the header', () => {
     expect(cookies('a=1; b=x%20y;c=%C3%A9; d="quoted"')).toEqual({ a: '1', b: 'x y', c: 'é', d: 'quoted' });
   });
 
-  it('are none without a header', () => {
+  it('returns no cookies without a header', () => {
     expect(request().cookies).toEqual({});
   });
 
-  it('that come twice count the first time: the more specific path is sent first', () => {
+  it('takes the first of two cookies with one name, because the more specific path is sent first', () => {
     expect(cookies('sid=first; sid=second')).toEqual({ sid: 'first' });
   });
 
-  it('may hold an equals sign, or nothing', () => {
+  it('accepts cookies that hold an equals sign or nothing', () => {
     expect(cookies('token=a=b==; empty=')).toEqual({ token: 'a=b==', empty: '' });
   });
 
-  it('with a malformed escape stay as they were sent', () => {
+  it('leaves a cookie with a malformed escape as it was sent', () => {
     expect(cookies('bad=%E0%A4%A; good=1')).toEqual({ bad: '%E0%A4%A', good: '1' });
   });
 
-  it('without a name or without an equals sign are left out', () => {
+  it('leaves out cookies without a name or without an equals sign', () => {
     expect(cookies('=x; flag; ;; a=1;')).toEqual({ a: '1' });
   });
 
-  it('of dangerous names are data, and reach no prototype', () => {
+  it('treats cookies with dangerous names as data that reaches no prototype', () => {
     const found = cookies('__proto__=polluted; constructor=x; toString=y');
     expect(Object.keys(found)).toEqual(['__proto__', 'constructor', 'toString']);
     expect([found['__proto__'], ({} as { polluted?: unknown }).polluted]).toEqual(['polluted', undefined]);
     expect(Object.getPrototypeOf(cookies('a=1'))).toBeNull();
   });
 
-  it('are those of a cookie parser where the application has one', () => {
+  it("prefers the cookies of the application's cookie parser", () => {
     const parsed = { a: 'signed and checked' };
     expect(request({ headers: { cookie: 'a=raw' }, extras: { cookies: parsed } }).cookies).toEqual(parsed);
   });
 
-  it('are noted when they are asked for by name, and not when they are only there', () => {
+  it('records the cookies that are read by name, not those that are only present', () => {
     const asked = request({ headers: { cookie: 'a=1; b=2' } });
     expect([asked.cookies['a'], 'b' in asked.cookies, asked.cookies['c']]).toEqual(['1', true, undefined]);
     expect([...asked.cookiesRead]).toEqual(['a', 'c']);
@@ -96,12 +96,12 @@ describe('the address', () => {
     ['::ffff:7f00:1', '::ffff:7f00:1'],
     ['fe80::1%eth0', 'fe80::1%eth0'],
     [undefined, 'unknown'],
-  ])('of a peer at %s is %s', (remoteAddress, address) => {
+  ])('shows a peer at %s as address %s', (remoteAddress, address) => {
     expect(request({ remoteAddress }).address).toBe(address);
     expect(addressOf({ remoteAddress } as Socket)).toBe(address);
   });
 
-  it('is not what a client says of itself', () => {
+  it('takes the address from the socket, not from headers of the client', () => {
     const headers = { 'x-forwarded-for': '10.0.0.1', forwarded: 'for=10.0.0.1', 'x-real-ip': '10.0.0.1' };
     expect(request({ headers }).address).toBe('192.0.2.7');
   });
@@ -118,7 +118,7 @@ describe('splitting a target', () => {
     ['//evil.org/ws?x', '//evil.org/ws', 'x'],
     ['http://evil.org/ws', 'http://evil.org/ws', ''],
     ['/%zz', '/%zz', ''],
-  ])('of %j gives path %j and query %j, and never throws', (target, path, query) => {
+  ])('splits the target %j into path %j and query %j without throwing', (target, path, query) => {
     expect(splitTarget(target)).toEqual({ path, query });
   });
 });

@@ -9,35 +9,35 @@ import {
   targetOf,
 } from './http/platform-request.js';
 
-/** The subprotocol that is none, but a credential. */
+/** Prefix of an offered subprotocol that carries a credential and names no protocol. */
 export const BEARER = 'bearer.';
 
-/** What a handshake is made of, beside Node's request. */
+/** The parts of a handshake besides Node's request. */
 export interface HandshakeParts {
   /** The gateway's path. */
   readonly path: string;
   /** Default: none. */
   readonly params?: Params;
-  /** Default: Node's own request, where the platform was not asked. */
+  /** The platform's request. Default: Node's own. */
   readonly raw?: LazyRequest;
-  /** Name of the query parameter that holds a credential; default: none does. */
+  /** Name of the query parameter that may hold a credential. Default: none may. */
   readonly queryToken?: string;
-  /** The client's, by the platform's rule, where it is known already. */
+  /** The client's IP address by the platform's rule, if it is known already. */
   readonly address?: string;
 }
 
-/** The handshake. It is not kept after `onOpen`: take what you need later into `connection.data`. */
+/** The request that opens a connection. It is not kept after `onOpen`: copy what you need to `connection.data`. */
 export class HandshakeRequest {
-  /** The gateway's path. */
+  /** The gateway's path, for example `/rooms/:id`. */
   readonly path: string;
-  /** Parameters of the path, decoded. */
+  /** The parameters of the path, decoded, for example `{ id: '7' }`. */
   readonly params: Params;
   private readonly lazy: LazyRequest;
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
   private namesRead?: Set<string>;
 
-  /** @internal Made by the gate. */
+  /** @internal Created by the gate. */
   constructor(
     /** @internal */
     readonly incoming: IncomingMessage,
@@ -49,26 +49,27 @@ export class HandshakeRequest {
     this.lazy = raw;
   }
 
-  /** The platform's request: Express's, Fastify's, or Node's own where the platform was not asked. */
+  /** The platform's request: Express's or Fastify's, or Node's own if the handshake did not pass the platform. */
   get raw(): RawRequest {
     return this.lazy.get();
   }
 
+  /** The request headers; their names are in lower case. */
   get headers(): IncomingHttpHeaders {
     return this.incoming.headers;
   }
 
-  /** The request target as it was sent: path and query. */
+  /** The request target as the client sent it: path and query. */
   get url(): string {
     return targetOf(this.incoming);
   }
 
-  /** The query. It is in access logs of every proxy: no place for a credential. */
+  /** The query. Proxies write it to their access logs, so it is not a place for a credential. */
   get query(): URLSearchParams {
     return (this.parsedQuery ??= new URLSearchParams(splitTarget(this.url).query));
   }
 
-  /** The client's IP address by the platform's rule for proxies; IPv4-mapped IPv6 as plain IPv4. */
+  /** The client's IP address by the platform's rule for proxies; `::ffff:192.0.2.7` is returned as `192.0.2.7`. */
   get address(): string {
     return this.parts.address ?? addressOf(this.incoming.socket, this.raw.ip);
   }
@@ -83,9 +84,9 @@ export class HandshakeRequest {
   }
 
   /**
-   * The credential that the client sent, wherever it could: `Authorization: Bearer …`, a subprotocol
-   * `bearer.<base64url>` (browsers can set no headers; it is never echoed), or the query parameter of
-   * `REALTIME_QUERY_TOKEN` where that is set.
+   * The credential that the client sent: in `Authorization: Bearer …`, else in a subprotocol `bearer.<base64url>` (for
+   * browsers, which cannot set headers; it is never echoed), else in the query parameter that `REALTIME_QUERY_TOKEN`
+   * names. Undefined when there is none.
    */
   get token(): string | undefined {
     const bearer = /^Bearer +(\S+)$/i.exec(this.incoming.headers.authorization ?? '');
@@ -96,12 +97,12 @@ export class HandshakeRequest {
     return (queryToken && this.query.get(queryToken)) || undefined;
   }
 
-  /** @internal Names of the cookies that hooks have asked for: one of them may be the credential. */
+  /** @internal Names of the cookies that hooks have read: one of them may be the credential. */
   get cookiesRead(): Set<string> {
     return (this.namesRead ??= new Set());
   }
 
-  /** The cookies: what a cookie parser of the application found, else the header's, decoded. */
+  /** The cookies, decoded: those of the application's cookie parser if it has one, otherwise those of the header. */
   get cookies(): Readonly<Record<string, string>> {
     if (this.watchedCookies) return this.watchedCookies;
     const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
@@ -113,18 +114,18 @@ export class HandshakeRequest {
     return this.fromMiddleware('user');
   }
 
-  /** The session that middleware put on the request, if any. What `onOpen` writes to it is saved. */
+  /** The session that middleware put on the request, if any. Changes that `onOpen` makes to it are saved. */
   get session(): unknown {
     return this.fromMiddleware('session');
   }
 
   private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
-    // Not made yet, it has nothing that Node's own has not
+    // A platform request that does not exist yet has no more properties than Node's own
     return this.lazy.known?.[name] ?? (this.incoming as PlatformRequest)[name];
   }
 }
 
-/** The user of the request: `id`, else `sub`, as a string. */
+/** @returns the user's `id`, else `sub`, as a string; undefined for a user without either */
 export function userIdOf(user: unknown): string | undefined {
   if (typeof user !== 'object' || user === null) return undefined;
   const { id, sub } = user as { id?: unknown; sub?: unknown };
@@ -143,7 +144,7 @@ function parseCookies(header = ''): Readonly<Record<string, string>> {
   return cookies;
 }
 
-/** Notes which are asked for. It holds nothing of the request but the cookies: a hook may keep them. */
+/** Records which cookies are read. It holds only the cookies, not the request, because a hook may keep them. */
 function watched(cookies: Readonly<Record<string, string>>, read: Set<string>): Readonly<Record<string, string>> {
   return new Proxy(cookies, {
     get(all, name) {
@@ -164,5 +165,5 @@ function decoded(text: string): string {
 /** The parameters of a path, decoded. */
 export type Params = Readonly<Record<string, string>>;
 
-/** Those of a path without any; a connection keeps its parameters, and most have none. */
+/** The parameters of a path without any: one object for all, because every connection keeps its parameters. */
 export const NO_PARAMS: Params = Object.freeze({});

@@ -1,9 +1,10 @@
 import { jest } from '@jest/globals';
-import { RecordingLog, turn } from '../../../test/support/fakes/recording-gateway.js';
+import { turn } from '../../../test/support/fakes/fake-node.js';
+import { RecordingLog } from '../../../test/support/fakes/recording-log.js';
 import { MemoryBroker } from './brokers/memory.js';
 import { type Action, channelOf } from './command.js';
-import { Hub } from './hub.js';
 import type { LiveConnection } from './connections/live-connection.js';
+import { Hub } from './hub.js';
 
 let broker: MemoryBroker;
 let log: RecordingLog;
@@ -15,7 +16,7 @@ beforeEach(() => {
   hub = new Hub(broker, log);
 });
 
-/** A connection as far as the hub looks at it. */
+/** The part of a connection that the hub uses. */
 function fake(id: string, path = '/ws') {
   const rooms = new Set<string>();
   const obeyed: Action[] = [];
@@ -30,7 +31,7 @@ const ids = (channel: string) => [...hub.members(channel)].map(({ id }) => id);
 const NOBODY_EXCEPTED: ReadonlySet<string> = new Set();
 
 describe('membership', () => {
-  it('has every connection in everyone, in its path and in its own channel', () => {
+  it('puts every connection into the channels of everyone, its path and itself', () => {
     fake('n.1');
     fake('n.2', '/other');
     expect(ids('*')).toEqual(['n.1', 'n.2']);
@@ -39,7 +40,7 @@ describe('membership', () => {
     expect([hub.size('*'), hub.size(channelOf.path('/ws')), hub.size(channelOf.connection('n.2'))]).toEqual([2, 1, 1]);
   });
 
-  it('of an unknown channel or connection is empty', () => {
+  it('returns no members for an unknown channel or connection', () => {
     expect([ids(channelOf.room('x')), ids(channelOf.connection('x')), hub.size(channelOf.user('x'))]).toEqual([
       [],
       [],
@@ -48,7 +49,7 @@ describe('membership', () => {
     expect(hub.size(channelOf.connection('x'))).toBe(0);
   });
 
-  it('counts a connection once, however often it enters', () => {
+  it('counts a connection once, however often it enters a channel', () => {
     const { it: ann } = fake('n.1');
     hub.enter(channelOf.room('a'), ann);
     hub.enter(channelOf.room('a'), ann);
@@ -70,14 +71,14 @@ describe('membership', () => {
     expect(ids(channelOf.user('x'))).toEqual(['x']);
   });
 
-  it.each(['__proto__', 'constructor', 'error', '*', 'r:x', ''])('works for the name %j', (name) => {
+  it.each(['__proto__', 'constructor', 'error', '*', 'r:x', ''])('accepts %j as the name of a room', (name) => {
     const { it: ann } = fake('n.1');
     expect(ids(channelOf.room(name))).toEqual([]);
     hub.enter(channelOf.room(name), ann);
     expect([ids(channelOf.room(name)), hub.size(channelOf.room(name))]).toEqual([['n.1'], 1]);
   });
 
-  it('ends everywhere at once when a connection is removed, and leaves no empty room behind', () => {
+  it('removes a connection from all its channels at once and leaves no empty one behind', () => {
     const ann = fake('n.1');
     for (const room of ['a', 'b']) {
       ann.rooms.add(room);
@@ -90,7 +91,7 @@ describe('membership', () => {
     expect([...ann.rooms]).toEqual(['a', 'b']);
   });
 
-  it('of the others stays when one is removed', () => {
+  it('keeps the other members when one connection is removed', () => {
     const [ann, bob] = [fake('n.1'), fake('n.2')];
     for (const { it: member, rooms } of [ann, bob]) {
       rooms.add('a');
@@ -100,7 +101,7 @@ describe('membership', () => {
     expect(ids(channelOf.room('a'))).toEqual(['n.2']);
   });
 
-  it('is counted by kind', () => {
+  it('counts rooms and users separately', () => {
     const { it: ann } = fake('n.1');
     for (const room of ['a', 'b', 'c']) hub.enter(channelOf.room(room), ann);
     hub.enter(channelOf.user('7'), ann);
@@ -109,7 +110,7 @@ describe('membership', () => {
 });
 
 describe('delivery', () => {
-  it('reaches all members of the channel and nobody else', () => {
+  it('delivers to all members of the channel and to nobody else', () => {
     const [ann, bob, eve] = [fake('n.1'), fake('n.2'), fake('n.3')];
     hub.enter(channelOf.room('a'), ann.it);
     hub.enter(channelOf.room('a'), bob.it);
@@ -118,13 +119,13 @@ describe('delivery', () => {
     expect([ann, bob, eve].map(({ obeyed }) => obeyed)).toEqual([[action], [action], []]);
   });
 
-  it('leaves out who is excepted', () => {
+  it('leaves out the connections that a command excepts', () => {
     const all = [fake('n.1'), fake('n.2'), fake('n.3')];
     hub.deliver({ channel: '*', except: new Set(['n.1', 'n.3', 'unknown']), action: push('x') });
     expect(all.map(({ obeyed }) => obeyed.length)).toEqual([0, 1, 0]);
   });
 
-  it('goes on when a member leaves, or another one goes, because of it', () => {
+  it('continues a delivery when it makes one member leave and another one end', () => {
     const all = [fake('n.1'), fake('n.2'), fake('n.3')];
     for (const { it: member } of all) hub.enter(channelOf.room('a'), member);
     all[0]!.obey.mockImplementation(() => {
@@ -138,7 +139,7 @@ describe('delivery', () => {
 });
 
 describe('the broker', () => {
-  it('learns of a channel when the first member comes and when the last one goes', () => {
+  it('subscribes with the first member of a channel and unsubscribes with the last one', () => {
     const subscribe = jest.spyOn(broker, 'subscribe');
     const unsubscribe = jest.spyOn(broker, 'unsubscribe');
     const [ann, bob] = [fake('n.1'), fake('n.2')];
@@ -151,7 +152,7 @@ describe('the broker', () => {
     expect(unsubscribe.mock.calls).toEqual([['r:a']]);
   });
 
-  it('that cannot subscribe or unsubscribe is logged, and the room works on this node', async () => {
+  it('logs a broker that cannot subscribe or unsubscribe, and the room works on this node', async () => {
     jest.spyOn(broker, 'subscribe').mockRejectedValue(new Error('no network'));
     jest.spyOn(broker, 'unsubscribe').mockRejectedValue(new Error('still none'));
     const { it: ann } = fake('n.1');

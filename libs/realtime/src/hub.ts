@@ -1,18 +1,18 @@
 /**
- * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. It delivers locally and tells
- * the broker which channels have members here.
+ * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. The hub delivers locally and
+ * subscribes to the channels that have members on this node.
  */
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
 import { errorField, type Log } from './log.js';
 
-/** A connection as the hub needs it. */
+/** What the hub needs of a connection. */
 export interface HubMember {
   readonly id: string;
   readonly path: string;
   readonly userId: string | undefined;
   readonly rooms: ReadonlySet<string>;
-  /** Applies what a command says. MUST not throw. @returns false when the connection did not take it */
+  /** Applies a command. MUST NOT throw. @returns false when the connection did not take it */
   obey(action: Action): boolean;
 }
 
@@ -33,7 +33,7 @@ export class Hub<M extends HubMember = HubMember> {
     this.enter(channelOf.path(connection.path), connection);
   }
 
-  /** Takes a connection out of everything; what it knows of its rooms stays readable. */
+  /** Takes a connection out of all its channels; `connection.rooms` stays as it was. */
   remove(connection: M): void {
     this.connections.delete(connection.id);
     this.exit(channelOf.path(connection.path), connection);
@@ -67,7 +67,7 @@ export class Hub<M extends HubMember = HubMember> {
     return connection ? [connection] : NOBODY;
   }
 
-  /** How many members a channel has on this node. */
+  /** @returns the number of members that a channel has on this node */
   size(channel: Channel): number {
     if (channel === channelOf.everyone) return this.connections.size;
     const id = connectionIdOf(channel);
@@ -75,7 +75,7 @@ export class Hub<M extends HubMember = HubMember> {
     return this.channels.get(channel)?.size ?? 0;
   }
 
-  /** Does what a command says to every member that is here. Never throws. */
+  /** Applies a command to every member on this node. Never throws. */
   deliver({ channel, except, action }: Command): void {
     for (const connection of this.members(channel)) {
       if (except.size > 0 && except.has(connection.id)) continue;
@@ -83,7 +83,7 @@ export class Hub<M extends HubMember = HubMember> {
     }
   }
 
-  /** Channels whose name starts with a prefix; for the counts of rooms and users. */
+  /** @returns the number of channels whose name starts with a prefix; rooms and users are counted this way */
   count(prefix: string): number {
     let found = 0;
     for (const channel of this.channels.keys()) if (channel.startsWith(prefix)) found++;

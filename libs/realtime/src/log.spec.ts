@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { bytesField, errorField, field, quotedField, stackOf } from './log.js';
 
-/** What could end a line, start a terminal's escape sequence or turn the text around. */
+/** Characters that could end a line, start a terminal's escape sequence or turn the text around. */
 const DANGEROUS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
 const anyText = fc.string({
@@ -9,7 +9,7 @@ const anyText = fc.string({
 });
 
 describe('a field', () => {
-  it('stays as it is when nothing in it is dangerous', () => {
+  it('leaves a harmless field as it is', () => {
     expect(['/ws', 'ann@example.com', 'Zoë', '日本', 'a:b;c'].map(field)).toEqual([
       '/ws',
       'ann@example.com',
@@ -19,7 +19,7 @@ describe('a field', () => {
     ]);
   });
 
-  it('is in quotes where it holds a space, a quote, an equals sign or nothing', () => {
+  it('quotes a field that is empty or holds a space, a quote or an equals sign', () => {
     expect(['', 'a b', 'a=b', 'say "hi"'].map(field)).toEqual(['""', '"a b"', '"a=b"', '"say \\"hi\\""']);
   });
 
@@ -39,14 +39,14 @@ describe('a field', () => {
     expect([field(text), quotedField(text)]).toEqual([shown, `"${shown}"`]);
   });
 
-  it('is cut: a mebibyte does not fill the disk', () => {
+  it('cuts a field of a mebibyte, so that it does not fill the disk', () => {
     const shown = field('x'.repeat(2 ** 20));
     expect(shown).toBe(`${'x'.repeat(200)}…`);
     expect(field('\n'.repeat(2 ** 20)).length).toBeLessThan(1000);
     expect(quotedField('"'.repeat(2 ** 20)).length).toBeLessThan(1000);
   });
 
-  it('holds nothing dangerous, whatever the text', () => {
+  it('makes a harmless field of any text', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(field(text)).not.toMatch(DANGEROUS);
@@ -56,7 +56,7 @@ describe('a field', () => {
     );
   });
 
-  it('is one value for whoever reads the line by its quotes, whatever the text', () => {
+  it('makes one quoted value of any text', () => {
     const quoted = /^(?:[^\s"=]+|"(?:[^"\\]|\\.)*")$/u;
     fc.assert(
       fc.property(anyText, (text) => {
@@ -67,7 +67,7 @@ describe('a field', () => {
   });
 
   it.each(['x\\', '\\"', '" by=server x="', '\\" by=server'])(
-    '%j does not end its quotes and forge another field',
+    'does not let %j end its quotes and forge another field',
     (text) => {
       const line = `reason=${quotedField(text)} by=client`;
       expect([...line.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]+)/gu)].map(([, name]) => name)).toEqual([
@@ -80,7 +80,7 @@ describe('a field', () => {
 });
 
 describe('a quoted field', () => {
-  it('is always in quotes, and in one pair', () => {
+  it('puts a quoted field into exactly one pair of quotes', () => {
     expect(['', 'bye', 'a b', '"', '""', '"x"'].map(quotedField)).toEqual([
       '""',
       '"bye"',
@@ -93,7 +93,7 @@ describe('a quoted field', () => {
 });
 
 describe('an error in a line', () => {
-  it('is its name and message, on one line', () => {
+  it('shows the name and message of an error on one line', () => {
     expect(errorField(new TypeError('no\nway'))).toBe('"TypeError: no\\x0away"');
   });
 
@@ -104,7 +104,7 @@ describe('an error in a line', () => {
     [5, '"5"'],
     [Symbol('odd'), '"Symbol(odd)"'],
     [{}, '"[object Object]"'],
-  ])('may be anything that was thrown: %p', (thrown, shown) => {
+  ])('shows %p when it was thrown', (thrown, shown) => {
     expect(errorField(thrown)).toBe(shown);
   });
 
@@ -131,7 +131,7 @@ describe('an error in a line', () => {
       Object.assign(new Error(), { message: Object.create(null) as string }),
     ],
     ['is a revoked proxy', revoked()],
-  ])('is shown without a throw when it %s', (_name, thrown) => {
+  ])('shows a thrown value without throwing when it %s', (_name, thrown) => {
     expect(() => errorField(thrown)).not.toThrow();
     expect(errorField(thrown)).toMatch(/^".*"$/);
     expect(() => stackOf(thrown)).not.toThrow();
@@ -145,7 +145,7 @@ function revoked(): unknown {
 }
 
 describe('a stack', () => {
-  it('is that of an error, and of nothing else', () => {
+  it('returns the stack of an error, and of nothing else', () => {
     expect(stackOf(new Error('x'))).toContain('log.spec');
     expect([stackOf('text'), stackOf(undefined), stackOf({ stack: 'fake' })]).toEqual([
       undefined,
@@ -154,7 +154,7 @@ describe('a stack', () => {
     ]);
   });
 
-  it('holds no line that the text of a client made', () => {
+  it("keeps lines that a client's text forged out of the stack", () => {
     const stack = stackOf(new Error('no room x\n[Nest] 1 - LOG forged\r\u001b[2K\u2028also forged'))!;
     const [, ...lines] = stack.split(/[\r\n\u2028\u2029]/u);
     expect(lines.filter((line) => !/^ {4}at /.test(line))).toEqual([]);
@@ -162,7 +162,7 @@ describe('a stack', () => {
 });
 
 describe('bytes', () => {
-  it('are shown for people', () => {
+  it('formats bytes for people', () => {
     expect([0, 213, 999, 1000, 1234, 999_949, 1_000_000, 3_400_000].map(bytesField)).toEqual([
       ...['0B', '213B', '999B', '1.0kB', '1.2kB', '999.9kB', '1.0MB', '3.4MB'],
     ]);

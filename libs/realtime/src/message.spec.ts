@@ -5,26 +5,26 @@ import { Message } from './message.js';
 const message = (text: string) => new Message(Buffer.from(text), false);
 
 describe('a message', () => {
-  it('tells its length in bytes and its kind', () => {
+  it('reports its length in bytes and its kind', () => {
     expect([message('é').size, message('').size, message('x').isBinary]).toEqual([2, 0, false]);
     expect(new Message(Buffer.alloc(3), true)).toMatchObject({ size: 3, isBinary: true });
   });
 
-  it('gives its bytes without copying them', () => {
+  it('returns its bytes without copying them', () => {
     const bytes = Buffer.from([0, 255]);
     expect(new Message(bytes, true).bytes()).toBe(bytes);
   });
 
-  it('gives its text as UTF-8, also of a binary message', () => {
+  it('returns its text as UTF-8, even of a binary message', () => {
     expect([message('héllo 🎈').text(), new Message(Buffer.from('€'), true).text()]).toEqual(['héllo 🎈', '€']);
   });
 
-  it('gives its JSON', () => {
+  it('returns its JSON', () => {
     expect(message('{"a":[1,null]}').json()).toEqual({ a: [1, null] });
     expect([message('null').json(), message('0').json(), message('false').json()]).toEqual([null, 0, false]);
   });
 
-  it('decodes nothing before it is asked, and nothing twice', () => {
+  it('decodes a message only on demand, and only once', () => {
     const bytes = Buffer.from('{"a":1}');
     const toText = jest.spyOn(bytes, 'toString');
     const read = new Message(bytes, false);
@@ -34,7 +34,7 @@ describe('a message', () => {
     expect(toText).toHaveBeenCalledTimes(1);
   });
 
-  it('remembers JSON that is null', () => {
+  it('parses JSON that is null only once', () => {
     const parse = jest.spyOn(JSON, 'parse');
     const read = message('null');
     read.json();
@@ -53,7 +53,7 @@ describe('a message', () => {
     },
   );
 
-  it('keeps the cause of bad JSON for the log, out of what the client sees', () => {
+  it('keeps the cause of bad JSON for the log and hides it from the client', () => {
     try {
       message('{"secret":').json();
       throw new Error('not reached');

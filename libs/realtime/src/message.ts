@@ -1,6 +1,6 @@
 import { MessageError } from './errors.js';
 
-/** One message from a client. Nothing is decoded before it is asked for, and nothing twice. */
+/** One message from a client. It is decoded only when the application asks for it, and only once. */
 export class Message {
   private decoded?: string;
   private parsed?: { value: unknown };
@@ -17,8 +17,8 @@ export class Message {
   }
 
   /**
-   * The payload as bytes. It is the message's own memory: copy it before changing it. As with all small Buffers of Node,
-   * the `buffer` beneath is shared: a view on it needs `byteOffset` and `length`.
+   * The payload as bytes. They belong to the message: copy them before you change them. As with all small Buffers in
+   * Node, the underlying `buffer` is shared: a view on it needs `byteOffset` and `length`.
    *
    * @example const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
    */
@@ -34,8 +34,9 @@ export class Message {
   /**
    * The payload as JSON.
    *
-   * @throws MessageError `bad_json`: not caught in `onMessage`, the client gets it as an `exception` frame and the
-   *   connection stays
+   * @returns the parsed value; every call returns the same one
+   * @throws MessageError `bad_json` for a payload that is not JSON. If `onMessage` does not catch it, the client gets
+   *   it in an `exception` frame and the connection stays open
    * @example const { room } = message.json<{ room: string }>();
    */
   json<T = unknown>(): T {

@@ -1,6 +1,6 @@
 /**
- * What is asked of the nodes about their connections, and ordered of one connection. Plain data, as a Command is: the
- * answer may come from another node. Road OUT, step 6.
+ * Questions to the nodes about their connections, and orders to one connection. They are plain data, as a Command is,
+ * because the answer may come from another node. Road OUT, step 6.
  */
 import type { Action, Channel } from './command.js';
 import type { ConnectionInfo } from './connection.js';
@@ -8,17 +8,18 @@ import type { ConnectionInfo } from './connection.js';
 /** One page of a listing. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Pass it as `after` for the next page; undefined on the last one. */
+  /** Pass it as `after` to get the next page; undefined on the last page. */
   readonly next?: string;
 }
 
-/** One connection of a room or user. Plain data: it may be on another node. */
+/** One connection of a room or user. It is plain data, because the connection may be on another node. */
 export interface Member {
+  /** The connection's id. */
   readonly id: string;
   readonly userId?: string;
 }
 
-/** The questions, by kind. */
+/** What each kind of question contains. */
 interface Questions {
   /** Orders one connection to do something. */
   readonly order: { readonly id: string; readonly action: Action };
@@ -30,9 +31,9 @@ interface Questions {
   readonly count: { readonly channel: Channel; readonly except: ReadonlySet<string> };
 }
 
-/** The answers, by the kind of the question. */
+/** The answer to each kind of question. */
 interface Answers {
-  /** False when there is no such connection, or it did not take the order. */
+  /** False when no such connection exists, or it did not take the order. */
   readonly order: boolean;
   readonly exists: boolean;
   readonly info: ConnectionInfo | undefined;

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeNode, turn } from '../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../test/support/fakes/fake-node.js';
 
 let node: FakeNode;
 
@@ -13,7 +13,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** Opens this many connections; the last one's number is the count so far. */
+/** Opens this many connections, in this order. */
 async function openMany(count: number) {
   const opened = [];
   for (let index = 0; index < count; index++) opened.push(await node.opened());
@@ -21,7 +21,7 @@ async function openMany(count: number) {
 }
 
 describe('before the first client', () => {
-  it('everything answers, and pushes to nobody are no error', async () => {
+  it('answers every call before the first client, and pushing to nobody is not an error', async () => {
     const { server } = node;
     await server.toEveryone().push('x');
     expect(await server.push('unknown', 'x')).toBe(false);
@@ -31,14 +31,14 @@ describe('before the first client', () => {
     expect(await server.stats()).toMatchObject({ current: 0, accepted: 0, refused: 0, rooms: 0, users: 0 });
   });
 
-  it('a push before the start reaches nobody and is no error', async () => {
+  it('accepts a push before the start, which reaches nobody', async () => {
     const { server } = new FakeNode();
     await expect(server.toEveryone().push('x')).resolves.toBeUndefined();
   });
 });
 
 describe('push and disconnect by id', () => {
-  it('push tells whether the connection took it', async () => {
+  it('returns from push() whether the connection took the message', async () => {
     const { socket, connection } = await node.opened();
     expect(await node.server.push(connection.id, 'x')).toBe(true);
     expect(socket.sent).toEqual(['x']);
@@ -49,24 +49,24 @@ describe('push and disconnect by id', () => {
     expect(socket.sent).toEqual(['x']);
   });
 
-  it.each(['', 'unknown', '__proto__', 'constructor'])('push to the unknown id %j is false', async (id) => {
+  it.each(['', 'unknown', '__proto__', 'constructor'])('returns false for a push to the unknown id %j', async (id) => {
     await node.opened();
     expect(await node.server.push(id, 'x')).toBe(false);
   });
 
-  it('push refuses what cannot be sent, also for an unknown id', async () => {
+  it('refuses to push what cannot be sent, even to an unknown id', async () => {
     await expect(node.server.push('unknown', {} as never)).rejects.toThrow(TypeError);
     await expect(node.server.push('unknown', 'x'.repeat(2049))).rejects.toMatchObject({ code: 'too_big' });
   });
 
-  it('push to a client that does not read is false and closes it', async () => {
+  it('returns false for a push to a client that does not read, and closes it', async () => {
     const { socket, connection } = await node.opened();
     socket.bufferedBytes = 1_000_000;
     expect(await node.server.push(connection.id, 'x')).toBe(false);
     expect([socket.closeFrame?.code, socket.sent]).toEqual([4001, []]);
   });
 
-  it('disconnect closes with 4500, or with the given code and reason', async () => {
+  it('disconnects with 4500, or with the given code and reason', async () => {
     const [ann, bob] = await openMany(2);
     expect(await node.server.disconnect(ann!.connection.id)).toBe(true);
     expect(await node.server.disconnect(bob!.connection.id, 4501, 'log in again')).toBe(true);
@@ -76,25 +76,25 @@ describe('push and disconnect by id', () => {
     ]);
   });
 
-  it('disconnect of an unknown id is false', async () => {
+  it('returns false for the disconnect of an unknown id', async () => {
     expect(await node.server.disconnect('unknown')).toBe(false);
   });
 
-  it('disconnect refuses a code or a reason that may not be sent, also for an unknown id', async () => {
+  it('refuses to disconnect with a code or a reason that may not be sent, even an unknown id', async () => {
     await expect(node.server.disconnect('unknown', 1005)).rejects.toThrow(RangeError);
     await expect(node.server.disconnect('unknown', 4500, 'é'.repeat(62))).rejects.toThrow(TypeError);
   });
 });
 
 describe('what is known of a connection', () => {
-  it('exists while it is open', async () => {
+  it('reports that a connection exists while it is open', async () => {
     const { socket, connection } = await node.opened();
     expect(await node.server.exists(connection.id)).toBe(true);
     socket.closes();
     expect([await node.server.exists(connection.id), await node.server.exists('__proto__')]).toEqual([false, false]);
   });
 
-  it('is plain data', async () => {
+  it('describes a connection as plain data', async () => {
     const { socket, connection } = await node.opened({ userId: '7', rooms: ['a'] }, { protocol: 'chat' });
     socket.sends('12345');
     connection.send('123');
@@ -108,11 +108,11 @@ describe('what is known of a connection', () => {
     expect(JSON.parse(JSON.stringify(info))).toEqual(info);
   });
 
-  it('is nothing for an unknown id', async () => {
+  it('returns undefined as the info of an unknown id', async () => {
     expect(await node.server.info('unknown')).toBeUndefined();
   });
 
-  it('is also in connections, oldest first, while it is open', async () => {
+  it('has the open connections in `connections`, oldest first', async () => {
     const [ann, bob] = await openMany(2);
     expect([...node.server.connections.values()]).toEqual([ann!.connection, bob!.connection]);
     ann!.socket.closes();
@@ -121,7 +121,7 @@ describe('what is known of a connection', () => {
 });
 
 describe('bind', () => {
-  it('makes a connection the user, in the place of the one it had', async () => {
+  it('binds a connection to a user, in place of the one that it had', async () => {
     const { socket, connection } = await node.opened({ userId: '7' });
     expect(await node.server.bind(connection.id, '8')).toBe(true);
     await node.server.toUser('7').push('seven');
@@ -129,17 +129,17 @@ describe('bind', () => {
     expect([connection.userId, socket.sent, (await node.server.stats()).users]).toEqual(['8', ['eight'], 1]);
   });
 
-  it('to the same user again changes nothing', async () => {
+  it('changes nothing when a connection is bound to its own user again', async () => {
     const { connection } = await node.opened({ userId: '7' });
     await node.server.bind(connection.id, '7');
     expect(await node.server.toUser('7').members()).toEqual([{ id: connection.id, userId: '7' }]);
   });
 
-  it('of an unknown id is false', async () => {
+  it('returns false when an unknown id is bound', async () => {
     expect(await node.server.bind('unknown', '7')).toBe(false);
   });
 
-  it.each(['', 'x'.repeat(9), 7 as never])('refuses the user id %j', async (userId) => {
+  it.each(['', 'x'.repeat(9), 7 as never])('refuses to bind to the user id %j', async (userId) => {
     const { connection } = await node.opened({ userId: '7' });
     await expect(node.server.bind(connection.id, userId)).rejects.toMatchObject({ code: 'bad_name' });
     await expect(node.server.bind('unknown', userId)).rejects.toMatchObject({ code: 'bad_name' });
@@ -153,7 +153,7 @@ describe('list', () => {
     return { ids: items.map(({ id }) => id), next };
   };
 
-  it('pages through all connections, oldest first, each once', async () => {
+  it('lists all connections in pages, oldest first, each once', async () => {
     const ids = (await openMany(7)).map(({ connection }) => connection.id);
     const first = await pageIds({ limit: 3 });
     const second = await pageIds({ limit: 3, after: first.next });
@@ -162,19 +162,19 @@ describe('list', () => {
     expect([first.next, second.next, third.next]).toEqual([ids[2], ids[5], undefined]);
   });
 
-  it('has no next when the last page is full', async () => {
+  it('returns no cursor when the last page is full', async () => {
     await openMany(3);
     expect((await pageIds({ limit: 3 })).next).toBeUndefined();
   });
 
-  it('gives 100 per page unless told', async () => {
+  it('lists 100 connections per page by default', async () => {
     await openMany(101);
     const { ids, next } = await pageIds();
     expect([ids.length, next]).toEqual([100, ids[99]]);
     expect((await pageIds({ after: next })).ids).toHaveLength(1);
   });
 
-  it('goes on where it was when the connection of the cursor has closed', async () => {
+  it('continues after the cursor when its connection has closed', async () => {
     const all = await openMany(5);
     const { next } = await pageIds({ limit: 2 });
     all[1]!.socket.closes();
@@ -183,13 +183,13 @@ describe('list', () => {
     expect((await pageIds({ after: next })).ids).toEqual(rest);
   });
 
-  it('has new connections on the last page', async () => {
+  it('lists new connections on the last page', async () => {
     const all = await openMany(2);
     const { connection } = await node.opened();
     expect((await pageIds({ after: all[1]!.connection.id })).ids).toEqual([connection.id]);
   });
 
-  it('is in order also past the thirty-sixth and the thousandth connection', async () => {
+  it('keeps the order past the thirty-sixth and the thousandth connection', async () => {
     const all = await openMany(1300);
     const seen: string[] = [];
     for (let after: string | undefined, more = true; more; more = after !== undefined) {
@@ -200,24 +200,24 @@ describe('list', () => {
     expect(seen).toEqual(all.map(({ connection }) => connection.id));
   });
 
-  it('has nothing after the last connection', async () => {
+  it('lists nothing after the last connection', async () => {
     const [ann] = await openMany(1);
     expect(await pageIds({ after: ann!.connection.id })).toEqual({ ids: [], next: undefined });
   });
 
-  it('takes the id of a connection of another node as a cursor', async () => {
+  it('accepts the id of a connection of another node as a cursor', async () => {
     const [ann] = await openMany(1);
     const [before, behind] = ['!', '~'].map((first) => `${first}${node.engine.node.id}.5`);
     expect((await pageIds({ after: before })).ids).toEqual([ann!.connection.id]);
     expect((await pageIds({ after: behind })).ids).toEqual([]);
   });
 
-  it.each([0, -1, 101, 1.5, NaN, Infinity, '5' as never])('refuses the limit %p', async (limit) => {
+  it.each([0, -1, 101, 1.5, NaN, Infinity, '5' as never])('refuses %p as the limit of a list', async (limit) => {
     await expect(node.server.list({ limit })).rejects.toThrow(RangeError);
   });
 
   it.each(['', '.', 'hello', 'no counter.', '.1', 'node.1 2', 'node.-1', 'node.!', 5 as never])(
-    'refuses %j as a cursor: it is no connection id',
+    'refuses %j as a cursor, because it is not a connection id',
     async (after) => {
       await expect(node.server.list({ after })).rejects.toMatchObject({ code: 'bad_cursor' });
     },
@@ -225,7 +225,7 @@ describe('list', () => {
 });
 
 describe('stats', () => {
-  it('count messages and bytes both ways, rooms and users', async () => {
+  it('counts messages and bytes in both directions, rooms and users', async () => {
     const { socket, connection } = await node.opened({ userId: '7', rooms: ['a', 'b'] });
     const other = await node.opened({ userId: '7', rooms: ['a'] });
     socket.sends('12345');
@@ -239,7 +239,7 @@ describe('stats', () => {
     expect(await node.server.stats()).toMatchObject({ current: 1, accepted: 2, closed: { client: 1 }, users: 1 });
   });
 
-  it('do not count what was not sent', async () => {
+  it('does not count messages that were not sent', async () => {
     const { connection } = await node.opened();
     connection.close();
     connection.send('late');
@@ -247,11 +247,11 @@ describe('stats', () => {
     expect(await node.server.stats()).toMatchObject({ messagesOut: 0, bytesOut: 0 });
   });
 
-  it('tell when the module started', async () => {
+  it('reports when the module started', async () => {
     expect((await node.server.stats()).startedAt).toBe(Date.now());
   });
 
-  it('are a copy: writing to it changes nothing', async () => {
+  it('returns stats as a copy that can be written to without effect', async () => {
     const stats = await node.server.stats();
     Object.assign(stats, { accepted: 99 });
     Object.assign(stats.closed, { client: 99 });

@@ -1,4 +1,4 @@
-/** What the application injects to push from anywhere: the `Swoole\WebSocket\Server` of this world. */
+/** The service that the application injects to push from anywhere, as `Swoole\WebSocket\Server` does in Swoole. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
@@ -17,7 +17,8 @@ const MAX_PAGE = 100;
 const CURSOR = /^[^.\s]+\.[0-9a-z]{1,10}$/;
 
 /**
- * Pushes from any controller, job or hook, also before the first client came; to nobody is no error.
+ * Pushes from any controller, job or hook, even before the first client has connected. Pushing to nobody is not an
+ * error.
  *
  * @example constructor(private readonly server: RealtimeServer) {}
  *   await this.server.toUser('7').emit('invoice', { id: 42 });
@@ -25,7 +26,7 @@ const CURSOR = /^[^.\s]+\.[0-9a-z]{1,10}$/;
 export class RealtimeServer {
   private readonly node: Node;
 
-  /** @internal Made by RealtimeModule. */
+  /** @internal Created by RealtimeModule. */
   constructor(private readonly engine: Engine) {
     this.node = engine.node;
   }
@@ -35,26 +36,27 @@ export class RealtimeServer {
     return this.node.hub.connections;
   }
 
-  /** The open connections of this node, as `@WebSocketServer()` of `ws` has them. */
+  /** The open connections of this node as a Set, like the `clients` of a `ws` server. */
   get clients(): ReadonlySet<Connection> {
     return new Set(this.connections.values());
   }
 
-  /** The members of a room. */
+  /** Addresses the members of a room. A room without members is not an error. */
   to(room: string): Target {
     return new Target(this.node, channelOf.room(room));
   }
 
-  /** All connections of a user: every tab and device. */
+  /** Addresses all connections of a user: every tab and device. */
   toUser(userId: string): Target {
     return new Target(this.node, channelOf.user(userId));
   }
 
+  /** Addresses one connection by its id. */
   toConnection(id: string): Target {
     return new Target(this.node, channelOf.connection(id));
   }
 
-  /** Everyone, or everyone who is connected to one path. */
+  /** Addresses everyone, or everyone who is connected to the gateway of one path. */
   toEveryone(path?: string): Target {
     return new Target(this.node, path === undefined ? channelOf.everyone : channelOf.path(path));
   }
@@ -63,9 +65,11 @@ export class RealtimeServer {
    * Sends to one connection.
    *
    * @param id the connection's id
-   * @param data a string goes as text, bytes go as binary
-   * @returns false when there is no such connection or it did not take the message, as `connection.send()`
-   * @throws TypeError for what is neither text nor bytes; RealtimeError `too_big`
+   * @param data a string is sent as text, bytes are sent as binary
+   * @param options `slow`: what happens if the client is too slow; default: the gateway's policy
+   * @returns false when no such connection exists or it did not take the message (see `connection.send()`)
+   * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
+   *   `REALTIME_MAX_BUFFERED_BYTES`
    */
   async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
     const frame = Frame.of(data, options?.slow);
@@ -76,20 +80,22 @@ export class RealtimeServer {
   /**
    * Closes one connection; its `onClose` runs.
    *
-   * @param code the close code; 4500 (default) tells the client to stay away
-   * @param reason at most 123 bytes of UTF-8
-   * @returns false when there is no such connection
-   * @throws RangeError for a code that may not be sent; TypeError for a bad reason
+   * @param code the close code; 4500 (default) means that the client should not reconnect
+   * @param reason at most 123 bytes of UTF-8; default: an empty string
+   * @returns false when no such connection exists
+   * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
   async disconnect(id: string, code: number = CloseCode.DISCONNECTED, reason = ''): Promise<boolean> {
     checkClose(code, reason);
     return this.node.ask({ kind: 'order', id, action: { kind: 'disconnect', code, reason } });
   }
 
+  /** @returns true when a connection with this id is open */
   async exists(id: string): Promise<boolean> {
     return this.node.ask({ kind: 'exists', id });
   }
 
+  /** @returns a copy of what is known of a connection; undefined when none with this id is open */
   async info(id: string): Promise<ConnectionInfo | undefined> {
     return this.node.ask({ kind: 'info', id });
   }
@@ -97,26 +103,28 @@ export class RealtimeServer {
   /**
    * Lists connections, oldest first.
    *
-   * @param after the `next` of the previous page; it holds also when that connection has gone
+   * @param after the `next` of the previous page; it stays valid when that connection has closed
    * @param limit items per page, 1 to 100 (default)
-   * @throws RangeError for another limit; RealtimeError `bad_cursor` for an `after` that is no connection id
+   * @throws RangeError for any other limit; RealtimeError `bad_cursor` for an `after` that is not a connection id
    */
   async list({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<ConnectionInfo>> {
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-      throw new RangeError(`limit is a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
+      throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
     }
     if (after !== undefined && !CURSOR.test(after)) {
-      throw new RealtimeError('bad_cursor', 'after is not a connection id');
+      throw new RealtimeError('bad_cursor', 'after is not a connection id: pass the next of the previous page');
     }
     return this.node.ask({ kind: 'list', after, limit });
   }
 
   /**
-   * Binds a connection to a user, instead of the one it had.
+   * Binds a connection to a user, in place of the user that it had.
    *
-   * @param options `replace: true` closes the user's other connections with 4503
-   * @returns false when there is no such connection
-   * @throws RealtimeError `bad_name` for an empty or too long user id
+   * @param id the connection's id
+   * @param userId 1 to `REALTIME_MAX_NAME_LENGTH` characters
+   * @param options `replace: true` closes the user's other connections with 4503; default: false
+   * @returns false when no such connection exists
+   * @throws RealtimeError `bad_name` for any other user id
    */
   async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
     checkName('user', userId, this.node);
@@ -125,7 +133,7 @@ export class RealtimeServer {
     return isBound;
   }
 
-  /** What this node has done since it started, and what it has open now. */
+  /** Counts what this node has done since it started, and what it has open now. */
   async stats(): Promise<Stats> {
     const { counters, hub, limits, slowConsumers } = this.node;
     const rooms = hub.count(channelOf.room(''));

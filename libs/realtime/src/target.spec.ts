@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeNode, turn } from '../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../test/support/fakes/fake-node.js';
 import { Broker } from './broker.js';
 import type { Command } from './command.js';
 
@@ -13,24 +13,24 @@ afterEach(() => node.engine.node.heartbeat.stop());
 
 const open = (userId?: string, ...rooms: string[]) => node.opened({ userId, rooms });
 
-/** What each of them has been sent. */
+/** The messages that each of them was sent. */
 const heard = (...all: { socket: { sent: unknown[] } }[]) => all.map(({ socket }) => socket.sent.join());
 
 describe('a room', () => {
-  it('gets what is pushed to it, its members alone', async () => {
+  it('pushes to the members of a room only', async () => {
     const [ann, bob, eve] = [await open(undefined, 'a', 'b'), await open(undefined, 'a'), await open(undefined, 'b')];
     await node.server.to('a').push('to a');
     await node.server.to('b').push('to b');
     expect(heard(ann!, bob!, eve!)).toEqual(['to a,to b', 'to a', 'to b']);
   });
 
-  it('that nobody is in takes a push without error', async () => {
+  it('accepts a push to a room that nobody is in', async () => {
     const ann = await open();
     await expect(node.server.to('nobody').push('x')).resolves.toBeUndefined();
     expect(heard(ann)).toEqual(['']);
   });
 
-  it('is joined and left by a connection itself', async () => {
+  it('lets a connection join and leave a room by itself', async () => {
     const ann = await open();
     await ann.connection.join('a');
     await node.server.to('a').push('in');
@@ -40,7 +40,7 @@ describe('a room', () => {
     expect([heard(ann), [...ann.connection.rooms]]).toEqual([['in'], []]);
   });
 
-  it('is joined and left by others through a target', async () => {
+  it('puts the members of a target into a room and takes them out', async () => {
     const [ann, bob] = [await open('7'), await open('8')];
     await node.server.toUser('7').join('a');
     expect([[...ann.connection.rooms], [...bob.connection.rooms]]).toEqual([['a'], []]);
@@ -50,7 +50,7 @@ describe('a room', () => {
     expect([heard(ann, bob), await node.server.to('a').count()]).toEqual([['in', ''], 0]);
   });
 
-  it('moves as a whole into another room', async () => {
+  it('moves a whole room into another room', async () => {
     const all = [await open(undefined, 'a'), await open(undefined, 'a'), await open()];
     await node.server.to('a').join('b');
     expect(await node.server.to('b').count()).toBe(2);
@@ -60,7 +60,7 @@ describe('a room', () => {
 });
 
 describe('a user', () => {
-  it('gets a push in every tab', async () => {
+  it('pushes to every tab of a user', async () => {
     const tabs = [await open('7'), await open('7'), await open('7')];
     const other = await open('8');
     await node.server.toUser('7').push('for you');
@@ -70,7 +70,7 @@ describe('a user', () => {
     expect(heard(...tabs)).toEqual(['for you,again', 'for you', 'for you,again']);
   });
 
-  it('is no room of the same name', async () => {
+  it('keeps a user and a room of the same name apart', async () => {
     const [user, member] = [await open('x'), await open(undefined, 'x')];
     await node.server.toUser('x').push('user');
     await node.server.to('x').push('room');
@@ -79,7 +79,7 @@ describe('a user', () => {
 });
 
 describe('everyone', () => {
-  it('is every connection, or every connection of one path', async () => {
+  it('pushes to every connection, or to every connection of one path', async () => {
     const other = { name: 'Other', path: '/other' };
     const [ann, bob] = [await open(), await node.opened({}, { gateway: other })];
     await node.server.toEveryone().push('all');
@@ -90,7 +90,7 @@ describe('everyone', () => {
 });
 
 describe('one connection', () => {
-  it('gets what is pushed to its id', async () => {
+  it('pushes to one connection by its id', async () => {
     const [ann, bob] = [await open(), await open()];
     await node.server.toConnection(ann.connection.id).push('you');
     await node.server.toConnection('unknown').push('nobody');
@@ -99,7 +99,7 @@ describe('one connection', () => {
 });
 
 describe('except', () => {
-  it('leaves one out, and adds up', async () => {
+  it('leaves out one connection per except(), and several calls add up', async () => {
     const all = [await open(), await open(), await open()];
     const [a, b] = all.map(({ connection }) => connection.id);
     await node.server.toEveryone().except(a!).push('1');
@@ -107,7 +107,7 @@ describe('except', () => {
     expect(heard(...all)).toEqual(['', '1', '1,2']);
   });
 
-  it('gives a new target and leaves the old one as it was', async () => {
+  it('returns a new target from except() and leaves the old one as it was', async () => {
     const ann = await open();
     const everyone = node.server.toEveryone();
     const others = everyone.except(ann.connection.id);
@@ -117,7 +117,7 @@ describe('except', () => {
     expect([heard(ann), await everyone.count(), await others.count()]).toEqual([['all'], 1, 0]);
   });
 
-  it('holds for join, leave and disconnect too', async () => {
+  it('applies except() to join and disconnect too', async () => {
     const [ann, bob] = [await open(), await open()];
     const others = node.server.toEveryone().except(ann.connection.id);
     await others.join('a');
@@ -129,7 +129,7 @@ describe('except', () => {
 });
 
 describe('members and count', () => {
-  it('tell who is there, with the user of each', async () => {
+  it('lists and counts the members, with the user of each', async () => {
     const [ann, bob] = [await open('7', 'a'), await open(undefined, 'a')];
     await open('9');
     const room = node.server.to('a');
@@ -139,7 +139,7 @@ describe('members and count', () => {
     expect([await node.server.toEveryone().count(), await node.server.toUser('9').count()]).toEqual([3, 1]);
   });
 
-  it('are plain data: no connection leaks out of the node', async () => {
+  it('lists members as plain data, so that no connection leaks out of the node', async () => {
     const { connection } = await open('7', 'a');
     const [member] = await node.server.to('a').members();
     expect(Object.keys(member!).sort()).toEqual(['id', 'userId']);
@@ -148,7 +148,7 @@ describe('members and count', () => {
 });
 
 describe('disconnect', () => {
-  it('closes all members with 4500 by default, and onClose names the server', async () => {
+  it('disconnects all members with 4500 by default, and onClose names the server', async () => {
     const { socket } = await open(undefined, 'a');
     await node.server.to('a').disconnect();
     await turn();
@@ -156,13 +156,13 @@ describe('disconnect', () => {
     expect(node.gateway.of('onClose')[0]!.close).toMatchObject({ code: 4500, initiator: 'server' });
   });
 
-  it('takes a code and a reason', async () => {
+  it('disconnects with a given code and reason', async () => {
     const { socket } = await open();
     await node.server.toEveryone().disconnect(4123, 'full');
     expect(socket.closeFrame).toEqual({ code: 4123, reason: 'full' });
   });
 
-  it('refuses what may not be sent, and closes nobody', async () => {
+  it('refuses a code or a reason that may not be sent, and closes nobody', async () => {
     const { socket } = await open();
     await expect(node.server.toEveryone().disconnect(1006)).rejects.toThrow(RangeError);
     await expect(node.server.toEveryone().disconnect(4500, 'x'.repeat(124))).rejects.toThrow(TypeError);
@@ -172,7 +172,7 @@ describe('disconnect', () => {
 });
 
 describe('what is sent', () => {
-  it('is text for a string and binary for bytes', async () => {
+  it('sends a string as text and bytes as binary', async () => {
     const { socket } = await open();
     await node.server.toEveryone().push('text');
     await node.server.toEveryone().push(new Uint8Array([1, 2]));
@@ -180,7 +180,7 @@ describe('what is sent', () => {
     expect(socket.sent).toEqual(['text', Buffer.from([1, 2]), Buffer.from([3, 4])]);
   });
 
-  it('is an envelope with emit', async () => {
+  it('sends an envelope with emit()', async () => {
     const { socket } = await open();
     await node.server.toEveryone().emit('news', { id: 1 });
     await node.server.toEveryone().emit('ping');
@@ -188,18 +188,18 @@ describe('what is sent', () => {
   });
 
   it.each([[undefined], [null], [5], [{ text: 'x' }]])(
-    'is refused when it is neither text nor bytes: %j',
+    'refuses to push %j, which is neither text nor bytes',
     async (data) => {
       await open();
       await expect(node.server.toEveryone().push(data as never)).rejects.toThrow(TypeError);
     },
   );
 
-  it('is refused when JSON cannot hold it', async () => {
+  it('refuses to emit data that JSON cannot hold', async () => {
     await expect(node.server.toEveryone().emit('x', 1n)).rejects.toThrow(TypeError);
   });
 
-  it('is refused as a whole when it is longer than what may wait for one client', async () => {
+  it('refuses a message that is longer than the limit of one client, and sends it to nobody', async () => {
     const { socket } = await open();
     await expect(node.server.toEveryone().push('x'.repeat(2049))).rejects.toMatchObject({ code: 'too_big' });
     await expect(node.server.toEveryone().emit('x', 'x'.repeat(2048))).rejects.toMatchObject({ code: 'too_big' });
@@ -207,7 +207,7 @@ describe('what is sent', () => {
     expect([socket.sent.length, socket.closeFrame]).toEqual([1, undefined]);
   });
 
-  it('closes with 4001 the client that does not read, and reaches the others', async () => {
+  it('closes a client that does not read with 4001, and reaches the others', async () => {
     const [slow, quick] = [await open(), await open()];
     await node.server.toEveryone().push('1');
     slow.socket.bufferedBytes = 1_000_000;
@@ -218,20 +218,23 @@ describe('what is sent', () => {
 });
 
 describe('names', () => {
-  it.each(['__proto__', 'constructor', 'error', 'hasOwn', 'r:x', 'a b', '*'])('may be %j', async (name) => {
-    const ann = await open(name);
-    await ann.connection.join(name);
-    const other = await open();
-    await node.server.to(name).push('room');
-    await node.server.toUser(name).push('user');
-    expect([heard(ann, other), await node.server.to(name).count()]).toEqual([['room,user', ''], 1]);
-  });
+  it.each(['__proto__', 'constructor', 'error', 'hasOwn', 'r:x', 'a b', '*'])(
+    'accepts %j as the name of a room and of a user',
+    async (name) => {
+      const ann = await open(name);
+      await ann.connection.join(name);
+      const other = await open();
+      await node.server.to(name).push('room');
+      await node.server.toUser(name).push('user');
+      expect([heard(ann, other), await node.server.to(name).count()]).toEqual([['room,user', ''], 1]);
+    },
+  );
 
   it.each([
     ['empty', ''],
     ['longer than the setting', 'x'.repeat(13)],
-    ['no string', 5 as never],
-  ])('are refused when %s', async (_what, name) => {
+    ['not a string', 5 as never],
+  ])('refuses a name that is %s', async (_what, name) => {
     const { connection } = await open();
     await expect(connection.join(name)).rejects.toMatchObject({ code: 'bad_name' });
     await expect(node.server.toEveryone().join(name)).rejects.toMatchObject({ code: 'bad_name' });
@@ -241,14 +244,14 @@ describe('names', () => {
 });
 
 describe('names of events', () => {
-  it.each(['', 'x'.repeat(13), 5 as never])('are refused when they are bad (%#)', async (name) => {
+  it.each(['', 'x'.repeat(13), 5 as never])('refuses a bad name of an event (%#)', async (name) => {
     const { connection, socket } = await open();
     await expect(node.server.toEveryone().emit(name, 1)).rejects.toMatchObject({ code: 'bad_name' });
     expect([connection.emit(name, 1), socket.sent]).toEqual([false, []]);
     expect(node.log.with('emit failed')).toHaveLength(1);
   });
 
-  it('that are too long are counted and logged', async () => {
+  it('counts and logs names of events that are too long', async () => {
     const { connection } = await open();
     connection.emit('x'.repeat(13));
     await expect(node.server.to('a').emit('x'.repeat(13))).rejects.toThrow('REALTIME_MAX_NAME_LENGTH');
@@ -261,7 +264,7 @@ describe('names of events', () => {
 });
 
 describe('a broker', () => {
-  it('that cannot publish makes the push reject', async () => {
+  it('rejects a push that the broker cannot publish', async () => {
     class DeafBroker extends Broker {
       readonly name = 'deaf';
       readonly published: Command[] = [];

@@ -1,4 +1,4 @@
-/** Road OUT, step 6: an address, and what can be done there. Immutable: every step gives a new one. */
+/** Road OUT, step 6: an address, and what can be done there. It is immutable: `except` returns a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { type Action, type Channel, connectionIdOf } from './command.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
@@ -19,7 +19,7 @@ export class Target {
     private readonly excepted: ReadonlySet<string> = new Set(),
   ) {}
 
-  /** The same address without one connection; more than one `except` adds up. */
+  /** Leaves out one connection. Several calls add up. @returns a new target */
   except(connectionId: string): Target {
     return new Target(this.node, this.channel, new Set([...this.excepted, connectionId]));
   }
@@ -27,10 +27,11 @@ export class Target {
   /**
    * Sends to all members, wherever they are. Pushing to nobody is not an error.
    *
-   * @param data a string goes as text, bytes go as binary
-   * @param options what to do at members that are too slow
-   * @returns when it was handed to every member's connection on this node and to the broker
-   * @throws TypeError for what is neither; RealtimeError `too_big` above `REALTIME_MAX_BUFFERED_BYTES`
+   * @param data a string is sent as text, bytes are sent as binary
+   * @param options `slow`: what happens to members that are too slow; default: their gateway's policy
+   * @returns a promise that resolves when every member's connection on this node and the broker have it
+   * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
+   *   `REALTIME_MAX_BUFFERED_BYTES`
    */
   async push(data: Payload, options?: PushOptions): Promise<void> {
     await this.pushFrame(Frame.of(data, options?.slow));
@@ -39,13 +40,17 @@ export class Target {
   /**
    * Sends a `{ event, data }` envelope as text to all members.
    *
-   * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`, `too_big` as `push`
+   * @param event the event's name, 1 to `REALTIME_MAX_NAME_LENGTH` characters
+   * @param data anything that JSON can hold
+   * @param options as for `push`
+   * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name` for any other name, `too_big` as
+   *   for `push`
    */
   async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
     await this.pushFrame(eventFrame(event, data, options?.slow, this.node));
   }
 
-  /** Puts all members into a room. @throws RealtimeError `bad_name` */
+  /** Puts all members into a room. @throws RealtimeError `bad_name` for an empty or too long name */
   async join(room: string): Promise<void> {
     checkName('room', room, this.node);
     await this.publish({ kind: 'join', room });
@@ -59,21 +64,21 @@ export class Target {
   /**
    * Closes all members' connections.
    *
-   * @param code the close code; 4500 (default) tells clients to stay away, 4000–4499 to come back
-   * @param reason at most 123 bytes of UTF-8
-   * @throws RangeError for a code that may not be sent; TypeError for a bad reason
+   * @param code the close code; 4500 (default) means that clients should not reconnect, 4000–4499 that they may
+   * @param reason at most 123 bytes of UTF-8; default: an empty string
+   * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
   async disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<void> {
     checkClose(code, reason);
     await this.publish({ kind: 'disconnect', code, reason });
   }
 
-  /** Who is there. @throws RealtimeError `too_many_members` when they are more than `REALTIME_MAX_MEMBERS` */
+  /** Lists the members. @throws RealtimeError `too_many_members` for more than `REALTIME_MAX_MEMBERS` */
   async members(): Promise<Member[]> {
     return this.node.ask({ kind: 'members', channel: this.channel, except: this.excepted });
   }
 
-  /** How many are there. */
+  /** Counts the members. */
   async count(): Promise<number> {
     return this.node.ask({ kind: 'count', channel: this.channel, except: this.excepted });
   }

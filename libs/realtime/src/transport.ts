@@ -1,15 +1,16 @@
 /**
  * The contract between the core and a wire. A transport obtains sockets: it asks the Gate whether a request is
- * admitted (road IN, step 2), makes its Socket, opens it (step 3) and then tells the Sink what happens on it (step 4).
+ * admitted (road IN, step 2), makes its Socket, opens it (step 3) and then reports to the Sink what happens on it
+ * (step 4).
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from './close-info.js';
 import type { Frame } from './frame.js';
 
-/** The wire under a connection. No method may throw. */
+/** The wire under a connection. Its methods MUST NOT throw. */
 export interface Socket {
-  /** Bytes that wait to be read by the peer, everything of ours included. */
+  /** Bytes that wait in this process until the peer reads them, in all buffers of the transport. */
   readonly bufferedBytes: number;
   /** Nothing more should be sent for now. Once it was true, `Sink.drained` MUST follow. */
   readonly isFull: boolean;
@@ -18,34 +19,35 @@ export interface Socket {
   /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
   send(frame: Frame): boolean;
   ping(): void;
-  /** Starts the closing handshake. MUST call `Sink.closed` in the end, also when the peer never answers. */
+  /** Starts the closing handshake. MUST call `Sink.closed` in the end, even if the peer never answers. */
   close(code: number, reason: string): void;
-  /** Cuts the wire at once. MUST call `Sink.closed`. */
+  /** Cuts the wire at once, without a closing handshake. MUST call `Sink.closed`. */
   terminate(): void;
   /** Stops reading from the peer. */
   pause(): void;
+  /** Reads from the peer again. */
   resume(): void;
 }
 
-/** What a transport tells about its socket. */
+/** What a transport reports about its socket. */
 export interface Sink {
   /** The wire is whole: it takes what hooks send and do. MUST be called once, before all others but `closed`. */
   opened(): void;
-  /** A message has come. MUST follow a call of `alive` for what was read, which may be several messages. */
+  /** A message arrived. MUST follow a call of `alive` for the bytes that were read, which may be several messages. */
   received(data: Buffer, isBinary: boolean): void;
-  /** The peer gave a sign of life that is no message: a ping, a pong, a part of a message. */
+  /** The peer gave a sign of life: a ping, a pong, a message or a part of one. */
   alive(): void;
   /** What waited in the socket has gone; more may be sent. MUST be called after `isFull` was true. */
   drained(): void;
-  /** The peer broke a rule or a bound: the transport is closing with this code. MUST come before `closed`. */
+  /** The peer broke a rule or a limit, and the transport closes with this code. MUST be called before `closed`. */
   failed(code: number, reason: string, initiator: CloseInitiator): void;
-  /** The wire is gone. MUST be called exactly once. 1006 where the peer gave no code. */
+  /** The wire is gone. MUST be called exactly once. `code` is 1006 if the peer sent no close frame. */
   closed(code: number, reason: string): void;
 }
 
 /** A way to obtain sockets. */
 export interface Transport {
   readonly name: string;
-  /** Takes an upgrade on a path of ours. Never throws, never rejects. */
+  /** Takes an upgrade on the path of a gateway. Never throws. */
   upgrade?(request: IncomingMessage, stream: Duplex, head: Buffer): void;
 }

@@ -1,8 +1,8 @@
-/** The same application on Nest's WsAdapter and on this module, and what a client hears from each. */
+/** The same application on Nest's WsAdapter and on this module, and the frames that a client receives from each. */
 import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { Test } from '@nestjs/testing';
-import { RealtimeAdapter, RealtimeModule } from 'nestjs-realtime';
+import { RealtimeAdapter, RealtimeModule, type RealtimeOptions } from 'nestjs-realtime';
 import { createTestApp, type TestApp, type TestClient } from 'nestjs-realtime/testing';
 
 export type AdapterName = 'WsAdapter' | 'ours';
@@ -12,19 +12,21 @@ export const ADAPTERS: readonly AdapterName[] = ['WsAdapter', 'ours'];
 type MessageParser = Parameters<WsAdapter['setMessageParser']>[0];
 
 export interface AppOptions {
-  /** What `main.ts` does. */
+  /** Settings of this module; without effect on WsAdapter. */
+  readonly realtime?: RealtimeOptions;
+  /** Configures the application as `main.ts` would. */
   readonly configure?: (app: INestApplication) => void;
   readonly messageParser?: MessageParser;
 }
 
-/** Starts an application whose gateways run on one of the two. */
+/** Starts an application whose gateways run on one of the two adapters. */
 export async function bootOn(
   name: AdapterName,
   metadata: ModuleMetadata,
-  { configure, messageParser }: AppOptions = {},
+  { realtime, configure, messageParser }: AppOptions = {},
 ): Promise<TestApp> {
   const { imports = [], ...own } = metadata;
-  const modules = name === 'ours' ? [RealtimeModule.forRoot({ envFile: false }), ...imports] : [...imports];
+  const modules = name === 'ours' ? [RealtimeModule.forRoot({ envFile: false, ...realtime }), ...imports] : [...imports];
   const moduleRef = await Test.createTestingModule({ ...own, imports: modules }).compile();
   return createTestApp(moduleRef, {
     configure: (app) => {
@@ -36,7 +38,7 @@ export async function bootOn(
   });
 }
 
-/** Every frame that comes before the envelope `{ event: 'marker', data }`, parsed where it is text. */
+/** @returns every frame before the envelope `{ event: 'marker', data: marker }`; text is parsed as JSON */
 export async function framesUntil(client: TestClient, marker: unknown): Promise<unknown[]> {
   const frames: unknown[] = [];
   for (;;) {
@@ -50,10 +52,10 @@ export async function framesUntil(client: TestClient, marker: unknown): Promise<
 }
 
 /**
- * Sends messages and then three markers, each after the answer to the one before: WsAdapter's replies may be overtaken.
- * The gateway has to answer the event `marker` with its data.
+ * Sends messages and then three markers, each after the answer to the one before, because one reply of WsAdapter may
+ * overtake another. The gateway has to answer the event `marker` with its data.
  *
- * @returns every frame that came
+ * @returns every frame but the markers
  */
 export async function ask(client: TestClient, ...messages: (string | Uint8Array | object)[]): Promise<unknown[]> {
   for (const message of messages) client.send(message);
@@ -65,7 +67,7 @@ export async function ask(client: TestClient, ...messages: (string | Uint8Array 
   return frames;
 }
 
-/** A client of an application. */
+/** Connects a client with headers of its own. */
 export function connectTo(app: TestApp, path = '/', headers?: Record<string, string>): Promise<TestClient> {
   return app.connect(path, headers && { headers });
 }

@@ -12,15 +12,15 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** What the process tells of itself. */
+/** What the process reports. */
 export interface ChildState {
-  /** TCP connections, whatever is spoken on them. */
+  /** TCP connections of any protocol. */
   readonly connections: number;
   readonly stats: Stats;
 }
 
 export class ChildApp {
-  /** All that it wrote, both streams. */
+  /** Its output on both streams. */
   output = '';
   port = 0;
   readonly exited: Promise<Exit>;
@@ -41,7 +41,12 @@ export class ChildApp {
       child.once('message', (message: { port: number }) => resolve(message.port));
       void app.exited.then(() => reject(app.died()));
     });
-    app.port = await within(20_000, 'the application to listen', listening);
+    try {
+      app.port = await within(60_000, 'the application to listen', listening);
+    } catch (error) {
+      await app.kill();
+      throw error;
+    }
     return app;
   }
 
@@ -88,7 +93,7 @@ export class ChildApp {
   }
 }
 
-/** The environment of the test without settings of ours and without jest's way of loading modules. */
+/** The environment of the test without our settings and without jest's options for Node. */
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('REALTIME_') && name !== 'NODE_OPTIONS');
   return { ...Object.fromEntries(own), NO_COLOR: '1', ...extra };

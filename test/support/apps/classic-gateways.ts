@@ -1,4 +1,4 @@
-/** A gateway as it is written for Nest's WsAdapter: every kind of argument and of reply. */
+/** A gateway that was written for Nest's WsAdapter, with every kind of argument and of reply. */
 import {
   ConnectedSocket,
   MessageBody,
@@ -10,7 +10,7 @@ import {
 } from '@nestjs/websockets';
 import { concat, from, map, type Observable, throwError } from 'rxjs';
 
-/** What gateways use of a client of `ws`. */
+/** The members of a client of `ws` that gateways use. */
 export interface Client {
   readonly readyState: number;
   send(data: string | Buffer): void;
@@ -27,7 +27,7 @@ export class Marker {
   }
 }
 
-/** Opcodes are events too. */
+/** An event may be a number too. */
 enum Opcode {
   Join = 1,
 }

@@ -1,6 +1,6 @@
 /**
- * What a user of the packages writes: hooks, a guard and a message method, and a client against it. The consumer matrix
- * compiles it to ESM and to CommonJS and runs it in bare applications; it prints what it saw as one line of JSON.
+ * An application as a user of the packages writes it: hooks, a guard, a message method, and a client. The consumer matrix
+ * compiles it to ESM and to CommonJS and runs it in bare applications; it prints its results as one line of JSON.
  */
 import 'reflect-metadata';
 import { type CanActivate, type ExecutionContext, Injectable, Module, UseGuards } from '@nestjs/common';

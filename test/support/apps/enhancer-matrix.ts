@@ -1,4 +1,4 @@
-/** A gateway with every place that an enhancer can stand at, enhancers that tell where they ran, and one life of a client. */
+/** A gateway with every place that an enhancer can stand at, enhancers that report where they ran, and one life of a client. */
 import {
   type ArgumentMetadata,
   type ArgumentsHost,
@@ -32,14 +32,14 @@ export type Place = 'onHandshake' | 'onOpen' | 'onMessage' | 'method' | 'onClose
 
 export const PLACES: readonly Place[] = ['onHandshake', 'onOpen', 'onMessage', 'method', 'onClose'];
 
-/** What enhancers have told since the application was started. */
+/** The reports of all enhancers since the application was started. */
 export const seen: string[] = [];
 
-/** The places that were called. */
+/** The places that were called since then. */
 const called: Place[] = [];
 
-/** `ws onMessage (Connection, Message) Gateway.onMessage`: type, pattern, client, data, class and handler. */
-function tell(kind: Kind, host: ArgumentsHost): void {
+/** Reports `ws onMessage (Connection, Message) Gateway.onMessage`: type, pattern, client, data, class and handler. */
+function report(kind: Kind, host: ArgumentsHost): void {
   const { name } = (host as ExecutionContext).getClass() ?? {};
   const target = name ? ` ${name}.${(host as ExecutionContext).getHandler().name}` : '';
   if (host.getType() === 'http') {
@@ -56,7 +56,7 @@ function tell(kind: Kind, host: ArgumentsHost): void {
 @Injectable()
 class Guard implements CanActivate {
   canActivate(context: ExecutionContext) {
-    tell('guard', context);
+    report('guard', context);
     return true;
   }
 }
@@ -64,7 +64,7 @@ class Guard implements CanActivate {
 @Injectable()
 class Interceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler) {
-    tell('interceptor', context);
+    report('interceptor', context);
     return next.handle();
   }
 }
@@ -72,7 +72,7 @@ class Interceptor implements NestInterceptor {
 @Catch()
 class Filter implements ExceptionFilter {
   catch(error: Error, host: ArgumentsHost) {
-    tell('filter', host);
+    report('filter', host);
     const response = host.switchToHttp().getResponse<{ status(code: number): { json(body: object): void } }>();
     if (host.getType() === 'http') response.status(418).json({ rendered: error.message });
   }
@@ -190,9 +190,9 @@ function useGlobal(app: INestApplication, { kind }: Setup): void {
 }
 
 /**
- * Connects, sends a message to `onMessage` and one to the method, closes, and ends the application, `onClose` included.
+ * Connects, sends a message to `onMessage` and one to the method, closes, and ends the application after `onClose`.
  *
- * @returns what the client heard, `refused 418 …` or `closed 1011` included
+ * @returns the messages that the client received, and `refused 418 …` or `closed 1011` where that happened
  */
 export async function live(app: TestApp): Promise<string[]> {
   const client = await app.connect('/matrix').catch((error: { status: number; body: string }) => error);

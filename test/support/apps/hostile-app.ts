@@ -1,18 +1,18 @@
-/** The application under attack (fixtures/hostile-app.mjs), and what must hold after every attack. */
+/** The application under attack (fixtures/hostile-app.mjs), and the checks after every attack. */
 import { afterAll } from '@jest/globals';
 import type { LimitName, Stats } from 'nestjs-realtime';
 import { HostileProcess } from './hostile-process.js';
 import { until } from '../process-guard.js';
 import { frame, type HttpAnswer, RawSocket, type RequestParts, upgradeRequest } from '../clients/raw-socket.js';
 
-/** What the process tells of itself. */
+/** What the process reports. */
 export interface HostileState {
-  /** TCP connections, whatever is spoken on them. */
+  /** TCP connections of any protocol. */
   readonly connections: number;
   readonly stats: Stats;
   readonly hooks: Readonly<Record<'handshakes' | 'opens' | 'messages' | 'closes' | 'drains' | 'warnings', number>>;
   readonly memory: Readonly<Record<'rss' | 'heapUsed' | 'external' | 'arrayBuffers', number>>;
-  /** Longest time that its event loop did not turn since it was asked last. */
+  /** The longest stall of its event loop since the last report. */
   readonly delayMs: number;
 }
 
@@ -21,10 +21,10 @@ export type HostileSettings = Readonly<Record<string, string | number>>;
 
 const MB = 1024 * 1024;
 
-/** Bytes that are held: not what the allocator keeps for later. */
+/** Bytes in use, without those that the allocator keeps for later. */
 const inUse = ({ heapUsed, external }: HostileState['memory']) => heapUsed + external;
 
-/** No pings among the frames that tests wait for, and no long waits for clients that never answer. */
+/** Sends no pings among the frames that tests wait for, and waits only briefly for clients that never answer. */
 const QUIET: HostileSettings = {
   HEARTBEAT_PING_INTERVAL: 0,
   HEARTBEAT_IDLE_TIME: 0,
@@ -48,13 +48,13 @@ export class HostileApp {
     private readonly isAlone: boolean,
   ) {}
 
-  /** Starts it, and a client that behaves. */
+  /** Starts it, and connects a bystander: a client that behaves. */
   static async start(settings: HostileSettings = {}): Promise<HostileApp> {
     if (!shared?.isRunning) shared = new HostileProcess();
     return HostileApp.in(shared, false, settings);
   }
 
-  /** As `start`, in a process of its own: for what is measured by the memory of the process, and for signals. */
+  /** Starts it in a process of its own, for tests that measure the memory of the process or send signals. */
   static async startAlone(settings: HostileSettings = {}): Promise<HostileApp> {
     return HostileApp.in(new HostileProcess(), true, settings);
   }
@@ -71,7 +71,7 @@ export class HostileApp {
     return app;
   }
 
-  /** All that the process wrote since `begin()`, both streams. */
+  /** The output of the process on both streams since `begin()`. */
   get output(): string {
     return this.process.output;
   }
@@ -101,12 +101,12 @@ export class HostileApp {
     return client;
   }
 
-  /** Cuts all clients but the one that behaves. */
+  /** Cuts all clients but the bystander. */
   cutAll(): void {
     for (const client of this.clients.splice(0)) client.destroy();
   }
 
-  /** Gives it an order (fixtures/hostile-app.mjs). @throws Error when it fails, or the process has died */
+  /** Sends an order (fixtures/hostile-app.mjs). @throws Error when the order fails, or the process has died */
   order<T>(order: string, details: object = {}): Promise<T> {
     return this.process.order<T>(order, details);
   }
@@ -115,7 +115,7 @@ export class HostileApp {
     return this.order<HostileState>('state');
   }
 
-  /** How often bounds were reached since `begin()`, those that were not left out. */
+  /** How often bounds were reached since `begin()`, without those that were not reached. */
   async limits(): Promise<Partial<Record<LimitName, number>>> {
     const { limits } = (await this.state()).stats;
     const entries = Object.entries(limits) as [LimitName, number][];
@@ -128,13 +128,13 @@ export class HostileApp {
     return until(what, () => this.state(), isWanted, timeoutMs);
   }
 
-  /** Before an attack. */
+  /** Marks the state before an attack. */
   async begin(): Promise<void> {
     this.before = await this.order<HostileState>('collect');
     this.output = '';
   }
 
-  /** The client that behaves has its echo. @returns in how many milliseconds */
+  /** Checks that the bystander gets its echo. @returns after how many milliseconds */
   async echo(): Promise<number> {
     const word = `still there ${Math.random()}`;
     const start = performance.now();
@@ -144,7 +144,7 @@ export class HostileApp {
     return performance.now() - start;
   }
 
-  /** What the application does wrong on purpose is in the log, and is no reason to worry. */
+  /** Waits for an error that the test provokes, and takes it out of the checks. */
   async expectError(text: string): Promise<void> {
     await until(
       `the line of "${text}"`,
@@ -167,8 +167,8 @@ export class HostileApp {
   }
 
   /**
-   * After an attack: the process is up and has nothing left of it, who behaves did not notice, and what was opened was
-   * closed.
+   * Checks after an attack that the process is up and holds nothing of it, that the bystander was not disturbed, and that
+   * every connection that was opened is closed.
    *
    * @param heapMb how much more heap and buffers it may hold than before
    */
@@ -198,7 +198,7 @@ export class HostileApp {
     return this.process.exited;
   }
 
-  /** Ends it. @throws Error when its process has died meanwhile, or it does not close */
+  /** Stops it. @throws Error when its process has died, or it does not close */
   async stop(): Promise<void> {
     this.cutAll();
     this.bystander.destroy();

@@ -13,10 +13,10 @@ interface Answer {
 }
 
 export class HostileProcess {
-  /** All that it wrote, both streams. */
+  /** Its output on both streams. */
   output = '';
   readonly exited: Promise<void>;
-  /** True once it was ended on purpose. */
+  /** True after the test has killed it. */
   wasKilled = false;
   private readonly child: ChildProcess;
   private readonly answers = new Map<number, (answer: Answer) => void>();
@@ -37,7 +37,7 @@ export class HostileProcess {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Gives it an order. @throws Error when it fails, or the process has died */
+  /** Sends an order. @throws Error when the order fails, or the process has died */
   async order<T>(order: string, details: object = {}): Promise<T> {
     const id = ++this.asked;
     const answered = new Promise<T>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Gateways for WsAdapter on paths of their own: lifecycle, a shared path, verifyClient, streams, and what differs. */
+/** Gateways for WsAdapter on paths of their own: lifecycle, a shared path, verifyClient, streams, and differences. */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BadRequestException } from '@nestjs/common';
@@ -16,7 +16,7 @@ import { Stream } from 'nestjs-realtime';
 import { finalize, interval, map, take, timer } from 'rxjs';
 import { type Client, Marker } from './classic-gateways.js';
 
-/** What the lifecycle methods of `Lifecycle` were called with. */
+/** The calls of the lifecycle methods of `Lifecycle`. */
 export const lifecycle: string[] = [];
 
 @WebSocketGateway({ path: '/lifecycle' })
@@ -69,7 +69,7 @@ export class Verified extends Marker {}
 })
 export class VerifiedLater extends Marker {}
 
-/** How many tickers run. */
+/** The number of running tickers. */
 export const ticking = { count: 0 };
 
 @WebSocketGateway({ path: '/streams' })
@@ -91,7 +91,7 @@ export class Streaming extends Marker {
   }
 }
 
-/** What WsAdapter does not do, or does otherwise. */
+/** Methods that behave otherwise on WsAdapter. */
 @WebSocketGateway({ path: '/other' })
 export class Other extends Marker {
   private readonly ready = new WeakSet<object>();

@@ -1,4 +1,4 @@
-/** HTTP sessions on both platforms, over a store that a test can make slow or break. */
+/** HTTP sessions on both platforms, over a store that a test can slow down or break. */
 import cookie from '@fastify/cookie';
 import fastifySession from '@fastify/session';
 import type { INestApplication } from '@nestjs/common';
@@ -11,9 +11,9 @@ type Done = (error?: unknown) => void;
 /** Keeps sessions as text, as a store in another process does. */
 export class TestStore extends expressSession.Store {
   readonly texts = new Map<string, string>();
-  /** What `set` does; `slowly` takes as long as the test holds it. */
+  /** How `set` behaves; `slowly` ends when the test runs what is in `held`. */
   behaviour: 'works' | 'slowly' | 'fails' | 'hangs' = 'works';
-  /** Ends of `set` that the test holds. */
+  /** Ends pending calls of `set`, one function each. */
   readonly held: (() => void)[] = [];
 
   override get(id: string, done: (error: unknown, session?: never) => void): void {
@@ -37,13 +37,20 @@ export class TestStore extends expressSession.Store {
     setImmediate(done);
   }
 
-  /** All that is stored, as one object per session. */
+  /** Forgets all sessions, and works again. */
+  reset(): void {
+    this.texts.clear();
+    this.held.length = 0;
+    this.behaviour = 'works';
+  }
+
+  /** All stored sessions, one object each. */
   get stored(): Record<string, unknown>[] {
     return [...this.texts.values()].map((text) => JSON.parse(text) as Record<string, unknown>);
   }
 }
 
-/** What `main.ts` does to have sessions. */
+/** Installs sessions as `main.ts` would. */
 export async function useSessions(app: INestApplication, store: TestStore): Promise<void> {
   if (app.getHttpAdapter().getType() === 'express') {
     app.use(expressSession({ store, secret: SECRET, resave: false, saveUninitialized: false }));
@@ -59,7 +66,7 @@ export async function useSessions(app: INestApplication, store: TestStore): Prom
   });
 }
 
-/** The session cookie of an answer, as a client sends it back. */
+/** @returns the session cookie of an answer, as a client sends it back */
 export function cookieOf(setCookie: string | null | undefined): string {
   const [pair] = /^[^;]+/.exec(setCookie ?? '') ?? [];
   if (pair === undefined) throw new Error('The answer sets no cookie');

@@ -1,4 +1,4 @@
-/** An application for the tests of SSE and polling: one gateway whose behaviour the client chooses, and what it has seen. */
+/** An application for the tests of SSE and polling: one gateway that the test controls, and a record of its calls. */
 import type { Server } from 'node:http';
 import { type CanActivate, type ExecutionContext, Injectable, type LoggerService, UseGuards } from '@nestjs/common';
 import type { MiddlewareConsumer, ModuleMetadata, NestModule, Type } from '@nestjs/common';
@@ -41,10 +41,18 @@ export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
   readonly connections: Connection[] = [];
   readonly heard: string[] = [];
   readonly closes: CloseInfo[] = [];
-  /** What `onMessage` waits for. */
+  /** `onMessage` waits for it. */
   block?: Promise<void>;
   inHandshake: (request: HandshakeRequest) => void = () => {};
   inOpen: (connection: Connection, request: HandshakeRequest) => void = () => {};
+
+  /** Clears its record and restores its default behaviour. */
+  renew(): void {
+    this.handshakes = 0;
+    for (const list of [this.connections, this.heard, this.closes]) list.length = 0;
+    this.block = undefined;
+    this.inHandshake = this.inOpen = () => {};
+  }
 
   onHandshake(request: HandshakeRequest): void {
     this.handshakes++;
@@ -66,7 +74,7 @@ export class Room implements OnHandshake, OnOpen, OnMessage, OnClose {
     this.closes.push(close);
   }
 
-  /** Waits until so many connections have ended. @returns how the last of them did */
+  /** Waits until so many connections have ended. @returns the close of the last of them */
   async closed(count = 1): Promise<CloseInfo> {
     await until(
       `${count} ended connections`,
@@ -94,6 +102,10 @@ export class Lines implements LoggerService {
   readonly error = this.log;
   readonly debug = this.log;
   readonly verbose = this.log;
+
+  clear(): void {
+    this.all.length = this.warnings.length = 0;
+  }
 }
 
 export interface RoomApp {
@@ -104,17 +116,40 @@ export interface RoomApp {
 }
 
 /**
- * Stops an application whose clients are gone. fetch leaves connections behind that never carried a request; a server
- * that closes waits for those until its header timeout.
+ * Stops an application whose clients are gone. fetch leaves connections open that never carried a request, and a server
+ * waits for those until its header timeout before it closes.
  */
 export async function stop({ app }: RoomApp): Promise<void> {
   const server = app.app.getHttpServer() as Server;
-  const timer = setInterval(() => server.closeAllConnections(), 50);
+  const timer = setInterval(() => server.closeAllConnections(), 5);
   await app.close();
   clearInterval(timer);
 }
 
-/** Starts it. @param more controllers and other gateways */
+/**
+ * Ends all connections and clears all records, so that the next test finds a fresh application. The counters of `stats()`
+ * keep their values.
+ *
+ * @throws Error when a connection does not end
+ */
+export async function renew({ app, room, seen }: RoomApp): Promise<void> {
+  const left = async () => {
+    // Repeated, because a request under way may open another connection
+    await app.server.toEveryone().disconnect();
+    const { current, unfinished } = await app.server.stats();
+    return { current, unfinished, hooks: room.connections.length - room.closes.length };
+  };
+  await until(
+    'the end of all connections',
+    left,
+    ({ current, unfinished, hooks }) => current + unfinished + hooks === 0,
+  );
+  room.renew();
+  seen.requests.length = 0;
+  app.app.get(Doorkeeper).asked = 0;
+}
+
+/** Starts the application with more controllers and gateways. */
 export async function bootRoom(
   options: RealtimeOptions,
   { controllers = [], providers = [] }: ModuleMetadata,

@@ -1,6 +1,6 @@
-/** A real Chromium, and its pages with whatever they complain about in their consoles. */
+/** A real Chromium, and pages with the errors of their consoles. */
 import { existsSync, readFileSync } from 'node:fs';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const FLAGS = [
   '--headless',
@@ -17,25 +17,50 @@ interface Tools {
   readonly chromium: { readonly env: string; readonly binaries: readonly string[] };
 }
 
-/** @throws Error when there is no Chromium; `npm run test:setup` installs it or says how */
-export async function startBrowser(): Promise<Browser> {
+/** @param args more flags @throws Error when there is no Chromium; `npm run test:setup` installs it or says how */
+export async function startBrowser(...args: string[]): Promise<Browser> {
   const tools = JSON.parse(readFileSync(new URL('../../../scripts/tools.json', import.meta.url), 'utf8')) as Tools;
   const { env, binaries } = tools.chromium;
   const executablePath = process.env[env] || binaries.find((path) => existsSync(path));
   if (!executablePath) throw new Error('There is no Chromium here: run `npm run test:setup`');
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...args] });
 }
 
-/** A page in a profile of its own. */
+/** A page, and its errors. */
 export interface OpenPage {
   readonly page: Page;
-  /** Errors in its console and uncaught exceptions, as they came. */
+  /** Errors in its console and uncaught exceptions, in order. */
   readonly errors: string[];
 }
 
-/** Opens a page. @param options for example `viewport` or `colorScheme` */
-export async function openPage(browser: Browser, url: string, options?: BrowserContextOptions): Promise<OpenPage> {
-  const context = await browser.newContext(options);
+/** Profiles of each browser, by their options. */
+const profiles = new WeakMap<Browser, Map<string, Promise<BrowserContext>>>();
+
+function profileOf(browser: Browser, options: BrowserContextOptions): Promise<BrowserContext> {
+  const known = profiles.get(browser) ?? new Map<string, Promise<BrowserContext>>();
+  profiles.set(browser, known);
+  const key = JSON.stringify(options);
+  const profile = known.get(key) ?? browser.newContext(options);
+  known.set(key, profile);
+  return profile;
+}
+
+/**
+ * Opens a page. Pages with the same options are tabs of one profile: each has a session storage of its own, and cookies
+ * and the HTTP cache are shared.
+ *
+ * @param options for example `viewport` or `colorScheme`
+ */
+export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
+  return openIn(await profileOf(browser, options), url);
+}
+
+/** Opens a page in a profile of its own, for a test that changes the whole profile, for example its clock. */
+export async function openPageAlone(browser: Browser, url: string): Promise<OpenPage> {
+  return openIn(await browser.newContext(), url);
+}
+
+async function openIn(context: BrowserContext, url: string): Promise<OpenPage> {
   const page = await context.newPage();
   const errors: string[] = [];
   page.on('console', (message) => {
@@ -44,4 +69,12 @@ export async function openPage(browser: Browser, url: string, options?: BrowserC
   page.on('pageerror', (error) => errors.push(String(error)));
   await page.goto(url);
   return { page, errors };
+}
+
+/** Closes all pages, and the profiles that are not shared. */
+export async function closePages(browser: Browser): Promise<void> {
+  const shared = await Promise.all([...(profiles.get(browser)?.values() ?? [])]);
+  const close = (context: BrowserContext) =>
+    shared.includes(context) ? Promise.all(context.pages().map((page) => page.close())) : context.close();
+  await Promise.all(browser.contexts().map(close));
 }

@@ -24,7 +24,7 @@ export class EventSourceParser {
       this.isStarted = true;
       this.text = this.text.replace(/^\uFEFF/, '');
     }
-    // A CR at the end may be half of a CRLF: it waits for the next piece
+    // A CR at the end may be half of a CRLF, so it is kept for the next piece
     for (let found = /\r\n|\n|\r(?!$)/.exec(this.text); found; found = /\r\n|\n|\r(?!$)/.exec(this.text)) {
       const line = this.text.slice(0, found.index);
       this.text = this.text.slice(found.index + found[0].length);

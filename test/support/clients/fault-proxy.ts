@@ -3,16 +3,16 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import type { AddressInfo, Socket } from 'node:net';
 
 export interface Faults {
-  /** Every request goes on without `Upgrade`. */
+  /** Passes every request on without `Upgrade`. */
   readonly stripsUpgrade?: boolean;
-  /** Every response is cut so many milliseconds after its request. */
+  /** Cuts every response this many milliseconds after its request. */
   readonly cutsAfterMs?: number;
-  /** Asked for every piece of an answer to a GET: true loses it, or half of it, and the connection with it. */
+  /** Called for every chunk of an answer to a GET; true loses half of the chunk, and the connection. */
   readonly loses?: () => boolean;
 }
 
 export class FaultProxy {
-  /** Responses that did not arrive as a whole. */
+  /** How many responses did not arrive as a whole. */
   broken = 0;
   private readonly sockets = new Set<Socket>();
 

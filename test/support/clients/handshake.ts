@@ -1,4 +1,4 @@
-/** What the handshake tests share: an application in one call, a refusal as a value, and who is still in memory. */
+/** Helpers of the handshake tests: start an application, get a refusal as a value, count objects still in memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -43,9 +43,10 @@ export function portOf({ url }: TestApp): number {
 v8.setFlagsFromString('--expose-gc');
 const collectGarbage = vm.runInNewContext('gc') as () => void;
 
-/** Collects garbage until nobody of these is in memory. @returns how many are left when patience ends */
+/** Collects garbage until none of these objects is in memory, or gives up. @returns how many are left */
 export async function survivors(refs: readonly WeakRef<object>[]): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
+  // Longer than a second: so long Node's clock for `Date` headers keeps the context of the answer that started it
+  for (let attempt = 0; attempt < 150; attempt++) {
     await sleep(10);
     collectGarbage();
     if (refs.every((ref) => ref.deref() === undefined)) return 0;

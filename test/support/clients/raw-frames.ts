@@ -1,4 +1,4 @@
-/** Frames of RFC 6455 §5.2 as bytes: a builder that can break every rule, and a parser of what a server sent. */
+/** Frames of RFC 6455 §5.2 as bytes: a builder that can break every rule, and a parser for the frames of a server. */
 import { randomBytes } from 'node:crypto';
 
 /** Opcodes of RFC 6455 §11.8. */
@@ -7,7 +7,7 @@ export const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, 
 /** How the length of a payload is written: in 7 bits, in 16, or in 64. */
 export type LengthForm = 7 | 16 | 64;
 
-/** A frame of a client; everything that is left out is as the RFC wants it. */
+/** A frame of a client; every part that is left out follows the RFC. */
 export interface FrameParts {
   /** Default text. */
   readonly opcode?: number;
@@ -20,7 +20,7 @@ export interface FrameParts {
   readonly payload?: string | Uint8Array;
   /** Default the shortest. */
   readonly lengthForm?: LengthForm;
-  /** What the header says, when that is not the payload's length. */
+  /** The length in the header, when it is not the length of the payload. */
   readonly declaredLength?: number | bigint;
 }
 
@@ -63,7 +63,7 @@ function encodeLength(length: number | bigint, form: LengthForm): Buffer {
   return bytes;
 }
 
-/** A frame as it came from the server. */
+/** A frame of the server. */
 export interface ServerFrame {
   readonly fin: boolean;
   readonly rsv: number;

@@ -1,7 +1,7 @@
 /** HTTP/1.1 as bytes: a request builder that can break every rule, and a strict parser of answers. */
 import { randomBytes } from 'node:crypto';
 
-/** A request; everything that is left out is as a WebSocket handshake has it (RFC 6455 §4.1). */
+/** A request; every part that is left out is that of a WebSocket handshake (RFC 6455 §4.1). */
 export interface RequestParts {
   readonly method?: string;
   readonly target?: string;
@@ -34,7 +34,7 @@ export function httpRequest(parts: RequestParts = {}): Buffer {
   return Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body as string)]);
 }
 
-/** What a parser has to know beside the bytes. */
+/** What a parser must know besides the bytes. */
 export interface AnswerContext {
   /** True when it answers a HEAD. */
   readonly hasNoBody?: boolean;
@@ -42,7 +42,7 @@ export interface AnswerContext {
   readonly isOver?: boolean;
 }
 
-/** An answer as it came from the server. */
+/** An answer of the server. */
 export interface HttpAnswer {
   readonly status: number;
   /** Names in lower case. */
@@ -54,7 +54,7 @@ export interface HttpAnswer {
  * Reads one answer from the start of some bytes.
  *
  * @returns the answer and how many bytes it took; undefined while it is not complete
- * @throws Error when the bytes are no HTTP answer
+ * @throws Error when the bytes are not an HTTP answer
  */
 export function parseAnswer(bytes: Buffer, context: AnswerContext = {}): [HttpAnswer, number] | undefined {
   const end = bytes.indexOf('\r\n\r\n');

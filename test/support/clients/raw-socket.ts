@@ -1,4 +1,4 @@
-/** A client on a bare TCP socket, for tests: it sends any bytes, and takes apart what comes back. */
+/** A client on a bare TCP socket, for tests: it sends any bytes, and parses the bytes of the server. */
 import { connect, type Socket } from 'node:net';
 import { within } from '../process-guard.js';
 import { Opcode, parseFrame, type ServerFrame } from './raw-frames.js';
@@ -9,7 +9,7 @@ export * from './raw-http.js';
 
 /** How to connect. */
 export interface RawOptions {
-  /** Keep the own side open when the server has ended its; default false. */
+  /** True keeps the client's side open when the server has ended its own; default false. */
   readonly staysOpen?: boolean;
   /** Longest wait of any call: a guard against hanging, not a measure. Default 10 s. */
   readonly timeoutMs?: number;
@@ -107,13 +107,13 @@ export class RawSocket {
     }
   }
 
-  /** Waits until the server has ended its side. @returns what it sent that nobody has asked for */
+  /** Waits until the server has ended its side. @returns the bytes that no call has taken */
   async ended(): Promise<Buffer> {
     await this.take('the end', () => (this.hasEnded ? [true, 0] : undefined));
     return this.unread;
   }
 
-  /** Ends this side (FIN); what the server still sends is received. */
+  /** Ends this side (FIN); the client still receives. */
   finish(): void {
     this.socket.end();
   }
@@ -123,12 +123,12 @@ export class RawSocket {
     this.socket.resetAndDestroy();
   }
 
-  /** Cuts the connection as a process that ends does. */
+  /** Closes the connection as a process that ends does. */
   destroy(): void {
     this.socket.destroy();
   }
 
-  /** Waits until the bytes received so far hold what is wanted, and takes it. */
+  /** Waits until `parse` finds something in the received bytes, and takes it. */
   private take<T>(what: string, parse: (bytes: Buffer) => readonly [T, number] | undefined): Promise<T> {
     const taken = new Promise<T>((resolve, reject) => {
       const settle = (then: () => void) => {

@@ -11,7 +11,7 @@ export interface AnyClient {
   next(): Promise<unknown>;
   closed(): Promise<Ended>;
   close(): Promise<unknown>;
-  /** Goes without a word. */
+  /** Disconnects without a close. */
   vanish(): void;
 }
 
@@ -25,7 +25,7 @@ export class Refused extends Error {
   }
 }
 
-/** Messages and the end of a connection, awaited. */
+/** Lets a test await messages and the end of a connection. */
 class Mailbox {
   private readonly unread: unknown[] = [];
   private readonly readers: ((value: unknown) => void)[] = [];
@@ -52,7 +52,7 @@ abstract class RequestClient implements AnyClient {
   token = '';
   id = '';
   protected readonly mailbox = new Mailbox();
-  /** Sent with each request; a cookie that an answer sets is one of them. */
+  /** Headers of each request, with the cookie that an answer has set. */
   protected readonly headers: Record<string, string>;
 
   constructor(

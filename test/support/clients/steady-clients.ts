@@ -1,13 +1,13 @@
-/** Clients that come back by themselves, as docs/transports.md says, and keep what they have received. */
+/** Clients that reconnect by themselves, as docs/transports.md describes, and keep the messages they have received. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSourceParser } from './event-source-parser.js';
 
 const RETRY_MS = 10;
 
 abstract class SteadyClient {
-  /** The messages, in the order they were taken. */
+  /** The messages in the order of their arrival. */
   readonly messages: string[] = [];
-  /** Connections that it was given; one, when nothing was lost. */
+  /** How many connections it was given; one when nothing was lost. */
   connections = 0;
   /** Requests that failed or broke off. */
   failures = 0;
@@ -56,7 +56,7 @@ export class SteadyPolling extends SteadyClient {
       this.position = 0;
       this.connections++;
     }
-    // of an answer that comes again what is here already
+    // a repeated answer begins with messages that are here already
     const known = Math.max(0, this.position - (position - messages.length));
     this.messages.push(...messages.slice(known));
     this.position = Math.max(this.position, position);

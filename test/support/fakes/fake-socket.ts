@@ -1,4 +1,4 @@
-/** A wire without a network for unit specs: it records what it is sent, and its peer does what the test says. */
+/** A wire without a network for unit specs: it records the messages that are sent, and the test plays its peer. */
 import type { IncomingMessage } from 'node:http';
 import type { CloseInitiator } from '../../../libs/realtime/src/close-info.js';
 import type { Frame } from '../../../libs/realtime/src/frame.js';
@@ -9,9 +9,9 @@ export interface FakeSocketOptions {
   readonly protocol?: string;
   /** The peer answers our close frame in the next microtask, or when the test calls `answer()`. Default `soon`. */
   readonly answers?: 'soon' | 'by hand';
-  /** The wire tells of its end while it is being cut, or in the next microtask as `ws` does. Default `soon`. */
+  /** The wire reports its end while it is being cut, or in the next microtask as `ws` does. Default `soon`. */
   readonly reports?: 'soon' | 'at once';
-  /** When the wire is cut although the peer never answers, in milliseconds. Default 5000. */
+  /** After how many milliseconds the wire is cut if the peer never answers. Default 5000. */
   readonly closeTimeoutMs?: number;
 }
 
@@ -24,12 +24,12 @@ export interface FirstEnd {
 
 export class FakeSocket implements Socket {
   readonly protocol: string;
-  /** What was sent, in order: text as a string, binary as bytes. */
+  /** The messages that were sent, in order: text as a string, binary as bytes. */
   readonly sent: (string | Buffer)[] = [];
   readonly pingedAt: number[] = [];
   /** The close frame that this side sent. */
   closeFrame?: { code: number; reason: string };
-  /** What the peer has not read yet; a test that has a slow client sets it. */
+  /** Bytes that the peer has not read yet; a test of a slow client sets it. */
   bufferedBytes = 0;
 
   get isFull(): boolean {
@@ -41,14 +41,14 @@ export class FakeSocket implements Socket {
   resumes = 0;
   /** The messages that reached this side, in order. */
   readonly delivered: string[] = [];
-  /** What ended it first, as the wire saw it. */
+  /** Which side ended it first, as the wire saw it. */
   firstEnd?: FirstEnd;
-  /** True once the sink was told of the end. */
+  /** True once the end was reported to the sink. */
   isGone = false;
   private isClosing = false;
   private sink?: Sink;
-  /** The end that came before there was a sink to tell. */
-  private untold?: () => void;
+  /** Reports an end that happened before there was a sink. */
+  private reportLater?: () => void;
   private unread: (() => void)[] = [];
   private timer?: NodeJS.Timeout;
 
@@ -58,11 +58,11 @@ export class FakeSocket implements Socket {
 
   attach(sink: Sink): this {
     this.sink = sink;
-    this.untold?.();
+    this.reportLater?.();
     return this;
   }
 
-  // --- our side: the contract of transports/transport.ts ---
+  // --- our side: the contract of transport.ts ---
 
   send(frame: Frame): boolean {
     if (this.isClosing) return false;
@@ -103,12 +103,12 @@ export class FakeSocket implements Socket {
 
   // --- the peer's side ---
 
-  /** The peer sends a message; while this side does not read it waits in the network. */
+  /** The peer sends a message; it waits in the network while this side does not read. */
   sends(data: string | Buffer): void {
     this.arrives(() => this.sendsUnread(data));
   }
 
-  /** A message that had been read from the network before this side stopped reading. */
+  /** Delivers a message that was read from the network before this side stopped reading. */
   sendsUnread(data: string | Buffer): void {
     if (this.isGone) return;
     this.delivered.push(data.toString());
@@ -116,22 +116,22 @@ export class FakeSocket implements Socket {
     this.sink!.received(Buffer.from(data), typeof data !== 'string');
   }
 
-  /** A ping, a pong or a part of a message. */
+  /** The peer sends a ping, a pong or a part of a message. */
   showsLife(): void {
     this.arrives(() => this.sink!.alive());
   }
 
-  /** The peer's own close frame; 1005 stands for one without a code. */
+  /** The peer sends a close frame; 1005 stands for one without a code. */
   closes(code = 1000, reason = ''): void {
     this.arrives(() => this.end(code, reason));
   }
 
-  /** The peer's answer to our close frame. */
+  /** The peer answers our close frame. */
   answer(): void {
     if (this.closeFrame) this.arrives(() => this.end(this.closeFrame!.code, this.closeFrame!.reason));
   }
 
-  /** The network breaks: no close frame. */
+  /** The network breaks, without a close frame. */
   vanishes(): void {
     this.end(1006, '');
   }
@@ -156,7 +156,7 @@ export class FakeSocket implements Socket {
   }
 
   private end(code: number, reason: string): void {
-    if (!this.sink) this.untold = () => this.end(code, reason);
+    if (!this.sink) this.reportLater = () => this.end(code, reason);
     if (this.isGone || !this.sink) return;
     this.isGone = this.isClosing = true;
     this.firstEnd ??= { by: 'the peer', code, reason };
@@ -165,17 +165,17 @@ export class FakeSocket implements Socket {
   }
 }
 
-/** What a fake request is made of. */
+/** The parts of a fake request. */
 export interface FakeRequestParts {
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly remoteAddress?: string;
   readonly isEncrypted?: boolean;
-  /** What middleware put on it: user, session, cookies. */
+  /** Properties that middleware put on it: user, session, cookies. */
   readonly extras?: object;
 }
 
-/** An upgrade request as far as the core looks at it. */
+/** The part of an upgrade request that the core uses. */
 export function fakeRequest(parts: FakeRequestParts = {}): IncomingMessage {
   const { url = '/ws', headers = {}, isEncrypted, extras } = parts;
   const remoteAddress = 'remoteAddress' in parts ? parts.remoteAddress : '192.0.2.7';

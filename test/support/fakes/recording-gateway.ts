@@ -1,27 +1,13 @@
-/** A handler for unit specs that records when its hooks start and end, and a node (engine) that it is bound to. */
-import { AsyncResource } from 'node:async_hooks';
-import type { Broker } from '../../../libs/realtime/src/broker.js';
-import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
+/** A gateway for unit specs that records when its hooks start and end. */
 import type { CloseInfo } from '../../../libs/realtime/src/close-info.js';
 import type { Connection } from '../../../libs/realtime/src/connection.js';
-import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
-import { Engine } from '../../../libs/realtime/src/engine.js';
 import type { Gateway } from '../../../libs/realtime/src/gateway.js';
-import { HandshakeRequest } from '../../../libs/realtime/src/handshake-request.js';
-import { Addresses } from '../../../libs/realtime/src/handshake/addresses.js';
-import type { Admission } from '../../../libs/realtime/src/handshake/admission.js';
-import { Places } from '../../../libs/realtime/src/handshake/places.js';
-import type { Awaitable, Identity } from '../../../libs/realtime/src/hooks.js';
-import type { Log } from '../../../libs/realtime/src/log.js';
+import type { Awaitable } from '../../../libs/realtime/src/hooks.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
-import { RealtimeServer } from '../../../libs/realtime/src/server.js';
-import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
-import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
-import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';
 
-/** How a hook behaves: it returns, throws, or gives a promise that the test settles. */
+/** How a hook behaves: it returns, throws, or returns a promise that the test settles. */
 export type Behaviour = 'sync' | 'throw' | 'async';
 
 /** One call of a hook. */
@@ -36,22 +22,22 @@ export interface HookRun {
   reject(error: unknown): void;
 }
 
-/** A hook's body: decides how it behaves, and may act on the connection from inside. */
+/** The body of a hook: it decides how the hook behaves, and may act on the connection from inside. */
 export type Body = (run: HookRun) => Behaviour | void;
 
 export class RecordingGateway implements Gateway {
   readonly name = 'RecordingGateway';
-  /** Every call, in order. */
+  /** All calls of hooks, in order. */
   readonly runs: HookRun[] = [];
-  /** What happened, in order: `onOpen starts`, `onOpen ends`, `onMessage(hello) starts`, … */
+  /** The events, in order: `onOpen starts`, `onOpen ends`, `onMessage(hello) starts`, … */
   readonly events: string[] = [];
-  /** Times a hook of a connection started while another one of it was running. */
+  /** How often a hook started while another hook of the same connection was running. */
   overlaps = 0;
   private readonly bodies = new Map<HookName, Body>();
 
   constructor(readonly path = '/ws') {}
 
-  /** Says what a hook does; without it hooks are synchronous. */
+  /** Sets what a hook does. Default: it returns at once. */
   on(hook: HookName, body: Behaviour | Body): this {
     this.bodies.set(hook, typeof body === 'string' ? () => body : body);
     return this;
@@ -73,7 +59,7 @@ export class RecordingGateway implements Gateway {
     return this.runs.filter((run) => run.hook === hook);
   }
 
-  /** The run that is under way; there is at most one per connection. */
+  /** The run that has not settled; there is at most one per connection. */
   running(connection?: Connection): HookRun | undefined {
     return this.runs.find((run) => !run.isSettled && (!connection || run.connection === connection));
   }
@@ -108,86 +94,4 @@ function deferred() {
   let reject!: (error: unknown) => void;
   const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
   return { promise, resolve, reject };
-}
-
-/** Keeps the lines, each with its level in front: `log …`, `warn …`. */
-export class RecordingLog implements Log {
-  readonly lines: string[] = [];
-  readonly stacks: string[] = [];
-  log = (line: string) => this.keep('log', line);
-  warn = (line: string) => this.keep('warn', line);
-  debug = (line: string) => this.keep('debug', line);
-  verbose = (line: string) => this.keep('verbose', line);
-  error = (line: string, stack?: string) => {
-    this.keep('error', line);
-    if (stack !== undefined) this.stacks.push(stack);
-  };
-
-  with(text: string): string[] {
-    return this.lines.filter((line) => line.includes(text));
-  }
-
-  private keep(level: string, line: string): void {
-    this.lines.push(`${level} ${line}`);
-  }
-}
-
-/** A node of one gateway (or several) over fake sockets. */
-export class FakeNode {
-  readonly log = new RecordingLog();
-  readonly engine: Engine;
-  readonly server: RealtimeServer;
-  readonly gateway = new RecordingGateway();
-
-  constructor(options: RealtimeOptions = {}, broker: Broker = new MemoryBroker()) {
-    this.engine = new Engine(RealtimeSettings.from({ envFile: false, ...options }, {}), broker, this.log);
-    this.server = new RealtimeServer(this.engine);
-    this.engine.gate.bind(this.gateway);
-  }
-
-  async start(): Promise<this> {
-    await this.engine.start();
-    return this;
-  }
-
-  /** A connection past its handshake; its `onOpen` has started. */
-  open(identity: Identity = {}, options: OpenOptions = {}) {
-    const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
-    const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
-    const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
-    socket.attach(connection);
-    connection.opened();
-    return { socket, connection };
-  }
-
-  /** As `open`, and `onOpen` has settled: with synchronous hooks the connection is idle. */
-  async opened(identity?: Identity, options?: OpenOptions) {
-    const opened = this.open(identity, options);
-    await turn();
-    return opened;
-  }
-}
-
-export interface OpenOptions extends FakeSocketOptions {
-  readonly gateway?: Gateway;
-  /** Default: a new one with these options. */
-  readonly socket?: FakeSocket;
-}
-
-/** Lets everything that waits in microtasks happen; no clock is needed. */
-export async function turn(): Promise<void> {
-  for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
-}
-
-/** What a request was admitted with: by default as nobody, with a place of its own ledger. */
-export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gateway'>): Admission {
-  const { path } = parts.gateway;
-  return {
-    id: 'node.1',
-    request: new HandshakeRequest(fakeRequest({ url: path }), { path }),
-    identity: {},
-    scope: new AsyncResource('FakeHandshake'),
-    place: new Places(new Addresses(Infinity)).take('192.0.2.7', parts.identity?.userId),
-    ...parts,
-  };
 }

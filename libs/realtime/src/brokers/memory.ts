@@ -1,7 +1,7 @@
 import type { Command } from '../command.js';
 import { Broker } from '../broker.js';
 
-/** The broker of a single node: delivers at once. */
+/** The broker of a single node. It delivers each command at once. */
 export class MemoryBroker extends Broker {
   readonly name = 'memory (this node only)';
   private deliver: (command: Command) => void = () => {};

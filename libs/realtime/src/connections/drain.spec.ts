@@ -5,7 +5,7 @@ import type { LiveConnection } from './live-connection.js';
 
 const TIMINGS = { shutdownTimeout: 10, shutdownBatch: 2, shutdownInterval: 1, reconnectSpread: 5 };
 
-/** As much of a connection as a shutdown touches. */
+/** The part of a connection that a shutdown uses. */
 class FakeLiving {
   endedAt?: number;
   ending?: readonly [code: number, reason: string, initiator: string];
@@ -14,7 +14,7 @@ class FakeLiving {
 
   constructor(
     private readonly living: Set<FakeLiving>,
-    /** After how many milliseconds its `onClose` has settled; for ever is for ever. */
+    /** Milliseconds until its `onClose` has settled; Infinity for never. */
     private readonly hookMs = 0,
   ) {
     living.add(this);
@@ -47,7 +47,7 @@ afterEach(() => {
 
 const some = (count: number, hookMs?: number) => Array.from({ length: count }, () => new FakeLiving(living, hookMs));
 
-/** Runs a shutdown to its end. @returns who had not ended, and how long it took */
+/** Runs a shutdown to its end. @returns the connections that had not ended, and how long it took */
 async function run(timings: Partial<typeof TIMINGS> = {}) {
   let tookMs = -1;
   const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings });
@@ -60,19 +60,19 @@ async function run(timings: Partial<typeof TIMINGS> = {}) {
 }
 
 describe('a shutdown', () => {
-  it('closes connections in batches, at a pace', async () => {
+  it('closes connections in batches with a pause between them', async () => {
     const all = some(5);
     await run();
     expect(all.map(({ endedAt }) => endedAt)).toEqual([0, 0, 1000, 1000, 2000]);
   });
 
-  it('closes all at once where there is no pause', async () => {
+  it('closes all connections at once without a pause', async () => {
     const all = some(5);
     await run({ shutdownInterval: 0 });
     for (const { endedAt } of all) expect(endedAt).toBeLessThan(50);
   });
 
-  it('hastens when the pace would not do: everybody hears of it in the first half of the time', async () => {
+  it('shortens the pauses so that all close frames are sent in the first half of the time', async () => {
     const all = some(200);
     await run();
     const moments = all.map(({ endedAt }) => endedAt!);
@@ -81,7 +81,7 @@ describe('a shutdown', () => {
     expect(all.filter(({ isCut }) => isCut)).toEqual([]);
   });
 
-  it('says with 1001 when to come back, each client another time within the spread', async () => {
+  it('closes with 1001 and gives each client its own time to come back within the spread', async () => {
     const all = some(100);
     await run({ shutdownBatch: 100 });
     const delays = all.map(({ ending }) => {
@@ -95,7 +95,7 @@ describe('a shutdown', () => {
     expect(delays.filter((delay) => delay >= 2500).length).toBeGreaterThan(20);
   });
 
-  it('ends as soon as the last onClose has settled', async () => {
+  it('ends the shutdown as soon as the last onClose has settled', async () => {
     some(2, 700);
     const { left, tookMs } = await run();
     expect(left).toEqual([]);
@@ -103,7 +103,7 @@ describe('a shutdown', () => {
     expect(tookMs).toBeLessThan(800);
   });
 
-  it('cuts at the deadline who has not ended, and tells who that is', async () => {
+  it('cuts connections that have not ended at the deadline, and returns them', async () => {
     const [stuck] = some(1, Infinity);
     const [quick] = some(1, 5);
     const { left, tookMs } = await run({ shutdownTimeout: 2 });
@@ -112,7 +112,7 @@ describe('a shutdown', () => {
     expect(tookMs).toBeLessThan(2100);
   });
 
-  it('of nobody takes no time', async () => {
+  it('ends a shutdown without connections at once', async () => {
     expect((await run()).tookMs).toBeLessThan(50);
   });
 });

@@ -1,4 +1,4 @@
-/** The end of a shutdown: closes all connections at a pace, waits for their hooks, cuts what is left. */
+/** The end of a shutdown: closes all connections in batches, waits for their hooks and cuts those that are left. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { ReadyState } from '../connection.js';
 import type { LiveConnection } from './live-connection.js';
@@ -6,18 +6,18 @@ import type { RealtimeSettings } from '../settings/settings.js';
 
 type Timings = Pick<RealtimeSettings, 'shutdownTimeout' | 'shutdownBatch' | 'shutdownInterval' | 'reconnectSpread'>;
 
-/** How often it is looked whether all have ended, in milliseconds. */
+/** Interval of the checks whether all connections have ended, in milliseconds. */
 const LOOK_MS = 10;
 
-/** How long wires that were cut may take to tell so, in milliseconds. */
+/** How long a wire that was cut may take to report its end, in milliseconds. */
 const CUT_MS = 500;
 
 /**
  * Ends all connections.
  *
- * @param living the connections whose `onClose` has not settled; they leave it by themselves
- * @param timings how many at once, how long between, how long in all
- * @returns those that had not ended when the time was over
+ * @param living the connections whose `onClose` has not settled; each removes itself from the set when it has
+ * @param timings how many at once, how long between batches and how long in total, in seconds
+ * @returns the connections that had not ended when the time was over
  */
 export async function drain(living: ReadonlySet<LiveConnection>, timings: Timings): Promise<LiveConnection[]> {
   const deadline = performance.now() + timings.shutdownTimeout * 1000;
@@ -27,7 +27,7 @@ export async function drain(living: ReadonlySet<LiveConnection>, timings: Timing
   return [...living];
 }
 
-/** A wire that is cut tells of its end some turns of the event loop later, and then its `onClose` has still to run. */
+/** A wire reports that it was cut some turns of the event loop later, and only then does its `onClose` run. */
 async function cut(living: ReadonlySet<LiveConnection>): Promise<void> {
   for (const connection of living) connection.terminate();
   const deadline = performance.now() + CUT_MS;
@@ -38,7 +38,7 @@ async function cut(living: ReadonlySet<LiveConnection>): Promise<void> {
 
 async function closeInBatches(connections: LiveConnection[], timings: Timings, deadline: number): Promise<void> {
   const batches = Math.ceil(connections.length / timings.shutdownBatch);
-  // However many there are, all hear of it in the first half of the time: the other half is for their answers
+  // However many there are, all get their close frame in the first half of the time; the rest is for their answers
   const interval = Math.min(timings.shutdownInterval, timings.shutdownTimeout / 2 / batches) * 1000;
   for (let at = 0; at < connections.length; at += timings.shutdownBatch) {
     if (at > 0 && performance.now() < deadline) await pause(interval);
@@ -48,7 +48,7 @@ async function closeInBatches(connections: LiveConnection[], timings: Timings, d
   }
 }
 
-/** All clients that come back at the same moment would be the next outage: each is told a time of its own. */
+/** The reason of the close frame, with a delay for each client: all of them at once would overload the next server. */
 export function farewell(spreadSeconds: number): string {
   return `server shutting down; retry-after-ms=${Math.floor(Math.random() * spreadSeconds * 1000)}`;
 }

@@ -1,4 +1,4 @@
-/** How a connection ends: the first side that ends it decides code, reason and initiator; the wire's end completes it. */
+/** How a connection ends: the side that ends it first decides code, reason and initiator; then the wire ends. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { CloseInfo, type CloseInitiator } from '../close-info.js';
 import { ReadyState } from '../connection.js';
@@ -9,14 +9,14 @@ export class Ending {
   private decided?: Pick<CloseInfo, 'code' | 'reason' | 'initiator'>;
   private aborter?: AbortController;
 
-  /** Aborted when the wire is gone; made when it is first asked for. */
+  /** It is aborted when the wire is gone, and created when it is first read. */
   get signal(): AbortSignal {
     this.aborter ??= new AbortController();
     if (this.readyState === ReadyState.CLOSED) this.aborter.abort();
     return this.aborter.signal;
   }
 
-  /** This side ends it. @returns false when it is ending already: the first decision holds */
+  /** This side ends the connection. @returns false when it is ending already: the first decision holds */
   decide(code: number, reason: string, initiator: CloseInitiator): boolean {
     if (this.decided || this.readyState !== ReadyState.OPEN) return false;
     this.decided = { code, reason, initiator };
@@ -24,7 +24,7 @@ export class Ending {
     return true;
   }
 
-  /** The wire is gone. @returns how it ended; undefined when that was known already */
+  /** The wire is gone. @returns how the connection ended; undefined when that was reported before */
   complete(code: number, reason: string): CloseInfo | undefined {
     if (this.readyState === ReadyState.CLOSED) return undefined;
     this.readyState = ReadyState.CLOSED;

@@ -1,10 +1,10 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { LiveConnection } from './live-connection.js';
 
-/** Longest delay of a Node timer, in milliseconds. */
+/** The longest delay that a Node timer can have, in milliseconds. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** Closes a connection with 4502 when its credential ends. */
+/** Closes a connection with 4502 when its credential expires. */
 export function endAt(connection: LiveConnection, expiresAt: Date): void {
   const remaining = expiresAt.getTime() - Date.now();
   const due = () => {

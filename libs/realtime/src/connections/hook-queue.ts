@@ -1,7 +1,7 @@
 /**
- * Road IN, step 4: the one ordered queue of a connection. `onOpen` settles, then messages one at a time and in order,
- * then `onClose` exactly once, whoever ended it and whatever a hook threw. What waits is bounded: over the bound the
- * socket is not read. Where a hook is synchronous there is no promise and no closure per message.
+ * Road IN, step 4: the one ordered queue of a connection. `onOpen` settles, then messages are handled one at a time and
+ * in order, then `onClose` runs exactly once, whichever side ended the connection and whatever a hook threw. The queue
+ * is bounded: while it is full, the socket is not read. A synchronous hook costs no promise and no closure per message.
  */
 import type { AsyncResource } from 'node:async_hooks';
 import { CloseCode, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
@@ -16,22 +16,22 @@ import type { Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
 import { DRAIN_TURN, Inbox, type Waiting } from './inbox.js';
 
-/** The connection whose hooks are run. */
+/** What the queue needs of the connection whose hooks it runs. */
 export interface HookedConnection extends Connection {
   readonly socket: Pick<Socket, 'pause'>;
-  /** Reads again, unless the application has paused it. */
+  /** Reads from the socket again, unless the application has paused the connection. */
   readOn(): void;
-  /** Ends it from this side. */
+  /** Ends the connection from this side. */
   end(code: number, reason: string, initiator: CloseInitiator): void;
-  /** `onClose` has settled: nothing will happen any more. */
+  /** Called when `onClose` has settled, after which no hook runs. */
   ended(): void;
 }
 
 export class HookQueue {
-  /** True while the socket is not read because hooks are behind. */
+  /** True while the socket is not read because the hooks are behind. */
   isPaused = false;
   private inbox?: Inbox;
-  /** A hook is running or about to: messages wait. */
+  /** True while a hook is running or about to run: messages then wait. */
   private isBusy = true;
   private closeInfo?: CloseInfo;
 
@@ -39,11 +39,11 @@ export class HookQueue {
     private readonly gateway: Gateway,
     private readonly connection: HookedConnection,
     private readonly node: Pick<Node, 'settings' | 'counters' | 'limits' | 'faultLog'>,
-    /** Given, the hooks after `onOpen` run in it. */
+    /** The async context of the hooks after `onOpen`. Default: that of the caller. */
     private readonly scope?: AsyncResource,
   ) {}
 
-  /** Runs `onOpen`, then the messages that came meanwhile. Called once. */
+  /** Runs `onOpen`, then handles the messages that were received meanwhile. Called once. */
   start(onOpen: () => Awaitable<void>): void {
     try {
       const opening = onOpen();
@@ -64,32 +64,32 @@ export class HookQueue {
     this.begin();
   }
 
-  /** What came while `onOpen` ran is not part of the request that was upgraded. */
+  /** Messages received during `onOpen` must not run in the handshake's async context. */
   private begin(): void {
     if (this.inbox || this.closeInfo) detached(() => this.proceed());
     else this.isBusy = false;
   }
 
-  /** Hands a message to `onMessage`, now or when what came before it is done. */
+  /** Hands a message to `onMessage`: at once, or when everything before it has been handled. */
   push(message: Message): void {
     if (this.isBusy) this.wait(message);
     else this.run(message);
   }
 
-  /** Runs `onDrain`, in its turn. */
+  /** Runs `onDrain` when everything before it has been handled. */
   drained(): void {
     if (!this.gateway.onDrain) return;
     if (this.isBusy) this.inboxOf().push(DRAIN_TURN);
     else this.run(DRAIN_TURN);
   }
 
-  /** The wire is gone: what came before is still handled, then `onClose` runs. Called once. */
+  /** The wire is gone: messages received before are still handled, then `onClose` runs. Called once. */
   close(info: CloseInfo): void {
     this.closeInfo = info;
     if (!this.isBusy) this.finish(info);
   }
 
-  /** Forgets the messages that wait and reads again, so that the answer to our close frame is seen. */
+  /** Drops the messages that wait and reads the socket again, so that the client's close frame is received. */
   drop(): void {
     this.inbox?.clear();
     if (this.isPaused) this.resume();
@@ -100,7 +100,7 @@ export class HookQueue {
     if (!this.handle(item)) this.proceed();
   }
 
-  /** @returns true while the hook is running */
+  /** Runs the hook for one item. @returns true when the hook is still running */
   private handle(item: Waiting): boolean {
     try {
       const result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
@@ -125,7 +125,7 @@ export class HookQueue {
       : this.gateway.onMessage?.(this.connection, item);
   }
 
-  /** A hook has settled: the next message, or `onClose`. */
+  /** A hook has settled: the next message is handled, or `onClose` runs. */
   private proceed(): void {
     for (let item = this.inbox?.shift(); item; item = this.inbox?.shift()) {
       if (this.isPaused && this.inbox!.isLow) this.resume();
@@ -176,7 +176,7 @@ export class HookQueue {
     this.connection.readOn();
   }
 
-  /** The connection stays, and the client learns what it may. Its own mistake is counted, and fills no log. */
+  /** The connection stays, and the client gets an error frame. A mistake of the client is counted but not logged. */
   private failed(item: Waiting, error: unknown): void {
     if (item === DRAIN_TURN) {
       this.hookFailed('onDrain', error);

@@ -5,7 +5,7 @@ import { Message } from '../message.js';
 const message = (size: number) => new Message(Buffer.alloc(size), false);
 
 describe('an inbox', () => {
-  it('gives messages in the order they came, then nothing', () => {
+  it('returns messages in the order in which they were added, then nothing', () => {
     const inbox = new Inbox(10, 100);
     const all = [message(0), message(1), message(2)];
     for (const one of all) inbox.push(one);
@@ -13,7 +13,7 @@ describe('an inbox', () => {
     expect(inbox.length).toBe(0);
   });
 
-  it('is full at the bound of messages', () => {
+  it('reports that it is full at the limit of messages', () => {
     const inbox = new Inbox(2, 100);
     inbox.push(message(0));
     expect(inbox.isFull).toBe(false);
@@ -21,7 +21,7 @@ describe('an inbox', () => {
     expect(inbox.isFull).toBe(true);
   });
 
-  it('is full at the bound of bytes', () => {
+  it('reports that it is full at the limit of bytes', () => {
     const inbox = new Inbox(10, 100);
     inbox.push(message(99));
     expect(inbox.isFull).toBe(false);
@@ -29,13 +29,13 @@ describe('an inbox', () => {
     expect(inbox.isFull).toBe(true);
   });
 
-  it('takes more than the bound: what was read already has to go somewhere', () => {
+  it('accepts messages above the limit, because they have been read already', () => {
     const inbox = new Inbox(1, 1);
     for (let count = 0; count < 3; count++) inbox.push(message(5));
     expect(inbox.length).toBe(3);
   });
 
-  it('is low when half of the messages are gone, and half of the bytes', () => {
+  it('reports that it is low when half of the messages and half of the bytes are gone', () => {
     const inbox = new Inbox(4, 100);
     for (const size of [10, 10, 10, 70]) inbox.push(message(size));
     inbox.shift();
@@ -47,7 +47,7 @@ describe('an inbox', () => {
     expect(inbox.isLow).toBe(true);
   });
 
-  it('is empty and low after clear', () => {
+  it('reports that it is empty and low after clear()', () => {
     const inbox = new Inbox(2, 100);
     inbox.push(message(60));
     inbox.push(message(60));
@@ -55,7 +55,7 @@ describe('an inbox', () => {
     expect([inbox.length, inbox.isFull, inbox.isLow, inbox.shift()]).toEqual([0, false, true, undefined]);
   });
 
-  it('is a queue whatever is done with it, and forgets what it gave', () => {
+  it('behaves as a queue in any sequence of calls', () => {
     const steps = fc.array(
       fc.oneof({ weight: 5, arbitrary: fc.constantFrom(0, 0, 0, 1, 9) }, fc.constantFrom('shift', 'drain', 'clear')),
       {
@@ -88,7 +88,7 @@ describe('an inbox', () => {
     fc.assert(fc.property(steps, run), { numRuns: 20 });
   });
 
-  it('keeps its order past the thousand messages after which it drops its used part', () => {
+  it('keeps its order when it drops its used part after a thousand messages', () => {
     const inbox = new Inbox(10_000, 100_000);
     const all = Array.from({ length: 5000 }, (_, index) => message(index % 3));
     for (const one of all) inbox.push(one);

@@ -1,12 +1,12 @@
 import type { Message } from '../message.js';
 
-/** Stands in the queue for a run of `onDrain`. */
+/** Marks the place of a run of `onDrain` in the queue. */
 export const DRAIN_TURN = Symbol('drained');
 
-/** What waits for a hook. */
+/** One item that waits for a hook. */
 export type Waiting = Message | typeof DRAIN_TURN;
 
-/** The messages of one connection that wait for its hooks, in the order they came. */
+/** The messages of one connection that wait for its hooks, in the order in which they were received. */
 export class Inbox {
   private waiting: Waiting[] = [];
   private first = 0;
@@ -17,12 +17,12 @@ export class Inbox {
     private readonly maxBytes: number,
   ) {}
 
-  /** At or over a bound: the socket should not be read. */
+  /** True at a limit or above it: the socket should not be read. */
   get isFull(): boolean {
     return this.length >= this.maxMessages || this.size >= this.maxBytes;
   }
 
-  /** Half empty again: the socket may be read. */
+  /** True at half of both limits or below: the socket may be read again. */
   get isLow(): boolean {
     return this.length <= this.maxMessages / 2 && this.size <= this.maxBytes / 2;
   }

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionInfo } from '../connection.js';
 
-/** What a connection has counted since it was opened. */
+/** The counters of a connection since it was opened. */
 export interface Traffic {
   readonly messagesIn: number;
   readonly messagesOut: number;
@@ -8,13 +8,13 @@ export interface Traffic {
   readonly bytesOut: number;
 }
 
-/** A connection that can be described. */
+/** What is read of a connection to describe it. */
 interface Described extends Connection, Traffic {
-  /** Milliseconds of `performance.now()`. */
+  /** When the last sign of life was received, in milliseconds of `performance.now()`. */
   readonly lastSeenAt: number;
 }
 
-/** A connection as `RealtimeServer` lists it: a copy, of what can be shown. */
+/** @returns a connection as `RealtimeServer` lists it: a copy of its public facts */
 export function infoOf(connection: Described): ConnectionInfo {
   const { id, transport, path, address, protocol, userId, openedAt, bufferedBytes } = connection;
   const { messagesIn, messagesOut, bytesIn, bytesOut } = connection;

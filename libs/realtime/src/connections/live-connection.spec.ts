@@ -1,4 +1,4 @@
-import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 
 let node: FakeNode;
 
@@ -9,7 +9,7 @@ beforeEach(async () => {
 const texts = () => node.gateway.of('onMessage').map(({ text }) => text);
 
 describe('a connection that the application pauses', () => {
-  it('is not read until it resumes', async () => {
+  it('does not read a paused connection until it is resumed', async () => {
     const { connection, socket } = await node.opened();
     connection.pause();
     socket.sends('a');
@@ -19,7 +19,7 @@ describe('a connection that the application pauses', () => {
     expect([socket.isPaused, texts()]).toEqual([false, ['a']]);
   });
 
-  it('stays so when its hooks have caught up', async () => {
+  it('keeps a connection paused when its hooks have caught up', async () => {
     node.gateway.on('onMessage', 'async');
     const { connection, socket } = await node.opened();
     for (const text of ['a', 'b', 'c']) socket.sends(text);
@@ -33,7 +33,7 @@ describe('a connection that the application pauses', () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it('is read again once it is closed: the answer has to come', async () => {
+  it("reads a paused connection again once it is closed, to receive the client's answer", async () => {
     const { connection, socket } = await node.opened();
     connection.pause();
     connection.close(4000, 'bye');

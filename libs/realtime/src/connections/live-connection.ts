@@ -1,6 +1,7 @@
 /**
- * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. What comes in is bounded and queued for the
- * hooks (hook-queue.ts), what goes out is bounded (outbox.ts); the first side that ends it decides code and initiator.
+ * Road IN, step 4, and road OUT, step 9: a connection as its node runs it. Received messages are queued for the hooks
+ * (hook-queue.ts) and outgoing messages may wait for the client (outbox.ts), both within limits; the side that ends the
+ * connection first decides code and initiator (ending.ts).
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
@@ -9,7 +10,6 @@ import { Connection, type ConnectionInfo, ReadyState } from '../connection.js';
 import type { Payload, PushOptions } from '../frame.js';
 import type { Admission } from '../handshake/admission.js';
 import { checkClose } from '../limits/checks.js';
-import { errorField } from '../log.js';
 import { Message } from '../message.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Beating } from '../node/heartbeat.js';
@@ -18,7 +18,7 @@ import type { Sink, Socket } from '../transport.js';
 import { Ending } from './ending.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import { infoOf } from './info.js';
-import { closedLine, expiredLine, logMessage } from './log-lines.js';
+import { closedLine, expiredLine, joinFailedLine, logMessage } from './log-lines.js';
 import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
 import { openingOf } from './opening.js';
@@ -166,7 +166,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
 
   readOn(): void {
     if (this.isPaused) return;
-    // Silence until now was ours
+    // The client was silent because it was not read
     this.alive();
     this.socket.resume();
   }
@@ -219,7 +219,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
   }
 
-  /** Ends it from this side, after what was sent before. Nothing happens when it is ending already. */
+  /** Ends the connection after the messages that were sent before. Nothing happens when it is ending already. */
   end(code: number, reason: string, initiator: CloseInitiator): void {
     if (this.decide(code, reason, initiator)) this.outbox.close(code, reason);
   }
@@ -243,7 +243,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else if (action.kind === 'leave') this.membership.leave(action.room);
     else if (action.kind === 'bind') this.membership.bind(action.userId);
-    else this.join(action.room).catch((error) => this.node.log.warn(`WebSocket join failed ${errorField(error)}`));
+    else this.join(action.room).catch((error) => this.node.log.warn(joinFailedLine(this, error)));
     return true;
   }
 }

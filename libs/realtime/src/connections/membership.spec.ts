@@ -1,4 +1,4 @@
-import { FakeNode } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import type { RealtimeOptions } from '../settings/options.js';
 
 let node: FakeNode;
@@ -11,7 +11,7 @@ async function opened(options: RealtimeOptions = {}) {
 const stats = () => node.server.stats();
 
 describe('the rooms of a connection', () => {
-  it('are those that it joined and did not leave', async () => {
+  it('has the rooms that the connection joined and did not leave', async () => {
     const { connection } = await opened();
     for (const room of ['a', 'b', 'a']) await connection.join(room);
     await connection.leave('a');
@@ -20,7 +20,7 @@ describe('the rooms of a connection', () => {
     expect([await node.server.to('a').count(), await node.server.to('b').count()]).toEqual([0, 1]);
   });
 
-  it('are bounded: one more is refused, counted and logged, and the others stay', async () => {
+  it('refuses, counts and logs one room above the limit, and keeps the others', async () => {
     const { connection } = await opened();
     for (const room of ['a', 'b', 'c']) await connection.join(room);
     await expect(connection.join('d')).rejects.toMatchObject({ code: 'too_many_rooms' });
@@ -34,20 +34,24 @@ describe('the rooms of a connection', () => {
     ]);
   });
 
-  it('are bounded also for a push that joins many', async () => {
+  it('applies the limit of rooms to joins through a target', async () => {
     const { connection } = await opened();
     for (const room of ['a', 'b', 'c', 'd']) await node.server.toEveryone().join(room);
     expect(connection.rooms.size).toBe(3);
-    expect(node.log.with('join failed')).toHaveLength(1);
+    expect(node.log.with('join failed')).toEqual([
+      expect.stringMatching(
+        /^warn WebSocket join failed id=\S+ error="RealtimeError: A connection may be in at most 3 rooms/,
+      ),
+    ]);
   });
 
-  it('are without a bound where bounds are only reported', async () => {
+  it('joins any number of rooms in report-only mode', async () => {
     const { connection } = await opened({ limits: 'report' });
     for (const room of ['a', 'b', 'c', 'd', 'e']) await connection.join(room);
     expect([connection.rooms.size, (await stats()).limits.rooms]).toEqual([5, 2]);
   });
 
-  it('that the handshake checked are not counted again', async () => {
+  it('does not check the names of an identity again', async () => {
     node = await new FakeNode({ maxRoomsPerConnection: 1, maxNameLength: 2, limits: 'report' }).start();
     const { connection } = await node.opened({ userId: 'anna', rooms: ['aaa', 'b'] });
     expect([connection.userId, [...connection.rooms]]).toEqual(['anna', ['aaa', 'b']]);
@@ -55,7 +59,7 @@ describe('the rooms of a connection', () => {
     expect([limits.nameLength, limits.rooms, rooms, users]).toEqual([0, 0, 2, 1]);
   });
 
-  it('may have the names of what every object has', async () => {
+  it('accepts names of rooms that every object has as properties', async () => {
     const names = ['__proto__', 'toString', 'valueOf', 'error', 'r:', 'u:', '*'];
     const { connection } = await opened({ maxRoomsPerConnection: 10, maxNameLength: 20 });
     for (const name of names) await connection.join(name);
@@ -65,7 +69,7 @@ describe('the rooms of a connection', () => {
   });
 
   it.each(['', 'x'.repeat(9), 'x'.repeat(1_048_576), 5 as never, null as never, ['a'] as never])(
-    'cannot have a bad name (%#)',
+    'refuses a bad name of a room or user (%#)',
     async (name) => {
       const { connection } = await opened();
       await expect(connection.join(name)).rejects.toMatchObject({ code: 'bad_name' });
@@ -74,7 +78,7 @@ describe('the rooms of a connection', () => {
     },
   );
 
-  it('can still be read after the end, and nothing joins any more', async () => {
+  it('keeps the rooms readable after the end, and joins, leaves and binds nothing more', async () => {
     const { connection, socket } = await opened();
     await connection.join('a');
     socket.vanishes();
@@ -87,7 +91,7 @@ describe('the rooms of a connection', () => {
 });
 
 describe('the user of a connection', () => {
-  it('is one at a time', async () => {
+  it('binds a connection to one user at a time', async () => {
     const { connection } = await opened();
     connection.obey({ kind: 'bind', userId: 'ann' });
     connection.obey({ kind: 'bind', userId: 'bob' });
@@ -99,7 +103,7 @@ describe('the user of a connection', () => {
     expect((await stats()).users).toBe(1);
   });
 
-  it('is bound anew without a moment in which it belongs to nobody after', async () => {
+  it('keeps a connection that is bound to its own user again in the channel of that user', async () => {
     const { connection } = await opened();
     connection.obey({ kind: 'bind', userId: 'ann' });
     connection.obey({ kind: 'bind', userId: 'ann' });

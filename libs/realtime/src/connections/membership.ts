@@ -1,4 +1,4 @@
-/** The rooms and the user of one connection, and the hub's knowledge of them. */
+/** The rooms and the user of one connection; the hub learns of every change. */
 import { channelOf } from '../command.js';
 import { ReadyState } from '../connection.js';
 import type { Place } from '../handshake/places.js';
@@ -36,7 +36,7 @@ export class Membership {
     for (const room of rooms) this.enter(room);
   }
 
-  /** @throws RealtimeError `bad_name`, `too_many_rooms` */
+  /** @throws RealtimeError `bad_name`; `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION` */
   join(room: string): void {
     checkName('room', room, this.node);
     if (this.hasEnded || this.joined?.has(room)) return;
@@ -52,7 +52,7 @@ export class Membership {
     this.node.hub.exit(channelOf.room(room), this.connection);
   }
 
-  /** Binds to a user, instead of the one it had. */
+  /** Binds the connection to a user, in place of the one that it had. */
   bind(userId: string): void {
     if (!this.hasEnded) this.become(userId);
   }

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { FakeNode } from '../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import type { RealtimeOptions } from '../settings/options.js';
 
 let node: FakeNode;
@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 describe('a client that sends too many messages', () => {
-  it('has those above the rate dropped, and is told once a second', async () => {
+  it('drops messages above the rate and warns the client once a second', async () => {
     const { send, handled, told } = await start({ maxMessageRate: 50 });
     for (let tenths = 0; tenths < 30; tenths++) {
       send(20);
@@ -38,7 +38,7 @@ describe('a client that sends too many messages', () => {
     expect(node.log.with('limit=messageRate').length).toBeLessThanOrEqual(4);
   });
 
-  it('disturbs nobody else', async () => {
+  it('drops no messages of other clients', async () => {
     const { send } = await start({ maxMessageRate: 5 });
     const other = await node.opened();
     send(100);
@@ -46,20 +46,20 @@ describe('a client that sends too many messages', () => {
     expect(node.gateway.of('onMessage').filter(({ connection }) => connection === other.connection)).toHaveLength(1);
   });
 
-  it('is closed with 4002 where the setting says so, and nothing more of it is handled', async () => {
+  it('closes a client that is too fast with 4002 under the policy "close", and handles no more of its messages', async () => {
     const { socket, send, handled } = await start({ maxMessageRate: 5, rateLimit: 'close' });
     send(100);
     expect(socket.closeFrame).toEqual({ code: 4002, reason: 'rate limit' });
     expect([handled(), node.engine.node.limits.counts.messageRate]).toEqual([5, 1]);
   });
 
-  it('is counted and let be where bounds are only reported', async () => {
+  it('counts messages above the rate in report-only mode, and handles them', async () => {
     const { send, handled, told } = await start({ maxMessageRate: 5, limits: 'report' });
     send(100);
     expect([handled(), told(), node.engine.node.limits.counts.messageRate]).toEqual([100, [], 95]);
   });
 
-  it('may be so where there is no bound', async () => {
+  it('handles any number of messages without a rate', async () => {
     const { send, handled } = await start({ maxMessageRate: 0, maxByteRate: 0 });
     send(5000);
     expect(handled()).toBe(5000);
@@ -67,7 +67,7 @@ describe('a client that sends too many messages', () => {
 });
 
 describe('a client that sends too many bytes', () => {
-  it('has the messages dropped that are too much', async () => {
+  it('drops messages above the rate of bytes', async () => {
     const { send, handled } = await start({ maxByteRate: 1000, maxMessageBytes: 1000 });
     send(5, 'x'.repeat(400));
     expect([handled(), node.engine.node.limits.counts.byteRate]).toEqual([2, 3]);
@@ -76,7 +76,7 @@ describe('a client that sends too many bytes', () => {
     expect(handled()).toBe(3);
   });
 
-  it('may always send one message of the length that is allowed', async () => {
+  it('handles one message of the greatest allowed length at any rate of bytes', async () => {
     const { send, handled } = await start({ maxByteRate: 10, maxMessageBytes: 1000 });
     send(1, 'x'.repeat(1000));
     expect(handled()).toBe(1);

@@ -6,12 +6,13 @@ import type { LimitName } from '../limits/limits.js';
 import { TokenBucket } from '../limits/token-bucket.js';
 import type { Node } from '../node/node.js';
 
-const TELL_EVERY_MS = 1000;
+/** A client is warned at most this often, in milliseconds. */
+const WARN_EVERY_MS = 1000;
 
 const TOO_FAST: ExceptionData = {
   status: 'error',
   code: 'rate_limit',
-  message: 'You send faster than you may: messages were dropped',
+  message: 'Rate limit exceeded: messages were dropped',
 };
 
 /** The connection whose messages are counted. */
@@ -22,36 +23,42 @@ interface RatedConnection extends Pick<Connection, 'id' | 'emit'> {
 export class MessageRate {
   private messages?: TokenBucket;
   private bytes?: TokenBucket;
-  private toldAt = -Infinity;
+  private warnedAt = -Infinity;
 
   constructor(
     private readonly connection: RatedConnection,
     private readonly node: Pick<Node, 'settings' | 'limits'>,
   ) {}
 
-  /** @returns false when the message has to be dropped; the client is told, or closed, as the setting says */
+  /**
+   * Counts a message. Above the rate the client gets a warning or is closed, as `REALTIME_RATE_LIMIT` says.
+   *
+   * @param bytes the length of its payload
+   * @param now when it was received, in milliseconds of `performance.now()`
+   * @returns false when the message has to be dropped
+   */
   allows(bytes: number, now = performance.now()): boolean {
     const bound = this.exceededBy(bytes, now);
     const { rateLimit } = this.node.settings;
     if (!bound || !this.node.limits.reached(bound, `id=${this.connection.id} policy=${rateLimit}`)) return true;
     if (rateLimit === 'close') this.connection.end(CloseCode.RATE_LIMIT, 'rate limit', 'limit');
-    else this.tell();
+    else this.warn();
     return false;
   }
 
   private exceededBy(bytes: number, now: number): LimitName | undefined {
     const { maxMessageRate, maxByteRate, maxMessageBytes } = this.node.settings;
     if (maxMessageRate > 0 && !(this.messages ??= new TokenBucket(maxMessageRate)).take(1, now)) return 'messageRate';
-    // A burst holds at least one message of the length that is allowed
+    // A burst holds at least one message of the greatest length that is allowed
     const burst = Math.max(maxByteRate, maxMessageBytes);
     if (maxByteRate > 0 && !(this.bytes ??= new TokenBucket(maxByteRate, burst)).take(bytes, now)) return 'byteRate';
     return undefined;
   }
 
-  private tell(): void {
+  private warn(): void {
     const now = performance.now();
-    if (now - this.toldAt < TELL_EVERY_MS) return;
-    this.toldAt = now;
+    if (now - this.warnedAt < WARN_EVERY_MS) return;
+    this.warnedAt = now;
     this.connection.emit(EXCEPTION_EVENT, TOO_FAST);
   }
 }

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Frame, type SlowPolicy } from '../frame.js';
 import { Limits } from '../limits/limits.js';
 import { SlowConsumers } from '../node/slow-consumers.js';
@@ -10,10 +10,10 @@ import { RealtimeSettings } from '../settings/settings.js';
 import { Outbox } from './outbox.js';
 
 const FULL = 65_536;
-/** What a message that waits is charged beside its payload. */
+/** Bookkeeping per queued message, in bytes. */
 const COST = 128;
 
-/** As a socket whose peer reads only when the test says so. */
+/** A socket whose peer reads only when the test says so. */
 class StuckSocket extends FakeSocket {
   override send(frame: Frame): boolean {
     const isSent = super.send(frame);
@@ -22,7 +22,7 @@ class StuckSocket extends FakeSocket {
   }
 }
 
-/** The bounds of one node. */
+/** The settings and limits of one node. */
 function nodeOf(settings: { bytes?: number; total?: number; policy?: SlowPolicy; isReportOnly?: boolean } = {}) {
   const { bytes = 1000 + FULL, total = 1_000_000, policy = 'close', isReportOnly = false } = settings;
   const limits = new Limits(new RecordingLog(), isReportOnly);
@@ -37,7 +37,7 @@ function nodeOf(settings: { bytes?: number; total?: number; policy?: SlowPolicy;
   };
 }
 
-/** A connection's outbox over a socket that is full, unless said otherwise. */
+/** A connection's outbox over a socket; by default the socket is full. */
 function client(
   node: ReturnType<typeof nodeOf>,
   { isFull = true, policy }: { isFull?: boolean; policy?: SlowPolicy } = {},
@@ -79,13 +79,13 @@ afterEach(() => {
 });
 
 describe('a client that reads', () => {
-  it('gets every message at once', () => {
+  it('sends every message at once to a client that reads', () => {
     const { socket, owner, outbox, send } = client(nodeOf(), { isFull: false });
     expect([send('a'), send('b')]).toEqual([true, true]);
     expect([names(socket), owner.messagesOut, owner.bytesOut, outbox.behindSince]).toEqual([['a', 'b'], 2, 2, 0]);
   });
 
-  it('may be sent one message as long as the bound', () => {
+  it('sends one message that is as long as the limit', () => {
     const { owner, send } = client(nodeOf({ bytes: 500_000 }), { isFull: false });
     expect(send(text('big', 500_000))).toBe(true);
     expect(owner.ends).toEqual([]);
@@ -93,7 +93,7 @@ describe('a client that reads', () => {
 });
 
 describe('a client that does not read', () => {
-  it('has its messages kept in order until it does', () => {
+  it('keeps messages in order until the client reads', () => {
     const node = nodeOf();
     const { socket, owner, outbox, send, drain } = client(node);
     for (const name of ['a', 'b', 'c']) expect(send(name)).toBe(true);
@@ -103,7 +103,7 @@ describe('a client that does not read', () => {
     expect([node.slowConsumers.count, node.slowConsumers.bytes, outbox.behindSince]).toEqual([0, 0, 0]);
   });
 
-  it('gets what waits only as far as its socket takes it', () => {
+  it('sends waiting messages only while the socket takes them', () => {
     const { socket, owner, send, drain } = client(nodeOf({ bytes: 300_000 }));
     for (const name of ['a', 'b', 'c']) send(text(name, 40_000));
     drain();
@@ -112,7 +112,7 @@ describe('a client that does not read', () => {
     expect([names(socket), owner.caughtUps]).toEqual([['a', 'b', 'c'], 1]);
   });
 
-  it('has caught up only when its socket has room again, so that onDrain can send', () => {
+  it('reports that a client has caught up only when its socket has room, so that onDrain can send', () => {
     const { socket, owner, send, drain } = client(nodeOf({ bytes: 300_000 }));
     send(text('last', 70_000));
     drain();
@@ -121,7 +121,7 @@ describe('a client that does not read', () => {
     expect(owner.caughtUps).toBe(1);
   });
 
-  it('has a message wait behind those that wait, also when its socket has room', () => {
+  it('queues a message behind those that wait, even when the socket has room', () => {
     const { socket, send, drain } = client(nodeOf());
     send('first');
     socket.bufferedBytes = 0;
@@ -131,7 +131,7 @@ describe('a client that does not read', () => {
     expect(names(socket)).toEqual(['first', 'second']);
   });
 
-  it('cannot make empty messages wait without a bound', () => {
+  it('limits the number of empty messages that wait', () => {
     const node = nodeOf({ bytes: FULL + 100 * COST });
     const { owner, send } = client(node);
     let sent = 0;
@@ -141,7 +141,7 @@ describe('a client that does not read', () => {
 });
 
 describe('the policy "close"', () => {
-  it('closes with 4001 at the bound, and sends nothing more: there is no gap', () => {
+  it('closes with 4001 at the limit and sends nothing more, so that the client sees no gap', () => {
     const node = nodeOf();
     const { socket, owner, outbox, send, drain } = client(node);
     expect([send(text('a', 600)), send(text('b', 600)), owner.ends.length]).toEqual([true, false, 1]);
@@ -153,7 +153,7 @@ describe('the policy "close"', () => {
 });
 
 describe('the policy "drop-newest"', () => {
-  it('drops what comes when there is no room, and tells how many when the client has caught up', () => {
+  it('drops new messages at the limit and sends their number when the client has caught up', () => {
     const node = nodeOf({ policy: 'drop-newest' });
     const { socket, owner, send, drain } = client(node);
     expect(['a', 'b', 'c', 'd'].map((name) => send(text(name, 400)))).toEqual([true, false, false, false]);
@@ -166,7 +166,7 @@ describe('the policy "drop-newest"', () => {
     expect(names(socket)).toHaveLength(3);
   });
 
-  it('sends nothing between what was lost and the news of it', () => {
+  it('lets later messages wait until the client has learned of a lost one', () => {
     const { socket, send, drain } = client(nodeOf({ policy: 'drop-newest', bytes: FULL + 300 }));
     send(text('lost', 400));
     socket.bufferedBytes = 0;
@@ -178,7 +178,7 @@ describe('the policy "drop-newest"', () => {
 });
 
 describe('the policy "drop-oldest"', () => {
-  it('drops those that wait longest, and tells how many', () => {
+  it('drops the messages that have waited longest and sends their number', () => {
     const node = nodeOf({ policy: 'drop-oldest' });
     const { socket, send, drain } = client(node);
     for (const name of ['a', 'b', 'c', 'd']) expect(send(text(name, 400))).toBe(true);
@@ -187,7 +187,7 @@ describe('the policy "drop-oldest"', () => {
     expect(node.counters.dropped).toBe(3);
   });
 
-  it('drops the message itself when it alone is too long', () => {
+  it('drops the message itself when it alone is longer than the limit', () => {
     const { socket, send, drain } = client(nodeOf({ policy: 'drop-oldest' }));
     send('short');
     expect(send(text('long', 1000))).toBe(false);
@@ -196,8 +196,8 @@ describe('the policy "drop-oldest"', () => {
   });
 });
 
-describe('who decides', () => {
-  it('is the gateway, before the setting', () => {
+describe('the order of policies', () => {
+  it('prefers the policy of the gateway to the setting', () => {
     const { owner, send } = client(nodeOf({ policy: 'close' }), { policy: 'drop-newest' });
     expect(send(text('x', 2000))).toBe(false);
     expect(owner.ends).toEqual([]);
@@ -207,7 +207,7 @@ describe('who decides', () => {
     ['close', 'drop-newest'],
     ['drop-newest', 'close'],
     ['drop-oldest', 'close'],
-  ])('is the push, before the gateway: %s, for this one %s', (policy, own) => {
+  ])('prefers the policy of a push to that of the gateway (gateway: %s, push: %s)', (policy, own) => {
     const { owner, send } = client(nodeOf(), { policy });
     expect(send(text('x', 2000), own)).toBe(false);
     expect(owner.ends).toHaveLength(own === 'close' ? 1 : 0);
@@ -215,7 +215,7 @@ describe('who decides', () => {
 });
 
 describe('a connection that is closed while messages wait', () => {
-  it('gets them, and the news of what it lost, before the close frame', () => {
+  it('sends waiting messages and the number of lost ones before the close frame', () => {
     const { socket, outbox, send } = client(nodeOf({ policy: 'drop-newest' }));
     send(text('a', 400));
     send(text('b', 800));
@@ -224,7 +224,7 @@ describe('a connection that is closed while messages wait', () => {
     expect(socket.closeFrame).toEqual({ code: 1000, reason: 'bye' });
   });
 
-  it('forgets them when it is cut', () => {
+  it('drops waiting messages when the connection is cut', () => {
     const node = nodeOf({ policy: 'drop-newest' });
     const { socket, outbox, send } = client(node);
     send(text('a', 400));
@@ -235,7 +235,7 @@ describe('a connection that is closed while messages wait', () => {
   });
 });
 
-describe('what is sent while the outbox is held', () => {
+describe('an outbox that is held', () => {
   const held = (settings: Parameters<typeof nodeOf>[0] = {}) => {
     const node = nodeOf(settings);
     const one = client(node, { isFull: false });
@@ -243,7 +243,7 @@ describe('what is sent while the outbox is held', () => {
     return { ...one, node };
   };
 
-  it('leaves on release, in order, and before what comes later', () => {
+  it('sends held messages on release, in order, before later ones', () => {
     const { socket, outbox, send, node } = held();
     expect([send('a'), send('b')]).toEqual([true, true]);
     expect([socket.sent, outbox.bytes, node.slowConsumers.count]).toEqual([[], 2, 0]);
@@ -252,7 +252,7 @@ describe('what is sent while the outbox is held', () => {
     expect([names(socket), node.slowConsumers.bytes]).toEqual([['a', 'b', 'c'], 0]);
   });
 
-  it('never leaves once it is discarded; what comes later does', () => {
+  it('never sends messages that were discarded, but sends later ones', () => {
     const { socket, outbox, send, node } = held();
     send('a');
     outbox.discard();
@@ -260,7 +260,7 @@ describe('what is sent while the outbox is held', () => {
     expect([names(socket), node.slowConsumers.bytes]).toEqual([['b'], 0]);
   });
 
-  it('goes before a close that was asked for meanwhile', () => {
+  it('sends held messages before a close that was requested meanwhile', () => {
     const { socket, outbox, send } = held();
     send('a');
     outbox.close(4500, 'bye');
@@ -269,7 +269,7 @@ describe('what is sent while the outbox is held', () => {
     expect([names(socket), socket.closeFrame]).toEqual([['a'], { code: 4500, reason: 'bye' }]);
   });
 
-  it('does not keep a connection open for longer than the close timeout', () => {
+  it('closes at the close timeout while messages are held, and drops them', () => {
     const { socket, outbox, send } = held();
     send('a');
     outbox.close(4500, 'bye');
@@ -284,14 +284,14 @@ describe('what is sent while the outbox is held', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('is bounded', () => {
+  it('limits the messages that are held', () => {
     const { owner, send, node } = held({ bytes: 1024 });
     send(text('a', 512));
     expect(send(text('b', 512))).toBe(false);
     expect([owner.ends.length, node.slowConsumers.bytes]).toEqual([1, 0]);
   });
 
-  it('waits on when the socket is full on release, as for any slow client', () => {
+  it('keeps held messages waiting when the socket is full on release', () => {
     const { socket, outbox, send, drain, node } = held({ bytes: FULL + 1000 });
     send('a');
     socket.bufferedBytes = FULL;
@@ -303,8 +303,8 @@ describe('what is sent while the outbox is held', () => {
   });
 });
 
-describe('the bound of the process', () => {
-  it('holds for all slow clients together, and each gives back what it held', () => {
+describe('the limit of the process', () => {
+  it('limits the bytes that wait for all slow clients together', () => {
     const node = nodeOf({ bytes: FULL + 5000, total: 1500, policy: 'drop-newest' });
     const [first, second] = [client(node), client(node)];
     expect([first.send(text('a', 500)), second.send(text('b', 500)), second.send(text('c', 500))]).toEqual([
@@ -320,7 +320,7 @@ describe('the bound of the process', () => {
   });
 });
 
-it('where bounds are only reported, everything waits', () => {
+it('lets every message wait in report-only mode', () => {
   const node = nodeOf({ isReportOnly: true });
   const { socket, owner, send, drain } = client(node);
   for (const name of ['a', 'b', 'c']) expect(send(text(name, 2000))).toBe(true);
@@ -329,7 +329,7 @@ it('where bounds are only reported, everything waits', () => {
   expect(names(socket)).toEqual(['a', 'b', 'c']);
 });
 
-it('whatever the policies, sizes and reads: what arrives is in order, and every message is sent or told lost', () => {
+it('sends or reports as lost every message, in order, for any policies, sizes and reads', () => {
   const step = fc.oneof(
     fc.record({
       size: fc.nat(700),

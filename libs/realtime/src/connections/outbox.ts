@@ -1,6 +1,6 @@
 /**
- * Road OUT, step 9: what goes to one client, bounded. As long as the client reads, a frame goes straight to its socket;
- * when it does not, frames wait here, where they can still be dropped, until the socket has drained.
+ * Road OUT, step 9: the outgoing messages of one client, bounded. While the client reads, a frame goes straight to its
+ * socket; while it does not, frames wait here, where they can still be dropped, until the socket has drained.
  */
 import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
@@ -8,41 +8,41 @@ import { Frame, type SlowPolicy } from '../frame.js';
 import type { Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
 
-/** What a message that waits costs beside its payload, in bytes: without it, empty ones would wait without a bound. */
+/** Bookkeeping per queued message, in bytes; without it empty messages could queue without bound. */
 const MESSAGE_COST = 128;
 
 const NOTHING: Frame[] = [];
 
-/** The event that tells a client how many messages it lost. */
+/** The event with which a client learns how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';
 
-/** The connection. */
+/** What the outbox needs of its connection. */
 export interface OutboxOwner {
   readonly id: string;
   messagesOut: number;
   bytesOut: number;
   end(code: number, reason: string, initiator: CloseInitiator): void;
-  /** Nothing waits any more. */
+  /** Called when a client that was behind has read everything that waited for it. */
   caughtUp(): void;
 }
 
 export class Outbox {
   /** When the client fell behind, in milliseconds of `performance.now()`. */
   behindSince = 0;
-  /** Most clients never wait for anything: they share one. */
+  /** Most clients never have a frame that waits: they share one empty list. */
   private waiting: Frame[] = NOTHING;
   private waitingBytes = 0;
   private lost = 0;
-  /** Everything waits: what `onOpen` wrote to the session is not stored yet. */
+  /** True while everything waits, because the session that `onOpen` changed is not stored yet. */
   private isHeld = false;
-  /** A close that waits for what is held. */
+  /** A close that waits until the held frames are released or discarded. */
   private closing?: { readonly code: number; readonly reason: string; readonly timer: NodeJS.Timeout };
 
   constructor(
     private readonly owner: OutboxOwner,
     private readonly socket: Socket,
     private readonly node: Pick<Node, 'settings' | 'limits' | 'slowConsumers' | 'counters'>,
-    /** What happens when the bound is reached; default: the setting's. */
+    /** What happens at the limit; default: `REALTIME_SLOW_CONSUMER`. */
     private readonly policy: SlowPolicy = node.settings.slowConsumer,
   ) {}
 
@@ -50,19 +50,19 @@ export class Outbox {
     return this.socket.bufferedBytes + this.waitingBytes;
   }
 
-  /** @returns false when the frame was not sent and does not wait */
+  /** Sends a frame, or lets it wait. @returns false when it was dropped */
   send(frame: Frame): boolean {
     const isFlowing = this.waiting.length === 0 && this.lost === 0;
     if (isFlowing && !this.isHeld && !this.socket.isFull) return this.write(frame);
     return this.wait(frame);
   }
 
-  /** From now on everything waits, within the bounds, until `release` or `discard`. */
+  /** Makes all frames wait, within the limits, until `release` or `discard`. */
   hold(): void {
     this.isHeld = true;
   }
 
-  /** What was held leaves. */
+  /** Sends the frames that were held. */
   release(): void {
     if (!this.isHeld) return;
     this.isHeld = false;
@@ -72,7 +72,7 @@ export class Outbox {
     this.lateClose();
   }
 
-  /** What was held is forgotten, as if it had not been sent. */
+  /** Drops the frames that were held, as if they had not been sent. */
   discard(): void {
     if (!this.isHeld) return;
     this.clear();
@@ -80,7 +80,7 @@ export class Outbox {
     this.lateClose();
   }
 
-  /** Closes after what was sent before; what is held must not leave, so it waits for that, up to the close timeout. */
+  /** Closes after the frames that were sent before; held frames delay it, by the close timeout at most. */
   close(code: number, reason: string): void {
     if (this.isHeld) {
       const timer = setTimeout(() => this.discard(), this.node.settings.closeTimeout * 1000);
@@ -91,7 +91,7 @@ export class Outbox {
     this.socket.close(code, reason);
   }
 
-  /** The socket has drained: what waits goes on, in order; then the client learns what it lost. */
+  /** The socket has drained: frames that wait are sent, in order, then the client gets the number of those it lost. */
   drained(): void {
     if (this.behindSince === 0 || this.isHeld) return;
     this.writeWaiting();
@@ -100,7 +100,7 @@ export class Outbox {
     this.owner.caughtUp();
   }
 
-  /** What waits goes, and what was lost is told. */
+  /** Sends all frames that wait, then the number of those that were lost. */
   private flush(): void {
     while (this.waiting.length > 0) this.write(this.take());
     this.catchUp();
@@ -114,14 +114,14 @@ export class Outbox {
     this.close(closing.code, closing.reason);
   }
 
-  /** The wire is gone. */
+  /** The wire is gone: drops everything that waits. */
   gone(): void {
     this.clear();
     clearTimeout(this.closing?.timer);
     this.closing = undefined;
   }
 
-  /** Forgets what waits. */
+  /** Drops the frames that wait. */
   clear(): void {
     while (this.waiting.length > 0) this.take();
     this.lost = 0;
@@ -158,7 +158,7 @@ export class Outbox {
     while (this.waiting.length > 0 && !this.socket.isFull) this.write(this.take());
   }
 
-  /** @returns the bound that the frame would exceed */
+  /** @returns the limit that the frame would exceed; undefined for none */
   private boundFor(frame: Frame): 'bufferedBytes' | 'bufferedBytesTotal' | undefined {
     const { maxBufferedBytes, maxBufferedBytesTotal } = this.node.settings;
     const cost = frame.size + MESSAGE_COST;
@@ -166,7 +166,7 @@ export class Outbox {
     return this.node.slowConsumers.bytes + cost > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
   }
 
-  /** Does what the policy says. @returns true when the frame may wait */
+  /** Applies the policy at a limit. @returns true when the frame may wait */
   private makeRoom(frame: Frame, bound: 'bufferedBytes' | 'bufferedBytesTotal'): boolean {
     if (!this.node.limits.reached(bound, `id=${this.owner.id} bytes=${this.bytes}`)) return true;
     const policy = frame.slow ?? this.policy;
@@ -183,7 +183,7 @@ export class Outbox {
     return false;
   }
 
-  /** The client is behind for too long, or too far: nothing more is sent to it, so there is no gap to wonder about. */
+  /** The client is too far behind, or for too long. Nothing more is sent to it, so that it sees no gap. */
   tooSlow(why: string): void {
     this.clear();
     this.owner.end(CloseCode.SLOW_CONSUMER, `slow consumer: ${why}`, 'limit');

@@ -1,4 +1,4 @@
-/** Road OUT, step 9: what `connection.send()` and `emit()` were given, as a frame. Neither of them ever throws. */
+/** Road OUT, step 9: frames of `connection.send()` and `emit()`, which never throw: what cannot be sent is logged. */
 import type { Connection } from '../connection.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
 import { checkSize } from '../limits/checks.js';
@@ -6,7 +6,7 @@ import type { Node } from '../node/node.js';
 
 type Sending = Pick<Node, 'settings' | 'limits' | 'faultLog'>;
 
-/** @returns undefined for what cannot be sent: the log says why */
+/** @returns the frame of a payload; undefined when it cannot be sent, and the log says why */
 export function payloadFrame(
   connection: Connection,
   node: Sending,
@@ -21,7 +21,7 @@ export function payloadFrame(
   }
 }
 
-/** @returns undefined for what cannot be encoded or sent: the log says why */
+/** @returns the frame of an envelope; undefined when it cannot be encoded or sent, and the log says why */
 export function envelopeFrame(
   connection: Connection,
   node: Sending,

@@ -1,4 +1,4 @@
-/** What each client address does: open connections, how fast it opens them, how often its handshakes fail. */
+/** Counts per client address: open connections, the rate of new ones, and failed handshakes. */
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { addressOf } from '../http/platform-request.js';
@@ -11,22 +11,22 @@ interface Entry {
   failuresSince: number;
 }
 
-/** Over which failed handshakes are counted, in milliseconds. */
+/** The time over which failed handshakes are counted, in milliseconds. */
 const FAILURE_WINDOW_MS = 60_000;
 
-/** Addresses that are remembered though they have no open connection. */
+/** How many addresses without an open connection are remembered. */
 const MAX_IDLE_ENTRIES = 10_000;
 
 export class Addresses {
-  /** With open connections: as many as there are connections at most. */
+  /** Addresses with open connections: at most as many as there are connections. */
   private readonly busy = new Map<string, Entry>();
-  /** Without one, the one that did something last at the end. */
+  /** Addresses without an open connection, the most recently active one last. */
   private readonly idle = new Map<string, Entry>();
 
   /** @param ratePerAddress new connections per second of one address */
   constructor(private readonly ratePerAddress: number) {}
 
-  /** Addresses that are remembered. */
+  /** How many addresses are remembered. */
   get size(): number {
     return this.busy.size + this.idle.size;
   }
@@ -82,7 +82,7 @@ export class Addresses {
     return entry;
   }
 
-  /** Who did nothing for longest is forgotten first, at a cost that does not depend on their number. */
+  /** Forgets the address that has been inactive for longest, at a cost that does not depend on how many there are. */
   private keep(network: string, entry: Entry): void {
     this.idle.delete(network);
     this.idle.set(network, entry);
@@ -94,7 +94,7 @@ export class Addresses {
   }
 }
 
-/** One customer of an IPv6 provider has a whole /64. */
+/** An IPv6 address counts as its /64 network, because a provider gives each customer a whole one. */
 function networkOf(address: string): string {
   if (!address.includes(':') || !isIPv6(address)) return address;
   const [head = '', tail] = address.split('::');
@@ -106,11 +106,11 @@ function networkOf(address: string): string {
 }
 
 /**
- * Tells whether a request comes through a proxy that the application does not trust: then its address is the proxy's,
- * and what is allowed to one client must not be allowed to all of them together. Only a private or loopback peer counts
- * as one, so that nobody outside can leave the bounds by sending the header.
+ * Returns whether a request comes through a proxy that the application does not trust. Its address is then the proxy's,
+ * and the limits of one client must not apply to all clients of the proxy together. Only a private or loopback peer
+ * counts as a proxy, so that nobody outside can evade the limits by sending the header.
  *
- * @param address the client's, by the platform's rule; another one than the peer's means that the proxy is trusted
+ * @param address the client's, by the platform's rule; if it differs from the peer's, the proxy is trusted
  */
 export function isUnknownProxy({ headers, socket }: IncomingMessage, address: string): boolean {
   const isForwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;

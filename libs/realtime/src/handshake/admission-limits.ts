@@ -1,4 +1,4 @@
-/** Road IN, step 2: the bounds of who may connect. Each refuses with the HTTP answer that says when to come back. */
+/** Road IN, step 2: the limits on who may connect. Each refuses with an HTTP answer that says when to come back. */
 import type { IncomingMessage } from 'node:http';
 import { HandshakeError } from '../errors.js';
 import type { Identity } from '../hooks.js';
@@ -22,15 +22,19 @@ export class AdmissionLimits {
     if (maxConnectionRate > 0) this.rate = new RateWindow(maxConnectionRate);
   }
 
-  /** @param underWay handshakes under way, this one not counted */
+  /**
+   * @param underWay handshakes in progress, not counting this one
+   * @throws HandshakeError 503 when the node is full
+   */
   requireCapacity(underWay: number): void {
     const { maxConnections, maxUnfinishedHandshakes } = this.node.settings;
     const open = this.node.hub.connections.size;
     if (open + underWay >= maxConnections) this.refuse('connections', 503, 'Too many connections', `open=${open}`, 5);
     if (maxUnfinishedHandshakes > 0 && underWay >= maxUnfinishedHandshakes) {
-      this.refuse('unfinishedHandshakes', 503, 'Too many handshakes under way', `unfinished=${underWay}`, 1);
+      this.refuse('unfinishedHandshakes', 503, 'Too many handshakes in progress', `unfinished=${underWay}`, 1);
     }
-    if (this.rate && !this.rate.take()) this.refuse('connectionRate', 503, 'Too many new connections', 'node=this', 1);
+    if (this.rate && !this.rate.take())
+      this.refuse('connectionRate', 503, 'Too many new connections per second', 'node=this', 1);
   }
 
   /** @throws HandshakeError 429 for an address that fails or connects too often */
@@ -40,23 +44,29 @@ export class AdmissionLimits {
     const { addresses } = this;
     const at = `ip=${address}`;
     if (this.hasFailedTooOften(address)) {
-      this.refuse('failedHandshakes', 429, 'Too many failed handshakes', at, 60);
+      this.refuse('failedHandshakes', 429, 'Too many failed handshakes from this address', at, 60);
     }
     if (maxConnectionRatePerAddress > 0 && !addresses.mayOpen(address)) {
-      this.refuse('connectionRatePerAddress', 429, 'Too many new connections', at, 1);
+      this.refuse('connectionRatePerAddress', 429, 'Too many new connections per second from this address', at, 1);
     }
-    // Only reported, it is counted where a place is taken: once
-    if (!this.node.limits.isReportOnly) this.requireRoom(request, address);
+    // In report-only mode only takePlace() checks this, so that it is counted once
+    if (!this.node.limits.isReportOnly) this.requirePlace(request, address);
   }
 
-  /** Asked once more when a place is taken: many may have come in at the same time. */
-  requireRoom(request: IncomingMessage, address: string): void {
+  /** @throws HandshakeError 429 for an address that has all the connections it may have */
+  requirePlace(request: IncomingMessage, address: string): void {
     const max = this.node.settings.maxConnectionsPerAddress;
     if (max === 0 || this.addresses.openOf(address) < max || this.isProxy(request, address)) return;
-    this.refuse('connectionsPerAddress', 429, 'Too many connections', `ip=${address}`, 5);
+    this.refuse(
+      'connectionsPerAddress',
+      429,
+      'Too many connections from this address: close one first',
+      `ip=${address}`,
+      5,
+    );
   }
 
-  /** @throws RealtimeError when a hook gave a new connection rooms that it may not be in: the application's fault */
+  /** @throws RealtimeError when a hook returns bad names of rooms, or too many of them: a fault of the application */
   requireRooms(rooms: readonly string[]): void {
     const max = this.node.settings.maxRoomsPerConnection;
     for (const room of rooms) checkName('room', room, this.node);
@@ -66,20 +76,22 @@ export class AdmissionLimits {
   }
 
   /**
-   * Takes a place, after asking again about address and user: many may have been asked about at the same moment.
+   * Takes a place. It checks the address and the user again, because many requests may pass the first check at once.
    *
-   * @param identity without a user, where the first message will say who it is
+   * @param identity empty if the first message will identify the client
    */
   takePlace(request: IncomingMessage, address: string, { userId, replace }: Identity): Place {
-    this.requireRoom(request, address);
+    this.requirePlace(request, address);
     if (userId !== undefined && !replace && !this.node.limits.isReportOnly) this.requireUser(userId);
     return this.places.take(address, userId);
   }
 
+  /** @throws HandshakeError 429 for a user who has all the connections they may have */
   requireUser(userId: string): void {
     const max = this.node.settings.maxConnectionsPerUser;
     const open = this.places.ofUser(userId);
-    if (max > 0 && open >= max) this.refuse('connectionsPerUser', 429, 'Too many connections', `open=${open}`, 5);
+    if (max > 0 && open >= max)
+      this.refuse('connectionsPerUser', 429, 'Too many connections of this user: close one first', `open=${open}`, 5);
   }
 
   hasFailedTooOften(address: string): boolean {
@@ -87,7 +99,7 @@ export class AdmissionLimits {
     return maxFailedHandshakes > 0 && this.addresses.failuresOf(address) >= maxFailedHandshakes;
   }
 
-  /** A handshake was refused; not for its bounds. */
+  /** Counts a failed handshake; one that is refused at a limit does not count. */
   failed(request: IncomingMessage, address: string): void {
     if (!isUnknownProxy(request, address)) this.addresses.failed(address);
   }
@@ -103,7 +115,7 @@ export class AdmissionLimits {
     if (!this.hasWarned) {
       this.hasWarned = true;
       this.node.log.warn(
-        `Clients come through a proxy at ${address} that the application does not trust: bounds per address are off for it. ` +
+        `Clients come through a proxy at ${address} that the application does not trust: limits per address are off for it. ` +
           "Set Express's 'trust proxy' or Fastify's trustProxy.",
       );
     }

@@ -1,4 +1,4 @@
-/** What a request is admitted with, and how the wire of an admitted request is opened. */
+/** The result of a handshake, and the function that opens an admitted request on its wire. */
 import type { AsyncResource } from 'node:async_hooks';
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
@@ -7,18 +7,18 @@ import type { Sink, Socket } from '../transport.js';
 import type { Place } from './places.js';
 import type { OpenSession } from './session.js';
 
-/** What was decided about a request; it takes no place yet. */
+/** What the checks found about a request that they let through; it has no place yet. */
 export interface Verdict {
   readonly gateway: Gateway;
   readonly request: HandshakeRequest;
   readonly identity: Identity;
   /** The async context (AsyncLocalStorage) in which it was admitted; `onOpen` runs in it. */
   readonly scope: AsyncResource;
-  /** The HTTP session as middleware left it; what hooks write to it is saved. */
+  /** The HTTP session as middleware left it; what hooks change in it is saved. */
   readonly session?: OpenSession;
 }
 
-/** An admitted request: it becomes the connection of this id, or its place MUST be released. */
+/** An admitted request: either it becomes the connection with this id, or its place MUST be released. */
 export interface Admission extends Verdict {
   /** The connection's id. */
   readonly id: string;
@@ -26,9 +26,9 @@ export interface Admission extends Verdict {
 }
 
 /**
- * Opens an admitted request on its wire. The engine's: road IN, step 3.
+ * Opens an admitted request on its wire; the engine implements it (road IN, step 3).
  *
  * @param transport the name of the wire's transport
- * @returns what the wire reports to from now on
+ * @returns the sink to which the wire reports from now on
  */
 export type Open = (admission: Admission, socket: Socket, transport: string) => Sink;

@@ -1,53 +1,54 @@
 import type { Socket } from 'node:net';
 import { Deadlines } from '../limits/deadlines.js';
 
-interface Attempt<S> {
+interface Running<S> {
   readonly subject: S;
   readonly refuse: (error: Error) => void;
 }
 
-/** Work that is under way with a deadline: what comes after it, or after it was refused, is nothing to anybody. */
+/** Tasks with a deadline: a result that arrives after its task was refused is ignored. */
 export class Attempts<S, T> {
-  private readonly attempts: Deadlines<Attempt<S>>;
+  private readonly tasks: Deadlines<Running<S>>;
 
   /**
-   * @param timeMs how long each may take
-   * @param late called then, with what refuses it
+   * @param timeMs how long each task may take
+   * @param late called at the deadline; a task that it does not refuse goes on
    */
   constructor(timeMs: number, late: (subject: S, refuse: (error: Error) => void) => void) {
-    this.attempts = new Deadlines(timeMs, (attempt) => late(attempt.subject, (error) => this.refuse(attempt, error)));
+    this.tasks = new Deadlines(timeMs, (running) => late(running.subject, (error) => this.refuse(running, error)));
   }
 
   get size(): number {
-    return this.attempts.size;
+    return this.tasks.size;
   }
 
   /**
-   * @param subject what it is done for
-   * @param task what is to be done
+   * Runs a task.
+   *
+   * @param subject passed to `late`
    */
   run(subject: S, task: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const attempt = { subject, refuse: reject };
-      this.attempts.add(attempt);
+      const running = { subject, refuse: reject };
+      this.tasks.add(running);
       started(task).then(
-        (result) => (this.attempts.delete(attempt) ? resolve(result) : undefined),
-        (error: unknown) => this.refuse(attempt, error as Error),
+        (result) => (this.tasks.delete(running) ? resolve(result) : undefined),
+        (error: unknown) => this.refuse(running, error as Error),
       );
     });
   }
 
-  /** Ends all that is under way. */
+  /** Refuses all tasks in progress. */
   refuseAll(error: Error): void {
-    for (const { refuse } of this.attempts.clear()) refuse(error);
+    for (const { refuse } of this.tasks.clear()) refuse(error);
   }
 
-  private refuse(attempt: Attempt<S>, error: Error): void {
-    if (this.attempts.delete(attempt)) attempt.refuse(error);
+  private refuse(running: Running<S>, error: Error): void {
+    if (this.tasks.delete(running)) running.refuse(error);
   }
 }
 
-/** A throw is a rejection too: nothing may stay under way for ever. */
+/** Turns a throw into a rejection, so that no task stays in progress for ever. */
 function started<T>(task: () => Promise<T>): Promise<T> {
   try {
     return task();
@@ -56,7 +57,7 @@ function started<T>(task: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A deadline that is only reported ends with the client, whose FIN shows only as `end`. */
+/** Calls back when the client has gone: at once if it already has. A FIN of the client shows only as `end`. */
 export function whenGone(socket: Socket, gone: () => void): void {
   if (socket.destroyed || socket.readableEnded) gone();
   else for (const event of ['end', 'close']) socket.once(event, gone);

@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
+import { fakeAdmission, FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { fakeAdmission, FakeNode, RecordingGateway, turn } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingGateway } from '../../../../test/support/fakes/recording-gateway.js';
 import type { LiveConnection } from '../connections/live-connection.js';
 import type { Gateway } from '../gateway.js';
 import type { Awaitable, Identity } from '../hooks.js';
@@ -49,14 +50,14 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('a client that has not said who it is', () => {
-  it('is no connection: nothing is pushed to it, and no hook has run', async () => {
+describe('a client that has not identified itself', () => {
+  it('pushes nothing to a client that has not identified itself, and runs no hook for it', async () => {
     await start();
     await node.server.toEveryone().push('for all');
     expect([socket.sent, gateway.events, (await node.server.stats()).current]).toEqual([[], [], 0]);
   });
 
-  it('is closed with 4501 when it says nothing in time, counted and logged', async () => {
+  it('closes a client that sends no first message in time with 4501, counts it and logs it', async () => {
     await start();
     await jest.advanceTimersByTimeAsync(4999);
     expect(socket.closeFrame).toBeUndefined();
@@ -68,7 +69,7 @@ describe('a client that has not said who it is', () => {
     expect([jest.getTimerCount(), gateway.events]).toEqual([0, []]);
   });
 
-  it('is counted and waited for where bounds are only reported', async () => {
+  it('waits for a late first message in report-only mode, and counts it', async () => {
     await start({ limits: 'report' });
     await jest.advanceTimersByTimeAsync(60_000);
     expect([socket.closeFrame, node.engine.node.limits.counts.authenticateTime]).toEqual([undefined, 1]);
@@ -77,7 +78,7 @@ describe('a client that has not said who it is', () => {
     expect(node.engine.node.counters.accepted).toBe(1);
   });
 
-  it('leaves nothing when it goes', async () => {
+  it('releases the place and the timer of a client that leaves without a first message', async () => {
     await start();
     socket.vanishes();
     expect([jest.getTimerCount(), released, (await node.server.stats()).accepted]).toEqual([0, 1, 0]);
@@ -85,7 +86,7 @@ describe('a client that has not said who it is', () => {
 });
 
 describe('the first message', () => {
-  it('makes the connection, with the identity it gave', async () => {
+  it('opens the connection with the identity from the first message', async () => {
     await start();
     socket.sends('secret');
     await turn();
@@ -96,7 +97,7 @@ describe('the first message', () => {
     expect(released).toBe(1);
   });
 
-  it('is not handed to onMessage, and those after it are, in order', async () => {
+  it('passes the messages after the first one to onMessage, in order', async () => {
     await start();
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
@@ -111,7 +112,7 @@ describe('the first message', () => {
     expect(gateway.asked).toEqual(['secret']);
   });
 
-  it('that is refused closes with 4501, and tells the client nothing else', async () => {
+  it('closes a client whose first message is refused with 4501, and sends it nothing else', async () => {
     await start();
     socket.sends('guess');
     await turn();
@@ -120,7 +121,7 @@ describe('the first message', () => {
     expect([jest.getTimerCount(), gateway.events]).toEqual([0, []]);
   });
 
-  it('that is refused makes no memory for what follows it', async () => {
+  it('keeps no messages that follow a refused first message', async () => {
     const sink = await start();
     socket.sends('guess');
     await turn();
@@ -129,7 +130,7 @@ describe('the first message', () => {
     expect(gateway.asked).toEqual(['guess']);
   });
 
-  it('is refused also when its hook hangs, and what the hook says later is ignored', async () => {
+  it('refuses a first message whose hook hangs, and ignores what the hook returns later', async () => {
     await start();
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
@@ -141,7 +142,7 @@ describe('the first message', () => {
     expect([node.engine.node.counters.accepted, await node.server.toUser('ann').count()]).toEqual([0, 0]);
   });
 
-  it('is ignored when the client has gone meanwhile', async () => {
+  it('ignores the result of onAuthenticate when the client has gone meanwhile', async () => {
     await start();
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
@@ -152,7 +153,7 @@ describe('the first message', () => {
     expect([node.engine.node.counters.accepted, gateway.events]).toEqual([0, []]);
   });
 
-  it('with a credential that has ended is refused', async () => {
+  it('refuses a first message with an expired credential', async () => {
     await start();
     gateway.answer = () => ({ expiresAt: new Date(Date.now() - 1) });
     socket.sends('secret');
@@ -160,7 +161,7 @@ describe('the first message', () => {
     expect(socket.closeFrame?.code).toBe(4501);
   });
 
-  it('does not become a connection once a shutdown has begun', async () => {
+  it('opens no connection from a first message once a shutdown has begun', async () => {
     await start();
     let admit!: (identity: Identity) => void;
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
@@ -172,7 +173,7 @@ describe('the first message', () => {
   });
 });
 
-it('after the first message the wire belongs to the connection: life, drains and the end reach it', async () => {
+it('passes the events of the wire to the connection after the first message', async () => {
   const sink = await start();
   socket.sends('secret');
   await turn();

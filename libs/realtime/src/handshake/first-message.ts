@@ -1,6 +1,6 @@
 /**
  * Road IN, before step 3, for gateways with `onAuthenticate`: the wire is open, but there is no connection yet. The
- * first message says who the client is; until then nothing is pushed, and the handshake counts as unfinished.
+ * first message identifies the client; until then nothing is pushed to it, and its handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { errorField } from '../log.js';
@@ -10,7 +10,7 @@ import type { Sink, Socket } from '../transport.js';
 import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
 
-/** Makes a connection of an admitted client. */
+/** Turns an admitted client into a connection. */
 export type Establish = (admission: Admission) => Sink;
 
 export class FirstMessage implements Sink {
@@ -21,7 +21,7 @@ export class FirstMessage implements Sink {
   private readonly timer: NodeJS.Timeout;
 
   constructor(
-    /** Gone once there is a connection: the request in it is not kept. */
+    /** Undefined once there is a connection, so that its request does not stay in memory. */
     private admission: Admission | undefined,
     private readonly socket: Socket,
     private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests'>,
@@ -80,7 +80,7 @@ export class FirstMessage implements Sink {
     }
   }
 
-  /** The server goes: nobody is asked any more. */
+  /** Closes the wire because the server shuts down. */
   goAway(reason: string): void {
     this.refuse(reason, CloseCode.GOING_AWAY);
   }

@@ -1,6 +1,6 @@
 /**
- * Road IN, step 2: the way in, for transports. It finds the gateway of a request, sends it through the application's
- * middleware to the door (handshake.ts), bounds the time that takes, and gives it a place. Next: engine.open().
+ * Road IN, step 2: the way in, for transports. The gate finds the gateway of a request, sends the request through the
+ * application's middleware to the door (handshake.ts), limits the time for that, and takes a place. Next: engine.open().
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
@@ -22,17 +22,17 @@ import { type Attempt, Handshake } from './handshake.js';
 import type { Examine, Platform } from './platform.js';
 import { type Route, Routes } from './routes.js';
 
-/** An admitted client that has not said yet who it is. */
+/** An admitted client that has not identified itself yet. */
 export interface Guest {
-  /** Closes it with 1001. */
+  /** Closes the wire with 1001. */
   goAway(reason: string): void;
 }
 
-/** A request that has come through the middleware by itself. */
+/** A plain request, which the platform has already sent through the middleware. */
 export type Arrived = Pick<HttpExchange, 'incoming' | 'raw' | 'response'>;
 
 export class Gate {
-  /** Guests join and leave by themselves. */
+  /** Guests add and remove themselves. */
   readonly guests = new Set<Guest>();
   private platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
@@ -50,7 +50,7 @@ export class Gate {
 
   // --- what it serves, and when ---
 
-  /** Serves a path. @throws OptionsError when another gateway has it */
+  /** Adds a gateway. @throws OptionsError when another one has its path */
   bind(gateway: Gateway): void {
     this.routes.add(gateway);
   }
@@ -65,10 +65,10 @@ export class Gate {
     if (this.state === 'starting') this.state = 'running';
   }
 
-  /** From now on every handshake gets 503, the ones under way included. */
+  /** From now on every handshake gets 503, including those in progress. */
   stop(): void {
     this.state = 'stopping';
-    this.attempts.refuseAll(unavailable('The server is shutting down'));
+    this.attempts.refuseAll(unavailable('The server is shutting down: try again later'));
   }
 
   /** False before the application is ready and from the first moment of a shutdown. */
@@ -76,23 +76,23 @@ export class Gate {
     return this.state === 'running';
   }
 
-  /** Handshakes under way, admitted ones that are not connections yet included. */
+  /** Handshakes in progress, including admitted ones that are not connections yet. */
   get underWay(): number {
     return this.attempts.size + this.limits.places.taken - this.node.hub.connections.size;
   }
 
-  /** Says whether a path belongs to a gateway. */
+  /** Returns whether a path belongs to a gateway. */
   serves(path: string): boolean {
     return this.routes.find(path) !== undefined;
   }
 
-  /** Says whether a plain GET on this path is answered as a handshake would be. */
+  /** Returns whether a plain GET on this path is answered as a handshake would be. */
   answersGet(path: string): boolean {
     const route = this.routes.find(path);
     return route !== undefined && route.gateway.answersGet !== false;
   }
 
-  /** Says whether the gateway of a request speaks a transport. */
+  /** Returns whether the gateway of a request accepts a transport. @throws HandshakeError 404 */
   speaks(incoming: IncomingMessage, transport: string): boolean {
     const { gateway } = this.routeOf(incoming);
     if (gateway.answersGet === false) return transport === 'websocket';
@@ -105,14 +105,14 @@ export class Gate {
   /**
    * Admits an upgrade.
    *
-   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has given it
+   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has answered
    */
   async admit(upgrade: UpgradeResponse): Promise<Admission> {
     const { request: incoming } = upgrade;
     const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
     try {
       this.enter(attempt);
-      // A context that is entered on the way is entered for this handshake, not for what the node does after it
+      // An async context that middleware enters is for this handshake, not for what the node does afterwards
       const scope = new AsyncResource('WebSocketHandshake');
       return this.hold(
         await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
@@ -123,7 +123,7 @@ export class Gate {
     }
   }
 
-  /** Admits a request that has come through the middleware by itself. @throws what the platform should answer */
+  /** Admits a plain request. @throws the error that the platform should answer */
   async admitRequest({ incoming, raw, response }: Arrived): Promise<Admission> {
     const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
     try {
@@ -137,21 +137,21 @@ export class Gate {
   }
 
   /**
-   * Answers what a plain request on a gateway's path would get as a handshake.
+   * Gives a plain request on a gateway's path the answer that its handshake would get.
    *
-   * @throws always: what refuses it, or HandshakeError 426 when nothing does
+   * @throws always: the refusal, or HandshakeError 426 if the handshake would be admitted
    */
   async probe(arrived: Arrived): Promise<never> {
     const { place } = await this.admitRequest(arrived);
     place.release();
-    throw refusal(426, 'Connect with a WebSocket', { Upgrade: 'websocket' });
+    throw refusal(426, 'This path expects a WebSocket handshake: connect with a WebSocket', { Upgrade: 'websocket' });
   }
 
   /**
-   * Asks origin and guards about a further request of a connection.
+   * Runs the origin check and the guards on a further request of a connection.
    *
    * @returns the request as the application sees it
-   * @throws what the platform should answer
+   * @throws the error that the platform should answer
    */
   async recheck({ incoming, raw, response }: Arrived): Promise<HandshakeRequest> {
     return this.handshake.examineAgain({ incoming, route: this.routeOf(incoming) }, LazyRequest.of(raw), response);
@@ -163,7 +163,7 @@ export class Gate {
   }
 
   /**
-   * Accepts what the first message of an admitted client says of who it is.
+   * Accepts the identity that `onAuthenticate` returned for an admitted client.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
@@ -171,7 +171,7 @@ export class Gate {
     return this.handshake.accept(answer, request);
   }
 
-  /** A client could not say who it is after the handshake itself: it counts as a failed handshake. */
+  /** Counts a failed handshake for an admitted client whose first message did not identify it. */
   failed({ incoming, address }: HandshakeRequest): void {
     this.limits.failed(incoming, address);
   }
@@ -179,7 +179,7 @@ export class Gate {
   /**
    * Counts and logs a refusal that a transport decided by itself.
    *
-   * @param raw the platform's request, where there is one: it knows the client's address
+   * @param raw the platform's request, if there is one: it knows the client's address
    */
   noteRefusal(incoming: IncomingMessage, error: unknown, raw?: PlatformRequest): void {
     this.refused({ incoming, address: addressOf(incoming.socket, raw?.ip) }, error);
@@ -187,15 +187,15 @@ export class Gate {
 
   private routeOf(incoming: IncomingMessage): Route {
     const route = this.routes.find(splitTarget(targetOf(incoming)).path);
-    if (!route) throw refusal(404, 'No gateway here');
+    if (!route) throw refusal(404, 'No gateway has this path');
     return route;
   }
 
-  /** The first bounds, before anything of the application runs. */
+  /** Checks the first limits, before any code of the application runs. */
   private enter(attempt: Attempt): void {
     const { incoming } = attempt;
-    if (this.state === 'starting') throw unavailable('The server is starting');
-    if (this.state === 'stopping') throw unavailable('The server is shutting down');
+    if (this.state === 'starting') throw unavailable('The server is starting: try again later');
+    if (this.state === 'stopping') throw unavailable('The server is shutting down: try again later');
     this.limits.requireCapacity(this.underWay);
     const address = this.platform ? this.platform.addressOf(incoming) : addressOf(incoming.socket);
     if (address === undefined) return;
@@ -212,22 +212,22 @@ export class Gate {
       : this.platform.pass(upgrade, examine);
   }
 
-  /** From here on the request takes a place. */
+  /** Takes a place for an admitted request. */
   private hold(verdict: Verdict): Admission {
     const { gateway, identity, request } = verdict;
-    // Where the first message says who it is, the user takes the place then
+    // With onAuthenticate, the place counts for the user once the first message has identified them
     const place = this.limits.takePlace(request.incoming, request.address, gateway.onAuthenticate ? {} : identity);
     return { ...verdict, id: this.node.nextConnectionId(), place };
   }
 
-  /** The time for everything from the middleware to `onHandshake` is over. */
+  /** Ends a handshake whose time, from the middleware to `onHandshake`, is over. */
   private late(socket: Socket, refuse: (error: Error) => void): void {
     if (this.node.limits.reached('handshakeTime', `seconds=${this.node.settings.handshakeTimeout}`)) {
-      refuse(unavailable('The handshake took too long'));
+      refuse(unavailable('The handshake took too long: try again later'));
     } else whenGone(socket, () => refuse(unavailable('The client has gone')));
   }
 
-  /** Counts and logs a refusal, against the address of the client where it is the client's fault. */
+  /** Counts and logs a refusal; one that is the client's fault also counts against its address. */
   private refused({ incoming, address = addressOf(incoming.socket) }: Omit<Attempt, 'route'>, error: unknown): void {
     const isFlood = this.limits.hasFailedTooOften(address);
     if (isClientsFault(error)) this.limits.failed(incoming, address);

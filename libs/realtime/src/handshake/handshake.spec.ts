@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
+import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { fakeRequest, type FakeRequestParts, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
-import { FakeNode, turn } from '../../../../test/support/fakes/recording-gateway.js';
 import { HandshakeError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
@@ -11,7 +11,7 @@ import type { Admission } from './admission.js';
 
 let node: FakeNode;
 let steps: string[];
-/** What `onHandshake` answers. */
+/** What `onHandshake` returns. */
 let answer: (request: HandshakeRequest) => Awaitable<Identity | void>;
 
 beforeEach(async () => {
@@ -35,7 +35,7 @@ async function prepare(options: RealtimeOptions = {}): Promise<void> {
   node.engine.gate.bind({ name: 'DoorGateway', path: '/door', onHandshake });
 }
 
-/** A handshake as a transport asks for it. */
+/** Admits an upgrade as a transport does. */
 function admit(parts: FakeRequestParts = {}): Promise<Admission> {
   const request = fakeRequest({ url: '/door', ...parts });
   return node.engine.gate.admit({ request, response: {} } as unknown as UpgradeResponse);
@@ -58,8 +58,8 @@ const open = (admission: Admission) => {
 
 const EVIL = { headers: { origin: 'https://evil.org', host: 'example.com' } };
 
-describe('the steps', () => {
-  it('end in an admission with the gateway, the request and the identity', async () => {
+describe('a handshake', () => {
+  it('admits a request with its gateway and the identity of onHandshake', async () => {
     answer = () => ({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
     const admission = await admit({ url: '/door?x=1' });
     expect(admission.gateway.name).toBe('DoorGateway');
@@ -67,27 +67,30 @@ describe('the steps', () => {
     expect(admission.identity).toMatchObject({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
   });
 
-  it('give the connection what they found', async () => {
+  it('gives the connection the user, rooms and data of onHandshake', async () => {
     answer = () => ({ userId: '7', rooms: ['lobby'], data: { name: 'Ann' } });
     open(await admit());
     const [connection] = [...node.server.connections.values()];
     expect([connection!.userId, [...connection!.rooms], connection!.data]).toEqual(['7', ['lobby'], { name: 'Ann' }]);
   });
 
-  it('begin with the state of the server: nothing of the application runs before it is ready', async () => {
+  it('refuses with 503 while the server is starting', async () => {
     const starting = new FakeNode();
     const request = fakeRequest();
     const refusal = await refusalOf(starting.engine.gate.admit({ request } as unknown as UpgradeResponse));
-    expect([refusal.status, refusal.body]).toEqual([503, { statusCode: 503, message: 'The server is starting' }]);
+    expect([refusal.status, refusal.body]).toEqual([
+      503,
+      { statusCode: 503, message: 'The server is starting: try again later' },
+    ]);
     expect(Number(refusal.headers['Retry-After'])).toBeGreaterThan(0);
   });
 
-  it('refuse another origin before any hook', async () => {
+  it('refuses a foreign origin before any hook runs', async () => {
     const refusal = await refusalOf(admit(EVIL));
     expect([refusal.status, steps]).toEqual([403, []]);
   });
 
-  it('run a guard after the origin and before onHandshake', async () => {
+  it('runs a guard after the origin check and before onHandshake', async () => {
     const guard = async () => void steps.push('guard');
     const onHandshake = () => void steps.push('onHandshake');
     node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
@@ -97,7 +100,7 @@ describe('the steps', () => {
     expect(steps).toEqual(['guard', 'onHandshake']);
   });
 
-  it('end at a guard that refuses, with its answer', async () => {
+  it('answers with the refusal of a guard, and does not run onHandshake', async () => {
     const guard = () => Promise.reject(new HandshakeError(401, 'Who are you?'));
     const onHandshake = () => void steps.push('onHandshake');
     node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
@@ -105,22 +108,22 @@ describe('the steps', () => {
     expect([refusal.status, refusal.body, steps]).toEqual([401, 'Who are you?', []]);
   });
 
-  it('are none on a path of nobody: 404', async () => {
+  it('refuses a path without a gateway with 404', async () => {
     expect((await refusalOf(admit({ url: '/nowhere' }))).status).toBe(404);
     expect((await refusalOf(admit({ url: '' }))).status).toBe(404);
     expect((await refusalOf(admit({ url: '/door/__proto__' }))).status).toBe(404);
   });
 
-  it('find the path in front of the query', async () => {
+  it('finds the gateway by the path in front of the query', async () => {
     expect((await admit({ url: '/door?/ws' })).gateway.path).toBe('/door');
   });
 
-  it('need no onHandshake', async () => {
+  it('admits a request to a gateway without onHandshake', async () => {
     expect((await admit({ url: '/ws' })).identity.userId).toBeUndefined();
   });
 });
 
-describe('a refusal by the application', () => {
+describe('an error in onHandshake', () => {
   it.each<[string, (error: unknown) => Promise<void>]>([
     [
       'at once',
@@ -129,14 +132,14 @@ describe('a refusal by the application', () => {
       },
     ],
     ['later', (error) => Promise.reject(error as Error)],
-  ])('that is thrown %s is the answer, unchanged', async (_when, fail) => {
+  ])('answers with a HandshakeError that onHandshake throws %s, unchanged', async (_when, fail) => {
     const refusal = new HandshakeError(402, { pay: 'first' }, { 'X-Why': 'money' });
     answer = () => fail(refusal);
     expect(await refusalOf(admit())).toBe(refusal);
     expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 0 });
   });
 
-  it('by any other error is 500 without internals, and the log has the reason', async () => {
+  it('answers any other error with 500 without internals, and logs the reason', async () => {
     answer = () => {
       throw new Error('password=hunter2');
     };
@@ -148,10 +151,11 @@ describe('a refusal by the application', () => {
     expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 1 });
   });
 
-  it('has a line in the log that a client cannot forge', async () => {
+  it('logs a refusal in a line that a client cannot forge', async () => {
     await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
     expect(node.log.with('refused')).toEqual([
-      'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 reason="Origin not allowed"',
+      'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 ' +
+        'reason="Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS"',
     ]);
     answer = ({ url }) => {
       throw new HandshakeError(400, `bad ${url}`);
@@ -161,7 +165,7 @@ describe('a refusal by the application', () => {
     for (const line of node.log.lines) expect(line).not.toMatch(/\p{Cc}/u);
   });
 
-  it('keeps no place', async () => {
+  it('keeps no place for a refused handshake', async () => {
     await prepare({ maxConnections: 1 });
     answer = () => {
       throw new HandshakeError(403);
@@ -177,14 +181,14 @@ describe('capacity', () => {
 
   const isFull = async () => (await refusalOf(admit())).status === 503;
 
-  it('counts open connections', async () => {
+  it('counts open connections towards the capacity', async () => {
     const sockets = [open(await admit()), open(await admit())];
     expect(await isFull()).toBe(true);
     sockets[0]!.closes();
     await expect(admit()).resolves.toBeDefined();
   });
 
-  it('counts what is admitted and not yet a connection, until it is released', async () => {
+  it('counts an admitted request that is not a connection yet, until its place is released', async () => {
     const admissions = [await admit(), await admit()];
     expect(await isFull()).toBe(true);
     admissions[0]!.place.release();
@@ -193,7 +197,7 @@ describe('capacity', () => {
     expect(await isFull()).toBe(true);
   });
 
-  it('counts handshakes under way', async () => {
+  it('counts handshakes in progress towards the capacity', async () => {
     let finish = () => {};
     answer = () => new Promise<void>((resolve) => (finish = resolve));
     const first = admit();
@@ -209,7 +213,7 @@ describe('capacity', () => {
     await expect(admit()).resolves.toBeDefined();
   });
 
-  it('is asked before anything of the application runs, and says when to come back', async () => {
+  it('checks the capacity before any hook runs, and says when to come back', async () => {
     open(await admit());
     open(await admit());
     steps = [];
@@ -220,7 +224,7 @@ describe('capacity', () => {
 });
 
 describe('the deadline', () => {
-  it('ends a handshake that hangs with 503, not earlier', async () => {
+  it('ends a handshake that hangs with 503 at the deadline, and not earlier', async () => {
     answer = () => new Promise<void>(() => {});
     const refused = jest.fn();
     const refusal = refusalOf(admit()).finally(refused);
@@ -231,12 +235,12 @@ describe('the deadline', () => {
     jest.advanceTimersByTime(1);
     expect([(await refusal).status, (await refusal).body]).toEqual([
       503,
-      { statusCode: 503, message: 'The handshake took too long' },
+      { statusCode: 503, message: 'The handshake took too long: try again later' },
     ]);
     expect(Number((await refusal).headers['Retry-After'])).toBeGreaterThan(0);
   });
 
-  it('makes a late result nothing: no connection, no place, no second answer', async () => {
+  it('ignores a result of onHandshake that arrives after the deadline', async () => {
     await prepare({ maxConnections: 1 });
     let finish = (_identity: Identity) => {};
     answer = () => new Promise<Identity>((resolve) => (finish = resolve));
@@ -251,7 +255,7 @@ describe('the deadline', () => {
     await expect(admit()).resolves.toBeDefined();
   });
 
-  it('makes a late rejection nothing: not logged as a fault, not unhandled', async () => {
+  it('ignores a rejection of onHandshake that arrives after the deadline', async () => {
     let fail = (_error: Error) => {};
     answer = () => new Promise<void>((_resolve, reject) => (fail = reject));
     const refusal = refusalOf(admit());
@@ -264,7 +268,7 @@ describe('the deadline', () => {
     expect([node.log.with('too late'), node.engine.node.counters.refused]).toEqual([[], 1]);
   });
 
-  it('leaves no timer behind, however the handshake ends', async () => {
+  it('leaves no timer behind, however a handshake ends', async () => {
     await admit();
     answer = () => {
       throw new HandshakeError(403);
@@ -281,17 +285,17 @@ describe('the deadline', () => {
 });
 
 describe('a shutdown', () => {
-  it('refuses new handshakes with 503 before anything of the application runs', async () => {
+  it('refuses new handshakes during a shutdown with 503 before any hook runs', async () => {
     node.engine.gate.stop();
     const refusal = await refusalOf(admit());
     expect([refusal.status, refusal.body, steps]).toEqual([
       503,
-      { statusCode: 503, message: 'The server is shutting down' },
+      { statusCode: 503, message: 'The server is shutting down: try again later' },
       [],
     ]);
   });
 
-  it('refuses those that are under way, at once', async () => {
+  it('refuses handshakes in progress as soon as a shutdown begins', async () => {
     let finish = () => {};
     answer = () => new Promise<void>((resolve) => (finish = resolve));
     const refusal = refusalOf(admit());
@@ -303,7 +307,7 @@ describe('a shutdown', () => {
     expect(await node.server.stats()).toMatchObject({ accepted: 0, refused: 1 });
   });
 
-  it('is not undone by a start that comes late', async () => {
+  it('keeps refusing handshakes when start() is called after a shutdown', async () => {
     node.engine.gate.stop();
     await node.engine.start();
     expect((await refusalOf(admit())).status).toBe(503);
@@ -313,7 +317,7 @@ describe('a shutdown', () => {
 describe('the identity', () => {
   const userIdFor = async (user: unknown) => (await admit({ extras: { user } })).identity.userId;
 
-  it('has the user of the request where onHandshake says nothing: its id, else its sub', async () => {
+  it('takes the id or else the sub of the request’s user if onHandshake returns nothing', async () => {
     const users = [
       { id: 7 },
       { id: 'ann' },
@@ -327,11 +331,11 @@ describe('the identity', () => {
     expect(found).toEqual(['7', 'ann', 'auth0|1', '0', 'x', '5']);
   });
 
-  it('has none for a user without an id, and for what is no user', async () => {
+  it('finds no user id in a user without an id, or in a value that is not a user', async () => {
     for (const user of [undefined, null, {}, 'ann', 7, { name: 'Ann' }]) expect(await userIdFor(user)).toBeUndefined();
   });
 
-  it('wins over the user of the request', async () => {
+  it('prefers the user id of onHandshake to the user of the request', async () => {
     answer = () => ({ userId: 'from the hook' });
     expect(await userIdFor({ id: 7 })).toBe('from the hook');
     answer = () => ({ rooms: ['lobby'] });
@@ -340,18 +344,18 @@ describe('the identity', () => {
 
   it.each<[string, unknown]>([
     ['an empty user id', { userId: '' }],
-    ['a user id that is no string', { userId: 7 }],
+    ['a user id that is not a string', { userId: 7 }],
     ['a user id that is too long', { userId: 'x'.repeat(257) }],
     ['an empty room', { rooms: ['lobby', ''] }],
-    ['a room that is no string', { rooms: [7] }],
-    ['rooms that are no list', { rooms: 7 }],
-  ])('with %s is a fault of the application: 500, and no connection', async (_what, identity) => {
+    ['a room that is not a string', { rooms: [7] }],
+    ['rooms that are not a list', { rooms: 7 }],
+  ])('answers an identity with %s with 500, as a fault of the application', async (_what, identity) => {
     answer = () => identity as Identity;
     expect((await refusalOf(admit())).status).toBe(500);
     expect(node.engine.node.counters).toMatchObject({ refused: 1, hookErrors: 1 });
   });
 
-  it('is not changed for the one that onHandshake keeps', async () => {
+  it('does not change the identity object that onHandshake returns', async () => {
     const kept = Object.freeze({ rooms: Object.freeze(['lobby']) });
     answer = () => kept;
     expect((await admit({ extras: { user: { id: 7 } } })).identity).toMatchObject({ userId: '7', rooms: ['lobby'] });
@@ -364,7 +368,7 @@ describe('a plain request on a gateway path', () => {
     return refusalOf(node.engine.gate.probe({ incoming: request, raw: request as never, response: {} }));
   };
 
-  it('is told 426 when it would be admitted, and leaves nothing', async () => {
+  it('answers a plain request that would be admitted with 426, and keeps no place', async () => {
     await prepare({ maxConnections: 1 });
     for (let count = 0; count < 2; count++) {
       const { status, headers } = await probe();
@@ -374,7 +378,7 @@ describe('a plain request on a gateway path', () => {
     await expect(admit()).resolves.toBeDefined();
   });
 
-  it('is told the refusal when it would be refused', async () => {
+  it('answers a plain request that would be refused with the refusal', async () => {
     answer = () => {
       throw new HandshakeError(402, 'Pay first');
     };

@@ -1,6 +1,6 @@
 /**
- * Road IN, step 2: what is asked of a request at the gateway's door, after the application's middleware: bounds, origin,
- * guards, `onHandshake`. Each step refuses by throwing the HTTP answer.
+ * Road IN, step 2: the checks of a request at the gateway's door, after the application's middleware: limits, origin,
+ * guards, `onHandshake`. Each check refuses by throwing the HTTP answer.
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
@@ -18,7 +18,7 @@ import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
 
-/** A request, where it goes, and the client's address once it is known. */
+/** A request, its route, and the client's address once it is known. */
 export interface Attempt {
   readonly incoming: IncomingMessage;
   readonly route: Route;
@@ -32,7 +32,7 @@ export class Handshake {
   ) {}
 
   /**
-   * Asks everything that decides about a request that has come through the middleware.
+   * Runs all checks on a request that has come through the middleware.
    *
    * @throws HandshakeError with the HTTP answer, or what a guard or `onHandshake` throws
    */
@@ -45,14 +45,19 @@ export class Handshake {
       attempt.address = request.address;
       this.limits.requireAddress(incoming, request.address);
     }
-    if (!isDecodable(splitTarget(request.url).path)) throw refusal(400, 'The path cannot be decoded');
+    if (!isDecodable(splitTarget(request.url).path))
+      throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
     if (incoming.headers.origin !== undefined) this.requireOrigin(incoming, request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
   }
 
-  /** Asks origin and guards about a further request of a connection. @returns it as the application sees it */
+  /**
+   * Runs the origin check and the guards on a further request of a connection.
+   *
+   * @returns the request as the application sees it
+   */
   async examineAgain(attempt: Attempt, raw: LazyRequest, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(attempt, raw);
     this.requireOrigin(attempt.incoming, raw.get());
@@ -60,7 +65,7 @@ export class Handshake {
     return request;
   }
 
-  /** CORS: what may connect may also read the answer, with credentials. */
+  /** CORS: an origin that may connect may also read the answer, with credentials. @throws HandshakeError 403 */
   allowOrigin(incoming: IncomingMessage, raw: PlatformRequest, answer: Pick<HttpAnswer, 'header'>): void {
     const { origin } = incoming.headers;
     if (origin === undefined) return;
@@ -71,16 +76,17 @@ export class Handshake {
   }
 
   /**
-   * Completes what a hook said of who this is.
+   * Completes the identity that a hook returned; without a user id, the user of the request counts.
    *
-   * @throws HandshakeError 401 for a credential that has ended, 429 above the connections of one user
+   * @throws HandshakeError 401 for an expired credential, 429 for too many connections of one user
+   * @throws RealtimeError for bad names or too many rooms
    */
   accept(answer: Identity | void, request: HandshakeRequest): Identity {
     const userId = answer?.userId ?? userIdOf(request.user);
     const identity: Identity = answer ? { ...answer, userId } : { userId };
     this.limits.requireRooms(identity.rooms ?? []);
     if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
-      throw refusal(401, 'The credential has expired');
+      throw refusal(401, 'The credential has expired: get a new one');
     if (userId === undefined) return identity;
     checkName('user', userId, this.node);
     if (!identity.replace) this.limits.requireUser(userId);
@@ -103,11 +109,11 @@ export class Handshake {
     const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
     const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
     if (!isAllowedOrigin(facts, this.node.settings.allowedOrigins, isDevelopment()))
-      throw refusal(403, 'Origin not allowed');
+      throw refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS');
   }
 }
 
-/** As on a controller's route, where the platform has not put them there itself. */
+/** Adds the path's parameters to the request, as on a controller's route, unless the platform has done so. */
 function withParams(raw: LazyRequest, params: Params): LazyRequest {
   return raw.prepared((request) => {
     if (Object.keys(request.params ?? {}).length === 0) request.params = { ...params };

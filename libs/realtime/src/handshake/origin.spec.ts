@@ -4,7 +4,7 @@ const NOTHING: readonly string[] = [];
 const APP = ['https://app.example.com'];
 const WILD = ['https://*.example.com'];
 
-/** origin, host, encrypted, allowed besides the same one, may connect */
+/** origin, host, encrypted, origins allowed besides the same one, may connect */
 type Row = readonly [origin: string | undefined, host: string | undefined, boolean, readonly string[], boolean];
 
 const rows: Row[] = [
@@ -33,7 +33,7 @@ const rows: Row[] = [
   ['http://[::1]', '[::80]', false, NOTHING, false],
   // a proxy took TLS off: the page is https, the connection is not
   ['https://example.com', 'example.com', false, NOTHING, true],
-  // a page without TLS does not reach what is encrypted
+  // a page without TLS does not reach an encrypted server
   ['http://example.com', 'example.com', true, NOTHING, false],
   // other hosts
   ['http://evil.org', 'example.com', false, NOTHING, false],
@@ -99,7 +99,7 @@ const rows: Row[] = [
 ];
 
 describe('isAllowedOrigin', () => {
-  it.each(rows)('for the origin %j at the host %j (encrypted: %j) with %j allowed is %j', (...row) => {
+  it.each(rows)('decides about the origin %j at the host %j (encrypted: %j) with %j allowed: %j', (...row) => {
     const [origin, host, isEncrypted, allowed, expected] = row;
     expect(isAllowedOrigin({ origin, host, isEncrypted }, allowed)).toBe(expected);
   });
@@ -119,11 +119,11 @@ describe('in development', () => {
     ['http://localhost:5173', 'example.com', false],
     ['http://localhost:5173', 'localhost.evil.org', false],
     ['null', 'localhost:3000', false],
-  ])('a page from %s may connect to %s: %j', (origin, host, expected) => {
+  ])('decides in development whether a page from %s may connect to %s: %j', (origin, host, expected) => {
     expect(isAllowedOrigin({ origin, host, isEncrypted: false }, NOTHING, true)).toBe(expected);
   });
 
-  it('is not so unless it is said', () => {
+  it('refuses another local port outside development', () => {
     const facts = { origin: 'http://localhost:5173', host: 'localhost:3000', isEncrypted: false };
     expect(isAllowedOrigin(facts, NOTHING)).toBe(false);
   });

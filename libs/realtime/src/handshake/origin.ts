@@ -1,23 +1,22 @@
 /**
- * Who may connect from a browser. A browser sends `Origin` with every handshake (RFC 6455 §4.1) and cookies with it,
- * whatever site the page is from; so the same origin alone may connect unless others are listed. A request without
- * `Origin` does not come from a page and carries nobody's cookies by accident.
+ * Decides who may connect from a browser. A browser sends `Origin` with every handshake (RFC 6455 §4.1), and cookies
+ * with it, whichever site the page is from; so only the same origin may connect unless others are listed. A request
+ * without `Origin` does not come from a page, and carries nobody's cookies by accident.
  */
 
-/** What is known of the request. */
+/** The facts of a request that decide. */
 export interface OriginFacts {
   readonly origin: string | undefined;
   readonly host: string | undefined;
-  /** True when the connection itself is TLS; behind a proxy it is not, though the page's is. */
+  /** True if the connection itself uses TLS; behind a proxy it may not, although the page's connection does. */
   readonly isEncrypted: boolean;
 }
 
 /**
- * Tells whether a handshake may go on.
+ * Returns whether a request may connect.
  *
- * @param facts origin and host of the request
- * @param areLocalPortsOne true: pages of this machine may connect to this machine, whatever the ports (development)
  * @param allowed origins besides the same one: `https://app.example.com`, `https://*.example.com`, `null`, or `*`
+ * @param areLocalPortsOne true if pages from this machine may connect to it whatever their port (development)
  */
 export function isAllowedOrigin(facts: OriginFacts, allowed: readonly string[], areLocalPortsOne = false): boolean {
   const { origin } = facts;
@@ -67,7 +66,7 @@ function withoutDefaultPort(scheme: string, host: string): string {
   return host;
 }
 
-/** A dev server on another port of the same machine is no other site. */
+/** In development, a dev server on another port of the same machine is not another site. */
 export function isDevelopment(): boolean {
   return process.env['NODE_ENV'] !== 'production';
 }

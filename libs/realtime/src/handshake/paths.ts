@@ -1,4 +1,4 @@
-/** Paths of gateways, matched as the platform's own router matches those of controllers. */
+/** Matches the paths of gateways as the platform's own router matches those of controllers. */
 import { match, type MatchFunction, type MatchOptions } from 'path-to-regexp';
 import { OptionsError } from '../errors.js';
 import type { PathMatcher } from '../gateway.js';
@@ -6,15 +6,15 @@ import { NO_PARAMS, type Params } from '../handshake-request.js';
 
 /** How the platform's router reads paths. */
 export interface PathRules {
-  /** `/WS` is another path than `/ws`. */
+  /** True if `/WS` and `/ws` are different paths. */
   readonly isCaseSensitive: boolean;
-  /** `/ws/` is another path than `/ws`. */
+  /** True if `/ws/` and `/ws` are different paths. */
   readonly isStrict: boolean;
-  /** `/files/` is a path of `/files/*path`. */
+  /** True if `/files/*path` matches `/files/`. */
   readonly isWildcardOptional?: boolean;
-  /** A path without parameters goes before one with them; else the one that was declared first. */
+  /** True if a path without parameters goes before one with them; otherwise the path that was declared first does. */
   readonly prefersStatic?: boolean;
-  /** What the router makes of a request's path before it matches it. Never throws. */
+  /** Changes a request's path as the router does before it matches it. Never throws. */
   readonly prepare?: (path: string) => string;
 }
 
@@ -37,8 +37,8 @@ export function compilePath(path: string, rules: PathRules): PathMatcher {
 }
 
 /**
- * Sorts paths as a router does that prefers static segments: static, with a parameter in it, a parameter, a wildcard; the
- * first segment that differs decides.
+ * Compares paths for a router that prefers static segments. The first segment that differs decides: a static one goes
+ * before one that contains a parameter, then come a parameter and a wildcard.
  */
 export function bySpecificity(one: string, other: string): number {
   const [ranks, others] = [one, other].map((path) => path.split('/').map(rankOf)) as [number[], number[]];
@@ -60,7 +60,7 @@ function compiled(path: string, options: MatchOptions): MatchFunction<Record<str
   }
 }
 
-/** Tells whether a path can be decoded. One that cannot be is matched all the same, for the answer to be 400. */
+/** Returns whether a path can be decoded. One that cannot is matched all the same, so that the answer is 400. */
 export function isDecodable(path: string): boolean {
   try {
     decodeURIComponent(path);
@@ -78,7 +78,7 @@ function asItIs(path: string): string {
   return path;
 }
 
-/** A wildcard's segments as one string. */
+/** Joins the segments of a wildcard into one string. */
 function flat(params: Readonly<Record<string, string | string[] | undefined>>): Params {
   if (Object.keys(params).length === 0) return NO_PARAMS;
   const entries = Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')] as const);

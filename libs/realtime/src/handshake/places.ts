@@ -1,11 +1,11 @@
 /**
- * Road IN, step 2: the places that clients take on this node, at their address and as their user. A place is taken once,
- * when a request is admitted, goes along with it into the connection, and is released once, when that has ended.
+ * Road IN, step 2: the places that clients take on this node, counted per address and per user. A place is taken once,
+ * when a request is admitted; it goes with the request into the connection, and is released once, when that has ended.
  */
 import type { Addresses } from './addresses.js';
 
 export class Places {
-  /** How many are taken: by open connections, and by admitted requests that are not connections yet. */
+  /** How many places are taken, by open connections and by admitted requests that are not connections yet. */
   taken = 0;
   private readonly users = new Map<string, number>();
 
@@ -16,7 +16,7 @@ export class Places {
     return this.users.get(userId) ?? 0;
   }
 
-  /** @param userId undefined as long as nobody knows whose place it is */
+  /** @param userId undefined until the client has identified itself */
   take(address: string, userId?: string): Place {
     this.taken++;
     this.addresses.opened(address);
@@ -39,7 +39,7 @@ export class Places {
   }
 }
 
-/** One place. */
+/** The place of one client. */
 export class Place {
   private userId: string | undefined = undefined;
   private isReleased = false;
@@ -50,7 +50,7 @@ export class Place {
     private readonly address: string,
   ) {}
 
-  /** It is this user's from now on. Nothing happens after the release. */
+  /** Counts the place for this user from now on. After the release it does nothing. */
   bind(userId: string): void {
     if (this.isReleased) return;
     this.places.count(userId, 1);
@@ -58,7 +58,7 @@ export class Place {
     this.userId = userId;
   }
 
-  /** Gives it back. Nothing happens the second time. */
+  /** Gives the place back. A second call does nothing. */
   release(): void {
     if (this.isReleased) return;
     this.isReleased = true;

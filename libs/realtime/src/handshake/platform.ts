@@ -4,8 +4,8 @@ import type { UpgradeResponse } from '../http/upgrade-response.js';
 import type { Verdict } from './admission.js';
 
 /**
- * Asks a request that has come through the middleware. Around the middleware, what the platform makes of it and of its
- * response is made only when it is asked for.
+ * Runs the checks on a request that has come through the middleware or around it. Around it, the platform's request and
+ * response are created only when something asks for them.
  */
 export type Examine = (request: LazyRequest, responseOf: () => unknown) => Promise<Verdict>;
 
@@ -14,16 +14,16 @@ export interface Platform {
   /**
    * Sends an upgrade through the application's middleware to the gateway's door.
    *
-   * @param examine called there, once
+   * @param examine called at the door, at most once
    * @throws AnsweredError when the application has answered the request itself
    */
   pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
   /**
-   * Goes around the middleware, with request and response as the platform makes them.
+   * Sends an upgrade around the middleware to the gateway's door, with the platform's request and response.
    *
    * @throws AnsweredError when a guard has answered the request itself
    */
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
-  /** The client's address before the request has passed; undefined where only passing tells. */
+  /** The client's address before the request has passed; undefined if the platform knows it only afterwards. */
   addressOf(request: IncomingMessage): string | undefined;
 }

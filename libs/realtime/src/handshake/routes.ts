@@ -1,9 +1,9 @@
-/** Road IN, before step 2: which gateway a path belongs to. */
+/** Road IN, before step 2: finds the gateway that a path belongs to. */
 import { OptionsError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { NO_PARAMS, type Params } from '../handshake-request.js';
 
-/** A gateway and what its path says of a request. */
+/** A gateway, and the parameters of its path in a request. */
 export interface Route {
   readonly gateway: Gateway;
   readonly params: Params;
@@ -12,10 +12,10 @@ export interface Route {
 export class Routes {
   /** In the order in which they are tried. */
   private readonly gateways = new Map<string, Gateway>();
-  /** What was looked for last: one request asks several times on its way. */
+  /** The last search and its result: one request asks several times on its way. */
   private last?: { readonly path: string; readonly route: Route | undefined };
 
-  /** Serves a path. @throws OptionsError when another gateway has it */
+  /** Adds a gateway. @throws OptionsError when another one has its path */
   add(gateway: Gateway): void {
     const other = this.gateways.get(gateway.path);
     if (other) {

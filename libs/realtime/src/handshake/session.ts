@@ -1,7 +1,7 @@
-/** The HTTP session during `onOpen`: what the hook writes to it must be stored before the client hears anything. */
+/** The HTTP session during `onOpen`: what the hook changes in it must be stored before the client receives anything. */
 import { RealtimeError } from '../errors.js';
 
-/** What express-session and @fastify/session give; others return a promise. */
+/** The session objects of express-session and @fastify/session call back; those of other libraries return a promise. */
 interface SavableSession {
   save(done: (error?: unknown) => void): unknown;
 }
@@ -13,7 +13,7 @@ export class OpenSession {
     this.before = textOf(session);
   }
 
-  /** @returns undefined when there is no session that can be saved */
+  /** @returns undefined if the request has no session that can be saved */
   static of(session: unknown): OpenSession | undefined {
     const isSavable =
       typeof session === 'object' && session !== null && typeof (session as SavableSession).save === 'function';
@@ -21,10 +21,10 @@ export class OpenSession {
   }
 
   /**
-   * Saves the session when it was changed: nothing else will, because its response has ended.
+   * Saves the session if it was changed: its middleware will not, because the response has already ended.
    *
    * @param timeoutMs how long the store may take
-   * @throws RealtimeError `session_not_saved`
+   * @throws RealtimeError `session_not_saved` when the store fails or takes too long
    */
   async saveChanges(timeoutMs: number): Promise<void> {
     const now = textOf(this.session);
@@ -32,7 +32,7 @@ export class OpenSession {
     this.before = now;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`The store took longer than ${timeoutMs} ms`)), timeoutMs);
+      timer = setTimeout(() => reject(new Error(`The session store took longer than ${timeoutMs} ms`)), timeoutMs);
     });
     try {
       await Promise.race([this.save(), late]);
@@ -51,7 +51,7 @@ export class OpenSession {
   }
 }
 
-/** @returns undefined where it cannot be compared: then it is saved in any case */
+/** @returns undefined for a session that cannot be compared: it is saved in any case */
 function textOf(session: object): string | undefined {
   try {
     return JSON.stringify(session);

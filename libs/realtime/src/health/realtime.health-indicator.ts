@@ -4,8 +4,8 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 import { Engine } from '../engine.js';
 
 /**
- * Readiness: down before the application is ready and from the first moment of a shutdown, so that the load balancer
- * sends new clients elsewhere while the old ones are let go.
+ * Reports readiness: down before the application is ready and from the first moment of a shutdown, so that the load
+ * balancer sends new clients elsewhere while the open connections are closed.
  *
  * @example
  * @Get('ready')
@@ -22,8 +22,10 @@ export class RealtimeHealthIndicator {
   ) {}
 
   /**
-   * @param key the name in the answer
-   * @returns up or down, with the open connections and the handshakes under way
+   * Checks whether this node accepts connections.
+   *
+   * @param key the name of the check in the answer
+   * @returns up or down, with the number of open connections and of handshakes under way
    */
   isReady<Key extends string>(key: Key): HealthIndicatorResult<Key> {
     const { gate, node } = this.modules.get(Engine, { strict: false });

@@ -3,7 +3,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { RealtimeHealthIndicator } from './realtime.health-indicator.js';
 
 /**
- * Provides RealtimeHealthIndicator; RealtimeModule itself is imported in the root module.
+ * Provides RealtimeHealthIndicator. RealtimeModule itself has to be imported in the root module.
  *
  * @example @Module({ imports: [TerminusModule, RealtimeHealthModule], controllers: [HealthController] })
  */

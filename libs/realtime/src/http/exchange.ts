@@ -1,4 +1,4 @@
-/** A plain HTTP request at the gateway's path and the response to it, whatever the platform. */
+/** A plain HTTP request on a gateway's path and the response to it, whatever the platform. */
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { PlatformRequest } from './platform-request.js';
@@ -7,13 +7,13 @@ export interface HttpAnswer {
   header(name: string, value: string): void;
   /** Ends the response with a body. */
   send(status: number, body?: string): void;
-  /** Starts a response of 200 whose body is written as it comes. */
+  /** Starts a 200 response. @returns the stream that its body is written to */
   stream(): Writable;
-  /** The response has ended, or the client has gone. Called once. */
+  /** Calls the listener once, when the response has ended or the client has gone. */
   onClose(listener: () => void): void;
 }
 
-/** A request at the gateway's door that is no upgrade. */
+/** A request at the gateway's door that is not an upgrade. */
 export interface HttpExchange {
   readonly incoming: IncomingMessage;
   /** The platform's request. */

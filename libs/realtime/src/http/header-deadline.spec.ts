@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
-import { HeaderDeadline } from './header-deadline.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Limits } from '../limits/limits.js';
+import { HeaderDeadline } from './header-deadline.js';
 
 class FakeTcpSocket extends EventEmitter {
   readonly remoteAddress = '192.0.2.7';
@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 describe('a new network connection', () => {
-  it('is cut when it has sent no request in time', () => {
+  it('cuts a new network connection that has sent no request in time', () => {
     const socket = connected();
     jest.advanceTimersByTime(14_999);
     expect(socket.isDestroyed).toBe(false);
@@ -50,21 +50,21 @@ describe('a new network connection', () => {
     expect([socket.isDestroyed, limits.counts.headerTime]).toEqual([true, 1]);
   });
 
-  it('stays when its request came in time', () => {
+  it('keeps a network connection whose request came in time', () => {
     const socket = connected();
     server.emit('request', { socket });
     jest.advanceTimersByTime(60_000);
     expect([socket.isDestroyed, limits.counts.headerTime]).toEqual([false, 0]);
   });
 
-  it('stays when an upgrade came in time', () => {
+  it('keeps a network connection whose upgrade came in time', () => {
     const socket = connected();
     deadline.release(socket as unknown as Socket);
     jest.advanceTimersByTime(60_000);
     expect(socket.isDestroyed).toBe(false);
   });
 
-  it('is forgotten when it goes by itself', () => {
+  it('forgets a network connection that closes by itself', () => {
     const socket = connected();
     socket.emit('close');
     expect(socket.listenerCount('close')).toBe(0);
@@ -72,27 +72,27 @@ describe('a new network connection', () => {
     expect([socket.isDestroyed, limits.counts.headerTime, jest.getTimerCount()]).toEqual([false, 0, 0]);
   });
 
-  it('keeps no listener once its request has come', () => {
+  it('removes its listener once the first request has come', () => {
     const socket = connected();
     server.emit('request', { socket });
     expect(socket.listenerCount('close')).toBe(0);
   });
 
-  it('is counted and stays where bounds are only reported', () => {
+  it('counts and keeps a late network connection in report-only mode', () => {
     start(15, true);
     const socket = connected();
     jest.advanceTimersByTime(60_000);
     expect([socket.isDestroyed, limits.counts.headerTime]).toEqual([false, 1]);
   });
 
-  it('may take for ever where the setting says so', () => {
+  it('waits for ever when the setting is 0', () => {
     start(0);
     connected();
     expect([jest.getTimerCount(), server.eventNames()]).toEqual([0, []]);
   });
 });
 
-it('a stop leaves neither a listener nor a timer, and cuts who was waited for', () => {
+it('removes listeners and timers and cuts waiting sockets when it stops', () => {
   const socket = connected();
   deadline.stop();
   expect([jest.getTimerCount(), server.listenerCount('connection'), server.listenerCount('request')]).toEqual([

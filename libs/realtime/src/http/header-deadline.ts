@@ -1,6 +1,6 @@
 /**
- * Bounds the time until a new network connection has sent its first request, the TLS handshake included. Node's own
- * `headersTimeout` acts only every 30 s, its `handshakeTimeout` is 120 s, and a half-sent upgrade fires no event at all.
+ * Limits the time until a new network connection has sent its first request, including the TLS handshake. Node checks
+ * its own `headersTimeout` only every 30 s, its `handshakeTimeout` is 120 s, and a half-sent upgrade fires no event.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,10 +14,10 @@ export class HeaderDeadline {
   private readonly wires?: Wires;
   private readonly connected = (socket: Socket) => this.watch(socket);
   private readonly requested = ({ socket }: IncomingMessage) => this.release(socket);
-  /** One for all sockets, each of which calls it as its own. */
+  /** One listener for all sockets: `this` is the socket that closed. */
   private readonly closed: (this: Socket) => void;
 
-  /** @param seconds how long a first request may take; 0 is for ever */
+  /** @param seconds how long a first request may take; 0 turns the limit off */
   constructor(
     private readonly server: Server,
     private readonly seconds: number,
@@ -34,7 +34,7 @@ export class HeaderDeadline {
     server.prependListener('request', this.requested);
   }
 
-  /** Takes the listeners off, and cuts who has not asked for anything yet: the server would wait for them to go. */
+  /** Removes the listeners, and cuts sockets that have sent no request yet: the server would wait for them to close. */
   stop(): void {
     this.server.off('connection', this.connected);
     this.server.off('request', this.requested);
@@ -44,7 +44,7 @@ export class HeaderDeadline {
     }
   }
 
-  /** The first request has come; upgrades say so themselves. */
+  /** Stops the time of a socket whose first request has come. For upgrades the upgrade tap calls it. */
   release(socket: Socket): void {
     if (this.waiting.size === 0) return;
     const wire = this.wires ? this.wires.under(socket) : socket;
@@ -69,10 +69,10 @@ export class HeaderDeadline {
   }
 }
 
-/** With TLS the socket that requests come on is another one than the one that was accepted; its ends are the same. */
+/** With TLS, requests come on a different socket from the accepted one; both have the same addresses and ports. */
 class Wires {
   private readonly byEnds = new Map<string, Socket>();
-  /** What is closed does not know its ends any more. */
+  /** A closed socket does not know its addresses any more. */
   private readonly endsOf = new Map<Socket, string>();
 
   add(wire: Socket): void {

@@ -1,10 +1,10 @@
-/** A request as the HTTP platform and its middleware have left it, and what can be read off it safely. */
+/** A request as the HTTP platform and its middleware have left it, and functions that read it safely. */
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 
 /**
- * What the platform and its middleware have made of a request. Express's request is Node's own with more on it,
- * Fastify's stands beside it, and middleware may have written to either.
+ * What the platform and its middleware have added to a request. Express's request is Node's own with more properties,
+ * Fastify's is an object of its own, and middleware may have written to either.
  */
 export interface PlatformRequest {
   /** The client's address by the platform's rule for proxies (`trust proxy`, `trustProxy`). */
@@ -20,17 +20,17 @@ export interface PlatformRequest {
   params?: Readonly<Record<string, string>>;
 }
 
-/** As it reaches the gateway's door. */
+/** The platform's request as it reaches the gateway's door. */
 export type RawRequest = PlatformRequest & object;
 
-/** The platform's request, made when it is first asked for: on some ways in, making it costs more than the rest. */
+/** The platform's request, created on first use: on some ways in, creating it costs more than everything else. */
 export class LazyRequest {
   constructor(
     private readonly make: () => RawRequest,
     private made?: RawRequest,
   ) {}
 
-  /** One that is made already. */
+  /** Wraps a request that exists already. */
   static of(request: RawRequest): LazyRequest {
     return new LazyRequest(() => request, request);
   }
@@ -39,12 +39,12 @@ export class LazyRequest {
     return (this.made ??= this.make());
   }
 
-  /** The request, unless nobody has asked for it yet. */
+  /** The request, or undefined as long as it has not been created. */
   get known(): RawRequest | undefined {
     return this.made;
   }
 
-  /** The same request, changed as soon as it is made. */
+  /** Returns the same request, to which the change is applied as soon as it is created. */
   prepared(change: (request: RawRequest) => void): LazyRequest {
     if (!this.made) {
       return new LazyRequest(() => {
@@ -58,12 +58,12 @@ export class LazyRequest {
   }
 }
 
-/** The target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
+/** Returns the target as the client sent it; middleware may have rewritten `url` (Express keeps `originalUrl`). */
 export function targetOf(request: IncomingMessage & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url ?? '';
 }
 
-/** Splits a request target as routers do, without building a URL: `Host` and path are the client's own text. */
+/** Splits a request target as routers do, without building a URL: that throws on what a client may send. */
 export function splitTarget(target: string): { path: string; query: string } {
   const hash = target.indexOf('#');
   const sent = hash < 0 ? target : target.slice(0, hash);
@@ -72,17 +72,17 @@ export function splitTarget(target: string): { path: string; query: string } {
 }
 
 /**
- * The client's address; `unknown` when it has already gone.
+ * Returns the client's address, or `unknown` if the client has already gone.
  *
- * @param claimed what the platform takes from a proxy that it trusts; what is no address does not count, because a
- *   platform that trusts everybody passes on whatever a client wrote
+ * @param claimed the address that the platform takes from a proxy that it trusts; ignored if it is not an IP address,
+ *   because a platform that trusts every proxy passes on whatever a client wrote
  */
 export function addressOf(socket: Socket, claimed = ''): string {
   const address = normalAddress(claimed);
   return isIP(address) ? address : normalAddress(socket.remoteAddress);
 }
 
-/** IPv4-mapped IPv6 as plain IPv4. */
+/** Turns an IPv4-mapped IPv6 address into plain IPv4. */
 function normalAddress(address = 'unknown'): string {
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }

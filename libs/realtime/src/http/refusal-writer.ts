@@ -1,18 +1,18 @@
-/** Answers an upgrade that is refused: a complete HTTP response on the raw stream, flushed before the socket goes. */
+/** Answers an upgrade that is refused: a complete HTTP response on the raw stream, flushed before the socket closes. */
 import { type IncomingMessage, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { HandshakeError } from '../errors.js';
 
-/** How long a client may take to read the answer and go, in milliseconds. */
+/** How long a client may take to read the answer and close, in milliseconds. */
 const LINGER_MS = 2000;
 
 /**
- * Writes the answer and closes.
+ * Writes the answer and closes the stream.
  *
- * @param request what is answered: to a HEAD goes no body (RFC 9110 §9.3.2)
+ * @param request the request to answer; a HEAD gets no body (RFC 9110 §9.3.2)
  * @param stream the raw socket of the upgrade; it MUST have an `error` listener
  * @param refusal status, body and headers
- * @param headers more header lines, of an application that had set them before it refused
+ * @param headers more header lines, which the application had set before it refused
  * @throws TypeError for a header of the refusal that HTTP cannot carry
  */
 export function writeRefusal(
@@ -41,12 +41,12 @@ export function writeRefusal(
   lingerAndClose(stream);
 }
 
-/** An answer of 1xx would not be the last one, and others are none. */
+/** A 1xx would not be the final answer, and nothing outside 100 to 599 is a status of HTTP. */
 function isFinal(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
-/** @throws TypeError for one that could end its line, or that HTTP cannot carry */
+/** @throws TypeError for a header that could end its line, or that HTTP cannot carry */
 export function validateHeaders(headers: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(headers)) {
     validateHeaderName(name);
@@ -55,8 +55,8 @@ export function validateHeaders(headers: Readonly<Record<string, string>>): void
 }
 
 /**
- * Ends a stream after what was written to it. What the client still sends is read and thrown away meanwhile: closing a
- * socket with unread data resets it, and the client would lose the answer.
+ * Ends a stream once everything written to it has left. What the client still sends is read and discarded meanwhile:
+ * closing a socket with unread data resets it, and the client would lose the answer.
  */
 export function lingerAndClose(stream: Duplex): void {
   if (stream.destroyed || !stream.writable) {
@@ -70,7 +70,7 @@ export function lingerAndClose(stream: Duplex): void {
   stream.once('close', () => clearTimeout(timer));
 }
 
-/** As `lingerAndClose`, for a request that was refused before its body was read: only one that goes on and on is cut. */
+/** Does the same for a request that was refused before its body was read; only a body that does not end is cut. */
 export function discardBody(request: IncomingMessage): void {
   if (request.destroyed) return;
   request.resume();

@@ -1,11 +1,11 @@
-/** The HTTP answers to handshakes that are refused, and what the log says of them. */
+/** The HTTP answers to refused handshakes, and their lines in the log. */
 import { AnsweredError, HandshakeError } from '../errors.js';
 import { errorField, type Log, quotedField, stackOf } from '../log.js';
 import type { Counters } from '../node/stats.js';
 
 const RETRY_AFTER_SECONDS = '5';
 
-/** The code of a request that is refused though its client is known. */
+/** The code of a refused request whose client is known. */
 const REJECTED = 'request_rejected';
 
 /** A refusal with the body that Nest's own exceptions have. */
@@ -17,7 +17,7 @@ export function refusal(
   return new HandshakeError(status, { statusCode: status, message }, headers);
 }
 
-/** Refuses a request of an open connection for what it is, not for who sent it: no failed handshake. */
+/** Refuses a request of an open connection for its content, not for its sender: this is not a failed handshake. */
 export function rejection(
   status: number,
   message: string,
@@ -26,24 +26,25 @@ export function rejection(
   return new HandshakeError(status, { statusCode: status, message }, headers, REJECTED);
 }
 
-/** The HTTP answer to an error; one that knows none is a fault of the application, which the log tells. */
+/** Returns the HTTP answer to an error. Any error without one is a fault of the application: only the log shows it. */
 export function answerFor(error: unknown): HandshakeError {
   return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
 }
 
+/** A refusal with 503 that says when to come back. */
 export function unavailable(message: string): HandshakeError {
   return refusal(503, message, { 'Retry-After': RETRY_AFTER_SECONDS });
 }
 
-/** True for a refusal that counts against the client's address: one of who it is, and no fault of ours. */
+/** Returns whether a refusal counts against the client's address: the client caused it, not a limit or the server. */
 export function isClientsFault(error: unknown): boolean {
   return isRefusal(error) && !isQuiet(error) && error.status < 500;
 }
 
 /**
- * Counts and logs a refusal; an error that is none is a fault of the application.
+ * Counts and logs a refusal; any other error is a fault of the application.
  *
- * @param isFlood true when this client was refused too often to warn of it once more
+ * @param isFlood true if this client was refused so often that one more warning would not help
  */
 export function logRefusal(
   { log, counters }: { log: Log; counters: Counters },
@@ -66,7 +67,7 @@ function isRefusal(error: unknown): error is AnsweredError | HandshakeError {
   return error instanceof AnsweredError || error instanceof HandshakeError;
 }
 
-/** A bound has its own line, which does not flood; and clients come back to connections that have ended. */
+/** A limit has a line of its own, at most one a second; and clients often come back to connections that have ended. */
 function isQuiet({ code }: AnsweredError | HandshakeError): boolean {
   return code.startsWith('limit_') || code === REJECTED;
 }

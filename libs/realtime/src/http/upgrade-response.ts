@@ -1,7 +1,7 @@
 /**
- * An upgrade request has no response in Node; the application needs one. This is a true `ServerResponse` over a Duplex
- * of our own: what the application answers reaches the client byte for byte. Once the request is admitted its answer is
- * kept back, and thrown away if it is still a 101 in the end, because that one is not HTTP's to write.
+ * Node has no response for an upgrade request, but the application needs one. This is a true `ServerResponse` over a
+ * stream of our own: what the application answers reaches the client byte for byte. Once the request is admitted, its
+ * answer is held back; if it is still a 101 at the end it is discarded, because the transport writes that one.
  */
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -9,7 +9,7 @@ import { type Duplex, Writable } from 'node:stream';
 import { lingerAndClose } from './refusal-writer.js';
 
 export class UpgradeResponse {
-  /** Made when it is asked for: what goes around the middleware mostly needs none. */
+  /** Created on first use: a request that goes around the middleware rarely needs it. */
   private made?: Made;
 
   constructor(
@@ -36,13 +36,13 @@ export class UpgradeResponse {
     return this.made?.tap.hasForwarded ?? false;
   }
 
-  /** True when the response has ended as a 101, and nothing else was written before. */
+  /** True once the response has ended as a 101 and nothing was written before. */
   get isAdmitted(): boolean {
     const { tap, response } = this.open();
     return tap.mode === 'hold' && response.writableFinished && response.statusCode === 101;
   }
 
-  /** True when the client has not got, and will not get, the end of an answer. */
+  /** True if the client has not received the end of an answer, and never will. */
   get isCut(): boolean {
     return !this.response.writableFinished;
   }
@@ -65,7 +65,7 @@ export class UpgradeResponse {
     return (this.made = { response, tap, ended, gone });
   }
 
-  /** The request is admitted, unless its answer turns out to be no 101: an error in a hook that runs on sending. */
+  /** The request is admitted, unless the final response is not a 101, because a hook failed while sending. */
   hold(): void {
     const { response, tap } = this.open();
     if (!response.headersSent) tap.mode = 'hold';
@@ -78,7 +78,7 @@ export class UpgradeResponse {
     this.response.end();
   }
 
-  /** The request will get no answer of the application: what it still does is thrown away, and it learns that. */
+  /** Discards what the application still answers; the application learns of it because the response closes. */
   abandon(): void {
     if (!this.made) return;
     this.stream.off('close', this.made.gone);
@@ -86,7 +86,7 @@ export class UpgradeResponse {
     this.made.tap.destroy();
   }
 
-  /** What middleware set and what makes sense beside a 101: not what describes a body or the connection. */
+  /** Returns the header lines that middleware set, except those that describe a body or the connection. */
   headers(): string[] {
     if (!this.made) return [];
     return Object.entries(this.made.response.getHeaders()).flatMap(([name, value]) => headerLines(name, value));
@@ -106,7 +106,7 @@ interface Made {
   readonly response: ServerResponse;
   readonly tap: Tap;
   readonly ended: Promise<void>;
-  /** Listens for the client's end. */
+  /** The listener for the client's end. */
   readonly gone: () => void;
 }
 
@@ -124,18 +124,18 @@ function headerLines(name: string, value: OutgoingHttpHeaders[string]): string[]
 
 type HeadersToWrite = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
-/** `getHeaders()` does not tell the headers that `writeHead()` brings, as all of Fastify's are; from now on it does. */
+/** Makes `getHeaders()` return also headers that are passed to `writeHead()`, as Fastify passes all of its headers. */
 function rememberHeaders(response: ServerResponse): void {
   const writeHead = response.writeHead.bind(response) as typeof response.writeHead;
   response.writeHead = (status: number, reason?: string | HeadersToWrite, headers?: HeadersToWrite) => {
-    const brought = typeof reason === 'object' ? reason : headers;
-    if (!brought || Array.isArray(brought)) return writeHead(status, reason as string, headers);
-    for (const [name, value] of Object.entries(brought)) response.setHeader(name, value!);
+    const given = typeof reason === 'object' ? reason : headers;
+    if (!given || Array.isArray(given)) return writeHead(status, reason as string, headers);
+    for (const [name, value] of Object.entries(given)) response.setHeader(name, value!);
     return writeHead(status, typeof reason === 'string' ? reason : undefined);
   };
 }
 
-/** The socket of the response. */
+/** The stream that the response takes for its socket. */
 class Tap extends Writable {
   mode: 'forward' | 'hold' | 'discard' = 'forward';
   hasForwarded = false;
@@ -154,7 +154,7 @@ class Tap extends Writable {
     return 'encrypted' in this.stream;
   }
 
-  /** Called by `response.setTimeout()`: the handshake has a deadline of its own. */
+  /** Ignores `response.setTimeout()`: the handshake has a deadline of its own. */
   setTimeout(): this {
     return this;
   }
@@ -163,7 +163,7 @@ class Tap extends Writable {
     this.destroy();
   }
 
-  /** What was kept back leaves after all. */
+  /** Sends what was held back after all. */
   forward(): void {
     this.mode = 'forward';
     for (const chunk of this.held.splice(0)) this._write(chunk, 'utf8', () => {});
@@ -185,5 +185,5 @@ class Tap extends Writable {
   }
 }
 
-/** What goes wrong with the wire is told by its own end. */
+/** The end of the wire already reports its errors. */
 function ignore(): void {}

@@ -1,7 +1,7 @@
 /**
  * Road IN, before step 1: takes the upgrades of our paths out of the HTTP server's `upgrade` event and leaves all others
- * alone. Listeners elsewhere cut what they do not know or what takes long (Nest's WsAdapter, Socket.IO): they never see
- * ours, whatever the order they were added in. What nobody knows gets 404.
+ * alone. Other listeners (Nest's WsAdapter, Socket.IO) cut sockets that they do not know or that take long; they never
+ * see ours, in whatever order they were added. An upgrade for which there is no listener gets 404.
  */
 import type { IncomingMessage, OutgoingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,10 +13,10 @@ import { splitTarget } from './platform-request.js';
 import { writeRefusal } from './refusal-writer.js';
 import { refusal } from './refusals.js';
 
-/** The way in, for upgrades. */
+/** The part of the gate that the tap needs. */
 interface UpgradeGate {
   serves(path: string): boolean;
-  /** Counts and logs a refusal of one of its own. */
+  /** Counts and logs a refusal of an upgrade on a gateway's path. */
   noteRefusal(request: IncomingMessage, error: unknown): void;
 }
 
@@ -38,13 +38,13 @@ export class UpgradeTap {
       return Reflect.apply(emit, server, [event, ...args]) as boolean;
     };
     server.emit = this.replaced;
-    // Node hands out upgrades only when somebody listens
-    server.on('upgrade', nobody);
+    // Node emits upgrades only if there is a listener
+    server.on('upgrade', ignore);
   }
 
-  /** Gives the server back as it was. */
+  /** Restores the server as it was. */
   detach(): void {
-    this.server.off('upgrade', nobody);
+    this.server.off('upgrade', ignore);
     if (this.server.emit !== this.replaced) return;
     if (this.wasOwn) this.server.emit = this.original;
     else Reflect.deleteProperty(this.server, 'emit');
@@ -66,21 +66,21 @@ export class UpgradeTap {
         stream.off('error', broken);
         this.readAgain(request, stream, head);
       } else if (isOurs) this.refuse(request, stream);
-      else writeRefusal(request, stream, refusal(404, 'No gateway here'));
+      else writeRefusal(request, stream, refusal(404, 'No gateway has this path'));
     });
     return true;
   }
 
   private refuse(request: IncomingMessage, stream: Duplex): void {
-    const answer = refusal(400, 'Pipelined handshake: the previous response is not finished');
+    const answer = refusal(400, 'Pipelined handshake: the previous response is not finished; use a new connection');
     this.gate.noteRefusal(request, answer);
     writeRefusal(request, stream, answer);
   }
 
   /**
-   * An offer to speak another protocol, such as the `h2c` of Java's HTTP client: a server that does not want it answers
-   * as if it had not been made (RFC 9110 §7.8), and without us Node would have. It has stopped reading after the
-   * headers, so that it reads them, and the body, once more, without the offer.
+   * Lets Node answer a request that offers another protocol, such as the `h2c` of Java's HTTP client. A server that does
+   * not want it answers as if the offer had not been made (RFC 9110 §7.8), and without us Node would have done so. Node
+   * has stopped reading after the headers, so it gets them once more, without the offer, and then the body.
    */
   private readAgain({ method, url, httpVersion, rawHeaders }: IncomingMessage, stream: Duplex, head: Buffer): void {
     const names = rawHeaders.filter((_, index) => index % 2 === 0);
@@ -92,14 +92,14 @@ export class UpgradeTap {
   }
 }
 
-function nobody(): void {}
+function ignore(): void {}
 
-/** The answer to an earlier request of the same client that is still being written. */
+/** Returns the response to an earlier request of the same client, if it is still being written. */
 function answerBefore(stream: Duplex): OutgoingMessage | undefined {
   return (stream as { _httpMessage?: OutgoingMessage | null })._httpMessage ?? undefined;
 }
 
-/** A client may pipeline requests: what it asked before is answered before. Nothing more is done when it has gone. */
+/** Runs a task after the responses to earlier, pipelined requests have ended, unless the client has gone by then. */
 async function afterAnswers(stream: Duplex, task: () => void): Promise<void> {
   for (let answer = answerBefore(stream); answer && !stream.destroyed; answer = answerBefore(stream)) {
     const ended = answer;

@@ -1,59 +1,59 @@
-/** Checks of what the application passes in; each error says what was wrong and what is allowed. */
+/** Checks of the values that the application passes in; each error says what was wrong and what is allowed. */
 import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { RealtimeError } from '../errors.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Limits } from './limits.js';
 
-/** RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code. */
+/** RFC 6455 §5.5: a control frame carries 125 bytes, and two of them are the code. */
 const MAX_REASON_BYTES = 123;
 
 /**
- * @throws RangeError for a close code that may not be sent; TypeError for a reason that is no string or too long.
- *   A typed array as a reason would send whatever lies in memory (CVE-2026-45736).
+ * @throws RangeError for a close code that may not be sent; TypeError for a reason that is too long or not a string: a
+ *   typed array would send whatever lies in memory (CVE-2026-45736)
  */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) {
     throw new RangeError(`Close code ${code} may not be sent: use 1000–1014 (not 1004–1006) or 3000–4999`);
   }
-  if (typeof reason !== 'string') throw new TypeError(`A close reason is a string, got ${typeof reason}`);
+  if (typeof reason !== 'string') throw new TypeError(`A close reason must be a string, got ${typeof reason}`);
   const length = Buffer.byteLength(reason);
   if (length > MAX_REASON_BYTES)
-    throw new TypeError(`A close reason has at most ${MAX_REASON_BYTES} bytes, got ${length}`);
+    throw new TypeError(`A close reason may have at most ${MAX_REASON_BYTES} bytes, got ${length}`);
 }
 
-/** The node. */
+/** The part of the node that the checks need. */
 export interface NameBounds {
   readonly settings: Pick<RealtimeSettings, 'maxNameLength' | 'maxBufferedBytes'>;
   readonly limits: Pick<Limits, 'reached'>;
 }
 
 /**
- * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. One that is
- *   empty or no string is none: it is refused also where bounds are only reported.
+ * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. In
+ *   report-only mode a longer name is accepted, but an empty one or a value that is not a string is not.
  */
 export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: NameBounds): void {
   const max = settings.maxNameLength;
   if (typeof name !== 'string')
-    throw new RealtimeError('bad_name', `The name of a ${what} is a string, got ${typeof name}`);
+    throw new RealtimeError('bad_name', `The name of the ${what} must be a string, got ${typeof name}`);
   if (name.length > 0 && name.length <= max) return;
   if (name.length > 0 && !limits.reached('nameLength', `name=${what} characters=${name.length}`)) return;
   throw new RealtimeError(
     'bad_name',
-    `The name of a ${what} has 1 to ${max} characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
+    `The name of the ${what} must have 1 to ${max} characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
   );
 }
 
-/** @throws RealtimeError `too_big` when a message is longer than what may wait for one client */
+/** @throws RealtimeError `too_big` for a message that is longer than all that may wait for one client */
 export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;
   if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
 }
 
-/** The error of a connection that would be in more rooms than `REALTIME_MAX_ROOMS_PER_CONNECTION`. */
+/** Returns the error for a connection that would be in more rooms than `REALTIME_MAX_ROOMS_PER_CONNECTION`. */
 export function tooManyRooms(max: number): RealtimeError {
   return new RealtimeError(
     'too_many_rooms',
-    `A connection is in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
+    `A connection may be in at most ${max} rooms (REALTIME_MAX_ROOMS_PER_CONNECTION)`,
   );
 }

@@ -22,7 +22,7 @@ function addEvery(ms: number, items: string): void {
   }
 }
 
-it('each is late after its own time, with one timer for all', () => {
+it('reports each item after its own time, with one timer for all', () => {
   addEvery(400, 'ab');
   expect([late, jest.getTimerCount()]).toEqual([[], 1]);
   jest.advanceTimersByTime(199);
@@ -35,14 +35,14 @@ it('each is late after its own time, with one timer for all', () => {
   expect([late, deadlines.size, jest.getTimerCount()]).toEqual([['a', 'b'], 2, 0]);
 });
 
-it('what is done in time is never late', () => {
+it('never reports an item that was deleted in time', () => {
   addEvery(100, 'abc');
   expect([deadlines.delete('b'), deadlines.delete('b')]).toEqual([true, false]);
   jest.advanceTimersByTime(10_000);
   expect([late, jest.getTimerCount()]).toEqual([['a', 'c'], 0]);
 });
 
-it('the next one after a rest has its full time', () => {
+it('gives an item that is added after a rest its full time', () => {
   addEvery(900, 'a');
   deadlines.delete('a');
   deadlines.add('b');
@@ -52,7 +52,7 @@ it('the next one after a rest has its full time', () => {
   expect(late).toEqual(['b']);
 });
 
-it('what is late is told once, stays until it is deleted, and may be added again', () => {
+it('reports a late item once, keeps it until it is deleted, and lets it be added again', () => {
   let again = 2;
   deadlines = new Deadlines(1000, (item) => {
     late.push(`${item}${deadlines.size}`);
@@ -67,7 +67,7 @@ it('what is late is told once, stays until it is deleted, and may be added again
   expect([late, jest.getTimerCount()]).toEqual([['a1', 'a1', 'a1'], 0]);
 });
 
-it('goes on with the others where one could not be told', () => {
+it('reports the other items when the callback throws for one', () => {
   deadlines = new Deadlines(1000, (item) => {
     if (item === 'a') throw new Error('a');
     late.push(item);
@@ -79,7 +79,7 @@ it('goes on with the others where one could not be told', () => {
   expect([late, jest.getTimerCount()]).toEqual([['b', 'c', 'd'], 0]);
 });
 
-it('starts afresh where it was cleared by the one that is late', () => {
+it('starts afresh when the callback clears all items', () => {
   deadlines = new Deadlines(1000, (item) => {
     late.push(item);
     deadlines.clear();
@@ -92,7 +92,7 @@ it('starts afresh where it was cleared by the one that is late', () => {
   expect([late, jest.getTimerCount()]).toEqual([['a', 'b'], 0]);
 });
 
-it('forgets all when it is told to', () => {
+it('removes and returns all items on clear()', () => {
   addEvery(1, 'ab');
   jest.advanceTimersByTime(998);
   expect(late).toEqual(['a']);

@@ -1,18 +1,18 @@
 import { detached } from '../async-context.js';
 
 /**
- * Things that each have the same time, and one timer for all of them: the one that was added first is due first, so an
- * addition costs an entry in a map. The timer runs on when all were done in time, and does not keep the process alive.
+ * Items that share one timeout and one timer. They fall due in insertion order, so adding one costs a map entry. The
+ * timer is not stopped when all items are deleted in time, and it does not keep the process alive.
  */
 export class Deadlines<T> {
-  /** When each is due, in milliseconds of `performance.now()`; the next one is the first. */
+  /** When each item is due, in milliseconds of `performance.now()`; the first item is due next. */
   private readonly dueAt = new Map<T, number>();
   private readonly overdue = new Set<T>();
   private timer?: NodeJS.Timeout;
 
   /**
-   * @param timeMs how long each of them has
-   * @param late called once with what was not done by then; it stays until it is deleted
+   * @param timeMs how long each item has
+   * @param late called once with each item that is due; the item stays until it is deleted
    */
   constructor(
     private readonly timeMs: number,
@@ -28,12 +28,12 @@ export class Deadlines<T> {
     if (!this.timer) this.wake(this.timeMs);
   }
 
-  /** It is done, in time or not. @returns false when it was before */
+  /** Removes an item, late or not. @returns false if it was already removed */
   delete(item: T): boolean {
     return this.dueAt.delete(item) || this.overdue.delete(item);
   }
 
-  /** Forgets all. @returns what it was, the oldest first */
+  /** Removes all items. @returns them, the oldest first */
   clear(): T[] {
     clearTimeout(this.timer);
     this.timer = undefined;

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { LIMIT_NAMES, Limits } from './limits.js';
 
 let log: RecordingLog;
@@ -13,15 +13,15 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('a bound that is reached', () => {
-  it('is enforced, counted and logged', () => {
+describe('a limit that is reached', () => {
+  it('enforces, counts and logs a limit that is reached', () => {
     const limits = new Limits(log, false);
     expect(limits.reached('rooms', 'id=x rooms=3')).toBe(true);
     expect(limits.counts.rooms).toBe(1);
     expect(log.lines).toEqual(['warn WebSocket limit reached limit=rooms id=x rooms=3']);
   });
 
-  it('is logged once a second, with how often it was not', () => {
+  it('logs a limit once a second, with the number of lines left out', () => {
     const limits = new Limits(log, false);
     for (let times = 0; times < 10_000; times++) limits.reached('messageRate', `id=${times}`);
     jest.advanceTimersByTime(999);
@@ -33,13 +33,13 @@ describe('a bound that is reached', () => {
     expect(limits.counts.messageRate).toBe(10_002);
   });
 
-  it('does not silence another one', () => {
+  it('logs each limit on its own', () => {
     const limits = new Limits(log, false);
     for (const name of LIMIT_NAMES) limits.reached(name, 'x');
     expect(log.lines).toHaveLength(LIMIT_NAMES.length);
   });
 
-  it('starts to say again from nothing after a quiet time', () => {
+  it('reports no lines left out after a quiet time', () => {
     const limits = new Limits(log, false);
     limits.reached('rooms', 'a');
     jest.advanceTimersByTime(5000);
@@ -48,8 +48,8 @@ describe('a bound that is reached', () => {
   });
 });
 
-describe('a bound that is only reported', () => {
-  it('is counted and logged, and not enforced', () => {
+describe('report-only mode', () => {
+  it('counts and logs a limit in report-only mode, and does not enforce it', () => {
     const limits = new Limits(log, true);
     expect(limits.reached('fragments', 'x')).toBe(false);
     expect(limits.counts.fragments).toBe(1);
@@ -57,7 +57,7 @@ describe('a bound that is only reported', () => {
   });
 });
 
-it('every bound starts at zero', () => {
+it('starts every count at zero', () => {
   const { counts } = new Limits(log, false);
   expect(Object.keys(counts)).toEqual([...LIMIT_NAMES]);
   expect(new Set(Object.values(counts))).toEqual(new Set([0]));

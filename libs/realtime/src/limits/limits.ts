@@ -1,10 +1,10 @@
 /**
- * Every bound of the module says here that it was reached: it is counted, logged at most once a second per bound, and
- * enforced, or with `REALTIME_LIMITS=report` only told. docs/limits.md has the table of bounds, codes and settings.
+ * Every limit of the module reports here when it is hit: counted, logged at most once a second, and enforced unless
+ * `REALTIME_LIMITS=report`. docs/limits.md has the table of limits, codes and settings.
  */
 import type { Log } from '../log.js';
 
-/** The bounds, as `stats().limits` names them. */
+/** The limits, as `stats().limits` names them. */
 export const LIMIT_NAMES = [
   'connections',
   'connectionsPerAddress',
@@ -35,7 +35,7 @@ export const LIMIT_NAMES = [
 
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
-/** How often each bound was reached. */
+/** How often each limit was reached. */
 export type LimitCounts = Readonly<Record<LimitName, number>>;
 
 const LOG_EVERY_MS = 1000;
@@ -46,15 +46,15 @@ export class Limits {
 
   constructor(
     private readonly log: Log,
-    /** True: count and log, refuse nothing. */
+    /** True if limits are counted and logged, but refuse nothing. */
     readonly isReportOnly: boolean,
   ) {}
 
   /**
-   * A bound was reached.
+   * Counts and logs that a limit was reached.
    *
-   * @param at what the log line says of it, as `name=value` fields
-   * @returns true when it should be enforced
+   * @param at fields for the log line, as `name=value`
+   * @returns true if the limit is to be enforced
    */
   reached(name: LimitName, at: string): boolean {
     this.counts[name]++;

@@ -7,13 +7,13 @@ const taken = (window: RateWindow, attempts: number, now: number) => {
   return count;
 };
 
-it('gives all of a second at once, and nothing more within it', () => {
+it('allows all events of a second at once, and no more within it', () => {
   const window = new RateWindow(10);
   expect(taken(window, 50, 5000)).toBe(10);
   expect(taken(window, 50, 5999)).toBe(0);
 });
 
-it('gives again once the second is over', () => {
+it('allows events again once the second is over', () => {
   const window = new RateWindow(10);
   expect(taken(window, 4, 5000)).toBe(4);
   expect(taken(window, 50, 5500)).toBe(6);
@@ -21,24 +21,24 @@ it('gives again once the second is over', () => {
   expect(taken(window, 50, 6600)).toBe(6);
 });
 
-it('remembers nothing of what is long past', () => {
+it('forgets events that are long past', () => {
   const window = new RateWindow(3);
   expect(taken(window, 5, 1e3)).toBe(3);
   expect(taken(window, 5, 1e12)).toBe(3);
 });
 
-it('takes a clock that stands still or goes back for the same moment', () => {
+it('treats a clock that stands still or goes back as the same moment', () => {
   const window = new RateWindow(3);
   expect([taken(window, 2, 5000), taken(window, 5, 4000), taken(window, 5, 5000)]).toEqual([2, 1, 0]);
 });
 
-it('refuses nothing where the rate has no bound', () => {
+it('allows every event if the rate is unlimited', () => {
   expect(taken(new RateWindow(Infinity), 1000, 5000)).toBe(1000);
 });
 
 const steps = fc.array(fc.record({ waitMs: fc.nat(700), attempts: fc.nat(30) }), { maxLength: 60 });
 
-it('never gives more than its rate in any second, wherever it begins, and always what a second and a step allow', () => {
+it('never allows more than its rate in any second, and always what a second and a step leave', () => {
   const run = (rate: number, startMs: number, list: { waitMs: number; attempts: number }[]) => {
     const window = new RateWindow(rate);
     const times: number[] = [];

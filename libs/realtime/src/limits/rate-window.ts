@@ -1,12 +1,12 @@
-/** The window is looked at in steps of this many to the second. */
+/** How many steps a second is divided into. */
 const STEPS = 10;
 
 /**
- * Allows so many in any second, wherever that second begins: unlike a bucket, which after a burst gives as many again
- * while it refills. The price is that up to a tenth of a second more is counted.
+ * Allows a number of events in any second, wherever that second begins. A bucket would allow as many again while it
+ * refills after a burst. The price is that events of up to a tenth of a second more are counted.
  */
 export class RateWindow {
-  /** What was taken in the step that is under way and in those of the second before it. */
+  /** Events in the current step and in those of the second before it. */
   private readonly taken = new Array<number>(STEPS + 1).fill(0);
   private step = 0;
   private sum = 0;
@@ -14,8 +14,8 @@ export class RateWindow {
   constructor(private readonly perSecond: number) {}
 
   /**
-   * @param now of `performance.now()`
-   * @returns false when there were as many already; then it is not counted
+   * @param now milliseconds of `performance.now()`
+   * @returns false if the second is full; the event is then not counted
    */
   take(now = performance.now()): boolean {
     this.goTo(Math.floor((now * STEPS) / 1000));

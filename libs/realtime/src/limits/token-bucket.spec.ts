@@ -10,7 +10,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** How many of so many attempts are allowed at this moment. */
+/** Returns how many of the attempts are allowed at this moment. */
 function allowed(bucket: TokenBucket, attempts: number): number {
   return Array.from({ length: attempts }, () => bucket.take()).filter(Boolean).length;
 }
@@ -20,7 +20,7 @@ describe('a token bucket', () => {
     expect(allowed(new TokenBucket(5), 20)).toBe(5);
   });
 
-  it('gives again what has flowed in since', () => {
+  it('allows as much again as has flowed in since', () => {
     const bucket = new TokenBucket(10);
     allowed(bucket, 10);
     jest.advanceTimersByTime(300);
@@ -31,23 +31,23 @@ describe('a token bucket', () => {
     expect(bucket.take()).toBe(true);
   });
 
-  it('holds no more than its burst, however long nobody came', () => {
+  it('holds no more than its burst, however long it was not used', () => {
     const bucket = new TokenBucket(5, 8);
     jest.advanceTimersByTime(3_600_000);
     expect(allowed(bucket, 100)).toBe(8);
   });
 
-  it('takes nothing for what it refuses', () => {
+  it('takes no tokens for an amount that it refuses', () => {
     const bucket = new TokenBucket(10);
     expect(bucket.take(11)).toBe(false);
     expect(bucket.take(10)).toBe(true);
   });
 
-  it('refuses nothing where the rate has no bound', () => {
+  it('allows every attempt if the rate is unlimited', () => {
     expect(allowed(new TokenBucket(Infinity), 1000)).toBe(1000);
   });
 
-  it('never gives more than its burst and its rate, whatever the times', () => {
+  it('never allows more than its burst and its rate, whatever the times', () => {
     const steps = fc.array(fc.record({ waitMs: fc.nat(3000), attempts: fc.nat(30) }), { maxLength: 30 });
     const run = (rate: number, list: { waitMs: number; attempts: number }[]) => {
       const bucket = new TokenBucket(rate);

@@ -1,11 +1,11 @@
-/** A rate with a burst; starts full. */
+/** A rate limit that allows a burst; the bucket starts full. */
 export class TokenBucket {
   private tokens: number;
   private filledAt = performance.now();
 
   /**
    * @param perSecond tokens that flow in per second
-   * @param burst tokens that it holds at most; default one second's worth
+   * @param burst the most tokens that it holds; default: those of one second
    */
   constructor(
     private readonly perSecond: number,
@@ -15,8 +15,8 @@ export class TokenBucket {
   }
 
   /**
-   * @param now of `performance.now()`, where it is known already: asking costs more than the rest
-   * @returns false when there are not enough tokens; then none is taken
+   * @param now milliseconds of `performance.now()`, if the caller has them: reading the clock costs more than the rest
+   * @returns false if there are not enough tokens; then none is taken
    */
   take(amount = 1, now = performance.now()): boolean {
     this.refill(now);

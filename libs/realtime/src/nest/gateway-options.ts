@@ -1,5 +1,5 @@
-import type { TransportName } from '../settings/options.js';
 import type { SlowPolicy } from '../frame.js';
+import type { TransportName } from '../settings/options.js';
 
 /**
  * The options of `@WebSocketGateway()` that this module reads.

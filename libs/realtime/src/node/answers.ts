@@ -1,4 +1,4 @@
-/** Road OUT, step 8: what this node answers to a question about its connections. */
+/** Road OUT, step 8: the answers of this node to questions about its connections. */
 import type { Connection, ConnectionInfo } from '../connection.js';
 import { RealtimeError } from '../errors.js';
 import type { Hub, HubMember } from '../hub.js';
@@ -8,7 +8,7 @@ import type { RealtimeSettings } from '../settings/settings.js';
 
 /** A connection as its node knows it. */
 export interface NodeConnection extends Connection, HubMember {
-  /** A copy of what can be shown of it. */
+  /** @returns a copy of its public facts */
   info(): ConnectionInfo;
 }
 
@@ -22,7 +22,7 @@ export class Answers implements Answering {
     private readonly limits: Pick<Limits, 'reached'>,
   ) {}
 
-  /** @throws RealtimeError `too_many_members` */
+  /** Answers a question. @throws RealtimeError `too_many_members` above `REALTIME_MAX_MEMBERS` */
   to<K extends QuestionKind>(question: Question<K>): Answer<K> {
     return (this as Answering)[question.kind](question as never) as Answer<K>;
   }
@@ -39,7 +39,10 @@ export class Answers implements Answering {
     return this.find(id)?.info();
   }
 
-  /** The oldest connections after the cursor. Ids count up; a connection that had to authenticate first comes late. */
+  /**
+   * The oldest connections after the cursor, in the order of their ids. The hub has them in the order in which they
+   * opened, and one that had to authenticate first opens late.
+   */
   list({ after, limit }: Question<'list'>): Answer<'list'> {
     const start = after === undefined ? 0 : this.positionAfter(after);
     const found: (readonly [position: number, connection: NodeConnection])[] = [];
@@ -61,7 +64,7 @@ export class Answers implements Answering {
     if (size > max && limits.reached('members', `members=${size}`)) {
       throw new RealtimeError(
         'too_many_members',
-        `members() answers at most ${max} (REALTIME_MAX_MEMBERS): use count()`,
+        `members() returns at most ${max} (REALTIME_MAX_MEMBERS), this target has ${size}: use count()`,
       );
     }
     const found: Answer<'members'> = [];
@@ -81,7 +84,7 @@ export class Answers implements Answering {
     return this.hub.connections.get(id);
   }
 
-  /** The cursor may be of another node or another run: nodes are listed in the order of their ids. */
+  /** The cursor may come from another node or an earlier run: nodes are listed in the order of their ids. */
   private positionAfter(cursor: string): number {
     const node = cursor.slice(0, cursor.indexOf('.'));
     if (node === this.nodeId) return positionOf(cursor) + 1;
@@ -89,7 +92,7 @@ export class Answers implements Answering {
   }
 }
 
-/** The number of a connection on its node. */
+/** @returns the number of a connection on its node */
 function positionOf(id: string): number {
   return parseInt(id.slice(id.indexOf('.') + 1), 36);
 }

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { FaultLog } from './fault-log.js';
 
 let log: RecordingLog;
@@ -17,19 +17,19 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-it('a failure is logged at once and in full, with its stack', () => {
+it('logs a failure at once and in full, with its stack', () => {
   faults.report(ann, 'onMessage', new TypeError('no\nroom'));
   expect(log.lines).toEqual(['error WebSocket onMessage failed id=n.1 path=/ws error="TypeError: no\\x0aroom"']);
   expect(log.stacks[0]).toContain('fault-log.spec');
 });
 
-it('a few that follow each other are all logged', () => {
+it('logs a few failures in a row', () => {
   for (const what of ['onMessage', 'send', 'emit', 'onDrain', 'onClose']) faults.report(ann, what, new Error(what));
   expect(log.lines).toHaveLength(5);
   expect(log.with('unsaid')).toEqual([]);
 });
 
-it('a client that fails with every message gets a line a second, with how many were not logged', () => {
+it('logs one line a second for a client that fails with every message, with the number of failures left out', () => {
   for (let times = 0; times < 10_000; times++) faults.report(ann, 'onMessage', new Error('x'));
   expect(log.lines).toHaveLength(5);
   jest.advanceTimersByTime(1000);
@@ -40,7 +40,7 @@ it('a client that fails with every message gets a line a second, with how many w
   expect(log.lines[6]).toBe('error WebSocket onMessage failed id=n.1 path=/ws error="Error: after a rest"');
 });
 
-it('the failures of one client do not silence those of another', () => {
+it('logs the failures of one client independently of those of another', () => {
   for (let times = 0; times < 100; times++) faults.report(ann, 'onMessage', new Error('x'));
   faults.report(bob, 'onMessage', new Error('y'));
   expect(log.lines.at(-1)).toBe('error WebSocket onMessage failed id=n.2 path="/a b" error="Error: y"');

@@ -1,12 +1,12 @@
 /**
- * The error lines of what fails for one connection. Each of its first failures is logged in full; a client that makes
- * something fail with every message does not fill the disk.
+ * Logs failures per connection. The first ones are logged in full, further ones at a low rate, so that a client that
+ * makes a hook fail with every message cannot fill the disk.
  */
 import type { Connection } from '../connection.js';
 import { TokenBucket } from '../limits/token-bucket.js';
 import { errorField, field, type Log, stackOf } from '../log.js';
 
-/** Lines of one connection at once, and per second from then on. */
+/** Lines of one connection that may be logged at once, and per second after that. */
 const LINES_AT_ONCE = 5;
 const LINES_PER_SECOND = 1;
 
@@ -21,9 +21,10 @@ export class FaultLog {
   constructor(private readonly log: Pick<Log, 'error'>) {}
 
   /**
-   * Something failed for a connection, which stays as it is.
+   * Logs a failure. The connection stays as it is.
    *
-   * @param what a hook, or what was tried
+   * @param what the hook or the method that failed
+   * @param error anything that was thrown
    */
   report(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
     const said = this.of(connection);

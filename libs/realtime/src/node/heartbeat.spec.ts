@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 
-/** What the heartbeat looks after; it counts how often it is looked at. */
+/** A connection that counts how often the heartbeat checks it. */
 class FakeBeating implements Beating {
   isPaused = false;
   beatSlot = -1;
@@ -11,7 +11,7 @@ class FakeBeating implements Beating {
   readonly expiredAt: number[] = [];
   silentMs?: number;
   looks = 0;
-  /** When the last sign of life came. */
+  /** When the last sign of life was received. */
   heardAt = performance.now();
 
   constructor(private readonly onPing: (of: FakeBeating) => void = () => {}) {}
@@ -64,7 +64,7 @@ afterEach(() => {
 });
 
 describe('a connection that is silent', () => {
-  it('is pinged after the ping interval and after each further one', () => {
+  it('pings a silent connection after each ping interval', () => {
     start(25, 0, 15);
     const { pingedAt } = added();
     jest.advanceTimersByTime(24_999);
@@ -77,7 +77,7 @@ describe('a connection that is silent', () => {
     }
   });
 
-  it('is pinged on its own due time, at most one slot late, whenever it was added and whatever the check', () => {
+  it('pings a connection when it is due, at most one slot late, whenever it was added', () => {
     const run = (phases: number[]) => {
       start(25, 60, 30);
       const connections = phases.map((phase) => {
@@ -94,7 +94,7 @@ describe('a connection that is silent', () => {
     fc.assert(fc.property(fc.array(fc.nat(999), { minLength: 1, maxLength: 8 }), run), { numRuns: 50 });
   });
 
-  it('is closed at the next check after its idle time, and only then', () => {
+  it('closes a silent connection at the next check after its idle time, and not earlier', () => {
     start(25, 60, 15);
     jest.advanceTimersByTime(1000);
     const { expiredAt, pingedAt } = added();
@@ -105,7 +105,7 @@ describe('a connection that is silent', () => {
     expect(pingedAt).toHaveLength(2);
   });
 
-  it('is closed at a check also when a ping is due between its idle time and that check', () => {
+  it('closes a connection at a check when a ping is due between its idle time and that check', () => {
     start(10, 60, 30);
     jest.advanceTimersByTime(1000);
     const { expiredAt } = added();
@@ -115,14 +115,14 @@ describe('a connection that is silent', () => {
     expect(seconds(expiredAt)[0]).toBeCloseTo(90, 0);
   });
 
-  it('is told how long it was silent', () => {
+  it('reports how long a connection was silent', () => {
     start(25, 60, 15);
     const connection = added();
     jest.advanceTimersByTime(80_000);
     expect(connection.silentMs).toBe(connection.expiredAt[0]! - connection.heardAt);
   });
 
-  it('is closed once and never looked at again', () => {
+  it('closes a silent connection once and never checks it again', () => {
     start(25, 60, 15);
     const connection = added();
     jest.advanceTimersByTime(80_000);
@@ -133,7 +133,7 @@ describe('a connection that is silent', () => {
 });
 
 describe('a connection that gives signs of life', () => {
-  it('stays open when all it does is answer pings', () => {
+  it('keeps a connection that only answers pings open', () => {
     start(25, 60, 15);
     const connection = added(answering());
     jest.advanceTimersByTime(3_600_000);
@@ -141,7 +141,7 @@ describe('a connection that gives signs of life', () => {
     expect(connection.pingedAt.length).toBeGreaterThan(130);
   });
 
-  it('is not pinged while it sends often enough itself', () => {
+  it('does not ping a connection that sends often enough itself', () => {
     start(25, 60, 15);
     const connection = added();
     for (let time = 0; time < 600; time += 20) {
@@ -151,7 +151,7 @@ describe('a connection that gives signs of life', () => {
     expect([connection.pingedAt, connection.expiredAt]).toEqual([[], []]);
   });
 
-  it('is closed when the signs stop', () => {
+  it('closes a connection when its signs of life stop', () => {
     start(25, 60, 15);
     const connection = added(answering());
     jest.advanceTimersByTime(600_000);
@@ -162,7 +162,7 @@ describe('a connection that gives signs of life', () => {
     expect(connection.expiredAt[0]! - fell).toBeLessThanOrEqual(75_000 + SLOT_MS);
   });
 
-  it('does not count as silent while this side does not read it', () => {
+  it('does not count a paused connection as silent', () => {
     start(25, 60, 15);
     const connection = added();
     connection.isPaused = true;
@@ -175,7 +175,7 @@ describe('a connection that gives signs of life', () => {
 });
 
 describe('timings of zero', () => {
-  it('never ping with a ping interval of 0: the passive mode closes the silent all the same', () => {
+  it('closes silent connections without any ping when the ping interval is 0', () => {
     start(0, 600, 60);
     const connection = added();
     jest.advanceTimersByTime(599_000);
@@ -184,7 +184,7 @@ describe('timings of zero', () => {
     expect([connection.pingedAt.length, connection.expiredAt.length]).toEqual([0, 1]);
   });
 
-  it('never close with an idle time of 0, and ping on', () => {
+  it('pings but never closes when the idle time is 0', () => {
     start(25, 0, 15);
     const connection = added();
     jest.advanceTimersByTime(3_600_000);
@@ -192,7 +192,7 @@ describe('timings of zero', () => {
     expect(connection.pingedAt.length).toBeGreaterThan(130);
   });
 
-  it('need no timer when both are 0', () => {
+  it('runs no timer when ping interval and idle time are 0', () => {
     start(0, 0, 0);
     const connection = added();
     expect(jest.getTimerCount()).toBe(0);
@@ -203,7 +203,7 @@ describe('timings of zero', () => {
 });
 
 describe('fractions of a second', () => {
-  it('are kept', () => {
+  it('respects fractions of a second', () => {
     start(0.1, 0.5, 0.25);
     const connection = added();
     jest.advanceTimersByTime(600);
@@ -213,7 +213,7 @@ describe('fractions of a second', () => {
 });
 
 describe('ten thousand connections', () => {
-  it('that opened at once are never pinged more than 200 in one turn, and all within their slot', () => {
+  it('pings ten thousand connections in their slot, at most 200 per turn', () => {
     start(25, 60, 15);
     const all = Array.from({ length: 10_000 }, () => added());
     const pings = () => all.reduce((sum, { pingedAt }) => sum + pingedAt.length, 0);
@@ -226,7 +226,7 @@ describe('ten thousand connections', () => {
     expect([most, pings()]).toEqual([200, 10_000]);
   });
 
-  it('that died at once are never closed more than 200 in one turn', () => {
+  it('closes at most 200 dead connections per turn', () => {
     start(0, 60, 15);
     const all = Array.from({ length: 1000 }, () => added());
     const closed = () => all.filter(({ expiredAt }) => expiredAt.length > 0).length;
@@ -239,7 +239,7 @@ describe('ten thousand connections', () => {
     expect([most, closed()]).toEqual([200, 1000]);
   });
 
-  it('cost per connection what one costs', () => {
+  it('costs the same per connection for one as for ten thousand', () => {
     const looksPerConnection = (count: number) => {
       start(25, 60, 15);
       const all = Array.from({ length: count }, () => added(answering()));
@@ -254,7 +254,7 @@ describe('ten thousand connections', () => {
 });
 
 describe('the timer', () => {
-  it('is one for all, and there is none without connections', () => {
+  it('runs one timer for all connections, and none without connections', () => {
     start(25, 60, 15);
     expect(jest.getTimerCount()).toBe(0);
     const all = [added(), added(), added()];
@@ -263,7 +263,7 @@ describe('the timer', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('comes back with the next connection', () => {
+  it('starts the timer again with the next connection', () => {
     start(25, 60, 15);
     heartbeat.remove(added());
     jest.advanceTimersByTime(1_000_000);
@@ -272,7 +272,7 @@ describe('the timer', () => {
     expect([connection.pingedAt.length, connection.expiredAt.length]).toEqual([1, 0]);
   });
 
-  it('does not keep the process alive', () => {
+  it('does not keep the process alive with its timer', () => {
     start(25, 60, 15);
     const interval = jest.spyOn(globalThis, 'setInterval');
     added();
@@ -280,7 +280,7 @@ describe('the timer', () => {
     interval.mockRestore();
   });
 
-  it('is gone after stop, and so is what was due', () => {
+  it('removes the timer on stop(), and everything that was due', () => {
     start(25, 60, 15);
     const connection = added();
     heartbeat.stop();
@@ -288,7 +288,7 @@ describe('the timer', () => {
     expect([jest.getTimerCount(), connection.looks - connection.pingedAt.length]).toEqual([0, 1]);
   });
 
-  it('is gone after stop in the middle of a large sweep', () => {
+  it('removes the timer on stop() in the middle of a large sweep', () => {
     start(25, 60, 15);
     const all = Array.from({ length: 1000 }, () => added());
     const pinged = () => all.filter(({ pingedAt }) => pingedAt.length > 0).length;
@@ -300,7 +300,7 @@ describe('the timer', () => {
     expect(pinged()).toBe(200);
   });
 
-  it('is gone when the last connection is closed by the sweep', () => {
+  it('removes the timer when the sweep closes the last connection', () => {
     start(25, 60, 15);
     added();
     jest.advanceTimersByTime(100_000);
@@ -309,7 +309,7 @@ describe('the timer', () => {
 });
 
 describe('a stall of the event loop', () => {
-  /** By how much the clock has gone on while no timer ran, as when the process was stopped. */
+  /** By how much the clock has advanced while no timer ran, as when the process was stopped. */
   let stalledMs: number;
 
   beforeEach(() => {
@@ -322,7 +322,7 @@ describe('a stall of the event loop', () => {
     jest.mocked(performance.now).mockRestore();
   });
 
-  it('of a minute closes nobody: what they sent meanwhile may not be read yet', () => {
+  it('closes nobody after a stall of a minute, because their messages may still be unread', () => {
     start(25, 60, 15);
     const all = Array.from({ length: 500 }, () => added());
     jest.advanceTimersByTime(10_000);
@@ -331,7 +331,7 @@ describe('a stall of the event loop', () => {
     expect(all.filter(({ expiredAt }) => expiredAt.length > 0)).toEqual([]);
   });
 
-  it('gives everyone the full time again, and then closes the dead', () => {
+  it('gives every connection its full idle time after a stall, then closes the dead ones', () => {
     start(25, 60, 15);
     const [dead, healthy] = [added(), added(answering())];
     jest.advanceTimersByTime(10_000);
@@ -341,7 +341,7 @@ describe('a stall of the event loop', () => {
     expect(dead.expiredAt[0]! - zero).toBeGreaterThanOrEqual(130_000);
   });
 
-  it('is not seen in a sweep that is a little late', () => {
+  it('does not take a slightly late sweep for a stall', () => {
     start(0, 60, 15);
     const dead = added();
     jest.advanceTimersByTime(50_000);
@@ -352,7 +352,7 @@ describe('a stall of the event loop', () => {
 });
 
 describe('a connection that goes', () => {
-  it('is never looked at again', () => {
+  it('never checks a connection that was removed', () => {
     start(25, 60, 15);
     const connection = added();
     added();
@@ -362,7 +362,7 @@ describe('a connection that goes', () => {
     expect(connection.looks).toBe(looks);
   });
 
-  it('may have been unknown', () => {
+  it('ignores the removal of an unknown connection', () => {
     start(25, 60, 15);
     const known = added();
     heartbeat.remove(new FakeBeating());
@@ -370,7 +370,7 @@ describe('a connection that goes', () => {
     expect(known.pingedAt).toHaveLength(1);
   });
 
-  it('while the sweep is at work takes nobody else with it, and is not pinged', () => {
+  it('does not ping connections that are removed during a sweep, and pings the others', () => {
     start(25, 60, 15);
     const all: FakeBeating[] = [];
     // the first one that is pinged takes the two after it away
@@ -381,7 +381,7 @@ describe('a connection that goes', () => {
     expect(all.map(({ pingedAt }) => pingedAt.length)).toEqual([1, 0, 0, 1]);
   });
 
-  it('while it is being pinged itself is forgotten', () => {
+  it('forgets a connection that is removed while it is pinged', () => {
     start(25, 60, 15);
     const connection: FakeBeating = new FakeBeating(() => heartbeat.remove(connection));
     added(connection);
@@ -392,7 +392,7 @@ describe('a connection that goes', () => {
     expect([connection.pingedAt.length, connection.expiredAt.length]).toEqual([1, 0]);
   });
 
-  it('in the middle of a large sweep does not stop the rest of it', () => {
+  it('continues a large sweep when connections are removed in the middle of it', () => {
     start(25, 60, 15);
     const all = Array.from({ length: 1000 }, () => added());
     jest.advanceTimersByTime(24_999);
@@ -406,7 +406,7 @@ describe('a connection that goes', () => {
     expect([pinged(0, 200), pinged(200, 600), pinged(600, 1000)]).toEqual([200, 0, 400]);
   });
 
-  it('and all others at the same moment leave nothing behind', () => {
+  it('leaves nothing behind when all connections are removed during a sweep', () => {
     start(25, 60, 15);
     const all: FakeBeating[] = [];
     const last = new FakeBeating(() => all.forEach((connection) => heartbeat.remove(connection)));

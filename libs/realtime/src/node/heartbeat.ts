@@ -1,42 +1,42 @@
 /**
- * One sweep per node that pings the quiet and closes the dead. A timing wheel: every connection stands in the slot of
- * the time it is next looked at, so the cost per connection does not depend on their number; and one turn of the event
- * loop looks at a bounded number of them, because ten thousand pings at once would stall it for 100 ms.
+ * One sweep per node that pings silent connections and closes dead ones. It is a timing wheel: every connection is in
+ * the slot of the time when it is checked next, so the cost per connection does not depend on their number. One turn of
+ * the event loop checks a bounded number of them, because ten thousand pings at once would block it for 100 ms.
  */
 import { detached } from '../async-context.js';
 
-/** What the sweep needs of a connection. */
+/** What the heartbeat needs of a connection. */
 export interface Beating {
-  /** When the last sign of life came, in milliseconds of `performance.now()`. */
+  /** When the last sign of life was received, in milliseconds of `performance.now()`. */
   readonly lastSeenAt: number;
-  /** True while this side does not read from it on purpose: silence then says nothing about the peer. */
+  /** True while this side deliberately does not read from it: silence then says nothing about the peer. */
   readonly isPaused: boolean;
-  /** The heartbeat's own: the slot in which it stands, -1 where it stands in none. */
+  /** Written by the heartbeat only: the slot that it is in, or -1. */
   beatSlot: number;
-  /** The heartbeat's own: when it was last pinged. */
+  /** Written by the heartbeat only: when it was last pinged, in milliseconds of `performance.now()`. */
   beatPingAt: number;
   ping(): void;
-  /** Nothing was heard for the idle time. The sweep does not look at it again. */
+  /** Called when it was silent for the idle time. The heartbeat has removed it. */
   expire(silentMs: number): void;
 }
 
-/** The timings, in seconds; a ping interval or idle time of 0 turns that part off. */
+/** The timings, in seconds. A ping interval of 0 turns pings off; an idle time of 0 never closes a connection. */
 export interface HeartbeatTimings {
   readonly heartbeatPingInterval: number;
   readonly heartbeatIdleTime: number;
   readonly heartbeatCheckInterval: number;
 }
 
-/** Connections that one turn of the event loop looks at: about 2 ms of pings. */
+/** Connections that one turn of the event loop checks: about 2 ms of pings. */
 const BATCH = 200;
 
 /**
- * Widest slot in milliseconds: a ping is at most two of them late, its own and that of the sweep. Wide ones join more
- * pings, and so more pongs, in one turn of the loop: a third less CPU per ping than with 125 ms.
+ * The widest slot, in milliseconds. A ping is at most two slots late: its own and that of the sweep. A wide slot puts
+ * more pings, and so more pongs, into one turn of the event loop: a ping costs a third less CPU than with 125 ms.
  */
 const MAX_SLOT_MS = 500;
 
-/** A sweep that comes this much late, in milliseconds, was kept from running: what peers sent may not be read yet. */
+/** A sweep this late (ms) means that the event loop was blocked; frames from peers may still be unread. */
 const STALL_MS = 2000;
 
 export class Heartbeat {
@@ -47,10 +47,10 @@ export class Heartbeat {
   private size = 0;
   private readonly slots = new Map<number, Set<Beating>>();
   private readonly startedAt = performance.now();
-  /** The first slot that was not swept yet. */
+  /** The first slot that has not been swept yet. */
   private cursor = 0;
   private sweptAt = this.startedAt;
-  /** When a stall ended; silence before it is nobody's fault. */
+  /** When the last stall ended; silence before that does not count. */
   private resumedAt = this.startedAt;
   private timer?: NodeJS.Timeout;
   private rest?: NodeJS.Immediate;
@@ -63,7 +63,7 @@ export class Heartbeat {
     this.slotMs = Math.max(1, Math.min(MAX_SLOT_MS, shortest / 40));
   }
 
-  /** Starts to look after a connection. */
+  /** Starts to ping and check a connection. */
   add(connection: Beating): void {
     if (this.pingMs === 0 && this.idleMs === 0) return;
     const now = performance.now();
@@ -76,7 +76,7 @@ export class Heartbeat {
     this.timer.unref();
   }
 
-  /** Forgets a connection; nothing happens when it was not added. */
+  /** Stops checking a connection. Nothing happens when it was not added. */
   remove(connection: Beating): void {
     if (connection.beatSlot < 0) return;
     this.size--;
@@ -94,7 +94,7 @@ export class Heartbeat {
     this.size = 0;
   }
 
-  /** Looks at every connection whose slot is due, and goes on in the next turn when there are many. */
+  /** Checks every connection whose slot is due, and continues in the next turn when there are many. */
   private sweep(): void {
     const now = performance.now();
     clearImmediate(this.rest);
@@ -109,7 +109,7 @@ export class Heartbeat {
           return;
         }
         this.look(connection, now);
-        // What it called may have stopped the sweep
+        // The connection's methods may have stopped the heartbeat
         if (!this.timer) return;
       }
       this.slots.delete(this.cursor);
@@ -133,7 +133,7 @@ export class Heartbeat {
     if (connection.beatSlot >= 0) this.place(connection, now);
   }
 
-  /** Puts a connection into the slot of its next due time: a ping, or the first check after its idle time. */
+  /** Puts a connection into the slot of its next ping, or of the first check after its idle time. */
   private place(connection: Beating, now: number): void {
     const since = this.quietSince(connection, now);
     const pingDue = this.pingMs > 0 ? Math.max(since, connection.beatPingAt) + this.pingMs : Infinity;
@@ -144,7 +144,7 @@ export class Heartbeat {
     else this.slots.set(connection.beatSlot, new Set([connection]));
   }
 
-  /** The first check after the idle time of who is silent since then. */
+  /** @returns the first check after the idle time of a connection that has been silent since then */
   private checkAfter(since: number): number {
     if (this.idleMs === 0) return Infinity;
     return this.startedAt + Math.ceil((since + this.idleMs - this.startedAt) / this.checkMs) * this.checkMs;

@@ -1,6 +1,6 @@
 /**
- * What everything on one node shares: its settings, counters and bounds, its connections, and the way to the other
- * nodes. Whoever needs a part of it takes `Pick<Node, …>`.
+ * Everything that the parts of one node share: settings, counters, limits, connections, and the way to the other nodes.
+ * A class that needs some of it takes `Pick<Node, …>`.
  */
 import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
@@ -18,7 +18,7 @@ import { SlowConsumers } from './slow-consumers.js';
 import { Counters } from './stats.js';
 
 export class Node {
-  /** Unique over nodes and restarts; the first part of every connection id. */
+  /** The first part of every connection id; no other node, and no other run of this one, has the same. */
   readonly id = randomBytes(9).toString('base64url');
   readonly counters = new Counters();
   readonly limits: Limits;
@@ -52,9 +52,9 @@ export class Node {
     await this.broker.stop();
   }
 
-  /** @returns a connection id that no other connection has, or will have */
+  /** @returns a connection id that no other connection has or will ever have */
   nextConnectionId(): string {
-    // Joined, it is one string; added up, V8 would keep its parts as well
+    // `join` makes one flat string; with `+`, V8 would keep the parts as well
     return [this.id, (++this.ids).toString(36)].join('.');
   }
 
@@ -64,9 +64,9 @@ export class Node {
   }
 
   /**
-   * Asks the nodes that may know. No broker carries questions yet, so this node is the one that does.
+   * Asks the nodes that may know the answer. No broker carries questions yet, so only this node is asked.
    *
-   * @throws RealtimeError as the question's kind says (see Answers)
+   * @throws RealtimeError depending on the kind of question (see Answers)
    */
   async ask<K extends QuestionKind>(question: Question<K>): Promise<Answer<K>> {
     return this.answers.to(question);

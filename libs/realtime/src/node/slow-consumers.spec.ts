@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { RecordingLog } from '../../../../test/support/fakes/recording-gateway.js';
+import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Limits } from '../limits/limits.js';
 import { SlowConsumers } from './slow-consumers.js';
 
@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 describe('a client that is behind', () => {
-  it('is too slow after the time, at most a second late', () => {
+  it('reports a client that is behind for too long, at most a second late', () => {
     const bounds = limits();
     const slow = new SlowConsumers(30, bounds);
     const { why } = behind(slow);
@@ -34,7 +34,7 @@ describe('a client that is behind', () => {
     expect([bounds.counts.slowTime, slow.count]).toEqual([1, 0]);
   });
 
-  it('is let be when it has caught up in time', () => {
+  it('does not report a client that has caught up in time', () => {
     const slow = new SlowConsumers(30, limits());
     const consumer = behind(slow);
     jest.advanceTimersByTime(29_000);
@@ -43,7 +43,7 @@ describe('a client that is behind', () => {
     expect(consumer.why).toEqual([]);
   });
 
-  it('is measured from its own moment', () => {
+  it('measures each client from the moment when it fell behind', () => {
     const slow = new SlowConsumers(2, limits());
     const first = behind(slow);
     jest.advanceTimersByTime(1500);
@@ -52,7 +52,7 @@ describe('a client that is behind', () => {
     expect([first.why.length, second.why.length]).toEqual([1, 0]);
   });
 
-  it('may be so for ever where the setting says so', () => {
+  it('lets a client be behind forever when the limit is 0', () => {
     const slow = new SlowConsumers(0, limits());
     const { why } = behind(slow);
     expect(jest.getTimerCount()).toBe(0);
@@ -60,7 +60,7 @@ describe('a client that is behind', () => {
     expect(why).toEqual([]);
   });
 
-  it('is counted once where bounds are only reported, and stays', () => {
+  it('counts a client once in report-only mode, and keeps it', () => {
     const bounds = limits(true);
     const slow = new SlowConsumers(2, bounds);
     const { why } = behind(slow);
@@ -70,7 +70,7 @@ describe('a client that is behind', () => {
 });
 
 describe('the timer', () => {
-  it('runs only while somebody is behind', () => {
+  it('runs the timer only while a client is behind', () => {
     const slow = new SlowConsumers(30, limits());
     expect(jest.getTimerCount()).toBe(0);
     const all = [behind(slow), behind(slow)];
@@ -79,14 +79,14 @@ describe('the timer', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('does not stop when somebody leaves who was never behind', () => {
+  it('keeps the timer when a client leaves that was never behind', () => {
     const slow = new SlowConsumers(30, limits());
     behind(slow);
     slow.delete({ behindSince: 0, tooSlow: () => {} });
     expect(jest.getTimerCount()).toBe(1);
   });
 
-  it('is gone after stop', () => {
+  it('removes the timer on stop()', () => {
     const slow = new SlowConsumers(30, limits());
     behind(slow);
     slow.stop();

@@ -1,23 +1,26 @@
 import { detached } from '../async-context.js';
 import type { Limits } from '../limits/limits.js';
 
-/** What is known of a client that is behind. */
+/** A client that is behind. */
 interface Behind {
+  /** In milliseconds of `performance.now()`. */
   readonly behindSince: number;
+  /** Called when it has been behind for too long. */
   tooSlow(why: string): void;
 }
 
+/** The longest interval between two checks, in milliseconds. */
 const CHECK_MS = 1000;
 
-/** The clients of this node that do not read as fast as they are sent to. */
+/** The clients of this node that read more slowly than messages are sent to them. */
 export class SlowConsumers {
-  /** Bytes that wait for all of them, apart from what is in their sockets. */
+  /** Bytes that wait for all of them together, not counting those in their sockets. */
   bytes = 0;
-  /** Each with whether it was too slow already: only reported, it is counted once. */
+  /** Each with true once it has been too slow, so that report-only mode counts it once. */
   private readonly behind = new Map<Behind, boolean>();
   private timer?: NodeJS.Timeout;
 
-  /** @param maxSeconds how long a client may be behind; 0 is for ever */
+  /** @param maxSeconds how long a client may be behind; 0 for no limit */
   constructor(
     private readonly maxSeconds: number,
     private readonly limits: Limits,

@@ -1,36 +1,37 @@
 import type { CloseInitiator } from '../close-info.js';
 import type { LimitCounts } from '../limits/limits.js';
 
-/** What `RealtimeServer.stats()` tells. Counters count from the start of the process. */
+/** What `RealtimeServer.stats()` returns. Counters start at zero when the module starts. */
 export interface Stats {
   /** When the module started, in milliseconds since 1970. */
   readonly startedAt: number;
   /** Open connections. */
   readonly current: number;
-  /** Handshakes that became connections. */
+  /** Connections that were opened. */
   readonly accepted: number;
-  /** Handshakes that were refused, whatever the status, and further requests of SSE and polling connections. */
+  /** Handshakes that were refused, whatever the status, and refused further requests of SSE and polling connections. */
   readonly refused: number;
-  /** Connections that ended, by who ended them. */
+  /** Connections that ended, by the initiator. */
   readonly closed: Readonly<Record<CloseInitiator, number>>;
   readonly messagesIn: number;
   readonly messagesOut: number;
-  /** Payload bytes. */
+  /** Payload bytes that were received. */
   readonly bytesIn: number;
+  /** Payload bytes that were sent. */
   readonly bytesOut: number;
-  /** Hooks that threw. */
+  /** Runs of hooks that failed. */
   readonly hookErrors: number;
-  /** Messages that were answered with an error frame because of what the client sent. */
+  /** Messages that were answered with an error frame because the client made a mistake. */
   readonly messageErrors: number;
-  /** Times a client's socket was not read because its hooks were behind. */
+  /** How often a client's socket was paused because its hooks were behind. */
   readonly pauses: number;
   /** Messages that were dropped for clients that were too slow. */
   readonly dropped: number;
-  /** Clients that are too slow at the moment. */
+  /** Clients that are behind at the moment. */
   readonly slow: number;
   /** Handshakes under way. */
   readonly unfinished: number;
-  /** How often each bound was reached. */
+  /** How often each limit was reached. */
   readonly limits: LimitCounts;
   readonly rooms: number;
   readonly users: number;

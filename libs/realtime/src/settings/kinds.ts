@@ -5,14 +5,14 @@ import { z } from 'zod';
 export interface Setting<T> {
   /** The environment variable. */
   readonly env: string;
-  /** What holds when nobody says otherwise. */
+  /** The default. */
   readonly fallback: T;
   readonly schema: z.ZodType<T>;
   /** What is allowed, in words; a boot error quotes it. */
   readonly allowed: string;
   /** One sentence for the docs. */
   readonly about: string;
-  /** Reads the text of an environment variable; what it cannot read it returns as it is, for the schema to refuse. */
+  /** Reads an environment variable; returns text that it cannot read as it is, for the schema to refuse. */
   readonly read: (text: string) => unknown;
 }
 
@@ -51,20 +51,20 @@ export const ORIGIN = /^(\*|null|https?:\/\/(\*\.)?[^\s/*@?#]+)$/i;
 /** Largest value that ws takes as a limit: 2^31 and more, and everything below 1, would mean "unlimited". */
 export const MAX_INT32 = 2 ** 31 - 1;
 
-/** One of a few words. */
+/** One of a few words, of which the first is the default. */
 export function choice<T extends string>(env: string, words: readonly [T, ...T[]], about: string): Setting<T> {
   const read = (text: string) => text.toLowerCase();
   return { env, fallback: words[0], schema: z.enum(words) as z.ZodType<T>, allowed: words.join(', '), about, read };
 }
 
-/** A rate or a number that 0 leaves without a bound. */
+/** A rate or a number; 0 turns the limit off. */
 export function bound(env: string, fallback: number, unit: string, about: string): Setting<number> {
   const schema = z.number().int().min(0).max(MAX_INT32);
   return {
     env,
     fallback,
     schema,
-    allowed: `a whole number of ${unit}, 0 (without bound) to ${MAX_INT32}`,
+    allowed: `a whole number of ${unit}, 0 (no limit) to ${MAX_INT32}`,
     about,
     read: number,
   };

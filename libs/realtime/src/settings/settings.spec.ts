@@ -19,13 +19,13 @@ function envFile(text: string, name = 'test.env'): string {
   return path;
 }
 
-/** Settings of these places and no other. */
+/** Resolves settings from these places and no others. */
 function from(options: object = {}, environment: Record<string, string> = {}, file?: string): RealtimeSettings {
   const source = file === undefined ? false : envFile(file);
   return RealtimeSettings.from({ envFile: source, ...options } as RealtimeOptions, environment);
 }
 
-/** The problems that stop the boot. */
+/** Returns the problems that stop the boot. */
 function problems(options: object = {}, environment: Record<string, string> = {}, file?: string): readonly string[] {
   try {
     from(options, environment, file);
@@ -37,7 +37,7 @@ function problems(options: object = {}, environment: Record<string, string> = {}
 }
 
 describe('precedence', () => {
-  it('takes the default where nobody says otherwise', () => {
+  it('takes the default of a setting that is not given', () => {
     const settings = from();
     for (const name of Object.keys(SETTINGS) as SettingName[]) {
       expect([name, settings[name]]).toEqual([name, SETTINGS[name].fallback]);
@@ -56,7 +56,7 @@ describe('precedence', () => {
     expect([settings.listenPort, settings.sourceOf('listenPort')]).toEqual([3000, 'default']);
   });
 
-  it('lets a value in code win also where it is false, 0 or empty', () => {
+  it('lets a value in code win even if it is false, 0 or empty', () => {
     const environment = {
       REALTIME_ENABLED: 'true',
       REALTIME_HEARTBEAT_PING_INTERVAL: '5',
@@ -66,16 +66,16 @@ describe('precedence', () => {
     expect(settings).toMatchObject({ enabled: false, heartbeatPingInterval: 0, allowedOrigins: [] });
   });
 
-  it('does not take undefined in code for a value', () => {
+  it('treats undefined in code as not given', () => {
     expect(from({ path: undefined }, { REALTIME_PATH: '/env' }).path).toBe('/env');
   });
 
-  it.each(['', '  '])('counts the variable "%s" as not set', (text) => {
+  it.each(['', '  '])('treats a variable with the text "%s" as not set', (text) => {
     const settings = from({}, { REALTIME_PATH: text, REALTIME_MAX_CONNECTIONS: text }, 'REALTIME_PATH=/file');
     expect([settings.path, settings.maxConnections]).toEqual(['/file', 100_000]);
   });
 
-  it('reads the environment of the process when it is given none', () => {
+  it('reads the environment of the process if no other is given', () => {
     process.env['REALTIME_PATH'] = '/process';
     try {
       expect(RealtimeSettings.from({ envFile: false }).path).toBe('/process');
@@ -85,7 +85,7 @@ describe('precedence', () => {
   });
 });
 
-describe('what a variable may say', () => {
+describe('an environment variable', () => {
   it.each([
     ...['true', 'TRUE', '1', 'yes', 'on', ' on '].map((text) => [text, true] as const),
     ...['false', 'False', '0', 'no', 'off'].map((text) => [text, false] as const),
@@ -93,7 +93,7 @@ describe('what a variable may say', () => {
     expect(from({}, { REALTIME_COMPRESSION: text }).compression).toBe(expected);
   });
 
-  it('reads numbers, of seconds also fractions', () => {
+  it('reads numbers, and fractions of seconds', () => {
     const environment = { REALTIME_LISTEN_PORT: ' 8080 ', REALTIME_HEARTBEAT_PING_INTERVAL: '0.25' };
     expect(from({}, environment)).toMatchObject({ listenPort: 8080, heartbeatPingInterval: 0.25 });
   });
@@ -108,11 +108,11 @@ describe('what a variable may say', () => {
     expect(from({}, { REALTIME_ALLOWED_ORIGINS: text }).allowedOrigins).toEqual(expected);
   });
 
-  it.each(['127.0.0.1', '0.0.0.0', '::', '::1', 'fe80::1'])('takes the address %s', (text) => {
+  it.each(['127.0.0.1', '0.0.0.0', '::', '::1', 'fe80::1'])('accepts the listen address %s', (text) => {
     expect(from({}, { REALTIME_LISTEN_IP: text }).listenIp).toBe(text);
   });
 
-  it('takes every bound itself', () => {
+  it('accepts the lowest and the highest value of a setting', () => {
     const low = { listenPort: 0, handshakeTimeout: 0.001, maxMessageBytes: 1, heartbeatPingInterval: 0 };
     const high = { listenPort: 65_535, handshakeTimeout: 86_400, maxMessageBytes: 2 ** 31 - 1 };
     expect(from(low)).toMatchObject(low);
@@ -154,25 +154,20 @@ describe('a value that is not allowed', () => {
     ['REALTIME_MAX_MESSAGE_BYTES', '2147483648', '2147483648', BYTES],
     ['REALTIME_MAX_MESSAGE_BYTES', '1.5', '1.5', BYTES],
     ['REALTIME_MAX_MESSAGE_BYTES', '1MB', '"1MB"', BYTES],
-    ['REALTIME_MAX_MESSAGE_RATE', '-1', '-1', 'a whole number of messages per second, 0 (without bound) to 2147483647'],
-    [
-      'REALTIME_MAX_MESSAGE_RATE',
-      '0.5',
-      '0.5',
-      'a whole number of messages per second, 0 (without bound) to 2147483647',
-    ],
+    ['REALTIME_MAX_MESSAGE_RATE', '-1', '-1', 'a whole number of messages per second, 0 (no limit) to 2147483647'],
+    ['REALTIME_MAX_MESSAGE_RATE', '0.5', '0.5', 'a whole number of messages per second, 0 (no limit) to 2147483647'],
     ['REALTIME_RATE_LIMIT', 'ignore', '"ignore"', 'drop, close'],
     ['REALTIME_QUERY_TOKEN', 'a b', '"a b"', 'the name of a query parameter: letters, digits, _ . -'],
     ['REALTIME_ALLOWED_ORIGINS', 'app.example.com', '["app.example.com"]', ORIGINS],
     ['REALTIME_ALLOWED_ORIGINS', 'https://a.example/', '["https://a.example/"]', ORIGINS],
     ['REALTIME_ALLOWED_ORIGINS', 'https://a.example,*.b', '["https://a.example","*.b"]', ORIGINS],
-  ])('in the environment is named: %s=%s', (name, text, shown, allowed) => {
+  ])('names a value that is not allowed in the environment: %s=%s', (name, text, shown, allowed) => {
     const line = `${name}: ${shown} is not allowed; expected ${allowed}`;
     expect(problems({}, { [name]: text })).toEqual([line]);
     expect(() => from({}, { [name]: text })).toThrow(new OptionsError(line));
   });
 
-  it('in the file says so', () => {
+  it('names the env file when a value in it is not allowed', () => {
     const line = `REALTIME_PATH (in the env file): "ws" is not allowed; expected ${PATH}`;
     expect(problems({}, {}, 'REALTIME_PATH=ws')).toEqual([line]);
   });
@@ -188,18 +183,18 @@ describe('a value that is not allowed', () => {
     ['maxMessageBytes', 10n, '10', BYTES],
     ['allowedOrigins', 'https://a.example', '"https://a.example"', ORIGINS],
     ['allowedOrigins', [7], '[7]', ORIGINS],
-  ])('in code is named: %s: %p', (name, value, shown, allowed) => {
+  ])('names a value that is not allowed in code: %s: %p', (name, value, shown, allowed) => {
     const line = `forRoot({ ${name} }): ${shown} is not allowed; expected ${allowed}`;
     expect(problems({ [name]: value })).toEqual([line]);
   });
 
-  it('in code is named also where it cannot be written as JSON', () => {
+  it('names a value in code that cannot be written as JSON', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;
     for (const path of [cycle, () => '/ws', Symbol('ws')]) expect(problems({ path })).toHaveLength(1);
   });
 
-  it('does not hide the others: all are listed at once', () => {
+  it('lists all problems at once', () => {
     const found = problems({ maxConnections: 0, pathh: '/x' }, { REALTIME_LISTEN_PORT: 'x' }, 'REALTIME_PATH=ws');
     expect(found).toEqual([
       'forRoot({ pathh }): there is no such setting; see docs/settings.md',
@@ -210,7 +205,7 @@ describe('a value that is not allowed', () => {
     expect(new OptionsError(found).message).toBe(`4 problems:\n${found.map((line) => `  - ${line}`).join('\n')}`);
   });
 
-  it('is not looked at where a place that wins has another one', () => {
+  it('ignores a bad value where another place wins', () => {
     expect(problems({ path: '/code' }, { REALTIME_PATH: 'bad' })).toEqual([]);
     expect(problems({}, { REALTIME_PATH: '/env' }, 'REALTIME_PATH=bad')).toEqual([]);
   });
@@ -224,28 +219,28 @@ describe('the env file', () => {
   });
   afterEach(() => process.chdir(before));
 
-  it('is .env of the working directory', () => {
+  it('reads .env of the working directory', () => {
     envFile('REALTIME_PATH=/here', '.env');
     expect(RealtimeSettings.from({}, {}).path).toBe('/here');
   });
 
-  it('may be missing', () => {
+  it('starts without a .env file', () => {
     expect(RealtimeSettings.from({}, {}).path).toBe('/ws');
   });
 
-  it('must exist when it is named', () => {
+  it('refuses an envFile that does not exist', () => {
     const path = join(folder, 'nowhere.env');
     const read = () => RealtimeSettings.from({ envFile: path }, {});
     expect(read).toThrow(OptionsError);
     expect(read).toThrow(`envFile: "${path}" cannot be read (ENOENT: no such file or directory, open '${path}')`);
   });
 
-  it('must be a file', () => {
+  it('refuses a .env that is a directory', () => {
     mkdirSync('.env');
     expect(() => RealtimeSettings.from({}, {})).toThrow(/^envFile: "\.env" cannot be read \(EISDIR/);
   });
 
-  it('is not read when it is false', () => {
+  it('reads no file if envFile is false', () => {
     envFile('REALTIME_PATH=/here', '.env');
     expect(RealtimeSettings.from({ envFile: false }, {}).path).toBe('/ws');
   });
@@ -255,9 +250,9 @@ describe('the env file', () => {
     ['a comment', '# path\nREALTIME_PATH=/live # the path'],
     ['spaces', '  REALTIME_PATH = /live  '],
     ['export', 'export REALTIME_PATH=/live'],
-    ['lines of Windows', 'REALTIME_ENABLED=true\r\nREALTIME_PATH=/live\r\n'],
+    ['line ends of Windows', 'REALTIME_ENABLED=true\r\nREALTIME_PATH=/live\r\n'],
     ['the byte order mark of Windows', '\ufeffREALTIME_PATH=/live\n'],
-  ])('may be written with %s', (_name, text) => {
+  ])('reads an env file with %s', (_name, text) => {
     expect(from({}, {}, text).path).toBe('/live');
   });
 
@@ -268,51 +263,54 @@ describe('the env file', () => {
   });
 });
 
-describe('heartbeat times follow from each other as in Swoole', () => {
+describe('heartbeat times', () => {
   it.each([
     ['nothing', {}, 60, 15],
     ['the idle time alone', { idle: 600 }, 600, 300],
     ['the check interval alone', { check: 60 }, 120, 60],
     ['both', { idle: 600, check: 60 }, 600, 60],
-    ['both, the check too rare', { idle: 10, check: 60 }, 10, 5],
-    ['both, the check at half', { idle: 10, check: 5 }, 10, 5],
+    ['both, with a check that is too rare', { idle: 10, check: 60 }, 10, 5],
+    ['both, with the check at half', { idle: 10, check: 5 }, 10, 5],
     ['an idle time of 0', { idle: 0 }, 0, 0],
     ['an idle time of 0 and a check', { idle: 0, check: 10 }, 0, 0],
     ['a check interval of 0', { check: 0 }, 60, 30],
     ['an idle time and a check interval of 0', { idle: 10, check: 0 }, 10, 5],
     ['fractions', { idle: 0.5 }, 0.5, 0.25],
-  ])('with %s', (_name, given: { idle?: number; check?: number }, idle, check) => {
-    const inCode = from({ heartbeatIdleTime: given.idle, heartbeatCheckInterval: given.check });
-    expect([inCode.heartbeatIdleTime, inCode.heartbeatCheckInterval]).toEqual([idle, check]);
-    const variables = {
-      REALTIME_HEARTBEAT_IDLE_TIME: String(given.idle ?? ''),
-      REALTIME_HEARTBEAT_CHECK_INTERVAL: String(given.check ?? ''),
-    };
-    const inEnv = from({}, variables);
-    expect([inEnv.heartbeatIdleTime, inEnv.heartbeatCheckInterval]).toEqual([idle, check]);
-  });
+  ])(
+    'derives heartbeat times as Swoole does from %s',
+    (_name, given: { idle?: number; check?: number }, idle, check) => {
+      const inCode = from({ heartbeatIdleTime: given.idle, heartbeatCheckInterval: given.check });
+      expect([inCode.heartbeatIdleTime, inCode.heartbeatCheckInterval]).toEqual([idle, check]);
+      const variables = {
+        REALTIME_HEARTBEAT_IDLE_TIME: String(given.idle ?? ''),
+        REALTIME_HEARTBEAT_CHECK_INTERVAL: String(given.check ?? ''),
+      };
+      const inEnv = from({}, variables);
+      expect([inEnv.heartbeatIdleTime, inEnv.heartbeatCheckInterval]).toEqual([idle, check]);
+    },
+  );
 
-  it('and tell that they were derived', () => {
+  it('reports a heartbeat time that follows from the other as derived', () => {
     expect(from({ heartbeatIdleTime: 600 }).sourceOf('heartbeatCheckInterval')).toBe('derived');
     expect(from({ heartbeatCheckInterval: 60 }).sourceOf('heartbeatIdleTime')).toBe('derived');
     expect(from({ heartbeatCheckInterval: 60 }).sourceOf('heartbeatCheckInterval')).toBe('code');
   });
 
-  it('also where they come from different places', () => {
+  it('keeps heartbeat times that are set in different places', () => {
     const settings = from({ heartbeatIdleTime: 600 }, { REALTIME_HEARTBEAT_CHECK_INTERVAL: '60' });
     expect([settings.heartbeatIdleTime, settings.heartbeatCheckInterval]).toEqual([600, 60]);
   });
 });
 
-describe('what is in force', () => {
-  it('cannot be changed', () => {
+describe('the settings in force', () => {
+  it('freezes the settings and their lists', () => {
     const settings = from({ allowedOrigins: ['https://a.example'] });
     expect(Object.isFrozen(settings)).toBe(true);
     expect(() => Object.assign(settings, { path: '/other' })).toThrow(TypeError);
     expect(() => (settings.allowedOrigins as string[]).push('*')).toThrow(TypeError);
   });
 
-  it('does not follow the list it was made from', () => {
+  it('copies the list that it is given', () => {
     const origins = ['https://a.example'];
     const settings = from({ allowedOrigins: origins });
     origins.push('*');
@@ -320,14 +318,14 @@ describe('what is in force', () => {
     expect(Object.isFrozen(origins)).toBe(false);
   });
 
-  it('does not share its lists with the defaults', () => {
+  it('copies the lists of the defaults', () => {
     expect(from().allowedOrigins).not.toBe(SETTINGS.allowedOrigins.fallback);
     expect(Object.isFrozen(SETTINGS.allowedOrigins.fallback)).toBe(false);
   });
 });
 
 describe('a warning', () => {
-  it('names variables that do nothing, wherever they stand', () => {
+  it('warns of REALTIME_ variables that do not exist, in the environment and in the file', () => {
     const { warnings } = from({}, { REALTIME_PAHT: '/x', OTHER: '1' }, 'REALTIME_PORT=1\nREALTIME_PAHT=/y\nPORT=2');
     expect(warnings).toEqual([
       'REALTIME_PAHT is set, but there is no such setting: it has no effect.',
@@ -339,9 +337,9 @@ describe('a warning', () => {
     [0, 'off'],
     [60, '60s'],
     [90, '90s'],
-  ])('says that a ping interval of %d does not keep connections alive behind a proxy', (ping, shown) => {
+  ])('warns that a ping interval of %d does not keep connections alive behind a proxy', (ping, shown) => {
     expect(from({ heartbeatPingInterval: ping, heartbeatIdleTime: 600 }).warnings).toEqual([
-      `Heartbeat pings are ${shown}: a proxy that cuts silent connections after 60s (the default of nginx and others) will do so. ` +
+      `Heartbeat pings are ${shown}: a proxy that cuts silent connections after 60s, the default of nginx and others, will cut quiet clients. ` +
         'Set REALTIME_HEARTBEAT_PING_INTERVAL below 60.',
     ]);
   });
@@ -349,14 +347,14 @@ describe('a warning', () => {
   it.each([
     [25, 25],
     [30, 10],
-  ])('says that with pings every %ds an idle time of %ds closes healthy clients', (ping, idle) => {
+  ])('warns that with pings every %ds an idle time of %ds closes healthy clients', (ping, idle) => {
     expect(from({ heartbeatPingInterval: ping, heartbeatIdleTime: idle }).warnings).toEqual([
       `REALTIME_HEARTBEAT_IDLE_TIME (${idle}s) is not above REALTIME_HEARTBEAT_PING_INTERVAL (${ping}s): ` +
-        'healthy clients that have nothing to say are closed before they are pinged.',
+        'healthy clients that send nothing are closed before they are pinged. Set the idle time above the ping interval.',
     ]);
   });
 
-  it('is not given for an idle time that is off', () => {
+  it('does not warn of an idle time that is off', () => {
     expect(from({ heartbeatIdleTime: 0 }).warnings).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** From options, environment, `.env` file and defaults to one frozen object, or one error that lists every problem. */
+/** Turns options, environment, `.env` file and defaults into one frozen object, or an error that lists every problem. */
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { OptionsError } from '../errors.js';
@@ -24,7 +24,7 @@ export class RealtimeSettings {
   private constructor(
     values: SettingValues,
     private readonly sources: ReadonlyMap<SettingName, SettingSource>,
-    /** What is allowed but probably not meant, one line each; logged at boot. */
+    /** Settings that are allowed but probably not meant, one line each; logged at boot. */
     readonly warnings: readonly string[],
   ) {
     Object.assign(this, values);
@@ -34,7 +34,7 @@ export class RealtimeSettings {
   /**
    * Resolves the settings.
    *
-   * @param options what the code says
+   * @param options the options given in code
    * @param environment the real environment; default `process.env`
    * @returns the frozen settings
    * @throws OptionsError that lists every bad value at once: name, given value, what is allowed
@@ -61,7 +61,7 @@ export class RealtimeSettings {
     ]);
   }
 
-  /** Where the value of a setting came from. */
+  /** Returns where the value of a setting came from. */
   sourceOf(name: SettingName): SettingSource {
     return this.sources.get(name) ?? 'default';
   }
@@ -101,7 +101,10 @@ function readEnvFile(envFile: string | false | undefined): Environment {
   }
 }
 
-/** Swoole's rules: check alone → idle is twice it; idle alone → check is half of it; check never above half of idle. */
+/**
+ * Swoole's rules: if only the check interval is set, the idle time is twice as long; if only the idle time is set, the
+ * check interval is half of it. A check interval of 0, or of more than half of the idle time, becomes half of it.
+ */
 function deriveHeartbeat(values: Mutable<SettingValues>, sources: Map<SettingName, SettingSource>): void {
   const isSet = (name: SettingName) => sources.get(name) !== 'default';
   const half = () => values.heartbeatIdleTime / 2;
@@ -124,14 +127,14 @@ function heartbeatDoubts({ heartbeatPingInterval: ping, heartbeatIdleTime: idle 
   if (ping === 0 || ping >= PROXY_TIMEOUT) {
     const given = ping === 0 ? 'off' : `${ping}s`;
     doubts.push(
-      `Heartbeat pings are ${given}: a proxy that cuts silent connections after ${PROXY_TIMEOUT}s (the default of nginx and others) will do so. ` +
+      `Heartbeat pings are ${given}: a proxy that cuts silent connections after ${PROXY_TIMEOUT}s, the default of nginx and others, will cut quiet clients. ` +
         `Set REALTIME_HEARTBEAT_PING_INTERVAL below ${PROXY_TIMEOUT}.`,
     );
   }
   if (ping > 0 && idle > 0 && idle <= ping) {
     doubts.push(
       `REALTIME_HEARTBEAT_IDLE_TIME (${idle}s) is not above REALTIME_HEARTBEAT_PING_INTERVAL (${ping}s): ` +
-        'healthy clients that have nothing to say are closed before they are pinged.',
+        'healthy clients that send nothing are closed before they are pinged. Set the idle time above the ping interval.',
     );
   }
   return doubts;

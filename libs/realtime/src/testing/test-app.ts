@@ -6,13 +6,13 @@ import type { TestingModule } from '@nestjs/testing';
 import { RealtimeServer } from '../server.js';
 import { type ConnectOptions, TestClient } from './test-client.js';
 
-/** What `createTestApp` takes. */
+/** The options of `createTestApp`. */
 export interface TestAppOptions {
   /** The platform; default Express. */
   readonly adapter?: AbstractHttpAdapter;
-  /** Default `false`: no log. */
+  /** The logger; default `false`, which logs nothing. */
   readonly logger?: LoggerService | false;
-  /** What `main.ts` does with the application before it listens. */
+  /** Does what `main.ts` does with the application before it listens. */
   readonly configure?: (app: INestApplication) => void | Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export class TestApp {
   constructor(
     /** The Nest application. */
     readonly app: INestApplication,
-    /** For example `http://127.0.0.1:54321`. */
+    /** Its address, for example `http://127.0.0.1:54321`. */
     readonly url: string,
   ) {}
 
@@ -35,7 +35,7 @@ export class TestApp {
   /**
    * Connects a client.
    *
-   * @param path the gateway's path, with a query if wanted
+   * @param path the gateway's path, and a query if one is needed
    * @returns the client once the handshake is done
    * @throws Refusal with `status`, `headers` and `body`
    */
@@ -45,7 +45,9 @@ export class TestApp {
     return client;
   }
 
-  /** Closes the application as a shutdown does (clients see 1001), then what is left; leaves no handle. */
+  /**
+   * Closes the application as a shutdown does (clients see 1001), then the clients that are left. No handle stays open.
+   */
   async close(): Promise<void> {
     await this.app.close();
     for (const client of this.clients) client.vanish();
@@ -55,8 +57,8 @@ export class TestApp {
 /**
  * Starts a testing module's application on a free port of 127.0.0.1.
  *
- * @param moduleRef what `Test.createTestingModule({ … }).compile()` gave
- * @param options platform, logger and what `main.ts` would do
+ * @param moduleRef the result of `Test.createTestingModule({ … }).compile()`
+ * @param options the platform, the logger, and the setup that `main.ts` would do
  * @example
  * const app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
  * const ann = await app.connect('/ws');

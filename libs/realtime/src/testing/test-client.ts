@@ -3,24 +3,24 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { asEnvelope } from 'nestjs-realtime-protocol';
 import { WebSocket } from 'ws';
 
-/** How to connect. */
+/** The options of `connect`. */
 export interface ConnectOptions {
   /** Request headers, for example `cookie` or `origin`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Subprotocols to offer. */
   readonly protocols?: readonly string[];
-  /** Longest wait of any call of the client, in milliseconds; default 5000. */
+  /** The longest that any call of the client waits, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
 }
 
-/** What a refused `connect` rejects with. */
+/** The error that a refused `connect` rejects with. */
 export interface Refusal extends Error {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** The client of `ws` underneath a TestClient, as far as tests need it; its events are those of `ws`. */
+/** The `ws` client underneath a TestClient, with the members that tests need; its events are those of `ws`. */
 export interface RawClient extends EventEmitter {
   readonly readyState: number;
   readonly extensions: string;
@@ -30,12 +30,12 @@ export interface RawClient extends EventEmitter {
   pong(data?: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
   terminate(): void;
-  /** Stops reading, as a client that is too slow. */
+  /** Stops reading, as a slow client does. */
   pause(): void;
   resume(): void;
 }
 
-/** What came in: text as a string, binary as bytes. */
+/** A received message: text as a string, binary as bytes. */
 type Received = string | Buffer;
 
 interface Waiter {
@@ -51,7 +51,7 @@ export class TestClient {
   private end?: { code: number; reason: string };
   private readonly whenClosed: Promise<{ code: number; reason: string }>;
 
-  /** The client of `ws` underneath, for what is not offered here. */
+  /** The `ws` client underneath, for calls that TestClient does not offer. */
   readonly socket: RawClient;
 
   private constructor(
@@ -98,7 +98,7 @@ export class TestClient {
     return this.socket.protocol;
   }
 
-  /** Sends text or bytes; an object goes as JSON. */
+  /** Sends text or bytes; an object is sent as JSON. */
   send(data: string | Uint8Array | object): void {
     const isRaw = typeof data === 'string' || data instanceof Uint8Array;
     this.socket.send(isRaw ? data : JSON.stringify(data));
@@ -107,9 +107,9 @@ export class TestClient {
   /**
    * Waits for a message.
    *
-   * @param event given, the next envelope of that event is taken and others are left for later
+   * @param event if given, waits for the next envelope of that event, and leaves other messages for later calls
    * @returns the text or the bytes; with an event, the envelope's `data`
-   * @throws Error when the connection ends first, or nothing comes in time
+   * @throws Error when the connection ends first, or no such message arrives in time
    */
   async next(): Promise<Received>;
   async next<T = unknown>(event: string): Promise<T>;
@@ -135,7 +135,7 @@ export class TestClient {
     return this.closed();
   }
 
-  /** Goes away without a word. */
+  /** Cuts the connection without a closing handshake. */
   vanish(): void {
     this.socket.terminate();
   }
@@ -166,7 +166,9 @@ export class TestClient {
   }
 
   private ended(): Error {
-    return new Error(`The connection has ended (code ${this.end!.code} "${this.end!.reason}") before the message came`);
+    return new Error(
+      `The connection has ended (code ${this.end!.code} "${this.end!.reason}") before the message arrived`,
+    );
   }
 }
 

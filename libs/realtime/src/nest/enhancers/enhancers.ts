@@ -1,8 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { Connection } from '../../connection.js';
-import { ConnectionScope, type Scoped } from './connection-scope.js';
-import { ErrorBoundary, GatewayFilters } from './error-boundary.js';
 import type { FoundGateway } from '../found-gateway.js';
 import {
   containerOf,
@@ -13,8 +11,10 @@ import {
   globalEnhancers,
   hasEnhancers,
 } from '../internals/nest-enhancers.js';
-import { inScope, type Method, MethodContext } from './method-context.js';
 import { asObservable, isStreamLike } from '../replies.js';
+import { ConnectionScope, type Scoped } from './connection-scope.js';
+import { ErrorBoundary, GatewayFilters } from './error-boundary.js';
+import { inScope, type Method, MethodContext } from './method-context.js';
 
 /** Which guards a method gets: all that apply to it, its own alone, or none. */
 export type GuardScope = 'all' | 'own' | 'none';

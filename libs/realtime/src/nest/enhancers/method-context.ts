@@ -1,4 +1,3 @@
-import type { Scoped } from './connection-scope.js';
 import {
   type EnhancerKind,
   type EnhancerLookup,
@@ -10,6 +9,7 @@ import {
   WsParamtype,
   type WsProxy,
 } from '../internals/nest-enhancers.js';
+import type { Scoped } from './connection-scope.js';
 
 /** A method of a gateway as it is called: `(client, payload)`. */
 export type Method = (...args: unknown[]) => unknown;

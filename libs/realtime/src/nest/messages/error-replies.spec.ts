@@ -1,5 +1,5 @@
 import { WsException } from '@nestjs/websockets';
-import { FakeNode } from '../../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode } from '../../../../../test/support/fakes/fake-node.js';
 import { ErrorReplies } from './error-replies.js';
 
 /** A connection to which an error is sent. */

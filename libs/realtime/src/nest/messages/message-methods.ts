@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Connection } from '../../connection.js';
 import { Enhancers, type GuardScope, type Treatment } from '../enhancers/enhancers.js';
-import type { FoundGateway } from '../found-gateway.js';
 import type { Method } from '../enhancers/method-context.js';
+import type { FoundGateway } from '../found-gateway.js';
 import { type GatewayParameter, messageMethodsOf, parametersOf } from '../internals/nest.js';
 import { isStream } from './stream.decorator.js';
 

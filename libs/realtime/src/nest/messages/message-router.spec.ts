@@ -1,5 +1,5 @@
 import { of } from 'rxjs';
-import { FakeNode, turn } from '../../../../../test/support/fakes/recording-gateway.js';
+import { FakeNode, turn } from '../../../../../test/support/fakes/fake-node.js';
 import { Message } from '../../message.js';
 import { ErrorReplies } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';

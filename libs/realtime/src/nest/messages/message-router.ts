@@ -2,9 +2,9 @@ import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
 import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
+import { asObservable, isDeferred } from '../replies.js';
 import type { ErrorReplies, ErrorSource, RequestId } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';
-import { asObservable, isDeferred } from '../replies.js';
 import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;

@@ -54,9 +54,9 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const request = new LazyRequest(() => asExpressRequest(upgrade, this.app));
+    const requestOf = () => asExpressRequest(upgrade, this.app);
     const responseOf = () => asExpressResponse(upgrade, this.app);
-    return this.unlessAnswered(upgrade, examine(request, responseOf));
+    return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
   }
 
   addressOf(request: IncomingMessage): string | undefined {
@@ -70,7 +70,7 @@ export class ExpressPlatform extends HttpPlatform {
       response,
       answer: new ExpressAnswer(response),
     };
-    if (this.isVisit(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
+    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
     else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
     else this.answerPlain(visit).then((isAnswered) => isAnswered || next(), next);
   }

@@ -120,7 +120,7 @@ export class FastifyPlatform extends HttpPlatform {
   /** `reply.send()`, not `hijack()`: cookie and session are written by hooks that run on sending. */
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
-    if (this.isVisit(request.raw)) {
+    if (this.isUpgrade(request.raw)) {
       const upgrade = await this.arrive(visit);
       upgrade.hold();
       return reply.code(101).send();

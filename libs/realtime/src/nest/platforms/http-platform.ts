@@ -8,7 +8,7 @@ import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Verdict } from '../../handshake/admission.js';
 import type { Examine, Platform } from '../../handshake/platform.js';
-import type { HttpAnswer, HttpExchange as DoorVisit } from '../../http/exchange.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { LazyRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import { validateHeaders } from '../../http/refusal-writer.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
@@ -18,13 +18,13 @@ import { isUpstream } from '../../transports/requests/request-transport.js';
 export interface Door {
   answersGet(path: string): boolean;
   /** @throws always: the answer */
-  probe(exchange: DoorVisit): Promise<never>;
+  probe(exchange: HttpExchange): Promise<never>;
   /** SSE and polling. @returns false when the request is not for them @throws the answer */
-  request(visit: DoorVisit): Promise<boolean>;
+  request(exchange: HttpExchange): Promise<boolean>;
 }
 
 /** An upgrade on its way through the middleware. */
-interface Visit {
+interface PendingUpgrade {
   readonly upgrade: UpgradeResponse;
   readonly examine: Examine;
   verdict?: Verdict;
@@ -38,7 +38,7 @@ const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
 const CLIENT_CLOSED_REQUEST = 499;
 
 export abstract class HttpPlatform implements Platform {
-  private readonly visits = new WeakMap<IncomingMessage, Visit>();
+  private readonly pending = new WeakMap<IncomingMessage, PendingUpgrade>();
   /** What says that a request has a body, of those that the door reads. */
   private readonly bodies = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
 
@@ -55,13 +55,13 @@ export abstract class HttpPlatform implements Platform {
   abstract bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const visit: Visit = { upgrade, examine };
-    this.visits.set(upgrade.request, visit);
+    const pending: PendingUpgrade = { upgrade, examine };
+    this.pending.set(upgrade.request, pending);
     this.server.emit('request', upgrade.request, upgrade.response);
     await upgrade.ended;
-    this.visits.delete(upgrade.request);
-    if (visit.verdict && upgrade.isAdmitted) return visit.verdict;
-    throw answeredError(upgrade, visit.refusal);
+    this.pending.delete(upgrade.request);
+    if (pending.verdict && upgrade.isAdmitted) return pending.verdict;
+    throw answeredError(upgrade, pending.refusal);
   }
 
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
@@ -81,14 +81,14 @@ export abstract class HttpPlatform implements Platform {
    *
    * @throws what the platform's error road should answer
    */
-  protected async arrive({ incoming, raw, response, answer }: DoorVisit): Promise<UpgradeResponse> {
-    const visit = this.visits.get(incoming)!;
-    this.visits.delete(incoming);
+  protected async arrive({ incoming, raw, response, answer }: HttpExchange): Promise<UpgradeResponse> {
+    const pending = this.pending.get(incoming)!;
+    this.pending.delete(incoming);
     try {
-      visit.verdict = await visit.examine(LazyRequest.of(raw), () => response);
-      return visit.upgrade;
+      pending.verdict = await pending.examine(LazyRequest.of(raw), () => response);
+      return pending.upgrade;
     } catch (error) {
-      visit.refusal = error;
+      pending.refusal = error;
       throw asHttpException(error, answer);
     }
   }
@@ -97,10 +97,10 @@ export abstract class HttpPlatform implements Platform {
    * The application's parsers read a body to its end before they refuse it. One that is ours they must not see: the door
    * reads it, within our bounds. MUST be called before they run.
    */
-  protected hideBody(node: IncomingMessage): void {
-    if (!isUpstream(node) || !this.door.answersGet(splitTarget(targetOf(node)).path)) return;
-    const { headers } = node;
-    this.bodies.set(node, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
+  protected hideBody(incoming: IncomingMessage): void {
+    if (!isUpstream(incoming) || !this.door.answersGet(splitTarget(targetOf(incoming)).path)) return;
+    const { headers } = incoming;
+    this.bodies.set(incoming, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
     for (const name of BODY_HEADERS) delete headers[name];
   }
 
@@ -110,22 +110,22 @@ export abstract class HttpPlatform implements Platform {
    * @returns false when it is somebody else's
    * @throws what the platform's error road should answer
    */
-  protected async answerPlain(visit: DoorVisit): Promise<boolean> {
-    const { headers } = visit.incoming;
-    for (const [name, value] of Object.entries(this.bodies.get(visit.incoming) ?? {})) {
+  protected async answerPlain(exchange: HttpExchange): Promise<boolean> {
+    const { headers } = exchange.incoming;
+    for (const [name, value] of Object.entries(this.bodies.get(exchange.incoming) ?? {})) {
       if (value !== undefined) headers[name] = value;
     }
     try {
-      if (await this.door.request(visit)) return true;
-      return visit.incoming.method === 'GET' && (await this.door.probe(visit));
+      if (await this.door.request(exchange)) return true;
+      return exchange.incoming.method === 'GET' && (await this.door.probe(exchange));
     } catch (error) {
-      throw asHttpException(error, visit.answer);
+      throw asHttpException(error, exchange.answer);
     }
   }
 
   /** True for an upgrade that was sent on its way here. */
-  protected isVisit(node: IncomingMessage): boolean {
-    return this.visits.has(node);
+  protected isUpgrade(incoming: IncomingMessage): boolean {
+    return this.pending.has(incoming);
   }
 }
 

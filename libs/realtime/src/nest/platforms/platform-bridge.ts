@@ -5,8 +5,8 @@ import type { Engine } from '../../engine.js';
 import type { PathRules } from '../../handshake/paths.js';
 import type { Requests } from '../../transports/requests/requests.js';
 import { beforeClose } from '../internals/nest.js';
-import { ExpressPlatform } from './express.js';
 import { markMiddleware, type MiddlewareMark } from './express-router.js';
+import { ExpressPlatform } from './express.js';
 import { FastifyPlatform } from './fastify.js';
 import type { Door } from './http-platform.js';
 

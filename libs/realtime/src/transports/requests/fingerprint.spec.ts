@@ -22,8 +22,8 @@ const handshake = (parts: Parts, ...reads: string[]) => {
 };
 const withCookie = (cookie: string): Parts => ({ headers: { cookie } });
 
-describe('a connection belongs to', () => {
-  it('the user, whatever else changes', () => {
+describe('matches', () => {
+  it('compares only the user where there is one', () => {
     const owner = handshake({ user: { id: 7 }, headers: { authorization: 'Bearer old', cookie: 'a=1' } }, 'a');
     expect(matches(owner, request({ user: { sub: '7' }, headers: { authorization: 'Bearer new' } }))).toBe(true);
     expect(matches(owner, request({ user: { id: 8 }, headers: { authorization: 'Bearer old', cookie: 'a=1' } }))).toBe(
@@ -32,13 +32,13 @@ describe('a connection belongs to', () => {
     expect(matches(owner, request())).toBe(false);
   });
 
-  it('the session, also when its visitor logs in later', () => {
+  it('compares the session, also after its visitor has logged in', () => {
     const owner = handshake({ session: { id: 's1', cart: 1 } });
     expect(matches(owner, request({ session: { sessionId: 's1', cart: 2 }, user: { id: 7 } }))).toBe(true);
     expect(matches(owner, request({ session: { id: 's2', cart: 1 } }))).toBe(false);
   });
 
-  it('nobody where the session is empty and was not sent: the next request has another one', () => {
+  it('ignores an empty session that the client did not send, because the next request has another one', () => {
     // as express-session makes it: its id is not enumerable
     const empty = (id: string) => Object.defineProperty({ cookie: {} }, 'id', { value: id });
     expect(matches(handshake({ session: empty('s1') }), request({ session: empty('s2') }))).toBe(true);
@@ -54,14 +54,14 @@ describe('a connection belongs to', () => {
       { headers: { 'sec-websocket-protocol': 'bearer.YW5u' } },
       { headers: { 'sec-websocket-protocol': 'bearer.Ym9i' } },
     ],
-  ] as [string, Parts, Parts][])('who has its %s', (_name, ann, bob) => {
+  ] as [string, Parts, Parts][])('compares %s', (_name, ann, bob) => {
     const owner = handshake(ann);
     expect(matches(owner, request(ann))).toBe(true);
     expect(matches(owner, request(bob))).toBe(false);
     expect(matches(owner, request())).toBe(false);
   });
 
-  it('who has the cookies that onHandshake read; the others may change', () => {
+  it('compares the cookies that onHandshake has read, and no others', () => {
     const owner = handshake(withCookie('token=ann; balancer=1; seen=1'), 'token', 'absent');
     expect(matches(owner, request(withCookie('balancer=2; token=ann')))).toBe(true);
     expect(matches(owner, request(withCookie('token=ann; absent=here now')))).toBe(true);
@@ -69,7 +69,7 @@ describe('a connection belongs to', () => {
     expect(matches(owner, request())).toBe(false);
   });
 
-  it('who has all of the credentials, and may bring more', () => {
+  it('demands all credentials of the handshake, and accepts more', () => {
     const headers = { authorization: 'Bearer ann', cookie: 'device=1' };
     const owner = handshake({ headers }, 'device');
     expect(matches(owner, request({ headers: { ...headers, cookie: 'device=1; a=2' } }))).toBe(true);
@@ -77,7 +77,7 @@ describe('a connection belongs to', () => {
     expect(matches(owner, request({ headers: { ...headers, authorization: 'Bearer bob' } }))).toBe(false);
   });
 
-  it('who has a cookie that a parser made an object of', () => {
+  it('compares a cookie that a parser has made an object of', () => {
     const cart = (name: string) => request({ cookies: { cart: { name } as never } });
     const first = cart('ann');
     void first.cookies['cart'];
@@ -85,12 +85,12 @@ describe('a connection belongs to', () => {
     expect(matches(fingerprintOf(first), cart('bob'))).toBe(false);
   });
 
-  it('anybody where nothing was there, or nobody asked for it', () => {
+  it('accepts any request where the handshake had no credentials, or onHandshake read none', () => {
     expect(matches(handshake({}), request(withCookie('token=bob')))).toBe(true);
     expect(matches(handshake(withCookie('token=ann')), request(withCookie('token=bob')))).toBe(true);
   });
 
-  it('keeps no credential, only digests', () => {
+  it('compares digests: the fingerprint keeps no credential', () => {
     const owner = handshake({ headers: { authorization: 'Bearer secret', cookie: 'token=secret' } }, 'token');
     expect([...owner.keys()]).toEqual(['authorization', 'token', 'cookie:token']);
     expect(JSON.stringify([...owner])).not.toContain('secret');

@@ -1,14 +1,17 @@
-/** Whom a connection that lives between requests belongs to: what each further request has to bring along again. */
+/**
+ * The fingerprint of the credentials that a polling or SSE connection was opened with; every later request must match
+ * it.
+ */
 import { createHash } from 'node:crypto';
 import { type HandshakeRequest, userIdOf } from '../../handshake-request.js';
 
-/** What the handshake was made with, as digests by name; empty where there was nothing but the request. */
+/** Digests of the credentials of a handshake, by name; empty where the handshake had none. */
 export type Fingerprint = ReadonlyMap<string, string>;
 
 /**
- * Whom a request belongs to by what the application says of it: the user, else the session, else the credentials:
- * `Authorization`, `request.token` and the cookies that `onHandshake` has read. Cookies that nobody asked for may
- * change as they like.
+ * Takes the fingerprint of a handshake: of the user, else of the session, else of the credentials, which are
+ * `Authorization`, `request.token` and the cookies that `onHandshake` has read. Other cookies may change between
+ * requests.
  *
  * @param request after `onHandshake`
  */
@@ -24,9 +27,9 @@ export function fingerprintOf(request: HandshakeRequest): Fingerprint {
   return new Map();
 }
 
-/** Tells whether a request comes from the owner. It may bring more than the handshake did: a login, for example. */
-export function matches(owner: Fingerprint, request: HandshakeRequest): boolean {
-  for (const [name, expected] of owner) {
+/** Returns whether a request matches. It may carry more than the handshake did, for example a login. */
+export function matches(fingerprint: Fingerprint, request: HandshakeRequest): boolean {
+  for (const [name, expected] of fingerprint) {
     const value = valueOf(request, name);
     if (value === undefined || digest(value) !== expected) return false;
   }
@@ -45,8 +48,8 @@ function valueOf(request: HandshakeRequest, name: string): string | undefined {
 }
 
 /**
- * A session middleware makes a session for every visitor; one that the client does not have, because it is empty and so
- * no cookie is sent, is another one on the next request and says nothing.
+ * The id of the session, if the client has the session. Session middleware makes a session for every visitor, but sends
+ * no cookie for an empty one: the next request then gets another session, so that its id proves nothing.
  */
 function sessionOf({ session, headers }: HandshakeRequest): string | undefined {
   const { id, sessionId = id } = (session ?? {}) as { id?: unknown; sessionId?: unknown };

@@ -1,6 +1,7 @@
 /**
- * Road IN, step 1, and road OUT, step 10: long polling. An answer comes when there is news, or after the hold time; it
- * carries a position, and the next request states the position it has: a lost answer is repeated, nothing comes twice.
+ * Road IN, step 1, and road OUT, step 10: long polling. A poll is answered when there are messages, or after the hold
+ * time. The answer carries a position, and the next poll states the position that the client has reached: a lost answer
+ * is repeated, and no message arrives twice.
  */
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
@@ -15,13 +16,13 @@ type Item = string | { readonly binary: string };
 
 /** The body of an answer. */
 interface Batch {
-  /** On the first answer of a connection: its public id and its credential. */
+  /** Only in the first answer of a connection: its public id and its credential. */
   readonly id?: string;
   readonly token?: string;
-  /** That of the last message. */
+  /** The position of the last message. */
   readonly position?: number;
   readonly messages: readonly Item[];
-  /** The connection has ended. */
+  /** Present when the connection has ended. */
   readonly close?: RequestEnd;
 }
 
@@ -49,12 +50,12 @@ export class PollingTransport implements RequestTransport {
 }
 
 export class PollingSocket extends RequestSocket {
-  /** The poll that waits for news. */
+  /** The poll that waits for messages. */
   private waiting?: { readonly answer: WatchedAnswer; readonly position: number };
-  /** The response of the last poll; while it is under way the client is there. */
+  /** The response of the last poll; the client counts as present until it has taken it. */
   private last?: WatchedAnswer;
   private holdTimer?: NodeJS.Timeout;
-  /** For the first answer, which goes at once: it carries the token. */
+  /** The token for the first answer, which is sent at once. */
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
 
@@ -75,7 +76,7 @@ export class PollingSocket extends RequestSocket {
 
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
-    // Two polls at once: the older goes without news, which belongs to the newer
+    // Of two polls at once the older is answered without messages: they belong to the newer one
     if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
     this.waiting = { answer, position: position ?? 0 };
     if (this.isGone) return this.sayGoodbye(this.end!);
@@ -89,19 +90,19 @@ export class PollingSocket extends RequestSocket {
     return true;
   }
 
-  /** Half of the idle time at most: the next poll is the sign of life. */
+  /** At most half of the idle time: the next poll is the client's sign of life. */
   private get holdMs(): number {
     const { pollHold, heartbeatIdleTime } = this.settings;
     return Math.min(pollHold, heartbeatIdleTime / 2 || Infinity) * 1000;
   }
 
-  /** A poll without news is answered and comes back: that is its sign of life. */
+  /** Does nothing: a client that answers the end of the hold time with another poll is alive. */
   ping(): void {}
 
-  /** All messages of one turn of the event loop go in one answer. */
+  /** Sends all messages of one turn of the event loop in one answer. */
   protected flush(): void {
-    const hasNews = this.greeting !== undefined || this.entries.length > 0;
-    if (!this.waiting || !hasNews || this.turn) return;
+    const hasMessages = this.greeting !== undefined || this.entries.length > 0;
+    if (!this.waiting || !hasMessages || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
       this.reply(this.batch());
@@ -109,10 +110,10 @@ export class PollingSocket extends RequestSocket {
   }
 
   /**
-   * Forgets what the client has.
+   * Forgets the messages that the client has.
    *
-   * @returns false when it cannot be there
-   * @throws HandshakeError 409 when it once was there and went on: a request that was overtaken changes nothing
+   * @returns false when the client cannot have reached this position
+   * @throws HandshakeError 409 when a later poll already stated a higher position; the overtaken poll changes nothing
    */
   private acknowledge(position: number): boolean {
     if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
@@ -138,7 +139,7 @@ export class PollingSocket extends RequestSocket {
     else answer.cutAfter(this.settings.maxSlowTime, () => this.limits.reached('slowTime', 'transport=polling'));
   }
 
-  /** The response was taken, or the client has gone. */
+  /** The client has taken the response, or is gone. */
   private left(answer: WatchedAnswer): void {
     if (this.waiting?.answer === answer) this.stopWaiting();
     if (this.last !== answer) return;

@@ -1,6 +1,6 @@
-import { jest } from '@jest/globals';
 import { PassThrough, Readable } from 'node:stream';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { jest } from '@jest/globals';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { readMessages } from './request-body.js';
 
 const BOUNDS = { maxMessageBytes: 100, maxQueuedMessages: 3, messageTimeout: 60 };
@@ -9,7 +9,7 @@ const limits = { reached: (name: string) => Boolean(reached.push(name)) };
 
 const read = (type: string, body: Readable | string, parsed?: unknown, of = limits) =>
   readMessages(
-    new FakeVisit({
+    new FakeExchange({
       headers: { 'content-type': type },
       body: typeof body === 'string' ? Readable.from([Buffer.from(body)]) : body,
       parsed,
@@ -23,18 +23,18 @@ const texts = async (...args: Parameters<typeof read>) =>
 beforeEach(() => void (reached.length = 0));
 
 describe('readMessages', () => {
-  it('takes text as one message', async () => {
+  it('reads text as one message', async () => {
     expect(await texts('text/plain; charset=utf-8', 'hä\n["x"]')).toEqual(['hä\n["x"]']);
     expect(await texts('TEXT/PLAIN', '')).toEqual(['']);
   });
 
-  it('takes an array as a batch and other JSON as one message', async () => {
+  it('reads an array as a batch and other JSON as one message', async () => {
     expect(await texts('application/json', '["a", {"binary":"AQI="}, ""]')).toEqual(['a', [1, 2], '']);
     expect(await texts('application/json', '{"event":"x", "data":1}')).toEqual(['{"event":"x","data":1}']);
     expect(await texts('application/json', '[]')).toEqual([]);
   });
 
-  it('takes what a body parser has read', async () => {
+  it('uses the body that a body parser has read', async () => {
     const unread = new PassThrough();
     expect(await texts('text/plain', unread, 'parsed')).toEqual(['parsed']);
     expect(await texts('text/plain', unread, Buffer.from('bytes'))).toEqual(['bytes']);
@@ -47,15 +47,18 @@ describe('readMessages', () => {
   });
 
   it.each(['', 'multipart/form-data', 'application/x-www-form-urlencoded', 'text/html', 'application/octet-stream'])(
-    'refuses the type "%s"',
+    'refuses a body of the type "%s"',
     async (type) => {
       await expect(read(type, 'x')).rejects.toMatchObject({ status: 415 });
     },
   );
 
-  it.each(['[1]', '[null]', '[[]]', '[{}]', '{', ''])('refuses %s', async (body) => {
-    await expect(read('application/json', body)).rejects.toMatchObject({ status: 400 });
-  });
+  it.each(['[1]', '[null]', '[[]]', '[{}]', '{', ''])(
+    'refuses %j, which is neither a batch nor a message',
+    async (body) => {
+      await expect(read('application/json', body)).rejects.toMatchObject({ status: 400 });
+    },
+  );
 
   it('refuses a body that is too long before its end, and reads no further', async () => {
     const endless = new PassThrough();
@@ -66,14 +69,14 @@ describe('readMessages', () => {
     expect(reached).toEqual(['messageBytes']);
   });
 
-  it('refuses what a body parser let through: too long, or too many', async () => {
+  it('refuses a parsed body that is too long, or has too many messages', async () => {
     await expect(read('text/plain', '', 'x'.repeat(101))).rejects.toMatchObject({ status: 413 });
     await expect(read('application/json', '', ['x'.repeat(101)])).rejects.toMatchObject({ status: 413 });
     await expect(read('application/json', '', ['1', '2', '3', '4'])).rejects.toMatchObject({ status: 413 });
     expect(reached).toEqual(['messageBytes', 'messageBytes', 'queuedMessages']);
   });
 
-  it('only reports where bounds are only reported', async () => {
+  it('reads too long a body where limits are only reported', async () => {
     const report = { reached: () => false };
     expect(await texts('text/plain', 'x'.repeat(500), undefined, report as never)).toEqual(['x'.repeat(500)]);
     expect(await texts('application/json', '["1","2","3","4"]', undefined, report as never)).toHaveLength(4);
@@ -87,7 +90,7 @@ describe('readMessages', () => {
     await expect(reading).rejects.toMatchObject({ status: 400 });
   });
 
-  it('refuses a body that does not come in time', async () => {
+  it('refuses a body that does not arrive in time', async () => {
     jest.useFakeTimers();
     const refused = expect(read('text/plain', new PassThrough())).rejects.toMatchObject({ status: 408 });
     await jest.advanceTimersByTimeAsync(60_000);

@@ -1,4 +1,4 @@
-/** What a client sends by `POST`: one message or a batch, bounded while it comes in. */
+/** Road IN, step 1: the messages of a `POST`, one or a batch, limited while the body is read. */
 import type { IncomingMessage } from 'node:http';
 import type { HandshakeError } from '../../errors.js';
 import type { HttpExchange } from '../../http/exchange.js';
@@ -11,15 +11,15 @@ export interface UpstreamMessage {
   readonly isBinary: boolean;
 }
 
-/** The bounds of a request. */
+/** The limits of a request. */
 type BodyBounds = Pick<RealtimeSettings, 'maxMessageBytes' | 'maxQueuedMessages' | 'messageTimeout'>;
 
 /**
- * Reads the messages of a request: `text/plain` is one text message; `application/json` is a batch where it is an array
+ * Reads the messages of a request: `text/plain` is one text message; `application/json` is a batch if it is an array
  * (of texts and `{ "binary": base64 }`), else one message, the JSON.
  *
- * @throws HandshakeError 413 for what is too long or too many, 415 for another type, 400 for what is no batch, 408
- *   for a body that does not come
+ * @throws HandshakeError 413 for a body or batch that is too long, 415 for another type, 400 for a batch with other
+ *   values, 408 for a body that does not arrive in time
  */
 export async function readMessages(
   { incoming, raw }: HttpExchange,
@@ -27,14 +27,14 @@ export async function readMessages(
   limits: Pick<Limits, 'reached'>,
 ): Promise<UpstreamMessage[]> {
   const type = incoming.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  if (!TYPES.has(type)) throw rejection(415, `Send ${[...TYPES].join(' or ')}`);
+  if (!TYPES.has(type)) throw rejection(415, `Send the body as ${[...TYPES].join(' or ')}`);
   const { 'content-encoding': encoding = 'identity' } = incoming.headers;
-  if (encoding !== 'identity') throw rejection(415, 'Send no Content-Encoding');
+  if (encoding !== 'identity') throw rejection(415, 'Send the body without a Content-Encoding');
   const body = isParsed(raw.body, type) ? raw.body : await readBody(incoming, bounds, limits);
   const messages = type === TEXT ? [{ data: bytesOf(body), isBinary: false }] : fromJson(body);
   const { maxQueuedMessages, maxMessageBytes } = bounds;
   if (messages.length > maxQueuedMessages && limits.reached('queuedMessages', `batch=${messages.length}`)) {
-    throw rejection(413, `A batch has at most ${maxQueuedMessages} messages`);
+    throw rejection(413, `A batch may have at most ${maxQueuedMessages} messages`);
   }
   for (const { data } of messages) {
     if (data.length > maxMessageBytes && limits.reached('messageBytes', `bytes=${data.length}`)) throw tooBig(bounds);
@@ -45,7 +45,9 @@ export async function readMessages(
 const TEXT = 'text/plain';
 const TYPES: ReadonlySet<string> = new Set([TEXT, 'application/json']);
 
-/** A body parser of the application was there first. Some leave an empty object where they have read nothing. */
+/**
+ * Returns whether a body parser of the application has read the body. Some leave an empty object when they have not.
+ */
 function isParsed(body: unknown, type: string): boolean {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return true;
   return type !== TEXT && body !== undefined;
@@ -64,7 +66,7 @@ function item(value: unknown): UpstreamMessage {
   if (typeof value === 'string') return { data: Buffer.from(value), isBinary: false };
   const { binary } = (value ?? {}) as { binary?: unknown };
   if (typeof binary === 'string') return { data: Buffer.from(binary, 'base64'), isBinary: true };
-  throw rejection(400, 'A batch is an array of texts and { "binary": base64 }');
+  throw rejection(400, 'A batch must be an array of texts and { "binary": base64 }');
 }
 
 function parse(text: string): unknown {
@@ -75,7 +77,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Reads no further than the bound. The request is not destroyed: the client is still to hear why. */
+/** Reads no further than the limit. The request is not destroyed, so that the client can still be answered. */
 function readBody(request: IncomingMessage, bounds: BodyBounds, limits: Pick<Limits, 'reached'>): Promise<Buffer> {
   const declared = request.headers['content-length'];
   const isTooBig = Number(declared) > bounds.maxMessageBytes;
@@ -99,13 +101,13 @@ function collect(request: IncomingMessage, bounds: BodyBounds, limits: Pick<Limi
       if (isOver && limits.reached('messageBytes', `bytes=${size}`)) refuse(tooBig(bounds));
       else chunks.push(chunk);
     };
-    const timer = timeOut(bounds, limits, () => refuse(rejection(408, 'The body did not come in time')));
+    const timer = timeOut(bounds, limits, () => refuse(rejection(408, 'The body did not arrive in time')));
     request.on('data', take);
     request.once('end', () => {
       clearTimeout(timer);
       resolve(Buffer.concat(chunks));
     });
-    request.once('close', () => refuse(rejection(400, 'The request broke off')));
+    request.once('close', () => refuse(rejection(400, 'The request ended before its body was complete')));
   });
 }
 
@@ -115,5 +117,5 @@ function timeOut({ messageTimeout }: BodyBounds, limits: Pick<Limits, 'reached'>
 }
 
 function tooBig({ maxMessageBytes }: BodyBounds): HandshakeError {
-  return rejection(413, `A request and a message have at most ${maxMessageBytes} bytes`);
+  return rejection(413, `A request and a message may have at most ${maxMessageBytes} bytes`);
 }

@@ -1,7 +1,7 @@
 /**
- * The wire of a connection that lives between HTTP requests (Phoenix: a polling client is a process that lives between
- * requests). It keeps what was sent under rising positions, so that a lost answer is repeated and a dropped stream goes
- * on where it was; it ends when no request has come for the grace time, or when either side says so.
+ * Road IN, step 1, and road OUT, step 10: the socket of a connection that lives between HTTP requests, as in Phoenix.
+ * It keeps sent messages under rising positions, so that a lost answer is repeated and a dropped stream resumes where
+ * it was. It ends when either side closes it, or when no request has come for the grace time.
  */
 import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
@@ -10,13 +10,13 @@ import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
-/** One message under its position. */
+/** A message and its position. */
 export interface Entry {
   readonly position: number;
   readonly frame: Frame;
 }
 
-/** How a socket ended; kept a while for a client that comes back. */
+/** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {
   readonly code: number;
   readonly reason: string;
@@ -25,17 +25,17 @@ export interface RequestEnd {
 /** From here on the client has to take or acknowledge something first, in bytes that wait. */
 const FULL_BYTES = 65_536;
 
-/** What an entry costs beside its payload, in bytes: without it, empty messages would wait without a bound. */
+/** Bookkeeping per queued message, in bytes; without it empty messages could queue without bound. */
 const ENTRY_COST = 128;
 
 export abstract class RequestSocket implements Socket {
-  /** The credential of the connection: unguessable, apart from its public id. */
+  /** The credential of the connection; it cannot be guessed, and is not the public id. */
   readonly token = randomBytes(24).toString('base64url');
   readonly protocol = '';
   end?: RequestEnd;
-  /** True once its end was told. */
+  /** True once the end was reported to the core. */
   isGone = false;
-  /** True while the hooks are behind: what the client sends is refused. */
+  /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
   protected readonly entries: Entry[] = [];
   protected entryBytes = 0;
@@ -53,22 +53,22 @@ export abstract class RequestSocket implements Socket {
     return this.entryBytes >= FULL_BYTES;
   }
 
-  /** What it costs to remember it after its end, for a client that was not told: the last answer may be lost. */
+  /** The bytes it costs to remember the socket after its end, for a client whose last answer was lost. */
   abstract readonly keptBytes: number;
 
   /**
-   * Takes a response. After the end it tells what the client has not had, and the end.
+   * Takes a response to send messages with. After the end, sends the messages that the client has not had, and the end.
    *
    * @param id the connection's public id
-   * @param position where the client is; undefined on a new connection
-   * @returns false when it cannot go on from there
+   * @param position the position that the client has reached; undefined on a new connection
+   * @returns false when the connection cannot resume from that position
    */
   abstract open(answer: WatchedAnswer, id: string, position: number | undefined): boolean;
 
-  /** Hands on what can be handed on now. */
+  /** Sends the messages that can be sent now. */
   protected abstract flush(): void;
 
-  /** Ends the response with all that waits and the end, if there is one. @returns true when there was */
+  /** Ends the response, if there is one, with the waiting messages and the end. @returns true when there was one */
   protected abstract sayGoodbye(end: RequestEnd): boolean;
 
   /** Cuts the response, if there is one. */
@@ -81,7 +81,7 @@ export abstract class RequestSocket implements Socket {
     this.whenGone = whenGone;
   }
 
-  /** A message from the client. */
+  /** Receives a message from the client. */
   receive(data: Buffer, isBinary: boolean): void {
     this.sink?.alive();
     this.sink?.received(data, isBinary);
@@ -101,7 +101,7 @@ export abstract class RequestSocket implements Socket {
     this.finishClose();
   }
 
-  /** The client says that it goes. */
+  /** Ends the connection because the client asks for it. */
   leave(code: number, reason: string): void {
     this.end ??= { code, reason };
     this.sayGoodbye(this.end);
@@ -122,7 +122,7 @@ export abstract class RequestSocket implements Socket {
     this.isPaused = false;
   }
 
-  /** The oldest entry has gone to the client. */
+  /** Removes the oldest entry, which was sent or acknowledged. @returns the entry */
   protected take(): Entry {
     const entry = this.entries.shift()!;
     this.entryBytes -= costOf(entry.frame);
@@ -137,13 +137,13 @@ export abstract class RequestSocket implements Socket {
     this.sink?.drained();
   }
 
-  /** A request is there. */
+  /** A request is present: the grace time stops. */
   protected present(): void {
     clearTimeout(this.grace);
     this.alive();
   }
 
-  /** No request is there: the client has a while to send the next. */
+  /** No request is present: the client has the grace time, or after a `close()` its timeout, to send the next one. */
   protected absent(): void {
     clearTimeout(this.grace);
     if (this.isGone) return;
@@ -151,7 +151,7 @@ export abstract class RequestSocket implements Socket {
     this.grace = setTimeout(() => this.finish(CloseCode.ABNORMAL, ''), seconds * 1000);
   }
 
-  /** After `close`: done once the client was told, else when it does not come for it. */
+  /** Finishes a `close()` at once if a request is present, else with the next request or at the end of a timeout. */
   protected finishClose(): void {
     const { end } = this;
     if (!end || this.isGone) return;
@@ -166,13 +166,13 @@ export abstract class RequestSocket implements Socket {
     clearTimeout(this.grace);
     this.sink!.closed(code, reason);
     this.whenGone();
-    // It may be remembered a while; the connection need not be
+    // This socket may be remembered for a while; the connection should not be
     this.sink = undefined;
     this.whenGone = () => {};
   }
 }
 
-/** What a frame that is kept counts against the bounds. */
+/** The bytes that a queued frame counts against the limits. */
 export function costOf(frame: Frame): number {
   return frame.size + ENTRY_COST;
 }

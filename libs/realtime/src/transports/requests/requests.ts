@@ -1,7 +1,7 @@
 /**
- * Road IN, step 1, for clients that cannot upgrade: SSE and long polling on the gateway's own path. A `GET` opens a
- * connection or goes on with one, a `POST` brings messages, a `DELETE` ends it. Middleware, origin and guards run on
- * every request, hooks once per connection.
+ * Road IN, step 1, for clients that cannot upgrade: SSE and long polling on the gateway's own path. A `GET` opens or
+ * resumes a connection, a `POST` carries messages, a `DELETE` ends the connection. Middleware, the origin check and
+ * guards run on every request, hooks once per connection.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
@@ -34,7 +34,7 @@ export class Requests {
    * Answers a request on a gateway's path.
    *
    * @returns false when it is not for these transports
-   * @throws HandshakeError, or what the application's guards throw: the platform answers it
+   * @throws HandshakeError, or the error of a guard; the platform answers it
    */
   async handle(plain: HttpExchange): Promise<boolean> {
     const { method, headers } = plain.incoming;
@@ -54,12 +54,12 @@ export class Requests {
     return true;
   }
 
-  /** A page of an allowed origin may read our answers, refusals included. */
+  /** Lets a page of an allowed origin read the answers, refusals included. */
   private letRead({ incoming, raw, answer }: HttpExchange): void {
     try {
       this.gate.allowOrigin(incoming, raw, answer);
     } catch {
-      // A foreign origin: whoever handles the request refuses it, and says so in the log
+      // The origin is not allowed: the handler of the request refuses and logs it
     }
   }
 
@@ -84,7 +84,7 @@ export class Requests {
     if (!isFound) await this.begin(exchange, transport);
   }
 
-  /** Refusals of further requests are counted and logged as those of handshakes are. */
+  /** Counts and logs the refusal of a later request in the same way as that of a handshake. */
   private async noted<T>({ incoming, raw }: HttpExchange, task: Promise<T>): Promise<T> {
     try {
       return await task;
@@ -94,7 +94,7 @@ export class Requests {
     }
   }
 
-  /** @returns false when there is nothing to go on with: then it is a new connection, which is told so */
+  /** Resumes a connection. @returns false when there is none to resume; the client then gets a new one */
   private async goOn(
     exchange: WatchedExchange,
     transport: RequestTransport,
@@ -103,15 +103,19 @@ export class Requests {
     const found = this.tokens.find(token, exchange);
     if (!found) return false;
     await this.requireOwner(exchange, found.owner);
-    if (found.transport !== transport) throw rejection(400, `This connection speaks ${found.transport.name}`);
-    // It may have ended while the guards were asked
+    if (found.transport !== transport)
+      throw rejection(400, `This connection uses the transport ${found.transport.name}`);
+    // The connection may have ended while the guards ran
     const { socket, id } = this.tokens.find(token, exchange) ?? {};
     if (socket?.open(exchange.answer, id!, position)) return true;
     if (socket && !socket.isGone) socket.terminate();
     return false;
   }
 
-  /** @throws HandshakeError 403 for the token of somebody else's connection, and what origin and guards say */
+  /**
+   * @throws HandshakeError 403 for the token of another user's connection; also the errors of the origin check and
+   * guards
+   */
   private async requireOwner(exchange: HttpExchange, owner: Fingerprint): Promise<void> {
     const request = await this.gate.recheck(exchange);
     if (!matches(owner, request)) throw refusal(403, 'This connection belongs to another user');
@@ -129,10 +133,10 @@ export class Requests {
     else this.connect(exchange, transport, admission);
   }
 
-  /** The last that can go wrong: from here on there is a connection. */
+  /** Saves the session: the last step that can fail before there is a connection. */
   private async saveSession({ session }: Admission): Promise<void> {
     await session?.saveChanges(this.node.settings.handshakeTimeout * 1000);
-    if (!this.gate.isRunning) throw unavailable('The server is shutting down');
+    if (!this.gate.isRunning) throw unavailable('The server is shutting down: try again later');
   }
 
   private connect(exchange: WatchedExchange, transport: RequestTransport, admission: Admission): void {
@@ -162,7 +166,7 @@ export class Requests {
   private async receive(exchange: HttpExchange, socket: RequestSocket): Promise<void> {
     if (socket.isPaused) throw busy();
     const messages = await readMessages(exchange, this.node.settings, this.node.limits);
-    // Other requests may have come in meanwhile
+    // Other requests may have arrived while the body was read
     if (socket.isPaused) throw busy();
     if (socket.end) throw gone();
     for (const { data, isBinary } of messages) socket.receive(data, isBinary);

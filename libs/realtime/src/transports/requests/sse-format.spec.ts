@@ -4,7 +4,7 @@ import { EventSourceParser, type SourceEvent } from '../../../../../test/support
 import { Frame } from '../../frame.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
 
-/** What an EventSource makes of a stream, however the network splits it. */
+/** Parses a stream as an EventSource would, in pieces of `at` characters. */
 function parse(text: string, at = 1): { events: SourceEvent[]; parser: EventSourceParser } {
   const events: SourceEvent[] = [];
   const parser = new EventSourceParser((event) => events.push(event));
@@ -16,7 +16,7 @@ const chunk = fc.integer({ min: 1, max: 20 });
 const normal = (text: string) => text.replace(/\r\n?/g, '\n');
 
 describe('messageBlock', () => {
-  it('carries any text, line ends as \\n, however the stream is cut into pieces', () => {
+  it('carries any text, with line ends as \\n, however the stream is cut into pieces', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', ' ', ':', '\n', '\r', '\0', 'ü', '🎉', 'data: ', 'id: x', '\uFEFF'),
     });
@@ -39,7 +39,7 @@ describe('messageBlock', () => {
     );
   });
 
-  it('makes an event of its name of what was emitted, whatever the name: no name can end a line or play the protocol', () => {
+  it('carries an emitted event under its name, unless the name could end a line or imitate the protocol', () => {
     const name = fc.string({ unit: fc.constantFrom('a', ':', ' ', '\n', '\r', 'close', 'open', 'data: ') });
     fc.assert(
       fc.property(name, fc.jsonValue(), chunk, (event, data, at) => {
@@ -54,12 +54,12 @@ describe('messageBlock', () => {
     );
   });
 
-  it.each(['open', 'close', 'binary', 'error', 'message'])('sends an event called %s as its envelope', (event) => {
+  it.each(['open', 'close', 'binary', 'error', 'message'])('sends an event named %s as its envelope', (event) => {
     const { events } = parse(messageBlock('t.1', new Frame(encodeEnvelope(event, 1), undefined, true)));
     expect(events).toEqual([{ type: 'message', data: `{"event":"${event}","data":1}`, lastEventId: 't.1' }]);
   });
 
-  it('takes text that only looks like an envelope as text', () => {
+  it('sends text that only looks like an envelope as text', () => {
     const { events } = parse(messageBlock('t.1', new Frame('{"event":"named","data":1}')));
     expect(events).toMatchObject([{ type: 'message', data: '{"event":"named","data":1}' }]);
   });
@@ -79,8 +79,8 @@ describe('messageBlock', () => {
   });
 });
 
-describe('a stream', () => {
-  it('is every message once and in order, with comments and control events between', () => {
+describe('a stream of blocks', () => {
+  it('carries every message once and in order, with comments and control events between', () => {
     const texts = fc.array(fc.string({ unit: fc.constantFrom('x', '\n', ':', '\r\n') }), { maxLength: 20 });
     fc.assert(
       fc.property(texts, chunk, (all, at) => {

@@ -1,22 +1,24 @@
-/** Server-sent events (WHATWG HTML §9.2.5 and §9.2.6): how a message is written. */
+/** Road OUT, step 10: messages in the format of server-sent events (WHATWG HTML §9.2.5 and §9.2.6). */
 import { asEnvelope } from 'nestjs-realtime-protocol';
 import type { Frame } from '../../frame.js';
 
 /** The event name of a binary message; its data is base64. */
 export const BINARY_EVENT = 'binary';
 
-/** A comment: keeps proxies from cutting a silent stream. */
+/** A comment, which keeps proxies from cutting a silent stream. */
 export const COMMENT = ':\n\n';
 
-/** Names that mean something else to a client: an event of the application that is called so goes as its envelope. */
+/** Names that mean something else to a client; an event of the application with such a name is sent as its envelope. */
 const RESERVED: ReadonlySet<string> = new Set([BINARY_EVENT, 'open', 'close', 'error', 'message']);
 
-/** Encoded once, however many connections it goes to; only the id is a connection's own. */
+/** Each frame is encoded once for all connections; only the id differs between them. */
 const bodies = new WeakMap<Frame, string>();
 
 /**
- * @param id what the client states when it comes back (`Last-Event-ID`)
- * @param frame an envelope `{ event, data }` of `emit` becomes an event of that name, other text an unnamed one
+ * Encodes a message.
+ *
+ * @param id the value that the client sends as `Last-Event-ID` when it reconnects
+ * @param frame an envelope `{ event, data }` of `emit` becomes an event of that name, other text an unnamed event
  */
 export function messageBlock(id: string, frame: Frame): string {
   let body = bodies.get(frame);
@@ -27,7 +29,7 @@ export function messageBlock(id: string, frame: Frame): string {
   return `id: ${id}\n${body}`;
 }
 
-/** An event of the protocol itself: `open`, `close`. */
+/** Encodes an event of the protocol itself: `open` or `close`. */
 export function controlBlock(id: string, event: string, data: unknown): string {
   return `id: ${id}\n${block(event, JSON.stringify(data))}`;
 }

@@ -1,4 +1,7 @@
-/** Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). Upstream is `POST` (requests.ts). */
+/**
+ * Road IN, step 1, and road OUT, step 10: server-sent events (WHATWG HTML §9.2). The client sends by `POST`
+ * (requests.ts).
+ */
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
@@ -18,7 +21,7 @@ export class SseTransport implements RequestTransport {
     return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
   }
 
-  /** The browser states where it was: `<token>.<position>`. */
+  /** A browser sends the last id that it received, `<token>.<position>`. */
   ticket({ incoming }: HttpExchange): { token: string; position: number } | undefined {
     const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(incoming.headers['last-event-id'] ?? '')) ?? [];
     return token === undefined ? undefined : { token, position: Number(position) };
@@ -32,9 +35,11 @@ export class SseTransport implements RequestTransport {
 export class SseSocket extends RequestSocket {
   private answer?: WatchedAnswer;
   private stream?: Writable;
-  /** Positions up to here were written. */
+  /** The position of the last message that was written. */
   private written = 0;
-  /** What was written may not have arrived: it is kept, within its bound, for a client that comes back. */
+  /**
+   * Written messages, which may not have arrived: they are kept, up to `maxReplayBytes`, for a client that comes back.
+   */
   private readonly sent: Entry[] = [];
   private sentBytes = 0;
 
@@ -63,7 +68,10 @@ export class SseSocket extends RequestSocket {
     return true;
   }
 
-  /** It has had the end, or cannot have it: 204 tells an EventSource to stay away (WHATWG HTML §9.2.3). */
+  /**
+   * Answers a client that has had the end, or can no longer get it. An EventSource stays away after a 204 (WHATWG HTML
+   * §9.2.3).
+   */
   private turnAway(answer: WatchedAnswer, { code }: RequestEnd): boolean {
     if (mayReconnect(code)) return false;
     answer.send(204);
@@ -86,7 +94,10 @@ export class SseSocket extends RequestSocket {
     return stream;
   }
 
-  /** A half-open stream is found by its buffer: a comment that the network takes is a sign of life. */
+  /**
+   * Sends a comment. When the network takes it, the client counts as alive; on a half-open stream it stays in the
+   * buffer.
+   */
   ping(): void {
     this.stream?.write(COMMENT, (error) => {
       if (!error) this.alive();
@@ -130,7 +141,7 @@ export class SseSocket extends RequestSocket {
     const { answer, stream } = this;
     if (!answer || !stream) return false;
     while (this.entries.length > 0) this.write(stream, this.take());
-    // The end has a position too: who states it was told
+    // The end has a position too: a client that states it has received the end
     stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
     this.answer = this.stream = undefined;

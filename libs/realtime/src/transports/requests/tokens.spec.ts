@@ -1,15 +1,15 @@
 import { jest } from '@jest/globals';
-import { FakeVisit } from '../../../../../test/support/fakes/fake-visit.js';
+import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
 import { type HeldConnection, Tokens } from './tokens.js';
 
-const visit = (url = '/ws') => new FakeVisit({ url });
+const visit = (url = '/ws') => new FakeExchange({ url });
 const holder = (token: string, code = 4500, keptBytes = 100) =>
   ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as HeldConnection;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-describe('the connections that live between requests', () => {
+describe('Tokens', () => {
   const create = (settings = {}) => new Tokens({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
   const ended = (holders: Tokens, ...args: Parameters<typeof holder>) => {
     const made = holder(...args);
@@ -17,7 +17,7 @@ describe('the connections that live between requests', () => {
     holders.forget(made);
   };
 
-  it('are found by token, on their own path', () => {
+  it('finds a connection by its token, on its own path', () => {
     const holders = create();
     holders.add(holder('t'));
     expect(holders.find('t', visit('/ws?x=1'))).toMatchObject({ id: 't' });
@@ -25,7 +25,7 @@ describe('the connections that live between requests', () => {
     expect(holders.find('__proto__', visit())).toBeUndefined();
   });
 
-  it('are remembered for a minute after their end, or for the grace time where that is longer', async () => {
+  it('remembers an ended connection for a minute, or for the grace time if that is longer', async () => {
     for (const [graceTime, seconds] of [
       [15, 60],
       [90, 90],
@@ -44,14 +44,14 @@ describe('the connections that live between requests', () => {
     }
   });
 
-  it('are not remembered when their client simply did not come', () => {
+  it('does not remember a connection that ended because its client stayed away', () => {
     const holders = create();
     ended(holders, 'a', 1006);
     expect(holders.find('a', visit())).toBeUndefined();
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('are forgotten, the oldest first, when they hold too many bytes', () => {
+  it('forgets the oldest ended connections when they hold too many bytes', () => {
     const holders = create();
     for (const token of ['a', 'b', 'c']) ended(holders, token, 4500, 400);
     expect(['a', 'b', 'c'].map((token) => holders.find(token, visit())?.id)).toEqual([undefined, 'b', 'c']);
@@ -60,7 +60,7 @@ describe('the connections that live between requests', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('are forgotten, the oldest first, when they are too many', () => {
+  it('forgets the oldest ended connections when there are too many', () => {
     const holders = create();
     for (let i = 0; i <= 10_000; i++) ended(holders, `t${i}`, 4500, 0);
     expect([holders.find('t0', visit()), holders.find('t1', visit())?.id]).toEqual([undefined, 't1']);

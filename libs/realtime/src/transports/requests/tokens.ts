@@ -1,4 +1,4 @@
-/** The connections that live between requests, by their tokens, and whom each of them belongs to. */
+/** Road IN, step 1: the connections that live between requests, by their tokens. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
@@ -7,25 +7,25 @@ import type { Fingerprint } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 
-/** A connection of ours. */
+/** A connection that lives between requests. */
 export interface HeldConnection {
   readonly socket: RequestSocket;
   /** The connection's public id. */
   readonly id: string;
-  /** Whom its handshake belonged to. */
+  /** The fingerprint of its handshake; later requests must match it. */
   readonly owner: Fingerprint;
-  /** Where its handshake was: another path has other guards. */
+  /** The path of its handshake: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
 }
 
-/** How long a connection that has ended is remembered at least, in milliseconds, and how many at most. */
+/** An ended connection is remembered for at least this long, in milliseconds, and at most this many are. */
 const REMEMBER_MS = 60_000;
 const REMEMBER_MAX = 10_000;
 
 export class Tokens {
   private readonly present = new Map<string, HeldConnection>();
-  /** Ended, the oldest first: its client may not have been told, or has to be told again to stay away. */
+  /** Ended connections, the oldest first: their clients may not know of the end, or have to be kept away again. */
   private readonly ended = new Map<string, HeldConnection & { readonly at: number; readonly bytes: number }>();
   private endedBytes = 0;
   private timer?: NodeJS.Timeout;
@@ -36,13 +36,13 @@ export class Tokens {
     this.present.set(held.socket.token, held);
   }
 
-  /** The connection that a request of this path may go on with; it may have ended. */
+  /** Returns the connection of a token on the path of the request; it may have ended. */
   find(token: string, exchange: HttpExchange): HeldConnection | undefined {
     const found = this.present.get(token) ?? this.ended.get(token);
     return found?.path === pathOf(exchange) ? found : undefined;
   }
 
-  /** It has ended: remembered, unless its client simply did not come any more. */
+  /** Moves an ended connection aside. It is remembered unless it ended because its client stayed away. */
   forget(held: HeldConnection): void {
     const { socket } = held;
     this.present.delete(socket.token);
@@ -69,7 +69,7 @@ export class Tokens {
   }
 }
 
-/** Path of a request, as the client sent it. */
+/** Returns the path of a request, as the client sent it. */
 export function pathOf({ incoming }: HttpExchange): string {
   return splitTarget(targetOf(incoming)).path;
 }

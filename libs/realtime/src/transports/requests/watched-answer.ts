@@ -1,15 +1,18 @@
-/** One HTTP response of the platform, as the transports that speak plain HTTP use it. */
+/** Road OUT, step 10: an HTTP response of the platform, for the transports that speak plain HTTP. */
 import type { Writable } from 'node:stream';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 
-/** A exchange whose response is watched. */
+/** An exchange whose response is watched. */
 export interface WatchedExchange extends HttpExchange {
   readonly answer: WatchedAnswer;
 }
 
-/** A response that is watched from the moment its request came: a client that goes during an await is not missed. */
+/**
+ * A response that is watched from the arrival of its request on, so that a client that leaves during an await is
+ * noticed.
+ */
 export class WatchedAnswer implements HttpAnswer {
-  /** The response has ended, or the client has gone. */
+  /** True when the response has ended, or the client is gone. */
   isClosed: boolean;
   private listener?: () => void;
   private timer?: NodeJS.Timeout;
@@ -37,9 +40,10 @@ export class WatchedAnswer implements HttpAnswer {
   }
 
   /**
-   * Cuts the network connection when the client has not taken the whole response by then; 0 waits for ever.
+   * Cuts the network connection if the client has not taken the whole response in time.
    *
-   * @param mayCut asked then
+   * @param seconds how long the client has; 0 for no limit
+   * @param mayCut called when the time is over; the connection is cut if it returns true
    */
   cutAfter(seconds: number, mayCut = () => true): void {
     clearTimeout(this.timer);

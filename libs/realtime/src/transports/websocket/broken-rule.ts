@@ -1,13 +1,13 @@
-/** What ws reports as an error of the peer, as a close code with a reason that names the rule or the bound. */
+/** Turns the errors that ws reports about a peer into a close code, with a reason that names the rule or the limit. */
 import type { CloseInitiator } from '../../close-info.js';
 import type { LimitName } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 
-/** The rule a peer broke. */
+/** The rule that a peer broke. */
 export interface BrokenRule {
   readonly code: number;
   readonly initiator: CloseInitiator;
-  /** The bound, where it is one. */
+  /** The limit, if the rule is a limit. */
   readonly limit?: LimitName;
 }
 
@@ -17,7 +17,7 @@ const LIMITS: ReadonlyMap<string, readonly [code: number, limit: LimitName]> = n
   ['WS_ERR_TOO_MANY_BUFFERED_PARTS', [1008, 'fragments']],
 ]);
 
-/** @returns undefined when the error is the network's: then the close code is 1006 */
+/** @returns undefined when the error is one of the network, which closes with 1006 */
 export function brokenRule(error: Error): BrokenRule | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code?.startsWith('Z_')) return { code: 1007, initiator: 'error' };
@@ -27,7 +27,7 @@ export function brokenRule(error: Error): BrokenRule | undefined {
   return { code: code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002, initiator: 'error' };
 }
 
-/** What the close frame says beside the code, for people who read it a year later. */
+/** The reason in the close frame, for people who read it in a log a year later. */
 export function reasonOf(code: number, settings: RealtimeSettings): string {
   if (code === 1009) return `message too big: more than ${settings.maxMessageBytes} bytes`;
   if (code === 1008) return `more than ${settings.maxFragments} fragments or ${settings.maxBufferedChunks} chunks`;

@@ -2,15 +2,15 @@ import { FrameChain } from './chain.js';
 
 const bytes = (size: number, fill: string) => Buffer.alloc(size, fill);
 
-describe('a chain of frames', () => {
-  it('is one link for all who add the same frame after the same frames', () => {
+describe('FrameChain', () => {
+  it('shares one link among connections that add the same frame after the same frames', () => {
     const start = FrameChain.start();
     const [a, b] = [bytes(10, 'a'), bytes(10, 'b')];
     expect(start.with(a).with(b)).toBe(start.with(a).with(b));
     expect(start.with(a).with(b).join()).toBe(start.with(a).with(b).join());
   });
 
-  it('keeps apart what two connections were sent', () => {
+  it('keeps the frames of two connections apart', () => {
     const start = FrameChain.start();
     const [a, b] = [bytes(1, 'a'), bytes(1, 'b')];
     const ann = start.with(a);
@@ -20,18 +20,18 @@ describe('a chain of frames', () => {
     expect(ann.join()!.toString()).toBe('a');
   });
 
-  it('tells two frames of the same bytes apart: each is sent', () => {
+  it('sends two frames of the same bytes both', () => {
     const chain = FrameChain.start().with(bytes(1, 'a')).with(bytes(1, 'a'));
     expect(chain.size).toBe(2);
     expect(chain.join()!.toString()).toBe('aa');
   });
 
-  it('hands over the very frame where there is one', () => {
+  it('returns a single frame uncopied', () => {
     const frame = bytes(100_000, 'x');
     expect(FrameChain.start().with(frame).join()).toBe(frame);
   });
 
-  it('copies many small frames, and does not copy long ones', () => {
+  it('joins many small frames to one buffer, but not long frames', () => {
     let small = FrameChain.start();
     for (let i = 0; i < 1000; i++) small = small.with(bytes(60, 'x'));
     expect(small.join()).toHaveLength(60_000);
@@ -40,7 +40,7 @@ describe('a chain of frames', () => {
     expect(long.frames().map(String)).toEqual(['x'.repeat(16_000), 'y'.repeat(16_000)]);
   });
 
-  it('does not keep the last frame in memory once it is told to forget', () => {
+  it('does not keep the last frame in memory after forget()', () => {
     const start = FrameChain.start();
     const frame = bytes(1, 'a');
     const before = start.with(frame);

@@ -1,23 +1,24 @@
 /**
- * Road OUT, step 10: the frames that wait for the end of the turn, as a chain that is shared. A push to a thousand
- * connections adds one link for all of them, and what they have in common is joined to one buffer once.
+ * Road OUT, step 10: the frames that wait for the end of the turn, as a chain that connections share. A push to a
+ * thousand connections adds one link for all of them, and the frames that they have in common are joined to one buffer
+ * once.
  */
 
-/** Up to here frames are joined by copying; longer ones are handed to the kernel as they are. */
+/** Up to this many bytes frames are joined by copying; longer chains are handed to the kernel frame by frame. */
 const JOIN_BYTES = 16_384;
 
-/** Frames of this length on average are joined in any number: the copy costs less than a vector entry. */
+/** Frames of at most this average length are always joined: copying one costs less than a vector entry. */
 const SMALL_BYTES = 512;
 
 export class FrameChain {
-  /** The link that was added last, and for which frame: the next connection most likely adds the same. */
+  /** The link that was added last: the next connection most likely adds the same frame. */
   private next?: FrameChain;
   private joined?: Buffer;
 
   private constructor(
     private readonly previous: FrameChain | undefined,
     private readonly bytes: Buffer,
-    /** Bytes of all frames. */
+    /** The bytes of all frames together. */
     readonly size: number,
     private readonly count: number,
   ) {}
@@ -27,14 +28,14 @@ export class FrameChain {
     return new FrameChain(undefined, Buffer.alloc(0), 0, 0);
   }
 
-  /** This chain and one more frame. */
+  /** Returns this chain with one more frame. */
   with(bytes: Buffer): FrameChain {
     const { next } = this;
     if (next !== undefined && next.bytes === bytes) return next;
     return (this.next = new FrameChain(this, bytes, this.size + bytes.length, this.count + 1));
   }
 
-  /** All frames as one buffer; undefined where joining them would cost more than it saves. */
+  /** Returns all frames as one buffer, or undefined where joining them would cost more than it saves. */
   join(): Buffer | undefined {
     if (this.count === 1) return this.bytes;
     if (this.joined) return this.joined;
@@ -48,7 +49,7 @@ export class FrameChain {
     return (this.joined = joined);
   }
 
-  /** The frames one by one, in the order they were added. */
+  /** Returns the frames in the order in which they were added. */
   frames(): Buffer[] {
     const frames = new Array<Buffer>(this.count);
     let at = this.count;
@@ -57,7 +58,7 @@ export class FrameChain {
     return frames;
   }
 
-  /** Forgets what was added last, so that the start of all chains does not keep it in memory. */
+  /** Forgets the last link, so that the start of all chains does not keep its frame in memory. */
   forget(): void {
     this.next = undefined;
   }

@@ -4,12 +4,12 @@ import { encodeFrame } from './encode.js';
 const text = (data: string) => encodeFrame(Frame.of(data));
 const binary = (length: number) => encodeFrame(Frame.of(Buffer.alloc(length, 0xab)));
 
-describe('a frame on the wire', () => {
-  it('is the unmasked text message of RFC 6455 §5.7', () => {
+describe('encodeFrame', () => {
+  it('encodes text as the unmasked text message of RFC 6455 §5.7', () => {
     expect(text('Hello').toString('hex')).toBe('810548656c6c6f');
   });
 
-  it('has opcode 2 for bytes', () => {
+  it('encodes bytes with opcode 2', () => {
     expect(encodeFrame(Frame.of(new Uint8Array([0, 255]))).toString('hex')).toBe('820200ff');
   });
 
@@ -22,29 +22,29 @@ describe('a frame on the wire', () => {
     [65_535, '827effff'],
     [65_536, '827f0000000000010000'],
     [1_048_576, '827f0000000000100000'],
-  ])('of %d bytes has the header %s and then all of them', (length, header) => {
+  ])('encodes a payload of %d bytes as the header %s and all of its bytes', (length, header) => {
     const bytes = binary(length);
     const start = header.length / 2;
     expect(bytes.subarray(0, start).toString('hex')).toBe(header);
     expect(bytes.subarray(start).equals(Buffer.alloc(length, 0xab))).toBe(true);
   });
 
-  it('is empty for empty text', () => {
+  it('encodes an empty text as a frame without a payload', () => {
     expect(text('').toString('hex')).toBe('8100');
   });
 
-  it('counts the bytes of UTF-8, not the characters', () => {
+  it('counts the bytes of UTF-8 in the header, not the characters', () => {
     expect(text('é€🎈').toString('hex')).toBe('8109c3a9e282acf09f8e88');
     const long = text('é'.repeat(63));
     expect([long.subarray(0, 4).toString('hex'), long.length]).toEqual(['817e007e', 130]);
     expect(long.subarray(4).toString()).toBe('é'.repeat(63));
   });
 
-  it('shows a lone surrogate as the replacement character: the text stays valid UTF-8', () => {
+  it('encodes a lone surrogate as the replacement character, so that the text stays valid UTF-8', () => {
     expect(text('\ud800').toString('hex')).toBe('8103efbfbd');
   });
 
-  it('is never masked', () => {
+  it('masks no frame', () => {
     for (const length of [0, 125, 126, 65_536]) expect(binary(length)[1]! & 0x80).toBe(0);
   });
 });

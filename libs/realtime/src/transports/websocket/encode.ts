@@ -1,4 +1,4 @@
-/** The outgoing frames of RFC 6455 §5.2: final, unmasked, header and payload in one buffer. */
+/** Road OUT, step 10: outgoing frames (RFC 6455 §5.2), final and unmasked, with header and payload in one buffer. */
 import type { Frame } from '../../frame.js';
 
 const FINAL = 0x80;
@@ -8,29 +8,29 @@ const BINARY = 0x2;
 /** A ping without a payload. */
 export const PING = Buffer.from([FINAL | 0x9, 0]);
 
-/** Encodes one message as one frame. A pure function of the frame: its result is shared by all receivers. */
+/** Encodes one message as one frame. A pure function: all receivers share its result. */
 export function encodeFrame(frame: Frame): Buffer {
   const bytes = Buffer.allocUnsafe(outgoingHeaderLength(frame.size) + frame.size);
   writeFrame(frame, bytes, 0);
   return bytes;
 }
 
-/** @returns bytes before the payload */
+/** @returns how many bytes of header a payload of this size gets */
 export function outgoingHeaderLength(size: number): number {
   if (size < 126) return 2;
   return size < 65_536 ? 4 : 10;
 }
 
-/** Writes a whole frame; there must be room for it. */
+/** Writes a whole frame. There MUST be room for it. */
 export function writeFrame(frame: Frame, bytes: Buffer, at: number): void {
   const start = writeHeader(frame, bytes, at);
   const { data } = frame;
   if (typeof data !== 'string') bytes.set(data, start);
-  // As many bytes as characters: all of it is ASCII, which is copied at half the cost of UTF-8
+  // As many bytes as characters means ASCII, which is copied at half the cost of UTF-8
   else bytes.write(data, start, frame.size === data.length ? 'latin1' : 'utf8');
 }
 
-/** @returns where the payload starts */
+/** Writes the header of a frame. @returns where its payload starts */
 export function writeHeader({ size, isBinary }: Frame, bytes: Buffer, at: number): number {
   bytes[at] = FINAL | (isBinary ? BINARY : TEXT);
   if (size < 126) {

@@ -2,12 +2,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { Flusher } from './flusher.js';
 
-/** Sockets that note when they are flushed. */
+/** Sockets that log when they are flushed. */
 function sockets(count: number, log: string[], name = 's') {
   return Array.from({ length: count }, (_, i) => ({ flush: () => void log.push(`${name}${i}`) }));
 }
 
-/** Turns of the loop until nothing more happens. */
+/** Waits until the log has this length. @returns the turns of the event loop that it took */
 async function turnsUntil(log: string[], length: number): Promise<number> {
   let turns = 0;
   while (log.length < length && turns < 1000) {
@@ -17,8 +17,8 @@ async function turnsUntil(log: string[], length: number): Promise<number> {
   return turns;
 }
 
-describe('the flusher', () => {
-  it('flushes at the end of the turn, in order, each once', async () => {
+describe('Flusher', () => {
+  it('flushes each socket once, in order, at the end of the turn', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
     for (const socket of sockets(3, log)) flusher.add(socket);
@@ -28,7 +28,7 @@ describe('the flusher', () => {
     expect(log).toEqual(['s0', 's1', 's2']);
   });
 
-  it('spreads many over turns', async () => {
+  it('spreads many sockets over several turns', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
     for (const socket of sockets(2000, log)) flusher.add(socket);
@@ -36,7 +36,7 @@ describe('the flusher', () => {
     expect(new Set(log).size).toBe(2000);
   });
 
-  it('writes to few in the first turn, so that the others take along what comes right behind', async () => {
+  it('flushes few sockets in the first turn, so that the others gain frames sent right after', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
     for (const socket of sockets(2000, log)) flusher.add(socket);
@@ -53,7 +53,7 @@ describe('the flusher', () => {
     expect(log).toHaveLength(64);
   });
 
-  it('does not let a new socket wait for thousands of old ones', async () => {
+  it('does not make a new socket wait for thousands of old ones', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
     for (const socket of sockets(5000, log)) flusher.add(socket);
@@ -64,7 +64,7 @@ describe('the flusher', () => {
     expect(log).toHaveLength(5001);
   });
 
-  it('does not let old ones starve while new ones keep coming', async () => {
+  it('flushes old sockets also while new ones keep coming', async () => {
     const log: string[] = [];
     const flusher = new Flusher();
     for (const socket of sockets(1000, log, 'old')) flusher.add(socket);
@@ -75,7 +75,7 @@ describe('the flusher', () => {
     expect(log.filter((name) => name.startsWith('old')).length).toBe(1000);
   });
 
-  it('takes a socket again that adds itself while it is flushed', async () => {
+  it('flushes a socket again that adds itself while it is flushed', async () => {
     const flusher = new Flusher();
     let count = 0;
     const socket = { flush: () => void (++count < 3 && flusher.add(socket)) };
@@ -98,7 +98,7 @@ describe('the flusher', () => {
       jest.useRealTimers();
     });
 
-    it('collects until its end', async () => {
+    it('collects sockets until the end of the window', async () => {
       flusher.add(sockets(1, log)[0]!);
       jest.advanceTimersByTime(19);
       for (let i = 0; i < 3; i++) await turn();
@@ -108,7 +108,7 @@ describe('the flusher', () => {
       expect(log).toEqual(['s0']);
     });
 
-    it('collects until its end also while others are written to', async () => {
+    it('collects sockets until the end of the window also while others are flushed', async () => {
       for (const socket of sockets(2000, log, 'old')) flusher.add(socket);
       jest.advanceTimersByTime(20);
       await turn();

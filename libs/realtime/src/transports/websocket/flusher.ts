@@ -1,38 +1,39 @@
 /**
- * Road OUT, step 10: when the sockets of a node write. What a socket is sent in one turn of the event loop leaves in one
- * write at the end of the turn; with a flush window, at the end of the window. A turn writes to a bounded number of
- * sockets, because ten thousand writes at once would stall the loop for 50 ms, and new ones do not wait for old ones.
+ * Road OUT, step 10: decides when the sockets of a node write. All frames that a socket is sent in one turn of the
+ * event loop are written at once at the end of the turn; with a flush window, at the end of the window. A turn writes
+ * to a bounded number of sockets, because ten thousand writes would stall the loop for 50 ms, and new sockets do not
+ * wait for old ones.
  */
 import { FrameChain } from './chain.js';
 
 /** A socket with something to write. */
 export interface Flushable {
-  /** Writes what waits. Never throws. */
+  /** Writes the waiting frames. Never throws. */
   flush(): void;
 }
 
-/** Sockets that one turn writes to at most: about 1.5 ms. */
+/** The most sockets that one turn writes to: about 1.5 ms. */
 const BATCH = 256;
 
-/** Those that the first turn of many writes to: the others take along what is sent at nearly the same time. */
+/** The most sockets that the first of several turns writes to: the others gain frames sent at nearly the same time. */
 const FIRST_BATCH = 64;
 
 export class Flusher {
-  /** Where the chain of every socket begins. */
+  /** The empty chain that the chain of every socket begins with. */
   readonly start = FrameChain.start();
-  /** Those whose window is not over. */
+  /** Sockets whose window is not over. */
   private collecting: Flushable[] = [];
   private due: Flushable[] = [];
-  /** Those for which there was no time in their own turn, from `done` on. */
+  /** Sockets for which there was no time in their own turn; those before `done` are written. */
   private late: Flushable[] = [];
   private done = 0;
   private batch = FIRST_BATCH;
   private isScheduled = false;
 
-  /** @param windowMs how long frames are collected; 0 is for one turn */
+  /** @param windowMs how long frames are collected; 0 for one turn of the event loop */
   constructor(private readonly windowMs = 0) {}
 
-  /** Has the socket flushed soon. MUST not be called again before that. */
+  /** Calls `flush()` of the socket soon. MUST NOT be called again for the same socket before that. */
   add(socket: Flushable): void {
     if (this.windowMs === 0) {
       this.due.push(socket);

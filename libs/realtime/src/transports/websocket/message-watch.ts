@@ -1,30 +1,30 @@
 /**
- * Road IN, step 1: a message that a client has begun and not ended. Most chunks from the network end between two
- * messages, so a connection has a watch only from the first chunk that does not.
+ * Road IN, step 1: watches a message that a client has begun and not ended. Most chunks from the network end between
+ * two messages, so a connection has a watch only from the first chunk on that does not.
  */
 import type { Limits } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import { FrameScanner } from './scanner.js';
 
-/** Whose messages are watched. */
+/** The connection whose messages are watched. */
 export interface Watched {
-  /** This side does not read. */
+  /** True while this side does not read. */
   readonly isPaused: boolean;
-  /** The message has not ended in time. */
+  /** Called when the message has not ended in time. */
   messageLate(): void;
-  /** Nothing is under way: the watch is not needed any more. */
+  /** Called when no message is unfinished: the watch is no longer needed. */
   unwatch(): void;
 }
 
 export class MessageWatch {
   private readonly scanner: FrameScanner;
-  /** What the scanner had counted when it was last looked at. */
+  /** The scanner's counts when they were last reported. */
   private tooFragmented = 0;
   private tooSpread = 0;
   private timer?: NodeJS.Timeout;
-  /** Messages finished when the timer was set. */
+  /** How many messages were finished when the timer was set. */
   private timedAfter = 0;
-  /** This side has not read since the timer was set: that the message is unfinished is nobody's fault. */
+  /** True when this side stopped reading since the timer was set: the client is not to blame for the delay. */
   private wasPaused = false;
 
   constructor(
@@ -35,7 +35,7 @@ export class MessageWatch {
     this.scanner = new FrameScanner(settings);
   }
 
-  /** A message has begun and not ended. */
+  /** True while a message has begun and not ended. */
   get isUnfinished(): boolean {
     return this.scanner.isUnfinished;
   }
@@ -55,14 +55,14 @@ export class MessageWatch {
     clearTimeout(this.timer);
   }
 
-  /** What ws does not enforce, because it is only reported. */
+  /** Counts what ws does not enforce while limits are only reported. */
   private report(): void {
     const { tooFragmented, tooSpread } = this.scanner;
     for (; this.tooFragmented < tooFragmented; this.tooFragmented++) this.limits.reached('fragments', 'code=1008');
     for (; this.tooSpread < tooSpread; this.tooSpread++) this.limits.reached('chunks', 'code=1008');
   }
 
-  /** One timer, set again only when it finds another message under way than the one it was set for. */
+  /** Sets the timer, if none runs. It is set again only when it fires during another message than it was set for. */
   private time(): void {
     const { messageTimeout } = this.settings;
     if (messageTimeout === 0 || this.timer) return;

@@ -1,30 +1,31 @@
 /**
- * The `WebSocket` of ws with one owner instead of listeners: an event is a call, and a connection costs no closure per
- * event. What ws writes to the network itself (close frames) comes after what waits.
+ * Road IN, step 1: the `WebSocket` of ws with one owner instead of listeners. An event is a method call, so that a
+ * connection costs no closures. Frames that ws writes itself (pongs, close frames) come after the frames that wait.
  */
 import { WebSocket } from 'ws';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import { reasonOf } from './broken-rule.js';
 
-/** Who hears of everything that happens on a WebSocket. */
+/** The object that is called for everything that happens on a WebSocket. */
 export interface WebSocketOwner {
   received(data: Buffer, isBinary: boolean): void;
   pinged(data: Buffer): void;
   ponged(): void;
   failed(error: Error): void;
   closed(code: number, reason: Buffer): void;
-  /** Writes what waits for the end of the turn. */
+  /** Writes the frames that wait for the end of the turn. */
   writeOut(): void;
 }
 
-/** A WebSocket whose own frames come after what waits. */
+/** A WebSocket that writes its own frames after the frames that wait. */
 export interface OrderedWebSocket extends WebSocket {
   owner?: WebSocketOwner;
 }
 
 /**
- * ws closes on a broken rule with an empty reason; this gives it one. It also cuts, without a word, who sends pings faster
- * than it reads pongs; here pings are answered, counted and bounded by the socket (websocket-socket.ts).
+ * Makes the class that ws creates its WebSockets from. ws closes on a broken rule with an empty reason; this class adds
+ * one. ws also cuts a client that sends pings faster than it reads pongs, without a reason; here `socket.ts` answers,
+ * counts and limits pings.
  */
 export function orderedWebSocket(settings: RealtimeSettings): typeof WebSocket {
   return class extends WebSocket implements OrderedWebSocket {

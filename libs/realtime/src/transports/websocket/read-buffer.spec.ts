@@ -26,12 +26,12 @@ afterEach(async () => {
   await new Promise((done) => server.close(done));
 });
 
-it('this version of Node has the members that it takes', async () => {
+it('finds its private members in this version of Node', async () => {
   const { socket } = await open();
   expect(readIntoCommon(socket, () => true)).toBe(true);
 });
 
-it('all sockets are read into the same memory', async () => {
+it('reads all sockets into the same memory', async () => {
   const seen: string[] = [];
   for (const text of ['one', 'fourteen']) {
     const { client, socket } = await open();
@@ -49,7 +49,7 @@ it('all sockets are read into the same memory', async () => {
   expect(seen).toEqual(['one', 'fourteen']);
 });
 
-it('is called as the socket, and stops reading where it returns false', async () => {
+it('calls the callback as a method of the socket, and stops reading when it returns false', async () => {
   const { client, socket } = await open();
   const chunks: string[] = [];
   let first: () => void;
@@ -75,7 +75,7 @@ it('is called as the socket, and stops reading where it returns false', async ()
   expect(chunks).toEqual(['a', 'b']);
 });
 
-it('the end of the socket comes as ever', async () => {
+it('reports the end of the socket and the bytes read', async () => {
   const { client, socket } = await open();
   const text: string[] = [];
   readIntoCommon(socket, function (this: Socket, length) {
@@ -87,7 +87,7 @@ it('the end of the socket comes as ever', async () => {
   expect([text.join(''), socket.bytesRead]).toEqual(['bye', 3]);
 });
 
-it('leaves alone what is no network socket, or closed, or read like this already', async () => {
+it('leaves alone a stream that is not a network socket, is closed, or is read into the buffer already', async () => {
   const { socket } = await open();
   expect(readIntoCommon(new PassThrough(), () => true)).toBe(false);
   expect([readIntoCommon(socket, () => true), readIntoCommon(socket, () => true)]).toEqual([true, false]);

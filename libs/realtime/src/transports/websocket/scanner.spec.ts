@@ -24,7 +24,7 @@ const message = fc
     ]),
   );
 
-/** What a scanner must say after these frames. */
+/** What a scanner must have counted after these frames. */
 function expectedOf(messages: readonly FrameParts[][]) {
   const isControl = ({ opcode }: FrameParts) => opcode! >= 8;
   const fragments = messages.map((frames) => frames.filter((one) => !isControl(one)).length);
@@ -43,8 +43,8 @@ function split(bytes: Buffer, places: readonly number[]): Buffer[] {
   return cuts.slice(1).map((end, index) => bytes.subarray(cuts[index], end));
 }
 
-describe('the frames of a client', () => {
-  it('are counted alike, however the network splits them', () => {
+describe('FrameScanner', () => {
+  it('counts the same, however the network splits the frames', () => {
     const places = fc.array(fc.nat(400_000), { maxLength: 40 });
     const run = (messages: FrameParts[][], cuts: number[]) => {
       const scanner = new FrameScanner(BOUNDS);
@@ -54,7 +54,7 @@ describe('the frames of a client', () => {
     fc.assert(fc.property(fc.array(message, { maxLength: 4 }), places, run), { numRuns: 200 });
   });
 
-  it('are counted alike byte by byte', () => {
+  it('counts the same when every byte is a chunk', () => {
     const short = fc
       .array(message, { maxLength: 2 })
       .filter((list) => Buffer.concat(list.flat().map(frame)).length < 5000);
@@ -66,7 +66,7 @@ describe('the frames of a client', () => {
     fc.assert(fc.property(short, run), { numRuns: 100 });
   });
 
-  it('are unfinished at every byte of a message but the last', () => {
+  it('reports an unfinished message at every byte of it but the last', () => {
     const bytes = Buffer.concat([
       frame({ opcode: Opcode.TEXT, fin: false, payload: 'a'.repeat(130) }),
       frame({ opcode: Opcode.PING, payload: 'p' }),
@@ -81,8 +81,8 @@ describe('the frames of a client', () => {
   });
 });
 
-describe('what ws does not bound where bounds are only reported', () => {
-  it('is a message of too many fragments, counted once', () => {
+describe('FrameScanner above its limits', () => {
+  it('counts a message of too many fragments once', () => {
     const scanner = new FrameScanner(BOUNDS);
     scanner.scan(frame({ fin: false }));
     for (let more = 0; more < 100; more++) scanner.scan(frame({ opcode: Opcode.CONTINUATION, fin: false }));
@@ -91,7 +91,7 @@ describe('what ws does not bound where bounds are only reported', () => {
     expect([scanner.finished, scanner.tooFragmented]).toEqual([1, 1]);
   });
 
-  it('is a frame of too many chunks, counted once', () => {
+  it('counts a frame of too many chunks once', () => {
     const scanner = new FrameScanner(BOUNDS);
     const bytes = frame({ payload: 'x'.repeat(100) });
     for (let at = 0; at < bytes.length; at += 10) scanner.scan(bytes.subarray(at, at + 10));
@@ -101,17 +101,17 @@ describe('what ws does not bound where bounds are only reported', () => {
   });
 });
 
-it('a frame of 2^63 bytes is waited for without an allocation', () => {
+it('waits for a frame of 2^63 bytes without an allocation', () => {
   const scanner = new FrameScanner(BOUNDS);
   scanner.scan(frame({ declaredLength: 2n ** 63n - 1n, lengthForm: 64 }));
   scanner.scan(Buffer.alloc(100_000));
   expect([scanner.isUnfinished, scanner.finished]).toEqual([true, 0]);
 });
 
-describe('a chunk that starts between two messages', () => {
+describe('isWhole', () => {
   const chunk = (messages: readonly FrameParts[][]) => Buffer.concat(messages.flat().map(frame));
 
-  it('is whole where all of its messages are of one frame, and not when a byte is missing or too many', () => {
+  it('accepts a chunk of messages in one frame each, but not with a byte missing or too many', () => {
     const single = fc.array(
       message.filter((frames) => frames.every(({ fin }) => fin !== false)),
       { minLength: 1, maxLength: 4 },
@@ -129,7 +129,7 @@ describe('a chunk that starts between two messages', () => {
     fc.assert(fc.property(single, fc.nat(400_000), run), { numRuns: 200 });
   });
 
-  it('is not whole where a message is in fragments', () => {
+  it('does not accept a chunk that has a message in fragments', () => {
     const parts = fc.array(message, { minLength: 1, maxLength: 3 });
     const run = (messages: FrameParts[][]) => {
       const isFragmented = messages.some((frames) => frames.some(({ fin }) => fin === false));

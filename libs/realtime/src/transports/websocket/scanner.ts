@@ -1,6 +1,6 @@
 /**
- * Follows the frames of a client (RFC 6455 §5.2) by their headers alone, beside ws's parser: whether a message is
- * unfinished, and of how many fragments and chunks it is. ws tells none of this.
+ * Road IN, step 1: follows the frames of a client (RFC 6455 §5.2) by their headers alone, beside ws's parser. It knows
+ * whether a message is unfinished, and how many fragments and chunks it has; ws reports none of this.
  */
 const FINAL = 0x80;
 const OPCODE = 0x0f;
@@ -8,13 +8,16 @@ const MASKED = 0x80;
 const LENGTH = 0x7f;
 const FIRST_CONTROL_OPCODE = 0x8;
 
-/** What a scanner counts the excess over; ws itself closes at these bounds, unless they are only reported. */
+/**
+ * The limits above which a scanner counts a message or a frame; ws itself closes there, unless limits are only
+ * reported.
+ */
 export interface ScannerBounds {
   readonly maxFragments: number;
   readonly maxBufferedChunks: number;
 }
 
-/** Tells whether a chunk that starts between two messages ends between two, and has none in fragments. */
+/** Returns whether a chunk that starts between two messages also ends between two, and has no message in fragments. */
 export function isWhole(chunk: Buffer): boolean {
   let at = 0;
   while (at < chunk.length) {
@@ -28,15 +31,15 @@ export function isWhole(chunk: Buffer): boolean {
 }
 
 export class FrameScanner {
-  /** Messages since the start whose last frame has come. */
+  /** Messages since the start that are complete. */
   finished = 0;
-  /** Messages since the start that had more fragments than the bound. */
+  /** Messages since the start that had more fragments than the limit. */
   tooFragmented = 0;
-  /** Frames since the start that came in more chunks than the bound. */
+  /** Frames since the start that arrived in more chunks than the limit. */
   tooSpread = 0;
-  /** Fragments of the message that is under way. */
+  /** Fragments of the current message. */
   private fragments = 0;
-  /** Chunks that the frame under way is spread over. */
+  /** Chunks that the current frame is spread over. */
   private chunks = 0;
   private rest?: Buffer;
   private skip = 0;
@@ -44,7 +47,7 @@ export class FrameScanner {
 
   constructor(private readonly bounds: ScannerBounds) {}
 
-  /** A message has begun and its last byte has not come. */
+  /** True while a message has begun and its last byte has not arrived. */
   get isUnfinished(): boolean {
     return this.skip > 0 || this.rest !== undefined || this.fragments > 0;
   }
@@ -95,8 +98,10 @@ export class FrameScanner {
 }
 
 /**
- * @param end where the bytes that have come end
- * @returns 0 when the second byte has not come yet
+ * The length of a frame's header.
+ *
+ * @param end where the bytes that have arrived end
+ * @returns 0 when the second byte has not arrived yet
  */
 export function headerLength(bytes: Buffer, at: number, end = bytes.length): number {
   if (end - at < 2) return 0;
@@ -106,7 +111,7 @@ export function headerLength(bytes: Buffer, at: number, end = bytes.length): num
   return 2 + extended + (second & MASKED ? 4 : 0);
 }
 
-/** The whole header has to be there. */
+/** The length of a frame's payload. The whole header MUST have arrived. */
 export function payloadLength(bytes: Buffer, at: number): number {
   const length = bytes[at + 1]! & LENGTH;
   if (length === 126) return bytes.readUInt16BE(at + 2);

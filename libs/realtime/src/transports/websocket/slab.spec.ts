@@ -7,15 +7,15 @@ function write(slab: Slab, text: string, run?: Run): Run {
   return grown;
 }
 
-describe('the memory of replies', () => {
-  it('is one piece for what one connection writes', () => {
+describe('Slab', () => {
+  it('gives one connection one piece for all that it writes', () => {
     const slab = new Slab();
     const run = write(slab, 'a');
     expect(write(slab, 'bc', run)).toBe(run);
     expect([run.size, run.view().toString()]).toEqual([3, 'abc']);
   });
 
-  it('is a new piece after somebody else has written', () => {
+  it('gives a connection a new piece after another one has written', () => {
     const slab = new Slab();
     const mine = write(slab, 'a');
     const other = write(slab, 'x');
@@ -23,7 +23,7 @@ describe('the memory of replies', () => {
     expect([mine, other, next].map((run) => run.view().toString())).toEqual(['a', 'x', 'b']);
   });
 
-  it('is never written again: what has left for the network may still wait there', () => {
+  it('never gives the same memory twice: the network may still wait for it', () => {
     const slab = new Slab();
     const views = new Map<string, Buffer>();
     for (let i = 0; i < 1000; i++) {
@@ -33,7 +33,7 @@ describe('the memory of replies', () => {
     for (const [text, view] of views) expect(view.toString()).toBe(text);
   });
 
-  it('begins anew where the rest is too short', () => {
+  it('starts new memory where the rest is too short', () => {
     const slab = new Slab();
     const run = write(slab, 'x'.repeat(16_000));
     const next = write(slab, 'y'.repeat(400), run);

@@ -1,15 +1,15 @@
 /**
- * Road OUT, step 10: the memory of frames that go to one connection only. The replies to one chunk are written one behind
- * the other, so they are one buffer already when they leave.
+ * Road OUT, step 10: the memory of frames for one connection only. The replies to one chunk are written side by side,
+ * so they already are one buffer when they are sent.
  */
 
-/** Small, because a client that does not read keeps all of it; as large as two of Node's own pools. */
+/** Small, because one client that does not read keeps a whole slab in memory; as large as two of Node's own pools. */
 const SLAB_BYTES = 16_384;
 
-/** From here on a message has memory of its own. */
+/** From this many bytes on, a message gets memory of its own. */
 export const LONG_BYTES = 4096;
 
-/** Neighbouring frames of one connection. */
+/** Neighbouring frames of one connection in a slab. */
 export class Run {
   constructor(
     readonly bytes: Buffer,
@@ -21,7 +21,7 @@ export class Run {
     return this.end - this.start;
   }
 
-  /** The bytes of all its frames. */
+  /** Returns the bytes of all its frames. */
   view(): Buffer {
     return this.bytes.subarray(this.start, this.end);
   }
@@ -34,9 +34,9 @@ export class Slab {
   /**
    * Makes room for a frame.
    *
-   * @param length in bytes, at most a slab's
-   * @param run what the connection wrote before: it grows when nobody else has written since
-   * @returns the run whose last bytes are the room
+   * @param length in bytes; at most the length of a slab
+   * @param run the frames that the connection wrote before; it grows if no other connection has written since
+   * @returns the run whose last bytes are the room for the frame
    */
   reserve(length: number, run: Run | undefined): Run {
     if (this.at + length > SLAB_BYTES) {

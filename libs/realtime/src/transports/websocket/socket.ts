@@ -1,7 +1,7 @@
 /**
  * Road IN, step 1, and road OUT, step 10: one WebSocket. Messages are written to the network socket directly
- * (websocket-writer.ts). Pongs, close frames and compressed messages are ws's, which writes to the same socket: what waits
- * for the end of the turn goes before them.
+ * (writer.ts). ws writes pongs, close frames and compressed messages to the same socket; the frames that wait for the
+ * end of the turn are written before them.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -17,10 +17,10 @@ import { MessageWatch, type Watched } from './message-watch.js';
 import type { OrderedWebSocket, WebSocketOwner } from './ordered.js';
 import { isWhole } from './scanner.js';
 import { LONG_BYTES, type Slab } from './slab.js';
-import { own, type StreamOwner, tellWhenDrained } from './stream.js';
+import { own, reportDrain, type StreamOwner } from './stream.js';
 import { FLUSH_BYTES, FrameWriter } from './writer.js';
 
-/** What may be in the socket beside what the outbox counts: the frame that filled it, and its headers. */
+/** Bytes that the socket may hold beyond those the outbox counts: the frame that filled it, and headers. */
 const SLACK = 131_072;
 
 /** A socket is not full below this, whatever its high-water mark: 16 KiB on Node 20, 64 KiB from Node 22 on. */
@@ -37,10 +37,8 @@ export interface SharedByWebSockets {
 export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwner, StreamOwner, Watched {
   private awaitsDrain = false;
   private readonly isCompressed: boolean;
-  /** Messages handed to ws that may not be written yet: it compresses in the background, and later ones queue up. */
+  /** Messages that ws may not have written yet: it compresses in the background, and later messages queue behind. */
   private inWs = 0;
-  /** Messages of the chunk that is being read; inflated ones come later and are not among them. */
-  private unanswered = 0;
   private watch: MessageWatch | undefined = undefined;
   private controlRate: TokenBucket | undefined = undefined;
   private sink!: Sink;
@@ -67,7 +65,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     if (bytes < FULL_BYTES || bytes < this.stream.writableHighWaterMark + FLUSH_BYTES) return false;
     if (!this.awaitsDrain && this.stream.writableNeedDrain) {
       this.awaitsDrain = true;
-      tellWhenDrained(this.stream);
+      reportDrain(this.stream);
     }
     return true;
   }
@@ -90,9 +88,9 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
 
   received(data: Buffer, isBinary: boolean): void {
     const { settings, limits } = this.shared;
-    if (this.unanswered === 0) this.sink.alive();
+    if (!this.isInChunk) this.sink.alive();
     if (data.length > settings.maxMessageBytes) limits.reached('messageBytes', `bytes=${data.length}`);
-    if (!this.isCompressed) this.unanswered++;
+    if (!this.isCompressed) this.beginChunk();
     this.sink.received(data, isBinary);
   }
 
@@ -101,19 +99,11 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   heard(chunk: Buffer): void {
-    if (this.unanswered > 0) this.chunkHandled();
+    if (this.isInChunk) this.endChunk();
     else this.sink.alive();
     if (this.watch === undefined && isWhole(chunk)) return;
     this.watch ??= new MessageWatch(this, this.shared.settings, this.shared.limits);
     this.watch.heard(chunk);
-  }
-
-  /** The chunk is handled. An answer to a single message leaves at once; answers to several join what else the turn sends. */
-  private chunkHandled(): void {
-    const isSingle = this.unanswered === 1;
-    this.unanswered = 0;
-    if (isSingle) this.writeUnlisted();
-    else this.listWaiting();
   }
 
   pinged(data: Buffer): void {
@@ -149,13 +139,13 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     this.watch = undefined;
   }
 
-  /** @returns false when a control frame is one too many */
+  /** @returns false when the connection is closed, perhaps by this control frame, which was one too many */
   private mayControl(): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
     const { maxControlRate, maxBufferedBytes: max } = this.shared.settings;
     this.controlRate ??= new TokenBucket(maxControlRate || Infinity);
     if (!this.controlRate.take()) this.enforce('controlRate', 4002, 'too many control frames');
-    // Pongs are no messages, so no outbox counts them: who pings and never reads would grow without a bound
+    // The outbox does not count pongs: a client that pings and never reads could fill the memory
     else if (this.bufferedBytes > max + SLACK + this.stream.writableHighWaterMark)
       this.enforce('bufferedBytes', 4001, `slow consumer: more than ${max} bytes wait`);
     return this.webSocket.readyState === WebSocket.OPEN;
@@ -169,10 +159,6 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
 
   // --- out ---
 
-  protected get isReading(): boolean {
-    return this.unanswered > 0;
-  }
-
   send(frame: Frame): boolean {
     if (this.webSocket.readyState !== WebSocket.OPEN) return false;
     const { compressionThresholdBytes } = this.shared.settings;
@@ -183,7 +169,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     return true;
   }
 
-  /** ws keeps the order among what it is given; it is given everything until all of it is written. */
+  /** ws keeps the order of its own messages only: until it has written all of them, it gets every message. */
   private sendByWs(frame: Frame): void {
     this.writeOut();
     this.inWs++;
@@ -218,5 +204,5 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 }
 
-/** A ping that fails does so because the socket broke, and that is told by `close`. */
+/** A ping fails only when the socket broke, and `close` reports that. */
 function ignore(): void {}

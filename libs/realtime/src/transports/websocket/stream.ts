@@ -1,54 +1,58 @@
-/** The network socket of a WebSocket, with one owner: functions that all of them share, instead of closures for each. */
+/**
+ * Road IN, step 1: the network socket of a WebSocket, with one owner instead of listeners. All sockets share the
+ * functions of this file, so that a connection costs no closures.
+ */
 import type { Duplex } from 'node:stream';
 import { READ, readIntoCommon } from './read-buffer.js';
 import { Unmasker } from './unmask.js';
 
-/** Who hears of what happens on a network socket. */
+/** The object that is called for everything that happens on a network socket. */
 export interface StreamOwner {
-  /** A message has begun and not ended: what comes next is kept until it has. */
+  /** True while a message has begun and not ended: the bytes that follow are kept until it has. */
   readonly isUnfinished: boolean;
-  /** ws has read a chunk. */
+  /** Called after ws has read a chunk. */
   heard(chunk: Buffer): void;
-  /** What had to wait in the socket has gone. */
+  /** Called when the bytes that had to wait in the socket are gone. */
   drained(): void;
-  /** Writes what waits for the end of the turn. */
+  /** Writes the frames that wait for the end of the turn. */
   writeOut(): void;
 }
 
 const OWNER = Symbol('owner');
 const UNMASKER = Symbol('unmasker');
 
-/** A network socket that is a WebSocket's. */
+/** The network socket of a WebSocket. */
 export interface OwnedStream extends Duplex {
   [OWNER]: StreamOwner;
-  [UNMASKER]: Unmasker;
+  /** Absent where the socket is not read into the common buffer: ws then undoes the masks itself. */
+  [UNMASKER]?: Unmasker;
 }
 
 /**
- * Makes somebody the owner. ws ends the socket as soon as the client has ended its half: what waits then goes before.
+ * Sets the owner. ws ends the socket as soon as the client has ended its half; frames that wait are written before
+ * that.
  */
 export function own(stream: Duplex, owner: StreamOwner): void {
   const owned = stream as OwnedStream;
   owned[OWNER] = owner;
   owned.end = endInOrder;
   owned.on('data', heard);
-  // What came with the handshake has not been followed
-  owned[UNMASKER] = new Unmasker(owned.readableLength > 0);
-  readIntoCommon(owned, take);
+  // The unmasker has not seen the bytes that arrived with the handshake
+  if (readIntoCommon(owned, take)) owned[UNMASKER] = new Unmasker(owned.readableLength > 0);
 }
 
-/** Has the owner told, once, when what had to wait has gone. */
-export function tellWhenDrained(stream: Duplex): void {
+/** Calls the owner's `drained` once, when the bytes that had to wait are gone. */
+export function reportDrain(stream: Duplex): void {
   stream.once('drain', drained);
 }
 
 /**
- * A copy, in memory that it shares with others. What is kept for long has memory of its own: a client that sends a message
- * byte by byte would keep the neighbours' memory with each of them.
+ * Copies a read into pooled memory. A chunk that is kept for long gets memory of its own: a client that sends a message
+ * byte by byte would otherwise hold a whole pool with each of them.
  */
 function take(this: OwnedStream, length: number): boolean {
   const { isUnfinished } = this[OWNER];
-  const unmasker = this[UNMASKER];
+  const unmasker = this[UNMASKER]!;
   if (unmasker.isLost && !isUnfinished && this.readableLength === 0) unmasker.found();
   unmasker.undo(length);
   const chunk = isUnfinished ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);

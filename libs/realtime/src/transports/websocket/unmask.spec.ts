@@ -15,7 +15,7 @@ const frames = fc.array(
   { maxLength: 6 },
 );
 
-/** Cuts bytes at the given places, and where a read ends at the latest. */
+/** Cuts bytes at the given places, and wherever the buffer of a read would be full. */
 function split(bytes: Buffer, places: readonly number[]): Buffer[] {
   const cuts = places.map((place) => place % (bytes.length + 1));
   for (let at = 0; at < bytes.length; at += READ.length) cuts.push(at);
@@ -36,7 +36,7 @@ function read(unmasker: Unmasker, chunks: readonly Buffer[], startsFrame: (at: n
   return Buffer.concat(found);
 }
 
-/** What ws would make of it: the payloads, and the keys that were left to it. */
+/** Parses the bytes as ws would: the payloads, and the keys that were left in the headers. */
 function parse(bytes: Buffer) {
   const found: { payload: Buffer; key: string }[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -55,7 +55,7 @@ const starts = (encoded: readonly Buffer[]) => encoded.reduce((all, { length }) 
 
 const NONE = '00000000';
 
-it('leaves the same payloads, however the network splits the frames', () => {
+it('leaves the payloads as they were sent, however the network splits the frames', () => {
   const run = (parts: FrameParts[], places: number[], isLost: boolean) => {
     const encoded = parts.map(frame);
     const boundaries = starts(encoded);
@@ -67,7 +67,7 @@ it('leaves the same payloads, however the network splits the frames', () => {
   fc.assert(fc.property(frames, fc.array(fc.nat(400_000), { maxLength: 30 }), fc.boolean(), run), { numRuns: 300 });
 });
 
-it('leaves the same payloads where every byte is a read', () => {
+it('leaves the payloads as they were sent where every byte is a read', () => {
   const short = frames.filter((parts) => parts.every(({ payload }) => payload.length < 200));
   const run = (parts: FrameParts[]) => {
     const encoded = parts.map(frame);
@@ -79,22 +79,22 @@ it('leaves the same payloads where every byte is a read', () => {
   fc.assert(fc.property(short, run), { numRuns: 100 });
 });
 
-describe('has nothing left for ws to undo', () => {
+describe('Unmasker', () => {
   const mask = (payload: Buffer) => frame({ opcode: Opcode.BINARY, payload });
   const keys = (chunks: Buffer[], unmasker = new Unmasker(false)) =>
     parse(read(unmasker, chunks, () => false)).map(({ key }) => key);
 
-  it('in a frame, in several, and in those of the next read', () => {
+  it('sets the keys of all frames of a read, and of the next read, to 0', () => {
     const one = [mask(Buffer.alloc(5)), mask(Buffer.alloc(300)), mask(Buffer.alloc(0))];
     expect(keys([Buffer.concat(one), mask(Buffer.alloc(64))])).toEqual([NONE, NONE, NONE, NONE]);
   });
 
-  it('in a frame that takes several reads, and in the one behind it', () => {
+  it('sets the keys of a frame that takes several reads, and of the next frame, to 0', () => {
     const bytes = Buffer.concat([mask(Buffer.alloc(70_001, 'a')), mask(Buffer.alloc(7))]);
     expect(keys(split(bytes, [15, 777, 70_010]))).toEqual([NONE, NONE]);
   });
 
-  it('but not where a header is split, until it is told that a frame starts', () => {
+  it('leaves the keys from a split header on, until found() says that a frame starts', () => {
     const bytes = mask(Buffer.alloc(64));
     const unmasker = new Unmasker(false);
     expect(keys([bytes.subarray(0, 3), bytes.subarray(3), bytes], unmasker)).not.toContain(NONE);
@@ -102,7 +102,7 @@ describe('has nothing left for ws to undo', () => {
     expect(keys([bytes], unmasker)).toEqual([NONE]);
   });
 
-  it('and the bytes behind what was read are not touched', () => {
+  it('does not touch the bytes behind those that were read', () => {
     READ.fill('z', 0, 100);
     const bytes = mask(Buffer.from('hello'));
     bytes.copy(READ);

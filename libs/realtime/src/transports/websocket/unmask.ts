@@ -1,6 +1,7 @@
 /**
- * Road IN, step 1: undoes the mask of what was read (RFC 6455 §5.3) where it was read, four bytes at a time, and sets the
- * key in the frame's header to 0: ws has nothing left to undo. It would go byte by byte, unless `bufferutil` is installed.
+ * Road IN, step 1: unmasks the bytes of a read (RFC 6455 §5.3) in place, four at a time, and sets the key in the
+ * frame's header to 0, so that ws has nothing left to unmask: ws unmasks byte by byte, unless `bufferutil` is
+ * installed.
  */
 import { READ } from './read-buffer.js';
 import { headerLength, payloadLength } from './scanner.js';
@@ -14,23 +15,27 @@ const KEY_WORD = new Int32Array(KEY.buffer);
 const TURNED = new Uint8Array(4);
 const TURNED_WORD = new Int32Array(TURNED.buffer);
 
-/** What follows one client's frames, read after read. Where it cannot it leaves them to ws, as they are. */
+/** Follows the frames of one client, read after read. Frames that it cannot follow stay masked, and ws unmasks them. */
 export class Unmasker {
-  /** Bytes of the frame under way that have not come. */
+  /** Payload bytes of the current frame that have not arrived. */
   private left = 0;
-  /** For the next of them, in the order of memory. */
+  /** The key for the next of those bytes, in the byte order of memory. */
   private key = 0;
 
-  /** @param isLost it is not known where the next frame starts */
+  /** @param isLost true when it is not known where the next frame starts */
   constructor(public isLost: boolean) {}
 
-  /** A frame starts with the next read. */
+  /** The next read starts with a frame. */
   found(): void {
     this.isLost = false;
     this.left = 0;
   }
 
-  /** @param length bytes that were read into the common buffer */
+  /**
+   * Unmasks the bytes of a read.
+   *
+   * @param length how many bytes were read into the common buffer
+   */
   undo(length: number): void {
     if (this.isLost) return;
     let at = this.payload(0, length);
@@ -46,7 +51,7 @@ export class Unmasker {
     }
   }
 
-  /** @returns where it ends, or what was read does */
+  /** @returns where the payload ends, or where the read ends */
   private payload(start: number, length: number): number {
     const end = Math.min(start + this.left, length);
     this.left -= end - start;
@@ -55,7 +60,7 @@ export class Unmasker {
   }
 }
 
-/** Takes a frame's key out of its header. */
+/** Takes the key out of a frame's header. */
 function takeKey(at: number): number {
   for (let i = 0; i < 4; i++) {
     KEY[i] = READ[at + i]!;
@@ -64,7 +69,7 @@ function takeKey(at: number): number {
   return KEY_WORD[0]!;
 }
 
-/** @returns the key for the byte after the last one */
+/** @returns the key for the byte after `end` */
 function xor(start: number, end: number, key: number): number {
   KEY_WORD[0] = key;
   let at = start;
@@ -76,7 +81,7 @@ function xor(start: number, end: number, key: number): number {
   return turned(end - start);
 }
 
-/** The key that starts so many bytes later. */
+/** The key as it applies to the payload that starts `by` bytes later. */
 function turned(by: number): number {
   for (let i = 0; i < 4; i++) TURNED[i] = KEY[(by + i) & 3]!;
   return TURNED_WORD[0]!;

@@ -1,7 +1,7 @@
 /**
  * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455) on `ws`, which owns the handshake's answer, the parser
- * and the protocol's rules. The outbound path is ours: a frame is header and payload in one buffer, made once for all
- * receivers, and all frames of one turn of the event loop leave in one write.
+ * and the rules of the protocol. The outbound path is our own: a frame is encoded once for all receivers, and all
+ * frames of one turn of the event loop are sent in one write.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -26,7 +26,7 @@ export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
   private readonly shared: SharedByWebSockets;
-  /** Header lines for the 101 that is being written. */
+  /** The header lines of the 101 that is being written. */
   private headers: readonly string[] = [];
 
   constructor(
@@ -41,7 +41,7 @@ export class WebSocketTransport implements Transport {
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    // First of all: Node has taken its own listener away, and a reset would end the process
+    // This comes first: Node has removed its own listener, and a reset would end the process
     stream.on('error', destroy);
     this.shake(request, stream, head).catch((error: unknown) => this.refuse(request, stream, error));
   }
@@ -56,25 +56,27 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  /** Before anything of the application runs; also such a refusal is counted and logged. */
+  /** Checks the request before any code of the application runs. A refusal here is counted and logged too. */
   private check(request: IncomingMessage): void {
     try {
       checkUpgrade(request);
-      if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off here');
+      if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off on this path');
     } catch (error) {
       this.gate.noteRefusal(request, error);
       throw error;
     }
   }
 
-  /** The 101, with what middleware set beside it. ws calls back at once, or not at all when the client has gone. */
+  /**
+   * Sends the 101, with the headers that middleware set. ws calls back at once, or not at all when the client is gone.
+   */
   private accept(admission: Admission, upgrade: UpgradeResponse, stream: Duplex, head: Buffer): void {
     let isOpen = false;
     this.headers = upgrade.headers();
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
-      // ws has one of its own now
+      // From now on ws has a listener of its own
       stream.off('error', destroy);
       const socket = new WebSocketSocket(webSocket, stream, this.shared);
       const sink = this.open(admission, socket, this.name);
@@ -100,7 +102,7 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-/** A function of its own: a closure here would keep the request for as long as the stream lives. */
+/** Not a closure, which would keep the request in memory for as long as the stream lives. */
 function destroy(this: Duplex): void {
   this.destroy();
 }
@@ -109,7 +111,7 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
   return new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    // Answered, counted and bounded by the socket
+    // The socket answers, counts and limits pings (socket.ts)
     autoPong: false,
     WebSocket: orderedWebSocket(settings),
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
@@ -123,39 +125,39 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
   } as ConstructorParameters<typeof WebSocketServer>[0]);
 }
 
-/** What ws itself enforces. Only reported, it is counted by the socket (websocket-socket.ts). */
+/** The limits that ws itself enforces. While limits are only reported, message-watch.ts counts them. */
 function bounds({ maxMessageBytes, maxFragments, maxBufferedChunks }: RealtimeSettings) {
   return { maxPayload: maxMessageBytes, maxFragments, maxBufferedChunks };
 }
 
 const UNBOUNDED = { maxPayload: 2 ** 31 - 1, maxFragments: 2 ** 31 - 1, maxBufferedChunks: 2 ** 31 - 1 };
 
-/** The first one offered. A credential that a browser hides among the protocols is never echoed. */
+/** Chooses the first protocol offered. A credential that a browser sends among the protocols is never echoed. */
 function chooseProtocol(offered: Set<string>): string | false {
   for (const name of offered) if (!name.startsWith(BEARER)) return name;
   return false;
 }
 
-/** RFC 6455 §4.2.1; RFC 9112 §3.2 for the Host. */
+/** Checks the request as RFC 6455 §4.2.1 demands, and its Host as RFC 9112 §3.2 does. */
 function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
-  if (method !== 'GET') throw refusal(405, 'A WebSocket handshake is a GET', { Allow: 'GET' });
+  if (method !== 'GET') throw refusal(405, 'A WebSocket handshake must be a GET request', { Allow: 'GET' });
   if (httpVersion !== '1.1') throw refusal(400, 'A WebSocket handshake needs HTTP/1.1');
   if (headers.host === undefined) throw refusal(400, 'The Host header is missing');
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
-    throw refusal(400, 'A WebSocket handshake has no body');
+    throw refusal(400, 'A WebSocket handshake must not have a body');
   }
-  if (headers.upgrade?.toLowerCase() !== 'websocket') throw refusal(426, 'Upgrade to websocket', UPGRADE);
+  if (headers.upgrade?.toLowerCase() !== 'websocket') throw refusal(426, 'Send "Upgrade: websocket"', UPGRADE);
   if (headers['sec-websocket-version'] !== '13') {
-    throw refusal(426, 'Only version 13 is spoken here', { ...UPGRADE, 'Sec-WebSocket-Version': '13' });
+    throw refusal(426, 'Only WebSocket version 13 is supported', { ...UPGRADE, 'Sec-WebSocket-Version': '13' });
   }
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
-    throw refusal(400, 'Sec-WebSocket-Key is not 16 bytes in base64');
+    throw refusal(400, 'Sec-WebSocket-Key must be 16 bytes in base64');
   }
   if (!areProtocols(headers['sec-websocket-protocol']))
-    throw refusal(400, 'Sec-WebSocket-Protocol is no list of names');
+    throw refusal(400, 'Sec-WebSocket-Protocol must be a list of different names');
 }
 
-/** RFC 6455 §4.1: names that are tokens (RFC 9110 §5.6.2), each of them once. */
+/** Returns whether the header lists tokens (RFC 9110 §5.6.2), each of them once, as RFC 6455 §4.1 demands. */
 function areProtocols(header: string | undefined): boolean {
   if (header === undefined) return true;
   const names = header.split(',').map((name) => name.trim());

@@ -1,6 +1,7 @@
 /**
- * Road OUT, step 10: the frames of one connection, all of one turn of the event loop in one write. Frames that others get
- * too are encoded once, for all; a reply is written into memory that it shares with the replies beside it.
+ * Road OUT, step 10: writes the frames of one connection, all frames of one turn of the event loop in one write. A
+ * frame for several connections is encoded once for all of them; a reply is written into memory shared with the replies
+ * beside it.
  */
 import type { Duplex } from 'node:stream';
 import type { Frame } from '../../frame.js';
@@ -9,15 +10,17 @@ import { encodeFrame, outgoingHeaderLength, writeFrame, writeHeader } from './en
 import type { Flushable, Flusher } from './flusher.js';
 import type { Run, Slab } from './slab.js';
 
-/** Bytes that do not wait for the end of the turn: so much is worth a write of its own. */
+/** From this many bytes on, frames do not wait for the end of the turn: they are worth a write of their own. */
 export const FLUSH_BYTES = 32_768;
 
-export abstract class FrameWriter implements Flushable {
-  /** What waits for the end of the turn, and behind it the replies that are still being written. */
+export class FrameWriter implements Flushable {
+  /** The frames that wait for the end of the turn, and behind them the run of replies that may still grow. */
   private chain: FrameChain;
   private run: Run | undefined = undefined;
-  /** The flusher knows that something waits. */
+  /** True while the flusher knows that frames wait here. */
   private isListed = false;
+  /** Messages of the chunk under way that were handed on; inflated messages arrive later and are not counted. */
+  private handedOn = 0;
 
   constructor(
     protected readonly stream: Duplex,
@@ -27,21 +30,39 @@ export abstract class FrameWriter implements Flushable {
     this.chain = flusher.start;
   }
 
-  /** A chunk is being handled: what is sent meanwhile waits for its end. */
-  protected abstract get isReading(): boolean;
+  /** True from the first `beginChunk()` of a chunk until `endChunk()`. */
+  protected get isInChunk(): boolean {
+    return this.handedOn > 0;
+  }
+
+  /** A message of the chunk under way is handed on: frames sent from now on wait for the end of the chunk. */
+  protected beginChunk(): void {
+    this.handedOn++;
+  }
+
+  /**
+   * The chunk is handled. The answer to a single message is written now, unless earlier frames wait for the end of the
+   * turn anyway; the answers to several messages join the other frames of the turn.
+   */
+  protected endChunk(): void {
+    const isSingle = this.handedOn === 1;
+    this.handedOn = 0;
+    if (!isSingle) this.listWaiting();
+    else if (!this.isListed) this.writeOut();
+  }
 
   protected get waitingBytes(): number {
     return this.run === undefined ? this.chain.size : this.chain.size + this.run.size;
   }
 
-  /** A frame that others get too. */
+  /** Takes a frame that other connections get too. */
   protected enqueue(bytes: Buffer): void {
     this.endRun();
     this.chain = this.chain.with(bytes);
     this.schedule();
   }
 
-  /** A frame for this client alone. */
+  /** Takes a frame for this client alone. */
   protected append(frame: Frame): void {
     const length = outgoingHeaderLength(frame.size) + frame.size;
     const run = this.reserve(length);
@@ -49,7 +70,10 @@ export abstract class FrameWriter implements Flushable {
     this.schedule();
   }
 
-  /** Bytes are not copied, so they leave before the application can change them. */
+  /**
+   * Takes a long frame for this client alone. Bytes are not copied, so they are written before the caller can change
+   * them.
+   */
   protected writeLong(frame: Frame): void {
     if (typeof frame.data === 'string') {
       this.enqueue(encodeFrame(frame));
@@ -76,19 +100,14 @@ export abstract class FrameWriter implements Flushable {
 
   private schedule(): void {
     if (this.waitingBytes >= FLUSH_BYTES) this.writeOut();
-    else if (!this.isReading) this.listWaiting();
+    else if (this.handedOn === 0) this.listWaiting();
   }
 
-  /** The chunk is handled: what waits leaves at the end of the turn. */
-  protected listWaiting(): void {
+  /** Has the flusher write the waiting frames at the end of the turn. */
+  private listWaiting(): void {
     if (this.isListed || this.waitingBytes === 0) return;
     this.isListed = true;
     this.flusher.add(this);
-  }
-
-  /** The chunk is handled: what waits leaves now, unless something from before waits for the end of the turn anyway. */
-  protected writeUnlisted(): void {
-    if (!this.isListed) this.writeOut();
   }
 
   flush(): void {
@@ -96,7 +115,7 @@ export abstract class FrameWriter implements Flushable {
     this.writeOut();
   }
 
-  /** Writes what waits, now: something that does not wait comes after it. */
+  /** Writes the waiting frames now: the caller is about to write bytes that must come after them. */
   writeOut(): void {
     const { run, stream } = this;
     if (run !== undefined && this.chain.size === 0) {
@@ -113,6 +132,7 @@ export abstract class FrameWriter implements Flushable {
     else writeAll(stream, chain.frames());
   }
 
+  /** Forgets the waiting frames. */
   protected dropWaiting(): void {
     this.flusher.start.forget();
     this.chain = this.flusher.start;

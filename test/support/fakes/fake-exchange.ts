@@ -4,35 +4,35 @@ import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { HttpAnswer, HttpExchange } from '../../../libs/realtime/src/http/exchange.js';
 import { WatchedAnswer } from '../../../libs/realtime/src/transports/requests/watched-answer.js';
 
-export interface FakeVisitParts {
+export interface FakeExchangeParts {
   readonly method?: string;
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The body, as it comes in. */
+  /** The body as a stream. */
   readonly body?: Readable;
-  /** What a body parser made of it. */
+  /** The result of a body parser. */
   readonly parsed?: unknown;
 }
 
-export class FakeVisit implements HttpExchange {
+export class FakeExchange implements HttpExchange {
   readonly incoming: IncomingMessage;
   readonly raw: HttpExchange['raw'];
   readonly response = {};
   readonly headers: Record<string, string> = {};
   readonly answer: HttpAnswer;
   readonly watched: WatchedAnswer;
-  /** What was written to a stream. */
+  /** The text that was written to the stream. */
   written = '';
   status?: number;
   body?: string;
   hasEnded = false;
   isCut = false;
-  /** A client that does not read: what is written waits. */
+  /** True for a client that does not read: written data waits. */
   isStuck = false;
   private close: () => void = () => {};
   private stuck: (() => void)[] = [];
 
-  constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeVisitParts = {}) {
+  constructor({ method = 'GET', url = '/ws', headers = {}, body, parsed }: FakeExchangeParts = {}) {
     const socket = { destroyed: false, destroy: () => this.vanishes(true) };
     this.incoming = Object.assign(body ?? new PassThrough(), { method, url, headers, socket, complete: true }) as never;
     this.raw = { body: parsed };
@@ -51,7 +51,7 @@ export class FakeVisit implements HttpExchange {
     for (const done of this.stuck.splice(0)) done();
   }
 
-  /** The client goes without a word. */
+  /** The client leaves without an answer. */
   vanishes(isCut = false): void {
     this.isCut = isCut;
     this.close();

@@ -1,0 +1,106 @@
+import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { UpgradeResponse } from './upgrade-response.js';
+
+/** The raw socket of an upgrade. */
+class FakeWire extends Duplex {
+  written = '';
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.written += chunk.toString('latin1');
+    done();
+  }
+}
+
+let wire: FakeWire;
+let upgrade: UpgradeResponse;
+
+beforeEach(() => {
+  wire = new FakeWire();
+  const request = new IncomingMessage(wire as unknown as Socket);
+  Object.assign(request, { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 });
+  upgrade = new UpgradeResponse(request, wire);
+});
+
+afterEach(() => {
+  wire.destroy();
+});
+
+it('sends what the application answers to the client', async () => {
+  upgrade.response.writeHead(302, { Location: '/login', 'Content-Length': 12 }).end('Log in first');
+  await upgrade.ended;
+  expect(wire.written).toMatch(/^HTTP\/1\.1 302 Found\r\n/);
+  expect(wire.written).toContain('\r\nLocation: /login\r\n');
+  expect(wire.written).toMatch(/\r\n\r\nLog in first$/);
+  expect([upgrade.isAnswered, upgrade.hasStarted, upgrade.isAdmitted, upgrade.isCut]).toEqual([
+    ...[true, true, false, false],
+  ]);
+});
+
+it('sends no byte of the response of an admitted request', async () => {
+  upgrade.admit();
+  await upgrade.ended;
+  expect([wire.written, upgrade.isAdmitted, upgrade.hasStarted, wire.destroyed]).toEqual(['', true, false, false]);
+});
+
+it('sends the response after all when a hook turns the 101 into another answer', async () => {
+  upgrade.hold();
+  upgrade.response.statusCode = 500;
+  upgrade.response.end('The session store failed');
+  await upgrade.ended;
+  expect(wire.written).toMatch(/^HTTP\/1\.1 500 [^]*The session store failed$/);
+  expect([upgrade.isAdmitted, upgrade.hasStarted]).toEqual([false, true]);
+});
+
+it('does not admit a request that was answered before', async () => {
+  upgrade.response.end('done');
+  upgrade.admit();
+  await upgrade.ended;
+  expect(upgrade.isAdmitted).toBe(false);
+  expect(wire.written).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+});
+
+it('does not admit a request for which the application has sent a 101 itself', async () => {
+  upgrade.response.writeHead(101).flushHeaders();
+  upgrade.admit();
+  await upgrade.ended;
+  expect([upgrade.isAdmitted, upgrade.hasStarted]).toEqual([false, true]);
+});
+
+it('keeps the headers of middleware for the 101, but none that describe a body or the connection', () => {
+  const { response } = upgrade;
+  response.setHeader('Set-Cookie', ['a=1', 'b=2']);
+  response.setHeader('X-Frame-Options', 'DENY');
+  response.setHeader('Content-Type', 'text/html');
+  response.setHeader('Connection', 'keep-alive');
+  response.setHeader('Sec-WebSocket-Accept', 'forged');
+  expect(upgrade.headers()).toEqual(['set-cookie: a=1', 'set-cookie: b=2', 'x-frame-options: DENY']);
+});
+
+it('keeps the headers that are passed to writeHead()', () => {
+  upgrade.hold();
+  upgrade.response.writeHead(101, { 'X-Rate-Limit': '9' });
+  expect(upgrade.headers()).toEqual(['x-rate-limit: 9']);
+});
+
+it('reports no headers and no answer as long as nothing asks for the response', () => {
+  expect([upgrade.headers(), upgrade.isAnswered, upgrade.hasStarted]).toEqual([[], false, false]);
+});
+
+it('ends without an answer when the client has gone', async () => {
+  const { ended } = upgrade;
+  wire.destroy();
+  await ended;
+  expect([upgrade.isCut, upgrade.isAdmitted]).toEqual([true, false]);
+});
+
+it('discards what the application answers after the request is abandoned', async () => {
+  const { response, ended } = upgrade;
+  upgrade.abandon();
+  response.end('too late');
+  await ended;
+  expect([wire.written, wire.destroyed]).toEqual(['', false]);
+});
