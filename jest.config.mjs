@@ -37,6 +37,9 @@ export default {
   maxWorkers: Math.max(2, availableParallelism() - 1),
   // The modules of a file that has ended stay in memory: a worker that holds too many of them is started anew
   workerIdleMemoryLimit: '1GB',
+  // Every random choice in a test follows from the seed of the run (test/support/random.ts)
+  showSeed: true,
+  reporters: ['default', '<rootDir>/scripts/seed-reporter.mjs'],
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{src,libs}/**/*.spec.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

@@ -1,14 +1,22 @@
 /**
- * What the tests need besides npm packages (tools.json): looked for, and installed where apt-get can do it without a
- * question. What is still missing ends the test run here: a test that is skipped would claim what nobody checked.
+ * Looks for the programs that the tests need besides npm packages (tools.json). One that is missing ends the test run
+ * here, because a skipped test would look like one that passed.
+ *
+ *   npm run test:setup                  says what is missing, and installs nothing
+ *   npm run test:setup -- --install     installs it with apt-get, if that needs no password; so does CI=true
+ *   --tools <file>                      another table than tools.json
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 
-const table = JSON.parse(readFileSync(new URL('tools.json', import.meta.url), 'utf8'));
+const { values } = parseArgs({ options: { install: { type: 'boolean' }, tools: { type: 'string' } } });
+const table = JSON.parse(readFileSync(values.tools ?? new URL('tools.json', import.meta.url), 'utf8'));
 const tools = Object.entries(table).map(([name, row]) => ({ name, ...row }));
+const mayInstall = values.install || process.env.CI === 'true';
+const hasAptGet = () => spawnSync('apt-get', ['--version']).status === 0;
 
-/** The first binary that runs. A path from the environment is the only candidate: who names one means that one. */
+/** The first binary that runs. A path from the environment is the only candidate. */
 function find({ env, binaries, version }) {
   const candidates = process.env[env] ? [process.env[env]] : binaries;
   for (const path of candidates) {
@@ -18,7 +26,7 @@ function find({ env, binaries, version }) {
   return undefined;
 }
 
-/** How to become root without being asked for a password; undefined where that cannot be. */
+/** The words before a command that make it run as root; undefined where that would ask for a password. */
 function rootPrefix() {
   if (process.getuid?.() === 0) return [];
   return spawnSync('sudo', ['-n', 'true']).status === 0 ? ['sudo', '-n'] : undefined;
@@ -49,18 +57,23 @@ function install(missing, prefix) {
   for (const service of services) run(prefix, 'systemctl', 'disable', '--now', service);
 }
 
+/** The tools that a package would bring. No package mends a path from the environment that does not run. */
+const missing = () => tools.filter((tool) => !process.env[tool.env] && !find(tool));
+
 function installMissing() {
-  const missing = tools.filter((tool) => !find(tool) && !process.env[tool.env]);
-  const prefix = missing.length > 0 && existsSync('/usr/bin/apt-get') ? rootPrefix() : undefined;
-  if (!prefix) return;
+  const wanted = missing();
+  if (wanted.length === 0) return;
+  const prefix = hasAptGet() ? rootPrefix() : undefined;
+  if (!prefix)
+    return console.error('Nothing was installed: that needs apt-get, and root or a sudo without a password.');
   try {
-    install(missing, prefix);
+    install(wanted, prefix);
   } catch (error) {
     console.error(error.message);
   }
 }
 
-/** One line per tool. @returns whether it is there */
+/** Prints one line. @returns whether the tool is there */
 function report(tool) {
   const { name, env } = tool;
   const found = find(tool);
@@ -74,8 +87,11 @@ function report(tool) {
   return found !== undefined;
 }
 
-installMissing();
+if (mayInstall) installMissing();
 if (!tools.map(report).every(Boolean)) {
   console.error('\nThe tests cannot run without what is MISSING above; none of them is skipped for that.');
+  if (!mayInstall && missing().length > 0 && hasAptGet()) {
+    console.error('This command installs it with apt-get: npm run test:setup -- --install');
+  }
   process.exitCode = 1;
 }

@@ -6,4 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { packageReadme } from './package-readme.mjs';
 
 const root = new URL('../', import.meta.url);
-writeFileSync(new URL('libs/realtime/README.md', root), packageReadme(readFileSync(new URL('README.md', root), 'utf8')));
+writeFileSync(
+  new URL('libs/realtime/README.md', root),
+  packageReadme(readFileSync(new URL('README.md', root), 'utf8')),
+);

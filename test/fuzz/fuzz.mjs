@@ -3,7 +3,7 @@
  *
  *   npm run fuzz -- --runs 1000000 [--seed 42] [--only frames|envelopes|upgrades]
  *
- * It prints its seed, and the command that repeats a failure.
+ * When it fails, it prints the command that repeats the failure.
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -38,9 +38,10 @@ try {
     );
   }
 } catch (error) {
-  // The counterexample may be long; the seed repeats it
+  // The counterexample may be long
   console.error(error.message.slice(0, 4000), String(error.cause?.message).slice(0, 4000));
-  console.error(`To repeat it: npm run fuzz -- --runs ${each} --seed ${seed} --only ${running}`);
+  const only = values.only ? ` --only ${values.only}` : '';
+  console.error(`\nTo repeat it: npm run fuzz -- --seed ${seed} --runs ${runs}${only}`);
   process.exitCode = 1;
 } finally {
   await target.stop();

@@ -1,5 +1,4 @@
 /** Gateways with hooks on real sockets: discovery, handshake, log, heartbeat and shutdown. */
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import {
@@ -25,6 +24,7 @@ import {
   RealtimeServer,
 } from 'nestjs-realtime';
 import { createTestApp, type Refusal, type TestApp, type TestAppOptions } from 'nestjs-realtime/testing';
+import { randomBytes } from '../support/random.js';
 
 /** A queue of events that a test can await. */
 class Events<T> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
 import { titled } from '../support/titled.js';
+import { REFUSES_MANY_HEADERS } from '../support/clients/many-headers.js';
 import type { RawSocket } from '../support/clients/raw-socket.js';
 import { closeFrame, frame, type HttpAnswer, Opcode, upgradeRequest } from '../support/clients/raw-socket.js';
 
@@ -30,8 +31,9 @@ describe('a request that is meant to harm', () => {
   afterEach(() => app.expectCalm());
 
   it.each([
-    [1990, 101],
-    [2500, 101],
+    [900, 101],
+    [1990, REFUSES_MANY_HEADERS ? 431 : 101],
+    [2500, REFUSES_MANY_HEADERS ? 431 : 101],
     [5000, 431],
   ])('answers a request of %i headers with %i: Node keeps 2,000 and reads 16 KiB', async (count, expected) => {
     const client = await connect();
@@ -55,7 +57,7 @@ describe('a request that is meant to harm', () => {
     const client = await connect();
     const [line, ...rest] = upgradeRequest({}).toString('latin1').split('\r\n');
     client.send(`${line}\r\n${'a:\r\n'.repeat(2000 - 12)}${rest.join('\r\n')}`);
-    expect((await client.answer()).status).toBe(400);
+    expect((await client.answer()).status).toBe(REFUSES_MANY_HEADERS ? 431 : 400);
     await app.expectCalm();
     await app.stop();
     await starting()();

@@ -1,9 +1,9 @@
 /** Attacks on SSE and long polling on both platforms: floods, guesses, names, resets at every stage. By raw sockets. */
-import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { HostileApp, type HostileSettings } from '../support/apps/hostile-app.js';
 import { ask, type Kind, open, opening, poll, upstream } from '../support/clients/hostile-requests.js';
 import { httpRequest, type RawSocket } from '../support/clients/raw-socket.js';
+import { randomBytes } from '../support/random.js';
 
 jest.setTimeout(60_000);
 

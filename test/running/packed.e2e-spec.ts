@@ -151,7 +151,8 @@ function environmentFile(): string {
 
 /** The environment of a new terminal: without jest, the npm script that runs it, and our settings. */
 function environment(): NodeJS.ProcessEnv {
-  const isOurs = /^(REALTIME_|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$|npm_(package|lifecycle|config_local_prefix))/;
+  const isOurs =
+    /^(REALTIME_|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$|npm_(package|lifecycle|config_(local_prefix|package|call)))/;
   const own = Object.entries(process.env).filter(([name]) => !isOurs.test(name));
   return { ...Object.fromEntries(own), NO_COLOR: '1' };
 }

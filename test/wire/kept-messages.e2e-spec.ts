@@ -2,7 +2,6 @@
  * All WebSockets of a process are read into the same memory. The application, the queue and an unfinished message keep
  * copies nevertheless: over TCP and over TLS, for messages that fit one read and for those that do not.
  */
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,6 +14,7 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { type Connection, type Message, RealtimeModule, RealtimeServer } from 'nestjs-realtime';
 import { WebSocket } from 'ws';
 import { until } from '../support/process-guard.js';
+import { randomBytes } from '../support/random.js';
 import { frame, RawSocket } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);

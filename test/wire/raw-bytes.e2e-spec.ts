@@ -2,7 +2,6 @@
  * RFC 6455 on a bare TCP socket: bytes that a client library would never send, and details that it would never show. An
  * uncaught exception fails the running test, because jest listens for it on the real process.
  */
-import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -21,6 +20,7 @@ import {
 } from 'nestjs-realtime';
 import { createTestApp, type TestApp, type TestClient } from 'nestjs-realtime/testing';
 import { until, untilConnections } from '../support/process-guard.js';
+import { randomBytes } from '../support/random.js';
 import {
   closeFrame,
   closePayload,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.js';
 import { bytesField, errorField, field, quotedField, stackOf } from './log.js';
 
 /** Characters that could end a line, start a terminal's escape sequence or turn the text around. */

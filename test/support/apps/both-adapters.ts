@@ -26,7 +26,8 @@ export async function bootOn(
   { realtime, configure, messageParser }: AppOptions = {},
 ): Promise<TestApp> {
   const { imports = [], ...own } = metadata;
-  const modules = name === 'ours' ? [RealtimeModule.forRoot({ envFile: false, ...realtime }), ...imports] : [...imports];
+  const modules =
+    name === 'ours' ? [RealtimeModule.forRoot({ envFile: false, ...realtime }), ...imports] : [...imports];
   const moduleRef = await Test.createTestingModule({ ...own, imports: modules }).compile();
   return createTestApp(moduleRef, {
     configure: (app) => {

@@ -1,5 +1,5 @@
-/** Frames of RFC 6455 §5.2 as bytes: a builder that can break every rule, and a parser for the frames of a server. */
-import { randomBytes } from 'node:crypto';
+/** Frames of RFC 6455 §5.2 as bytes: a builder that can break every rule, and a parser of what a server sent. */
+import { randomBytes } from '../random.js';
 
 /** Opcodes of RFC 6455 §11.8. */
 export const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;

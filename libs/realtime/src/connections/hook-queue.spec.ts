@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
-import fc from 'fast-check';
 import { FakeNode, settleAll, turn } from '../../../../test/support/fakes/fake-node.js';
 import { FakeSocket, type FakeSocketOptions } from '../../../../test/support/fakes/fake-socket.js';
 import type { Behaviour, HookRun } from '../../../../test/support/fakes/recording-gateway.js';
+import { fc } from '../../../../test/support/properties.js';
 import type { CloseInitiator } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import type { LiveConnection } from './live-connection.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { Inbox } from './inbox.js';
 import { Message } from '../message.js';
 

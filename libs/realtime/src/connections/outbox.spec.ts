@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Frame, type SlowPolicy } from '../frame.js';

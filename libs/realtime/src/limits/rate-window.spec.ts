@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { RateWindow } from './rate-window.js';
 
 const taken = (window: RateWindow, attempts: number, now: number) => {

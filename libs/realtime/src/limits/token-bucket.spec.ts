@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { TokenBucket } from './token-bucket.js';
 
 beforeEach(() => {

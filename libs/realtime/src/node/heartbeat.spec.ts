@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.js';
 import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 
 /** A connection that counts how often the heartbeat checks it. */

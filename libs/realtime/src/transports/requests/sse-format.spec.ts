@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../../../../test/support/properties.js';
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
 import { EventSourceParser, type SourceEvent } from '../../../../../test/support/clients/event-source-parser.js';
 import { Frame } from '../../frame.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../../../../../test/support/properties.js';
 import { frame, type FrameParts, Opcode } from '../../../../../test/support/clients/raw-frames.js';
 import { FrameScanner, isWhole } from './scanner.js';
 
