@@ -93,9 +93,7 @@ export function transportContract(of: TransportCase, { platform, adapter }: Plat
     const clients: AnyClient[] = [];
 
     const start = async (options: RealtimeOptions = {}) => {
-      const imports = [
-        RealtimeModule.forRoot({ envFile: false, graceTime: 0.5, closeTimeout: 0.5, shutdownTimeout: 2, ...options }),
-      ];
+      const imports = [RealtimeModule.forRoot({ envFile: false, closeTimeout: 0.5, shutdownTimeout: 2, ...options })];
       const moduleRef = await Test.createTestingModule({ imports, providers: [Gateway] }).compile();
       return createTestApp(moduleRef, { adapter: adapter() });
     };
