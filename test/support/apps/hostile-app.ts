@@ -40,6 +40,8 @@ afterAll(() => shared?.kill());
 export class HostileApp {
   port = 0;
   private before!: HostileState;
+  /** The state after the last attack, as long as nothing has happened since. */
+  private calm?: HostileState;
   private bystander!: RawSocket;
   private readonly clients: RawSocket[] = [];
 
@@ -82,6 +84,7 @@ export class HostileApp {
 
   /** Connects the TCP socket of a client, and sends nothing. */
   async connect(): Promise<RawSocket> {
+    this.calm = undefined;
     const client = await RawSocket.connect(this.port);
     this.clients.push(client);
     return client;
@@ -96,6 +99,7 @@ export class HostileApp {
 
   /** Connects a client. @throws Error when it is refused */
   async open(target = '/ws', parts: RequestParts = {}, first?: Buffer): Promise<RawSocket> {
+    this.calm = undefined;
     const client = await RawSocket.upgraded(this.port, { target, ...parts }, first);
     this.clients.push(client);
     return client;
@@ -108,6 +112,7 @@ export class HostileApp {
 
   /** Sends an order (fixtures/hostile-app.mjs). @throws Error when the order fails, or the process has died */
   order<T>(order: string, details: object = {}): Promise<T> {
+    this.calm = undefined;
     return this.process.order<T>(order, details);
   }
 
@@ -130,7 +135,7 @@ export class HostileApp {
 
   /** Marks the state before an attack. */
   async begin(): Promise<void> {
-    this.before = await this.order<HostileState>('collect');
+    this.before = this.calm ?? (await this.order<HostileState>('collect'));
     this.output = '';
   }
 
@@ -186,7 +191,9 @@ export class HostileApp {
     if (ended !== stats.accepted - 1) throw new Error(`accepted ${stats.accepted}, closed ${ended}`);
     if (hooks.warnings > 0 || /Unhandled|Uncaught|ERROR/.test(this.output)) throw new Error(this.output.slice(-4000));
     const isFree = ({ memory }: HostileState) => inUse(memory) - inUse(this.before.memory) < heapMb * MB;
-    return until('memory to be free again', () => this.order<HostileState>('collect'), isFree, 6000);
+    const collect = () => this.order<HostileState>('collect');
+    this.calm = await until('memory to be free again', collect, isFree, 6000);
+    return this.calm;
   }
 
   signal(signal: NodeJS.Signals): void {
