@@ -1,0 +1,68 @@
+import { Duplex } from 'node:stream';
+import { RecordingLog } from '../../../../../test/support/fakes/recording-log.js';
+import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
+import { Frame } from '../../frame.js';
+import { Limits } from '../../limits/limits.js';
+import { RealtimeSettings } from '../../settings/settings.js';
+import { Flusher } from './flusher.js';
+import type { OrderedWebSocket } from './ordered.js';
+import { Slab } from './slab.js';
+import { WebSocketSocket } from './socket.js';
+
+/** A network socket whose peer reads nothing until the test says so. */
+class StuckStream extends Duplex {
+  private readonly stuck: (() => void)[] = [];
+  private isReading = false;
+
+  override _read(): void {}
+
+  override _write(_chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (this.isReading) done();
+    else this.stuck.push(done);
+  }
+
+  reads(): void {
+    this.isReading = true;
+    for (const done of this.stuck.splice(0)) done();
+  }
+}
+
+const settings = RealtimeSettings.from({ envFile: false }, {});
+const limits = new Limits(new RecordingLog(), false);
+
+function open(highWaterMark: number) {
+  const stream = new StuckStream({ highWaterMark });
+  const webSocket = {
+    ...{ readyState: 1, extensions: '', protocol: '', isPaused: false },
+    get bufferedAmount() {
+      return stream.writableLength;
+    },
+  } as unknown as OrderedWebSocket;
+  const socket = new WebSocketSocket(webSocket, stream, { settings, limits, flusher: new Flusher(), slab: new Slab() });
+  const sink = new RecordingSink();
+  socket.attach(sink);
+  return { socket, stream, sink };
+}
+
+/** The high-water marks of Node 20, of Node 22 and later, and of a server that sets its own. */
+const HIGH_WATER_MARKS = [16_384, 65_536, 1_048_576];
+
+describe.each(HIGH_WATER_MARKS)('a WebSocket over a stream with a high-water mark of %i bytes', (highWaterMark) => {
+  it.each([100, 1000, 10_000, 40_000])('reports a drain after it was full of messages of %i bytes', async (bytes) => {
+    const { socket, stream, sink } = open(highWaterMark);
+    const limit = highWaterMark + 200_000;
+    while (!socket.isFull && socket.bufferedBytes < limit) socket.send(new Frame('x'.repeat(bytes)));
+    expect([socket.isFull, stream.writableNeedDrain]).toEqual([true, true]);
+    expect(sink.drains).toBe(0);
+    stream.reads();
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([sink.drains, socket.isFull]).toEqual([1, false]);
+  });
+
+  it('is not full below 64 KiB', () => {
+    const { socket } = open(highWaterMark);
+    socket.send(new Frame('x'.repeat(60_000)));
+    expect(socket.isFull).toBe(false);
+  });
+});
