@@ -27,6 +27,7 @@ export const LIMIT_NAMES = [
   'bufferedBytes',
   'bufferedBytesTotal',
   'slowTime',
+  'hookTime',
   'rooms',
   'members',
   'replies',
