@@ -163,12 +163,13 @@ export class Gate {
   }
 
   /**
-   * Accepts the identity that `onAuthenticate` returned for an admitted client.
+   * Accepts the identity that `onAuthenticate` returned for an admitted client: what it leaves out is as `onHandshake`
+   * returned it.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
-  accept(answer: Identity | void, { request }: Admission): Identity {
-    return this.handshake.accept(answer, request);
+  accept(answer: Identity | void, { request, identity }: Admission): Identity {
+    return this.handshake.accept(answer, request, identity);
   }
 
   /** Counts a failed handshake for an admitted client whose first message did not identify it. */

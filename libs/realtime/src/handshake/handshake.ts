@@ -9,7 +9,7 @@ import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
 import { refusal } from '../http/refusals.js';
-import { checkName } from '../limits/checks.js';
+import { checkDate, checkName } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
 import type { Verdict } from './admission.js';
@@ -78,19 +78,19 @@ export class Handshake {
   /**
    * Completes the identity that a hook returned; without a user id, the user of the request counts.
    *
+   * @param earlier the identity from an earlier hook: it counts for every field that this one leaves out
    * @throws HandshakeError 401 for an expired credential, 429 for too many connections of one user
-   * @throws RealtimeError for bad names or too many rooms
+   * @throws RealtimeError for bad names, too many rooms or an invalid date
    */
-  accept(answer: Identity | void, request: HandshakeRequest): Identity {
-    const userId = answer?.userId ?? userIdOf(request.user);
-    const identity: Identity = answer ? { ...answer, userId } : { userId };
-    this.limits.requireRooms(identity.rooms ?? []);
-    if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
-      throw refusal(401, 'The credential has expired: get a new one');
+  accept(answer: Identity | void, request: HandshakeRequest, earlier: Identity = {}): Identity {
+    const identity = merged(earlier, answer ?? {});
+    const { rooms = [], expiresAt, replace, userId = userIdOf(request.user) } = identity;
+    this.limits.requireRooms(rooms);
+    if (expiresAt) requireFuture(expiresAt);
     if (userId === undefined) return identity;
     checkName('user', userId, this.node);
-    if (!identity.replace) this.limits.requireUser(userId);
-    return identity;
+    if (!replace) this.limits.requireUser(userId);
+    return { ...identity, userId };
   }
 
   private requestOf({ incoming, route, address }: Attempt, raw: LazyRequest): HandshakeRequest {
@@ -111,6 +111,18 @@ export class Handshake {
     if (!isAllowedOrigin(facts, this.node.settings.allowedOrigins, isDevelopment()))
       throw refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS');
   }
+}
+
+/** The later identity wins, field by field. */
+function merged(earlier: Identity, later: Identity): Identity {
+  const given = Object.entries(later).filter(([, value]) => value !== undefined);
+  return { ...earlier, ...Object.fromEntries(given) };
+}
+
+/** @throws HandshakeError 401 for a date in the past; RealtimeError `bad_date` for one that is not a date */
+function requireFuture(expiresAt: Date): void {
+  checkDate(expiresAt);
+  if (expiresAt.getTime() <= Date.now()) throw refusal(401, 'The credential has expired: get a new one');
 }
 
 /** Adds the path's parameters to the request, as on a controller's route, unless the platform has done so. */

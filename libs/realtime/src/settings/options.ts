@@ -130,7 +130,7 @@ export const SETTINGS = {
     'REALTIME_AUTHENTICATE_TIMEOUT',
     5,
     0.001,
-    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501.',
+    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501, or with 1013 while the hook runs.',
   ),
   queryToken: {
     env: 'REALTIME_QUERY_TOKEN',
