@@ -5,9 +5,7 @@
  */
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
-import type { Limits } from '../../limits/limits.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
-import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
@@ -29,10 +27,7 @@ interface Batch {
 export class PollingTransport implements RequestTransport {
   readonly name = 'polling';
 
-  constructor(
-    private readonly settings: RealtimeSettings,
-    private readonly limits: Pick<Limits, 'reached'>,
-  ) {}
+  constructor(private readonly node: RequestNode) {}
 
   takes(exchange: HttpExchange): boolean {
     return queryOf(exchange).get('transport') === 'polling';
@@ -45,7 +40,7 @@ export class PollingTransport implements RequestTransport {
   }
 
   createSocket(): PollingSocket {
-    return new PollingSocket(this.settings, this.limits);
+    return new PollingSocket(this.node);
   }
 }
 
@@ -58,13 +53,6 @@ export class PollingSocket extends RequestSocket {
   /** The token for the first answer, which is sent at once. */
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
-
-  constructor(
-    settings: RealtimeSettings,
-    private readonly limits: Pick<Limits, 'reached'>,
-  ) {
-    super(settings);
-  }
 
   get bufferedBytes(): number {
     return this.entryBytes;
@@ -136,7 +124,7 @@ export class PollingSocket extends RequestSocket {
     clearTimeout(this.holdTimer);
     send(answer, batch);
     if (batch.close) answer.cutAfter(this.settings.closeTimeout);
-    else answer.cutAfter(this.settings.maxSlowTime, () => this.limits.reached('slowTime', 'transport=polling'));
+    else answer.cutAfter(this.settings.maxSlowTime, () => this.node.limits.reached('slowTime', 'transport=polling'));
   }
 
   /** The client has taken the response, or is gone. */

@@ -1,16 +1,13 @@
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { fakeRequestNode } from '../../../../../test/support/fakes/fake-request-node.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
-import { RealtimeSettings } from '../../settings/settings.js';
 import { PollingSocket } from './polling.js';
 import type { RequestSocket } from './request-socket.js';
 import { SseSocket } from './sse.js';
 
-const SETTINGS = RealtimeSettings.from(
-  { envFile: false, graceTime: 15, closeTimeout: 5, pollHold: 20, maxReplayBytes: 1000 },
-  {},
-);
+const OPTIONS = { graceTime: 15, closeTimeout: 5, pollHold: 20, maxReplayBytes: 1000 };
 
 const text = (data: string) => new Frame(data);
 const turn = () => jest.advanceTimersByTimeAsync(0);
@@ -19,8 +16,8 @@ beforeEach(() => void jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTi
 afterEach(() => void jest.useRealTimers());
 
 describe.each([
-  ['sse', () => new SseSocket(SETTINGS)],
-  ['polling', () => new PollingSocket(SETTINGS, { reached: () => true })],
+  ['sse', () => new SseSocket(fakeRequestNode(OPTIONS))],
+  ['polling', () => new PollingSocket(fakeRequestNode(OPTIONS))],
 ] as [string, () => RequestSocket][])('RequestSocket of %s', (_name, create) => {
   const attached = () => {
     const socket = create();

@@ -5,9 +5,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
+import type { HandshakeError } from '../../errors.js';
 import type { Frame } from '../../frame.js';
+import { rejection } from '../../http/refusals.js';
+import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
+import { Posts } from './posts.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
 /** A message and its position. */
@@ -15,6 +19,9 @@ export interface Entry {
   readonly position: number;
   readonly frame: Frame;
 }
+
+/** What the sockets of these transports need of the node. */
+export type RequestNode = Pick<Node, 'settings' | 'limits' | 'slowConsumers'>;
 
 /** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {
@@ -37,14 +44,18 @@ export abstract class RequestSocket implements Socket {
   isGone = false;
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
+  protected readonly settings: RealtimeSettings;
   protected readonly entries: Entry[] = [];
   protected entryBytes = 0;
   protected position = 0;
+  private reading?: Posts;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   private whenGone: () => void = () => {};
 
-  constructor(protected readonly settings: RealtimeSettings) {}
+  constructor(protected readonly node: RequestNode) {
+    this.settings = node.settings;
+  }
 
   abstract readonly bufferedBytes: number;
 
@@ -76,6 +87,11 @@ export abstract class RequestSocket implements Socket {
 
   abstract ping(): void;
 
+  /** The bodies that are being read for it. */
+  get posts(): Posts {
+    return (this.reading ??= new Posts(this.node));
+  }
+
   attach(sink: Sink, whenGone: () => void): void {
     this.sink = sink;
     this.whenGone = whenGone;
@@ -97,19 +113,18 @@ export abstract class RequestSocket implements Socket {
 
   close(code: number, reason: string): void {
     if (this.end) return;
-    this.end = { code, reason };
+    this.decide({ code, reason });
     this.finishClose();
   }
 
   /** Ends the connection because the client asks for it. */
   leave(code: number, reason: string): void {
-    this.end ??= { code, reason };
-    this.sayGoodbye(this.end);
+    this.sayGoodbye(this.decide({ code, reason }));
     this.finish(code, reason);
   }
 
   terminate(): void {
-    this.end ??= { code: CloseCode.ABNORMAL, reason: '' };
+    this.decide({ code: CloseCode.ABNORMAL, reason: '' });
     this.cut();
     this.finish(CloseCode.ABNORMAL, '');
   }
@@ -159,9 +174,16 @@ export abstract class RequestSocket implements Socket {
     else this.absent();
   }
 
+  /** The first end holds. From now on no message of the client is taken. */
+  private decide(end: RequestEnd): RequestEnd {
+    this.end ??= end;
+    this.reading?.refuseAll(gone());
+    return this.end;
+  }
+
   private finish(code: number, reason: string): void {
     if (this.isGone) return;
-    this.end ??= { code, reason };
+    this.decide({ code, reason });
     this.isGone = true;
     clearTimeout(this.grace);
     const { sink, whenGone } = this;
@@ -172,6 +194,11 @@ export abstract class RequestSocket implements Socket {
     // Never inside a call of the core, as with a WebSocket: what onClose pushes must not overtake the push under way
     queueMicrotask(() => sink!.closed(code, reason));
   }
+}
+
+/** Returns the refusal of what arrives for a connection that has ended. */
+export function gone(): HandshakeError {
+  return rejection(404, 'Connection not found or already closed');
 }
 
 /** The bytes that a queued frame counts against the limits. */

@@ -1,11 +1,11 @@
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { fakeRequestNode } from '../../../../../test/support/fakes/fake-request-node.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
-import { RealtimeSettings } from '../../settings/settings.js';
 import { SseSocket } from './sse.js';
 
-const SETTINGS = RealtimeSettings.from({ envFile: false, closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 }, {});
+const OPTIONS = { closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 };
 
 const text = (data: string) => new Frame(data);
 const turn = () => jest.advanceTimersByTimeAsync(0);
@@ -16,8 +16,8 @@ afterEach(() => void jest.useRealTimers());
 describe('SseSocket', () => {
   const positions = (written: string) =>
     [...written.matchAll(/^id: \S+\.(\d+)$/gm)].map(([, position]) => Number(position));
-  const open = () => {
-    const socket = new SseSocket(SETTINGS);
+  const open = (node = fakeRequestNode(OPTIONS)) => {
+    const socket = new SseSocket(node);
     const sink = new RecordingSink();
     const visit = new FakeExchange();
     socket.attach(sink, () => {});

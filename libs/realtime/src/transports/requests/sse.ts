@@ -5,8 +5,7 @@
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
-import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { costOf, type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
 import type { WatchedAnswer } from './watched-answer.js';
@@ -14,7 +13,7 @@ import type { WatchedAnswer } from './watched-answer.js';
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
 
-  constructor(private readonly settings: RealtimeSettings) {}
+  constructor(private readonly node: RequestNode) {}
 
   takes({ incoming }: HttpExchange): boolean {
     const types = incoming.headers.accept?.split(',') ?? [];
@@ -28,7 +27,7 @@ export class SseTransport implements RequestTransport {
   }
 
   createSocket(): SseSocket {
-    return new SseSocket(this.settings);
+    return new SseSocket(this.node);
   }
 }
 
