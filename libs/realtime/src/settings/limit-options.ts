@@ -175,7 +175,7 @@ export const LIMIT_SETTINGS = {
     1024,
     Number.MAX_SAFE_INTEGER,
     'bytes',
-    'How many bytes may wait for all slow clients of this process together; above that, `REALTIME_SLOW_CONSUMER` decides.',
+    'How many bytes this process may hold for all its clients together: those that wait, and those that SSE and polling keep until they were taken; above that, `REALTIME_SLOW_CONSUMER` decides.',
   ),
   maxReplayBytes: count(
     'REALTIME_MAX_REPLAY_BYTES',

@@ -10,10 +10,9 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
-import type { Node } from '../../node/node.js';
 import { type Fingerprint, fingerprintOf, matches } from './fingerprint.js';
 import { readMessages } from './request-body.js';
-import { gone, type RequestSocket } from './request-socket.js';
+import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
@@ -24,10 +23,10 @@ export class Requests {
   constructor(
     private readonly gate: Gate,
     private readonly open: Open,
-    private readonly node: Pick<Node, 'settings' | 'limits'>,
+    private readonly node: RequestNode,
     private readonly transports: readonly RequestTransport[],
   ) {
-    this.tokens = new Tokens(node.settings);
+    this.tokens = new Tokens(node.settings, node.slowConsumers);
   }
 
   /**
