@@ -2,7 +2,8 @@
 import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
 import { HostileApp } from '../support/apps/hostile-app.js';
-import { frame, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+import { ask, open, upstream } from '../support/clients/hostile-requests.js';
+import { frame, httpRequest, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 
@@ -27,7 +28,14 @@ beforeAll(async () => {
     ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3, HOOK_TIMEOUT: 0.3 },
     ...{ MAX_CONTROL_RATE: 5, MAX_MESSAGE_RATE: 5, MAX_BYTE_RATE: 1000, MAX_QUEUED_MESSAGES: 2 },
     ...{ MAX_BUFFERED_BYTES: 100_000, MAX_BUFFERED_BYTES_TOTAL: 20_000, MAX_SLOW_TIME: 0.3 },
-    ...{ MAX_ROOMS_PER_CONNECTION: 2, MAX_MEMBERS: 2, MAX_REPLIES: 3, MAX_NAME_LENGTH: 8 },
+    ...{
+      MAX_ROOMS_PER_CONNECTION: 2,
+      MAX_POSTS: 2,
+      MAX_POST_BYTES: 500,
+      MAX_MEMBERS: 2,
+      MAX_REPLIES: 3,
+      MAX_NAME_LENGTH: 8,
+    },
   });
 });
 afterAll(() => app.stop());
@@ -52,6 +60,18 @@ async function slowly(count: number, bytes: number, name: LimitName): Promise<vo
 
 async function handshakes(count: number, target = '/ws'): Promise<void> {
   expect(await statuses(count, target)).toEqual(Array(count).fill(101));
+}
+
+/** Has requests of one polling client under way at once, and finishes them. */
+async function unfinished(count: number): Promise<void> {
+  const { token } = await open(app, 'polling');
+  const post = httpRequest(upstream(token, `hush ${LONG}`));
+  const clients = await Promise.all(times(count, () => app.connect()));
+  for (const client of clients) client.send(post.subarray(0, -1));
+  await reached(count > 2 ? 'posts' : 'postBytes');
+  for (const client of clients) client.send(post.subarray(-1));
+  for (const client of clients) expect((await client.answer()).status).toBe(204);
+  expect((await ask(app, upstream(token, '', 'text/plain', 'DELETE'))).status).toBe(204);
 }
 
 /** Passes each bound without a reaction of the server. @returns how many handshakes the application itself refused */
@@ -114,6 +134,12 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     await reached('messageTime');
     client.send(frame({ opcode: Opcode.CONTINUATION, payload: 'y' }));
     expect(await text(client)).toBe('xy');
+  },
+  async posts() {
+    await unfinished(3);
+  },
+  async postBytes() {
+    await unfinished(2);
   },
   async controlRate() {
     const client = await app.open();

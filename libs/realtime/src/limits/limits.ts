@@ -20,6 +20,8 @@ export const LIMIT_NAMES = [
   'fragments',
   'chunks',
   'messageTime',
+  'posts',
+  'postBytes',
   'controlRate',
   'messageRate',
   'byteRate',

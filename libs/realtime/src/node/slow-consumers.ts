@@ -14,7 +14,10 @@ const CHECK_MS = 1000;
 
 /** The clients of this node that read more slowly than messages are sent to them. */
 export class SlowConsumers {
-  /** Bytes that wait for all of them together, not counting those in their sockets. */
+  /**
+   * Bytes that are held for all clients together: those that wait for slow ones, and those that SSE and polling keep
+   * until they were taken. Bytes in the sockets of WebSockets are not counted.
+   */
   bytes = 0;
   /** Each with true once it has been too slow, so that report-only mode counts it once. */
   private readonly behind = new Map<Behind, boolean>();
