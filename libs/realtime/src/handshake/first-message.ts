@@ -3,7 +3,7 @@
  * first message identifies the client; until then nothing is pushed to it, and its handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { errorField } from '../log.js';
+import { errorField, label } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
@@ -74,10 +74,15 @@ export class FirstMessage implements Sink {
       else if (!this.hasEnded) this.establish({ ...admission, identity });
     } catch (error) {
       const at = `code=4501 path=${gateway.path} ip=${request.address}`;
-      this.node.log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
+      this.logRefusal(request.transport, `${at} reason=${errorField(error)}`);
       this.gate.failed(request);
       this.refuse('unauthorized');
     }
+  }
+
+  private logRefusal(transport: string, how: string): void {
+    const { log, settings } = this.node;
+    if (settings.logLifecycle !== 'none') log.warn(`${label(transport)} connection refused ${how}`);
   }
 
   /** Closes the wire because the server shuts down. */
