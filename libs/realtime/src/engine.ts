@@ -7,7 +7,7 @@ import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
-import { openedLine } from './connections/log-lines.js';
+import { logOpened } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
@@ -80,7 +80,7 @@ export class Engine {
     const connection = new LiveConnection(transport, admission, socket, node, this.events);
     this.living.add(connection);
     node.counters.accepted++;
-    node.log.log(openedLine(connection));
+    logOpened(node, connection);
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);

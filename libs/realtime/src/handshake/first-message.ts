@@ -4,7 +4,7 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { HandshakeError, MessageError } from '../errors.js';
-import { errorField, stackOf } from '../log.js';
+import { errorField, label, stackOf } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
@@ -82,15 +82,16 @@ export class FirstMessage implements Sink {
 
   /** Only what the client did counts against its address. */
   private note({ gateway, request }: Admission, error: unknown, code: number): void {
-    const { log, counters } = this.node;
+    const { log, counters, settings } = this.node;
+    const who = label(request.transport);
     const at = `code=${code} path=${gateway.path} ip=${request.address}`;
     if (code === CloseCode.UNAUTHORIZED) this.gate.failed(request);
     if (code !== CloseCode.INTERNAL_ERROR) {
-      log.warn(`WebSocket connection refused ${at} reason=${errorField(error)}`);
+      if (settings.logLifecycle !== 'none') log.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
       return;
     }
     counters.hookErrors++;
-    log.error(`WebSocket onAuthenticate failed ${at} error=${errorField(error)}`, stackOf(error));
+    log.error(`${who} onAuthenticate failed ${at} error=${errorField(error)}`, stackOf(error));
   }
 
   /** Closes the wire because the server shuts down. */

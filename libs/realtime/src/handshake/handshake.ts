@@ -22,6 +22,8 @@ import { OpenSession } from './session.js';
 export interface Attempt {
   readonly incoming: IncomingMessage;
   readonly route: Route;
+  /** The transport that the client asked for. */
+  readonly transport: string;
   address?: string;
 }
 
@@ -93,7 +95,7 @@ export class Handshake {
     return { ...identity, userId };
   }
 
-  private requestOf({ incoming, route, address }: Attempt, raw: LazyRequest): HandshakeRequest {
+  private requestOf({ incoming, route, transport, address }: Attempt, raw: LazyRequest): HandshakeRequest {
     const { gateway, params } = route;
     const { queryToken } = this.node.settings;
     return new HandshakeRequest(incoming, {
@@ -101,6 +103,7 @@ export class Handshake {
       params,
       raw: withParams(raw, params),
       queryToken,
+      transport,
       address,
     });
   }

@@ -17,7 +17,7 @@ import { refusal } from './refusals.js';
 interface UpgradeGate {
   serves(path: string): boolean;
   /** Counts and logs a refusal of an upgrade on a gateway's path. */
-  noteRefusal(request: IncomingMessage, error: unknown): void;
+  noteRefusal(request: IncomingMessage, transport: string | undefined, error: unknown): void;
 }
 
 export class UpgradeTap {
@@ -73,7 +73,7 @@ export class UpgradeTap {
 
   private refuse(request: IncomingMessage, stream: Duplex): void {
     const answer = refusal(400, 'Pipelined handshake: the previous response is not finished; use a new connection');
-    this.gate.noteRefusal(request, answer);
+    this.gate.noteRefusal(request, 'websocket', answer);
     writeRefusal(request, stream, answer);
   }
 
