@@ -155,7 +155,8 @@ describe('an error in onHandshake', () => {
     await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
     expect(node.log.with('refused')).toEqual([
       'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 ' +
-        'reason="Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS"',
+        'reason="Origin https://evil.org is neither that of the host example.com ' +
+        'nor in REALTIME_ALLOWED_ORIGINS (empty)"',
     ]);
     answer = ({ url }) => {
       throw new HandshakeError(400, `bad ${url}`);

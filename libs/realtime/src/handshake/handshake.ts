@@ -13,7 +13,7 @@ import { checkName } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
 import type { Verdict } from './admission.js';
-import { isAllowedOrigin, isDevelopment } from './origin.js';
+import { requireOrigin } from './origin.js';
 import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
@@ -47,7 +47,7 @@ export class Handshake {
     }
     if (!isDecodable(splitTarget(request.url).path))
       throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
-    if (incoming.headers.origin !== undefined) this.requireOrigin(incoming, request.raw);
+    this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
@@ -60,7 +60,7 @@ export class Handshake {
    */
   async examineAgain(attempt: Attempt, raw: LazyRequest, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(attempt, raw);
-    this.requireOrigin(attempt.incoming, raw.get());
+    this.requireOrigin(attempt.incoming, () => raw.get());
     await attempt.route.gateway.guard?.(request, response);
     return request;
   }
@@ -69,7 +69,7 @@ export class Handshake {
   allowOrigin(incoming: IncomingMessage, raw: PlatformRequest, answer: Pick<HttpAnswer, 'header'>): void {
     const { origin } = incoming.headers;
     if (origin === undefined) return;
-    this.requireOrigin(incoming, raw);
+    this.requireOrigin(incoming, () => raw);
     const allowed = { Origin: origin, Credentials: 'true' };
     for (const [name, value] of Object.entries(allowed)) answer.header(`Access-Control-Allow-${name}`, value);
     answer.header('Vary', 'Origin');
@@ -105,11 +105,8 @@ export class Handshake {
     });
   }
 
-  private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
-    const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
-    const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
-    if (!isAllowedOrigin(facts, this.node.settings.allowedOrigins, isDevelopment()))
-      throw refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS');
+  private requireOrigin(incoming: IncomingMessage, rawOf: () => PlatformRequest): void {
+    requireOrigin(incoming, rawOf, this.node.settings.allowedOrigins);
   }
 }
 
