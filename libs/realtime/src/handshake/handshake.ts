@@ -8,7 +8,7 @@ import { HandshakeRequest, type Params, userIdOf } from '../handshake-request.js
 import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
-import { refusal } from '../http/refusals.js';
+import { refusal, unavailable } from '../http/refusals.js';
 import { checkName } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
@@ -23,6 +23,8 @@ export interface Attempt {
   readonly incoming: IncomingMessage;
   readonly route: Route;
   address?: string;
+  /** True once it is refused; a guard may still be running. */
+  isOver?: boolean;
 }
 
 export class Handshake {
@@ -49,6 +51,7 @@ export class Handshake {
       throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
     this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
+    if (attempt.isOver) throw unavailable('The handshake is over');
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
   }

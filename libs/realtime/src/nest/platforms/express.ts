@@ -71,9 +71,9 @@ export class ExpressPlatform extends HttpPlatform {
       response,
       answer: new ExpressAnswer(response),
     };
-    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
+    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade?.admit(), next);
     else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
-    else this.answerPlain(visit).then((isAnswered) => isAnswered || next(), next);
+    else this.answerPlain(visit, response).then((isAnswered) => isAnswered || next(), next);
   }
 }
 

@@ -123,10 +123,11 @@ export class FastifyPlatform extends HttpPlatform {
     const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
     if (this.isUpgrade(request.raw)) {
       const upgrade = await this.arrive(visit);
+      if (!upgrade) return reply;
       upgrade.hold();
       return reply.code(101).send();
     }
-    if (!(await this.answerPlain(visit)))
+    if (!(await this.answerPlain(visit, reply.raw)))
       throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
     return reply;
   }
