@@ -5,6 +5,7 @@
  */
 import { Writable } from 'node:stream';
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Verdict } from '../../handshake/admission.js';
@@ -40,6 +41,40 @@ const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
 /** Takes what is written to it for nobody: the response has been answered by somebody else. */
 export function endedStream(): Writable {
   return new Writable({ write: (_chunk, _encoding, done) => done() });
+}
+
+/** What waits for the end of a response behind another one, by the network connection of both. */
+const queued = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls the listener once, when a response has ended or its client has gone; at once if that has happened. Node closes
+ * the response that is being written when its client goes, but none of those that wait behind it (pipelining).
+ */
+export function onceOver(response: ServerResponse, listener: () => void): void {
+  if (response.destroyed) {
+    listener();
+    return;
+  }
+  const { socket } = response.req;
+  const waiting = response.socket ? undefined : queueOf(socket).add(listener);
+  response.once('close', () => {
+    // When the client goes, Node closes this response and the queue calls all others
+    if (!waiting || waiting.delete(listener)) listener();
+  });
+}
+
+function queueOf(socket: Socket): Set<() => void> {
+  const known = queued.get(socket);
+  if (known) return known;
+  const queue = new Set<() => void>();
+  queued.set(socket, queue);
+  socket.once('close', () => {
+    for (const listener of queue) {
+      queue.delete(listener);
+      listener();
+    }
+  });
+  return queue;
 }
 
 /** As nginx logs it; nobody is there to receive it. */
