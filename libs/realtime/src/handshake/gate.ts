@@ -121,6 +121,7 @@ export class Gate {
         await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
       );
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
     }
@@ -134,6 +135,7 @@ export class Gate {
       const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
       return this.hold(await this.attempts.run(incoming, examine));
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error;
     }

@@ -8,12 +8,12 @@ import { HandshakeRequest, type Params, userIdOf } from '../handshake-request.js
 import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
-import { refusal } from '../http/refusals.js';
+import { refusal, unavailable } from '../http/refusals.js';
 import { checkDate, checkName } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
 import type { Verdict } from './admission.js';
-import { isAllowedOrigin, isDevelopment } from './origin.js';
+import { requireOrigin } from './origin.js';
 import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
@@ -25,6 +25,8 @@ export interface Attempt {
   /** The transport that the client asked for. */
   readonly transport: string;
   address?: string;
+  /** True once it is refused; a guard may still be running. */
+  isOver?: boolean;
 }
 
 export class Handshake {
@@ -49,8 +51,9 @@ export class Handshake {
     }
     if (!isDecodable(splitTarget(request.url).path))
       throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
-    if (incoming.headers.origin !== undefined) this.requireOrigin(incoming, request.raw);
+    this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
+    if (attempt.isOver) throw unavailable('The handshake is over');
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
   }
@@ -62,7 +65,7 @@ export class Handshake {
    */
   async examineAgain(attempt: Attempt, raw: LazyRequest, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(attempt, raw);
-    this.requireOrigin(attempt.incoming, raw.get());
+    this.requireOrigin(attempt.incoming, () => raw.get());
     await attempt.route.gateway.guard?.(request, response);
     return request;
   }
@@ -71,7 +74,7 @@ export class Handshake {
   allowOrigin(incoming: IncomingMessage, raw: PlatformRequest, answer: Pick<HttpAnswer, 'header'>): void {
     const { origin } = incoming.headers;
     if (origin === undefined) return;
-    this.requireOrigin(incoming, raw);
+    this.requireOrigin(incoming, () => raw);
     const allowed = { Origin: origin, Credentials: 'true' };
     for (const [name, value] of Object.entries(allowed)) answer.header(`Access-Control-Allow-${name}`, value);
     answer.header('Vary', 'Origin');
@@ -108,11 +111,8 @@ export class Handshake {
     });
   }
 
-  private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
-    const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
-    const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
-    if (!isAllowedOrigin(facts, this.node.settings.allowedOrigins, isDevelopment()))
-      throw refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS');
+  private requireOrigin(incoming: IncomingMessage, rawOf: () => PlatformRequest): void {
+    requireOrigin(incoming, rawOf, this.node.settings.allowedOrigins);
   }
 }
 
