@@ -9,7 +9,7 @@ import { jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { CloseInfo, Connection, HandshakeRequest, Message, RealtimeModule } from 'nestjs-realtime';
-import { createTestApp, type TestAppOptions } from 'nestjs-realtime/testing';
+import { createTestApp, type TestAppOptions, TestClient } from 'nestjs-realtime/testing';
 import { WebSocketServer } from 'ws';
 import { ChildApp } from '../support/apps/child-app.js';
 import { seeded, until, untilConnections } from '../support/process-guard.js';
@@ -634,7 +634,7 @@ describe('an upgrade while the application is not ready', () => {
   it('refuses upgrades with 503 and Retry-After while the application shuts down', async () => {
     const app = await start();
     const server = app.app.getHttpServer() as Server;
-    const ours = await app.connect('/ws');
+    const ours = await TestClient.connect(`${app.url}/ws`);
     const underWay = knock(portOf(server), { target: '/ws?never' });
     await untilConnections(server, 2);
 
