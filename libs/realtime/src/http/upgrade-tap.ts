@@ -70,7 +70,7 @@ export class UpgradeTap {
         return;
       }
       const answer = hasLost ? tooManyHeaders() : isOurs ? pipelined() : refusal(404, 'No gateway has this path');
-      if (isOurs) this.gate.noteRefusal(request, answer);
+      if (isOurs) this.gate.noteRefusal(request, 'websocket', answer);
       writeRefusal(request, stream, answer);
     });
     return true;
