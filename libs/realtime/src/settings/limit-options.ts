@@ -53,7 +53,7 @@ export const LIMIT_SETTINGS = {
     1,
     MAX_INT32,
     'bytes',
-    'How many bytes of messages of one client may wait for its hooks; at the limit its socket is not read until half of them are handled.',
+    'How many bytes of memory the messages of one client may keep that wait for its hooks; at the limit its socket is not read until half of them are handled.',
   ),
   hookTimeout: seconds(
     'REALTIME_HOOK_TIMEOUT',
