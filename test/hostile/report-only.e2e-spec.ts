@@ -27,7 +27,7 @@ beforeAll(async () => {
     ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3 },
     ...{ MAX_CONTROL_RATE: 5, MAX_MESSAGE_RATE: 5, MAX_BYTE_RATE: 1000, MAX_QUEUED_MESSAGES: 2 },
     ...{ MAX_BUFFERED_BYTES: 100_000, MAX_BUFFERED_BYTES_TOTAL: 20_000, MAX_SLOW_TIME: 0.3 },
-    ...{ MAX_ROOMS_PER_CONNECTION: 2, MAX_MEMBERS: 2, MAX_REPLIES: 3, MAX_NAME_LENGTH: 8 },
+    ...{ MAX_ROOMS_PER_CONNECTION: 2, MAX_MEMBERS: 2, MAX_REPLIES: 3, MAX_STREAMS: 1, MAX_NAME_LENGTH: 8 },
   });
 });
 afterAll(() => app.stop());
@@ -153,6 +153,11 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open('/events');
     client.send(frame({ payload: '{"event":"many","data":10}' }));
     for (let number = 0; number < 10; number++) expect(JSON.parse(await text(client))).toMatchObject({ data: number });
+  },
+  async streams() {
+    const client = await app.open('/events');
+    for (const data of [1, 2, 3]) client.send(frame({ payload: JSON.stringify({ event: 'stream', data }) }));
+    for (const data of [1, 2, 3]) expect(JSON.parse(await text(client))).toMatchObject({ data });
   },
   async nameLength() {
     const client = await app.open(`/ws?user=${LONG}&rooms=${LONG}y`);

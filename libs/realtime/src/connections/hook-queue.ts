@@ -76,6 +76,11 @@ export class HookQueue {
     else this.run(message);
   }
 
+  /** @returns the id by which the client expects an answer to a message */
+  requestId(message: Message): string | number | undefined {
+    return this.gateway.requestId?.(message);
+  }
+
   /** Runs `onDrain` when everything before it has been handled. */
   drained(): void {
     if (!this.gateway.onDrain) return;
@@ -159,6 +164,7 @@ export class HookQueue {
   private wait(message: Message): void {
     const inbox = this.inboxOf();
     inbox.push(message);
+    this.gateway.onWaiting?.(this.connection, message);
     if (this.isPaused || !inbox.isFull) return;
     if (!this.node.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
     this.isPaused = true;

@@ -30,6 +30,7 @@ export const LIMIT_NAMES = [
   'rooms',
   'members',
   'replies',
+  'streams',
   'nameLength',
 ] as const;
 
