@@ -1,8 +1,8 @@
 import { CANCEL_EVENT, RESERVED_PREFIX } from 'nestjs-realtime-protocol';
+import type { Awaitable } from '../../awaitable.js';
 import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
 import type { Gateway } from '../../gateway.js';
-import type { Awaitable } from '../../hooks.js';
 import type { Message } from '../../message.js';
 import { asObservable, isDeferred } from '../replies.js';
 import type { ErrorReplies } from './error-replies.js';
