@@ -30,6 +30,10 @@ export interface Gateway {
   onAuthenticate?(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
   onOpen?(connection: Connection, request: HandshakeRequest): Awaitable<void>;
   onMessage?(connection: Connection, message: Message): Awaitable<void>;
+  /** Called when a message has to wait for its turn, before `onMessage` gets it. MUST NOT throw. */
+  onWaiting?(connection: Connection, message: Message): void;
+  /** Returns the id by which the client expects an answer to a message, if it gave one. MUST NOT throw. */
+  requestId?(message: Message): string | number | undefined;
   onDrain?(connection: Connection): Awaitable<void>;
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }

@@ -1,6 +1,7 @@
 // Module
 export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
+export { requestIdOf } from './nest/messages/request-id.js';
 export { Stream } from './nest/messages/stream.decorator.js';
 export { WebSocketGateway } from './nest/gateway-options.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';

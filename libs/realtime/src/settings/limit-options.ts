@@ -218,4 +218,10 @@ export const LIMIT_SETTINGS = {
     'replies',
     'How many replies one message may get, unless its method is a `@Stream()`; an error frame takes the place of the rest.',
   ),
+  maxStreams: bound(
+    'REALTIME_MAX_STREAMS',
+    128,
+    'streams',
+    'How many messages of one client may have an open `@Stream()` of replies; one more gets the error `too_many_streams`.',
+  ),
 };
