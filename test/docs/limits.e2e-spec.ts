@@ -50,7 +50,7 @@ it('docs/limits.md says with which status, close code or error code each limit r
     else
       expect([setting, answer]).toEqual([
         setting,
-        expect.stringMatching(/\b(429|503|1008|1009|4\d{3})\b|`[a-z_]+`|an `exception` frame/),
+        expect.stringMatching(/\b(429|503|1008|1009|1011|4\d{3})\b|`[a-z_]+`|an `exception` frame/),
       ]);
   }
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
     ...{ LIMITS: 'report', MAX_CONNECTIONS: 2, MAX_CONNECTIONS_PER_ADDRESS: 2, MAX_CONNECTIONS_PER_USER: 1 },
     ...{ MAX_CONNECTION_RATE: 2, MAX_CONNECTION_RATE_PER_ADDRESS: 2, MAX_FAILED_HANDSHAKES: 2 },
     ...{ MAX_UNFINISHED_HANDSHAKES: 2, HANDSHAKE_TIMEOUT: 0.2, HEADER_TIMEOUT: 0.3, AUTHENTICATE_TIMEOUT: 0.3 },
-    ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3 },
+    ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3, HOOK_TIMEOUT: 0.3 },
     ...{ MAX_CONTROL_RATE: 5, MAX_MESSAGE_RATE: 5, MAX_BYTE_RATE: 1000, MAX_QUEUED_MESSAGES: 2 },
     ...{ MAX_BUFFERED_BYTES: 100_000, MAX_BUFFERED_BYTES_TOTAL: 20_000, MAX_SLOW_TIME: 0.3 },
     ...{
@@ -150,6 +150,12 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open();
     client.send(...times(50, (index) => frame({ payload: String(index) })));
     for (let index = 0; index < 50; index++) expect(await text(client)).toBe(String(index));
+  },
+  async hookTime() {
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 600' }), frame({ payload: 'x' }));
+    await reached('hookTime');
+    expect(await text(client)).toBe('x');
   },
   async queuedMessages() {
     const client = await app.open();

@@ -3,13 +3,11 @@
  * `onAuthenticate` decide who may connect; then `onOpen` settles; then `onMessage` runs for one message at a time, in
  * order, and `onDrain` between messages; then `onClose` runs exactly once. The value that a hook returns is never sent.
  */
+import type { Awaitable } from './awaitable.js';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
-
-/** A value or a promise of it. */
-export type Awaitable<T> = T | PromiseLike<T>;
 
 /** Who a connection belongs to. `onHandshake` and `onAuthenticate` return it. */
 export interface Identity {

@@ -8,7 +8,8 @@ export { RealtimeSettings } from './settings/settings.js';
 export type { SettingSource } from './settings/settings.js';
 
 // Hooks
-export type { Awaitable, Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export type { Awaitable } from './awaitable.js';
+export type { Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';

@@ -29,6 +29,7 @@ export const LIMIT_NAMES = [
   'bufferedBytes',
   'bufferedBytesTotal',
   'slowTime',
+  'hookTime',
   'rooms',
   'members',
   'replies',

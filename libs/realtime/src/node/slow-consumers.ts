@@ -27,6 +27,8 @@ export class SlowConsumers {
   constructor(
     private readonly maxSeconds: number,
     private readonly limits: Limits,
+    /** Logs what a client throws when it is closed; the others are checked all the same. */
+    private readonly failed: (error: unknown) => void,
   ) {}
 
   get count(): number {
@@ -54,9 +56,16 @@ export class SlowConsumers {
     for (const [consumer, wasTooSlow] of this.behind) {
       if (wasTooSlow || now - consumer.behindSince < this.maxSeconds * 1000) continue;
       this.behind.set(consumer, true);
-      if (this.limits.reached('slowTime', `behind=${((now - consumer.behindSince) / 1000).toFixed(1)}s`)) {
-        consumer.tooSlow(`behind for ${this.maxSeconds}s`);
-      }
+      this.late(consumer, now);
+    }
+  }
+
+  private late(consumer: Behind, now: number): void {
+    if (!this.limits.reached('slowTime', `behind=${((now - consumer.behindSince) / 1000).toFixed(1)}s`)) return;
+    try {
+      consumer.tooSlow(`behind for ${this.maxSeconds}s`);
+    } catch (error) {
+      this.failed(error);
     }
   }
 }

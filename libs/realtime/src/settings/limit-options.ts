@@ -55,6 +55,17 @@ export const LIMIT_SETTINGS = {
     'bytes',
     'How many bytes of messages of one client may wait for its hooks; at the limit its socket is not read until half of them are handled.',
   ),
+  hookTimeout: seconds(
+    'REALTIME_HOOK_TIMEOUT',
+    60,
+    0,
+    'How long a hook of an open connection may run before it is logged and counted; a connection that has ended no longer waits for it; 0 for no limit.',
+  ),
+  hookTimeoutAction: choice(
+    'REALTIME_HOOK_TIMEOUT_ACTION',
+    ['report', 'close'],
+    'What happens to an open connection whose hook runs for longer: it stays open and its messages wait (`report`), or it is closed with 1011 (`close`).',
+  ),
   maxBufferedBytes: count(
     'REALTIME_MAX_BUFFERED_BYTES',
     1_048_576,

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Connection } from '../../connection.js';
 import type { Gateway } from '../../gateway.js';
-import type { Awaitable } from '../../hooks.js';
+import type { Awaitable } from '../../awaitable.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
 import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
