@@ -52,10 +52,18 @@ export interface FoundGateway {
   /** In the order in which they run; empty for a gateway as Nest has them. */
   readonly hooks: readonly HookName[];
   readonly hasHooks: boolean;
+  /** How many `@SubscribeMessage()` methods it has. */
+  readonly messages: number;
   readonly middleware: boolean;
   readonly keepContext: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
   readonly slowConsumer?: SlowPolicy;
   readonly transports?: readonly TransportName[];
   readonly verifyClient?: VerifyClient;
+}
+
+/** A gateway that names a port of its own: it stays on Nest's WsAdapter. */
+export interface GatewayElsewhere {
+  readonly name: string;
+  readonly port: number;
 }
