@@ -6,6 +6,7 @@ import { type GatewayProvider, gatewayProviders, messageMethodsOf } from '../int
 import { type KnownOptions, optionProblems, optionsWithoutEffect } from './check-options.js';
 import { hookProblems, hooksOf } from './gateway-hooks.js';
 import { GatewayPaths } from './gateway-paths.js';
+import { asProtocols } from './verify-client.js';
 
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
@@ -64,8 +65,9 @@ export class GatewayExplorer {
     };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
-    const { slowConsumer, transports, verifyClient } = options;
-    return { ...facts, slowConsumer, transports, verifyClient };
+    const { slowConsumer, transports, verifyClient, handleProtocols } = options;
+    const { protocols = handleProtocols && asProtocols(handleProtocols) } = options;
+    return { ...facts, slowConsumer, transports, protocols, verifyClient };
   }
 
   /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */
