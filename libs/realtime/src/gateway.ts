@@ -18,6 +18,8 @@ export interface Gateway {
   readonly middleware?: boolean;
   /** The transports that its clients may use. Default: `REALTIME_TRANSPORTS`. */
   readonly transports?: readonly TransportName[];
+  /** The subprotocols that it speaks, or what chooses among the offered ones. Default: none. */
+  readonly protocols?: Protocols;
   /** False: a plain GET on the path is left to the application. Default: true. */
   readonly answersGet?: boolean;
   /** True: hooks after `onOpen` also run in the handshake's async context (AsyncLocalStorage). Default: false. */
@@ -37,6 +39,13 @@ export interface Gateway {
   onDrain?(connection: Connection): Awaitable<void>;
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }
+
+/**
+ * Subprotocols of a gateway: a list, from which the first name that the client offers is agreed, or a function that
+ * returns one of the offered names, or nothing to agree to none.
+ */
+export type Protocols =
+  readonly string[] | ((offered: readonly string[], request: HandshakeRequest) => string | false | undefined);
 
 /** Returns the parameters of a request's path if it matches; undefined if it does not. */
 export type PathMatcher = (path: string) => Params | undefined;

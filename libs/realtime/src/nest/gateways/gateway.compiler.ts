@@ -67,6 +67,7 @@ export class GatewayCompiler {
       keepContext: hooked?.keepContext ?? false,
       slowConsumer: hooked?.slowConsumer,
       transports: hooked?.transports,
+      protocols: hooked?.protocols ?? gateways.find(({ protocols }) => protocols)?.protocols,
       guard: this.guard(gateways),
       ...hooks,
       onOpen: this.open(hooks, gateways),

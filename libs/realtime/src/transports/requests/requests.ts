@@ -65,7 +65,7 @@ export class Requests {
     try {
       this.gate.allowOrigin(incoming, raw, answer);
     } catch (error) {
-      this.gate.noteRefusal(incoming, error, raw);
+      this.gate.noteRefusal(incoming, undefined, error, raw);
       throw error;
     }
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
