@@ -1,4 +1,5 @@
 /** @SubscribeMessage() methods on this module's engine: routing beside hooks, order of replies, streams, ids, bounds. */
+import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { SubscribeMessage, WebSocketGateway, ConnectedSocket, MessageBody } from '@nestjs/websockets';
 import type { LoggerService, ModuleMetadata, Type } from '@nestjs/common';
@@ -420,8 +421,10 @@ describe('A reply after the end', () => {
       () => handled,
       (count) => count === 1,
     );
-    await client.close();
+    const closed = client.close();
+    await once(client.socket, 'close');
     finish();
+    await closed;
     await until(
       'handleDisconnect after it',
       () => handled,

@@ -7,7 +7,7 @@ import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
-import { openedLine } from './connections/log-lines.js';
+import { logOpened } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
@@ -27,6 +27,8 @@ export class Engine {
     ended: (connection) => void this.living.delete(connection),
   };
   private stopping?: Promise<void>;
+  /** Called with every client that is let in. Only nestjs-realtime/testing sets it. */
+  onAdmitted?: (admission: Admission) => void;
 
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
     this.node = new Node(settings, broker, log);
@@ -69,10 +71,16 @@ export class Engine {
 
   /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
+    this.onAdmitted?.(admission);
     if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
+
+  /** Returns whether nothing of an admitted client is left: it has no connection, and its `onClose` has settled. */
+  hasForgotten({ id, place }: Pick<Admission, 'id' | 'place'>): boolean {
+    return place.isReleased && ![...this.living].some((connection) => connection.id === id);
+  }
 
   /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
@@ -80,7 +88,7 @@ export class Engine {
     const connection = new LiveConnection(transport, admission, socket, node, this.events);
     this.living.add(connection);
     node.counters.accepted++;
-    node.log.log(openedLine(connection));
+    logOpened(node, connection);
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);

@@ -65,8 +65,9 @@ export interface OnAuthenticate {
   /**
    * @param message the first message
    * @param request the handshake
-   * @returns the identity; it takes precedence over the one that `onHandshake` returned
-   * @throws any error: the client is closed with 4501
+   * @returns the identity; each field that it has takes precedence over the one that `onHandshake` returned
+   * @throws UnauthorizedException, ForbiddenException or WsException to close the client with 4501 (stay away); 429 and
+   *   503 close it with 1013 (come back later); any other error is a fault of the application and closes it with 1011
    */
   onAuthenticate(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
 }

@@ -2,6 +2,7 @@
 export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
 export { Stream } from './nest/messages/stream.decorator.js';
+export { WebSocketGateway } from './nest/gateway-options.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
 export type { RealtimeOptions, SettingName, SettingValues, TransportName } from './settings/options.js';
 export { RealtimeSettings } from './settings/settings.js';

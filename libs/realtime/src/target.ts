@@ -1,7 +1,7 @@
-/** Road OUT, step 6: an address, and what can be done there. It is immutable: `except` returns a new one. */
+/** Road OUT, step 6: an address, and what can be done there. It is immutable: `except…` returns a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Awaitable } from './awaitable.js';
-import { type Action, type Channel, connectionIdOf } from './command.js';
+import { type Action, type Channel, channelOf, connectionIdOf } from './command.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
 import { checkClose, checkName, checkSize } from './limits/checks.js';
 import type { Node } from './node/node.js';
@@ -17,12 +17,39 @@ export class Target {
   constructor(
     private readonly node: Node,
     private readonly channel: Channel,
-    private readonly excepted: ReadonlySet<string> = new Set(),
+    private readonly excepted: readonly Channel[] = [],
   ) {}
 
-  /** Leaves out one connection. Several calls add up. @returns a new target */
+  /**
+   * Leaves out one connection. Several calls of the three methods `except…` add up.
+   *
+   * @param connectionId a connection's id; one that does not exist leaves out nobody
+   * @returns a new target
+   */
   except(connectionId: string): Target {
-    return new Target(this.node, this.channel, new Set([...this.excepted, connectionId]));
+    return this.without(channelOf.connection(connectionId));
+  }
+
+  /**
+   * Leaves out the connections that are in a room when the message is delivered.
+   *
+   * @param room the name of a room; one that has no members leaves out nobody
+   * @returns a new target
+   * @example await server.to('lobby').exceptRoom('muted').emit('say', { text });
+   */
+  exceptRoom(room: string): Target {
+    return this.without(channelOf.room(room));
+  }
+
+  /**
+   * Leaves out all connections of a user.
+   *
+   * @param userId a user's id; one who is not connected leaves out nobody
+   * @returns a new target
+   * @example await server.to('lobby').exceptUser(message.authorId).emit('said', message);
+   */
+  exceptUser(userId: string): Target {
+    return this.without(channelOf.user(userId));
   }
 
   /**
@@ -98,6 +125,11 @@ export class Target {
     checkSize(frame, this.node);
     frame.isShared = connectionIdOf(this.channel) === undefined;
     return this.publish({ kind: 'push', frame });
+  }
+
+  private without(channel: Channel): Target {
+    const { node, excepted } = this;
+    return excepted.includes(channel) ? this : new Target(node, this.channel, [...excepted, channel]);
   }
 
   private publish(action: Action): Awaitable<void> {

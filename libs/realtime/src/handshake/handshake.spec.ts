@@ -124,6 +124,24 @@ describe('a handshake', () => {
   });
 });
 
+describe('a guard that returns when its handshake is over', () => {
+  it.each<[string, () => void]>([
+    ['by the deadline', () => jest.advanceTimersByTime(10_000)],
+    ['by a shutdown', () => node.engine.gate.stop()],
+  ])('does not run onHandshake where it was refused %s', async (_how, end) => {
+    let open!: () => void;
+    const guard = () => new Promise<void>((resolve) => (open = resolve));
+    const onHandshake = () => void steps.push('onHandshake');
+    node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    const refused = refusalOf(admit({ url: '/guarded' }));
+    end();
+    expect((await refused).status).toBe(503);
+    open();
+    await turn();
+    expect([steps, node.engine.node.counters.refused]).toEqual([[], 1]);
+  });
+});
+
 describe('an error in onHandshake', () => {
   it.each<[string, (error: unknown) => Promise<void>]>([
     [
@@ -156,7 +174,8 @@ describe('an error in onHandshake', () => {
     await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
     expect(node.log.with('refused')).toEqual([
       'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 ' +
-        'reason="Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS"',
+        'reason="Origin https://evil.org is neither that of the host example.com ' +
+        'nor in REALTIME_ALLOWED_ORIGINS (empty)"',
     ]);
     answer = ({ url }) => {
       throw new HandshakeError(400, `bad ${url}`);

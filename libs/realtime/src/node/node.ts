@@ -107,6 +107,6 @@ export class Node {
   /** Closes the user's other connections, on every node, with 4503. */
   replaceOthers(userId: string, connectionId: string): Awaitable<void> {
     const action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' } as const;
-    return this.publish({ channel: channelOf.user(userId), except: new Set([connectionId]), action });
+    return this.publish({ channel: channelOf.user(userId), except: [channelOf.connection(connectionId)], action });
   }
 }
