@@ -1,7 +1,8 @@
 /** docs/limits.md has the table of every limit; these tests hold it to the code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { LIMIT_SETTINGS } from '../../libs/realtime/src/settings/limit-options.js';
-import { LIMIT_NAMES } from '../../libs/realtime/src/limits/limits.js';
+import { LIMIT_NAMES, Limits } from '../../libs/realtime/src/limits/limits.js';
+import type { Log } from '../../libs/realtime/src/log.js';
 import { SETTINGS } from '../../libs/realtime/src/settings/options.js';
 import type { Setting } from '../../libs/realtime/src/settings/kinds.js';
 
@@ -29,6 +30,18 @@ it('docs/limits.md has the default of every setting as it is in the code', () =>
   for (const { setting, fallback } of rows) {
     expect([setting, fallback]).toEqual([setting, String(settings.find(({ env }) => env === setting)?.fallback)]);
   }
+});
+
+it('the line in the log of every limit names the settings that docs/limits.md has for its counter', () => {
+  const lines: string[] = [];
+  const log = { warn: (line: string) => void lines.push(line) } as Log;
+  const limits = new Limits(log, false);
+  for (const name of LIMIT_NAMES) limits.reached(name, 'at=test');
+  const named = LIMIT_NAMES.map((name) => {
+    const variables = rows.filter(({ counter }) => counter === name).map(({ setting }) => setting);
+    return `WebSocket limit reached limit=${name} at=test setting=${variables.join(',')}`;
+  });
+  expect(lines).toEqual(named);
 });
 
 it('docs/limits.md has every counter of stats().limits, and no other', () => {

@@ -18,7 +18,9 @@ describe('a limit that is reached', () => {
     const limits = new Limits(log, false);
     expect(limits.reached('rooms', 'id=x rooms=3')).toBe(true);
     expect(limits.counts.rooms).toBe(1);
-    expect(log.lines).toEqual(['warn WebSocket limit reached limit=rooms id=x rooms=3']);
+    expect(log.lines).toEqual([
+      'warn WebSocket limit reached limit=rooms id=x rooms=3 setting=REALTIME_MAX_ROOMS_PER_CONNECTION',
+    ]);
   });
 
   it('logs a limit once a second, with the number of lines left out', () => {
@@ -29,7 +31,9 @@ describe('a limit that is reached', () => {
     expect(log.lines).toHaveLength(1);
     jest.advanceTimersByTime(1);
     limits.reached('messageRate', 'id=next');
-    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=messageRate id=next unsaid=10000');
+    expect(log.lines[1]).toBe(
+      'warn WebSocket limit reached limit=messageRate id=next setting=REALTIME_MAX_MESSAGE_RATE unsaid=10000',
+    );
     expect(limits.counts.messageRate).toBe(10_002);
   });
 
@@ -44,7 +48,7 @@ describe('a limit that is reached', () => {
     limits.reached('rooms', 'a');
     jest.advanceTimersByTime(5000);
     limits.reached('rooms', 'b');
-    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=rooms b');
+    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=rooms b setting=REALTIME_MAX_ROOMS_PER_CONNECTION');
   });
 });
 
@@ -53,7 +57,9 @@ describe('report-only mode', () => {
     const limits = new Limits(log, true);
     expect(limits.reached('fragments', 'x')).toBe(false);
     expect(limits.counts.fragments).toBe(1);
-    expect(log.lines).toEqual(['warn WebSocket limit reached (report only) limit=fragments x']);
+    expect(log.lines).toEqual([
+      'warn WebSocket limit reached (report only) limit=fragments x setting=REALTIME_MAX_FRAGMENTS',
+    ]);
   });
 });
 

@@ -4,40 +4,42 @@
  */
 import type { Log } from '../log.js';
 
-/** The limits, as `stats().limits` names them. */
-export const LIMIT_NAMES = [
-  'connections',
-  'connectionsPerAddress',
-  'connectionsPerUser',
-  'connectionRate',
-  'connectionRatePerAddress',
-  'failedHandshakes',
-  'unfinishedHandshakes',
-  'handshakeTime',
-  'headerTime',
-  'authenticateTime',
-  'messageBytes',
-  'fragments',
-  'chunks',
-  'messageTime',
-  'posts',
-  'postBytes',
-  'controlRate',
-  'messageRate',
-  'byteRate',
-  'queuedMessages',
-  'bufferedBytes',
-  'bufferedBytesTotal',
-  'slowTime',
-  'hookTime',
-  'rooms',
-  'members',
-  'replies',
-  'streams',
-  'nameLength',
-] as const;
+/** The limits, as `stats().limits` names them, and the setting of each, which its line in the log names. */
+const SETTING_OF = {
+  connections: 'REALTIME_MAX_CONNECTIONS',
+  connectionsPerAddress: 'REALTIME_MAX_CONNECTIONS_PER_ADDRESS',
+  connectionsPerUser: 'REALTIME_MAX_CONNECTIONS_PER_USER',
+  connectionRate: 'REALTIME_MAX_CONNECTION_RATE',
+  connectionRatePerAddress: 'REALTIME_MAX_CONNECTION_RATE_PER_ADDRESS',
+  failedHandshakes: 'REALTIME_MAX_FAILED_HANDSHAKES',
+  unfinishedHandshakes: 'REALTIME_MAX_UNFINISHED_HANDSHAKES',
+  handshakeTime: 'REALTIME_HANDSHAKE_TIMEOUT',
+  headerTime: 'REALTIME_HEADER_TIMEOUT',
+  authenticateTime: 'REALTIME_AUTHENTICATE_TIMEOUT',
+  messageBytes: 'REALTIME_MAX_MESSAGE_BYTES',
+  fragments: 'REALTIME_MAX_FRAGMENTS',
+  chunks: 'REALTIME_MAX_BUFFERED_CHUNKS',
+  messageTime: 'REALTIME_MESSAGE_TIMEOUT',
+  posts: 'REALTIME_MAX_POSTS',
+  postBytes: 'REALTIME_MAX_POST_BYTES',
+  controlRate: 'REALTIME_MAX_CONTROL_RATE',
+  messageRate: 'REALTIME_MAX_MESSAGE_RATE',
+  byteRate: 'REALTIME_MAX_BYTE_RATE',
+  queuedMessages: 'REALTIME_MAX_QUEUED_MESSAGES,REALTIME_MAX_QUEUED_BYTES',
+  bufferedBytes: 'REALTIME_MAX_BUFFERED_BYTES',
+  bufferedBytesTotal: 'REALTIME_MAX_BUFFERED_BYTES_TOTAL',
+  slowTime: 'REALTIME_MAX_SLOW_TIME',
+  hookTime: 'REALTIME_HOOK_TIMEOUT',
+  rooms: 'REALTIME_MAX_ROOMS_PER_CONNECTION',
+  members: 'REALTIME_MAX_MEMBERS',
+  replies: 'REALTIME_MAX_REPLIES',
+  streams: 'REALTIME_MAX_STREAMS',
+  nameLength: 'REALTIME_MAX_NAME_LENGTH',
+} as const;
 
-export type LimitName = (typeof LIMIT_NAMES)[number];
+export type LimitName = keyof typeof SETTING_OF;
+
+export const LIMIT_NAMES = Object.keys(SETTING_OF) as LimitName[];
 
 /** How often each limit was reached. */
 export type LimitCounts = Readonly<Record<LimitName, number>>;
@@ -76,6 +78,6 @@ export class Limits {
     const more = last?.unsaid ? ` unsaid=${last.unsaid}` : '';
     const mode = this.isReportOnly ? ' (report only)' : '';
     this.loggedAt.set(name, { at: now, unsaid: 0 });
-    this.log.warn(`WebSocket limit reached${mode} limit=${name} ${at}${more}`);
+    this.log.warn(`WebSocket limit reached${mode} limit=${name} ${at} setting=${SETTING_OF[name]}${more}`);
   }
 }
