@@ -1,7 +1,10 @@
 /** The recipes of docs/handshake.md compile, run in a process of their own, and do what the page says. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { TestClient } from 'nestjs-realtime/testing';
@@ -24,9 +27,12 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 /** The complete programs of the page by the heading above them; the session's also as it is on Fastify. */
 function recipes(): Map<string, string> {
   const found = new Map<string, string>();
-  const sections = read('docs/handshake.md')
-    .split(/^## Recipe: /m)
-    .slice(1);
+  const sections = ['docs/handshake.md', 'docs/tokens.md'].flatMap((page) =>
+    read(page)
+      .split(/^## Recipe: /m)
+      .slice(1)
+      .filter((section) => section.includes('```ts')),
+  );
   for (const section of sections) {
     const name = section.slice(0, section.indexOf('\n'));
     const [code, onFastify] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
@@ -64,6 +70,8 @@ it('the recipes of docs/handshake.md compile', () => {
     'JWT in a cookie',
     'Passport',
     'bearer token in the subprotocol list',
+    'JWT in a browser',
+    'JWKS with rotation',
   ]);
   const program = ts.createProgram([...files.values()], { ...options(), noEmit: true });
   const problems = [...files.values()].flatMap((path) => {
@@ -79,7 +87,7 @@ describe('A recipe of docs/handshake.md', () => {
   let output: string;
   let port: number;
 
-  async function run(name: string): Promise<void> {
+  async function run(name: string, more: Record<string, string> = {}): Promise<void> {
     const source = await readFile(files.get(name)!, 'utf8');
     const path = files.get(name)!.replace('.mts', '.mjs');
     const { ESNext: module } = ts.ModuleKind;
@@ -87,7 +95,7 @@ describe('A recipe of docs/handshake.md', () => {
       path,
       ts.transpileModule(source, { compilerOptions: { ...options(), module, sourceMap: false } }).outputText,
     );
-    const env = { ...process.env, NODE_OPTIONS: '', JWT_SECRET: SECRET, ROBOT_TOKEN: SECRET };
+    const env = { ...process.env, NODE_OPTIONS: '', JWT_SECRET: SECRET, ROBOT_TOKEN: SECRET, ...more };
     child = fork(path, { env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     output = '';
     for (const stream of [child.stdout!, child.stderr!])
@@ -163,5 +171,52 @@ describe('A recipe of docs/handshake.md', () => {
     }
     expect(output).toContain('WebSocket connection opened');
     for (const secret of [SECRET, bearer, bearer.slice(7)]) expect(output).not.toContain(secret);
+  }, 30_000);
+
+  it('the recipe for JWT in a browser admits the token in every place, to routes and to every transport', async () => {
+    await run('JWT in a browser');
+    const bearer = `bearer.${Buffer.from(sign({})).toString('base64url')}`;
+    expect(await refusalOf(connect())).toMatchObject({ status: 401 });
+    expect(await (await connect({}, [bearer, 'chat'])).next()).toBe('Welcome user 7');
+    expect(await (await connect({ cookie: `jwt=${sign({})}` })).next()).toBe('Welcome user 7');
+    const places: [string, Record<string, string>][] = [
+      ['', { authorization: `Bearer ${sign({})}` }],
+      ['', { cookie: `jwt=${sign({})}` }],
+      [`?access_token=${sign({})}`, {}],
+    ];
+    for (const [query, headers] of places) {
+      expect(await (await http(`/profile${query}`, { headers })).json()).toEqual({ sub: '7' });
+      const left = new AbortController();
+      const accept = 'text/event-stream';
+      const stream = await http(`/ws${query}`, { headers: { ...headers, accept }, signal: left.signal });
+      expect(stream.status).toBe(200);
+      left.abort();
+    }
+    expect((await http('/profile')).status).toBe(401);
+  }, 30_000);
+
+  it('the recipe for JWKS admits a key that is published later, and refuses an unknown one', async () => {
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const published: object[] = [];
+    let asked = 0;
+    const issuer = createServer((_request, response) => {
+      asked++;
+      response.end(JSON.stringify({ keys: published }));
+    }).listen(0, '127.0.0.1');
+    await once(issuer, 'listening');
+    const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    try {
+      await run('JWKS with rotation', { ISSUER: url });
+      const options = { algorithm: 'RS256', issuer: url, keyid: 'new', subject: '7' } as const;
+      const authorization = `Bearer ${jwt.sign({}, pair.privateKey, options)}`;
+      expect(await refusalOf(connect({ authorization: 'Bearer nonsense' }))).toMatchObject({ status: 401 });
+      published.push({ ...pair.publicKey.export({ format: 'jwk' }), kid: 'new' });
+      expect(await (await connect({ authorization })).next()).toBe('Welcome user 7');
+      const unknown = jwt.sign({}, pair.privateKey, { ...options, keyid: 'unknown' });
+      expect(await refusalOf(connect({ authorization: `Bearer ${unknown}` }))).toMatchObject({ status: 401 });
+      expect(asked).toBe(1);
+    } finally {
+      issuer.close();
+    }
   }, 30_000);
 });

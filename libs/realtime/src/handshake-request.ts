@@ -1,5 +1,7 @@
 /** The request that opens a connection, as hooks see it. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { bearerToken, protocolsOf, SOURCES, type TokenSources } from './http/bearer-token.js';
+import { parseCookies } from './http/cookies.js';
 import {
   addressOf,
   LazyRequest,
@@ -9,9 +11,6 @@ import {
   targetOf,
 } from './http/platform-request.js';
 
-/** Prefix of an offered subprotocol that carries a credential and names no protocol. */
-export const BEARER = 'bearer.';
-
 /** The parts of a handshake besides Node's request. */
 export interface HandshakeParts {
   /** The gateway's path. */
@@ -20,8 +19,8 @@ export interface HandshakeParts {
   readonly params?: Params;
   /** The platform's request. Default: Node's own. */
   readonly raw?: LazyRequest;
-  /** Name of the query parameter that may hold a credential. Default: none may. */
-  readonly queryToken?: string;
+  /** Where a credential may stand besides `Authorization` and the subprotocols. Default: nowhere. */
+  readonly tokenSources?: TokenSources;
   /** The transport that the client asked for. Default: `websocket`. */
   readonly transport?: string;
   /** The client's IP address by the platform's rule, if it is known already. */
@@ -81,25 +80,21 @@ export class HandshakeRequest {
 
   /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
   get protocols(): readonly string[] {
-    const header = this.incoming.headers['sec-websocket-protocol'] ?? '';
-    return header
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean);
+    return protocolsOf(this.incoming.headers);
   }
 
   /**
    * The credential that the client sent: in `Authorization: Bearer …`, else in a subprotocol `bearer.<base64url>` (for
    * browsers, which cannot set headers; it is never echoed), else in the query parameter that `REALTIME_QUERY_TOKEN`
-   * names. Undefined when there is none.
+   * names, else in the cookie that `REALTIME_COOKIE_TOKEN` names. Undefined when there is none.
    */
   get token(): string | undefined {
-    const bearer = /^Bearer +(\S+)$/i.exec(this.incoming.headers.authorization ?? '');
-    if (bearer) return bearer[1];
-    const hidden = this.protocols.find((name) => name.startsWith(BEARER));
-    if (hidden !== undefined) return Buffer.from(hidden.slice(BEARER.length), 'base64url').toString();
-    const { queryToken } = this.parts;
-    return (queryToken && this.query.get(queryToken)) || undefined;
+    return bearerToken(this);
+  }
+
+  /** @internal */
+  get [SOURCES](): TokenSources | undefined {
+    return this.parts.tokenSources;
   }
 
   /** @internal Names of the cookies that hooks have read: one of them may be the credential. */
@@ -138,17 +133,6 @@ export function userIdOf(user: unknown): string | undefined {
   return found === undefined || found === null ? undefined : String(found);
 }
 
-function parseCookies(header = ''): Readonly<Record<string, string>> {
-  const cookies = Object.create(null) as Record<string, string>;
-  for (const pair of header.split(';')) {
-    const mark = pair.indexOf('=');
-    const name = pair.slice(0, mark).trim();
-    const value = pair.slice(mark + 1).trim();
-    if (mark > 0 && !(name in cookies)) cookies[name] = decoded(value.replace(/^"(.*)"$/, '$1'));
-  }
-  return cookies;
-}
-
 /** Records which cookies are read. It holds only the cookies, not the request, because a hook may keep them. */
 function watched(cookies: Readonly<Record<string, string>>, read: Set<string>): Readonly<Record<string, string>> {
   return new Proxy(cookies, {
@@ -157,14 +141,6 @@ function watched(cookies: Readonly<Record<string, string>>, read: Set<string>): 
       return Reflect.get(all, name) as unknown;
     },
   });
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** The parameters of a path, decoded. */

@@ -17,6 +17,8 @@ export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
 export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
+export { bearerToken } from './http/bearer-token.js';
+export type { TokenRequest, TokenSources } from './http/bearer-token.js';
 export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
 export type { Payload, PushOptions, SlowPolicy } from './frame.js';

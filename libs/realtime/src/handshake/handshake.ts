@@ -102,12 +102,11 @@ export class Handshake {
 
   private requestOf({ incoming, route, transport, address }: Attempt, raw: LazyRequest): HandshakeRequest {
     const { gateway, params } = route;
-    const { queryToken } = this.node.settings;
     return new HandshakeRequest(incoming, {
       path: gateway.path,
       params,
       raw: withParams(raw, params),
-      queryToken,
+      tokenSources: this.node.settings,
       transport,
       address,
     });

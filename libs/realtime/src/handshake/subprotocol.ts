@@ -1,6 +1,7 @@
 /** Road IN, step 2: which of the subprotocols that a client offers is agreed (RFC 6455 §4.2.2). */
 import type { Gateway } from '../gateway.js';
-import { BEARER, type HandshakeRequest } from '../handshake-request.js';
+import type { HandshakeRequest } from '../handshake-request.js';
+import { BEARER } from '../http/bearer-token.js';
 
 /**
  * @returns the protocol for the 101; an empty string agrees to none. A gateway that lists none agrees to none, and a

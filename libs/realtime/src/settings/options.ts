@@ -144,7 +144,16 @@ export const SETTINGS = {
     schema: z.string().regex(/^[\w.-]*$/),
     allowed: 'the name of a query parameter: letters, digits, _ . -',
     about:
-      'The query parameter that `request.token` is read from; empty reads none, because queries end up in access logs.',
+      'The query parameter that `request.token` and `bearerToken()` are read from; empty reads none, because queries end up in access logs.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
+  cookieToken: {
+    env: 'REALTIME_COOKIE_TOKEN',
+    fallback: '',
+    schema: z.string().regex(/^[\w.-]*$/),
+    allowed: 'the name of a cookie: letters, digits, _ . -',
+    about:
+      'The cookie that `request.token` and `bearerToken()` are read from, if the request has no other credential; empty reads none.',
     read: (text: string) => text,
   } satisfies Setting<string>,
   allowedOrigins: {

@@ -12,7 +12,7 @@ interface Parts {
 
 const request = ({ headers = {}, url = '/ws', ...extras }: Parts = {}) => {
   const node = Object.assign({ headers, url, socket: {} } as unknown as IncomingMessage, extras);
-  return new HandshakeRequest(node, { path: '/ws', queryToken: 'access_token' });
+  return new HandshakeRequest(node, { path: '/ws', tokenSources: { queryToken: 'access_token' } });
 };
 /** A handshake whose `onHandshake` reads these cookies. */
 const handshake = (parts: Parts, ...reads: string[]) => {
