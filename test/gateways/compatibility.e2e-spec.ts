@@ -560,6 +560,29 @@ const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
+    name: 'misspelt-hooks',
+    theirs: 'connected',
+    ours: 'does not start',
+    script: async (name) => {
+      @WebSocketGateway({ path: '/misspelt' })
+      class Misspelt extends Marker {
+        onConnect() {}
+      }
+      const app = await boot(name, { providers: [Misspelt] }).catch(() => undefined);
+      return app ? refusalOf(connectTo(app, '/misspelt')) : 'does not start';
+    },
+  },
+  {
+    name: 'global-prefix',
+    theirs: ['connected', 'no answer'],
+    ours: ['connected', 404],
+    script: async (name) => {
+      const configure: AppOptions['configure'] = (app) => app.setGlobalPrefix('api');
+      const app = await boot(name, { providers: [Other] }, { configure });
+      return [await refusalOf(connectTo(app, '/other')), await refusalOf(connectTo(app, '/api/other'))];
+    },
+  },
+  {
     name: 'origin',
     theirs: 'connected',
     ours: 403,

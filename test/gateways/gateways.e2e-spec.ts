@@ -384,7 +384,7 @@ describe('the handshake', () => {
 describe('the log', () => {
   it('logs the opening, the messages and the closing of a connection', async () => {
     const logger = new KeepingLogger();
-    const app = await start({ imports: [realtime()], providers: [EchoGateway] }, { logger });
+    const app = await start({ imports: [realtime({ logMessages: true })], providers: [EchoGateway] }, { logger });
     const ann = await app.connect('/echo?user=7');
     await ann.next();
     ann.send('12345');
@@ -398,6 +398,49 @@ describe('the log', () => {
     expect(closed?.replace(/after=\d+\.\d+s/, 'after=…')).toBe(
       `WebSocket connection closed id=${id} code=1000 reason="bye" by=client after=… in=1/5B out=2/18B`,
     );
+  });
+
+  describe('of an SSE and a polling client', () => {
+    @WebSocketGateway({ path: '/door' })
+    class Door {
+      onHandshake(request: HandshakeRequest) {
+        if (request.query.has('no')) throw new ForbiddenException(`Not over ${request.transport}`);
+      }
+    }
+
+    /** Opens a stream and a poll, is refused with both, and comes back with a token that does not exist. */
+    async function visit(options: RealtimeOptions): Promise<string[]> {
+      const logger = new KeepingLogger();
+      const app = await start({ imports: [realtime(options)], providers: [Door] }, { logger });
+      const left = new AbortController();
+      const ask = async (path: string, headers: Record<string, string> = {}) => {
+        const response = await fetch(`${app.url}/door${path}`, { headers, signal: left.signal });
+        await response.body?.getReader().read();
+      };
+      for (const query of ['?', '?no&']) {
+        await ask(query, { accept: 'text/event-stream' });
+        await ask(`${query}transport=polling`);
+      }
+      left.abort();
+      return logger.with(' connection ').map((line) => line.replace(/ (id|status|code)=.*/, ''));
+    }
+
+    it('names their transport when they open and when they are refused', async () => {
+      expect(await visit({})).toEqual([
+        'SSE connection opened',
+        'Polling connection opened',
+        'SSE connection refused',
+        'Polling connection refused',
+      ]);
+    });
+
+    it('has with REALTIME_LOG_LIFECYCLE=failures the refusals, and with none neither', async () => {
+      expect(await visit({ logLifecycle: 'failures' })).toEqual([
+        'SSE connection refused',
+        'Polling connection refused',
+      ]);
+      expect(await visit({ logLifecycle: 'none' })).toEqual([]);
+    });
   });
 
   it('logs user ids, close reasons and paths with line ends on one line', async () => {

@@ -285,6 +285,25 @@ describe('with bounds of their own', () => {
     await app.expectCalm();
   });
 
+  it('a client whose hook never settles is closed with 1011 where the setting says so, and onClose runs', async () => {
+    app = await HostileApp.start({ HOOK_TIMEOUT: 0.2, HOOK_TIMEOUT_ACTION: 'close' });
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 60000' }), frame({ payload: 'hush' }));
+    expect(await client.closeFrame()).toEqual({ code: 1011, reason: 'onMessage took too long' });
+    expect(await app.limits()).toEqual({ hookTime: 1 });
+    await app.expectCalm();
+  });
+
+  it('a client that leaves a hook behind that never settles gets its onClose, and a shutdown does not wait', async () => {
+    app = await HostileApp.start({ HOOK_TIMEOUT: 0.2 });
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 60000' }));
+    await app.until('the message', ({ hooks }) => hooks.messages > 0);
+    client.reset();
+    await app.expectCalm();
+    expect(await app.limits()).toEqual({ hookTime: 1 });
+  });
+
   it('refuses one room too many, and keeps the connection', async () => {
     app = await HostileApp.start({ MAX_ROOMS_PER_CONNECTION: 3 });
     const client = await app.open();

@@ -99,3 +99,22 @@ it('a response writes to any Writable that is assigned as its socket, and finish
   expect([response.socket, writable.destroyed]).toEqual([null, false]);
   socket.destroy();
 });
+
+it('a response that has ended ignores writes once the Writable that is its socket has closed', async () => {
+  const upgraded = once(server, 'upgrade');
+  (await connect()).send(upgradeRequest());
+  const [request, socket] = (await upgraded) as [IncomingMessage, Socket];
+  const writable = new Writable({ write: (_chunk, _encoding, done) => done() }) as Writable & Socket;
+  const response = new ServerResponse(request);
+  response.assignSocket(writable);
+  const closed = once(response, 'close');
+  response.end('no');
+  await once(response, 'finish');
+  writable.destroy();
+  await closed;
+  expect([response.destroyed, response.closed]).toEqual([true, true]);
+  // An error event without a listener would end the process
+  const error = await new Promise((resolve) => response.write('late', resolve));
+  expect(error).toMatchObject({ code: 'ERR_STREAM_WRITE_AFTER_END' });
+  socket.destroy();
+});

@@ -97,16 +97,35 @@ export abstract class Connection<Data = any> {
 
   /** Cuts the connection without a close frame: the client sees 1006, and messages that wait for it are lost. */
   abstract terminate(): void;
+}
 
-  /** @internal A raw WebSocket has this method; here hooks take the place of events. */
-  on(event: string): never {
-    const hooks: Readonly<Record<string, string>> = { message: 'onMessage', close: 'onClose', error: 'onClose' };
-    const hook = Object.hasOwn(hooks, event) ? hooks[event] : 'onOpen, onMessage or onClose';
-    throw new RealtimeError(
-      'no_events',
-      `A Connection has no events: instead of on('${event}') write the hook ${hook}`,
-    );
-  }
+/** The hook in the place of each event that a socket of `ws` or Socket.IO emits. */
+const HOOK_OF: ReadonlyMap<string, string> = new Map([
+  ['open', 'onOpen'],
+  ['message', 'onMessage'],
+  ['drain', 'onDrain'],
+  ...['close', 'error', 'disconnect', 'disconnecting'].map((event) => [event, 'onClose'] as const),
+]);
+
+/** What listens to a socket of `ws`, and stops listening. */
+const LISTENING = [
+  ...['on', 'once', 'addListener', 'prependListener', 'prependOnceListener', 'addEventListener'],
+  ...['off', 'removeListener', 'removeAllListeners', 'removeEventListener'],
+];
+
+function noEvents(call: string, event: string): never {
+  const hook = HOOK_OF.get(event) ?? 'onOpen, onMessage or onClose';
+  throw new RealtimeError('no_events', `A Connection has no events: instead of ${call} write the hook ${hook}`);
+}
+
+// Code that was written for ws or Socket.IO calls these; the type does not have them, so that the compiler objects first
+for (const method of LISTENING) {
+  const value = (event: unknown) => noEvents(`${method}('${String(event)}')`, String(event));
+  Object.defineProperty(Connection.prototype, method, { value, configurable: true, writable: true });
+}
+for (const event of ['open', 'message', 'close', 'error']) {
+  const set = () => noEvents(`on${event} = …`, event);
+  Object.defineProperty(Connection.prototype, `on${event}`, { set, configurable: true });
 }
 
 /**

@@ -7,11 +7,11 @@ import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { endAt } from './connections/expiry.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
-import { openedLine } from './connections/log-lines.js';
+import { logOpened } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
-import { Gate } from './handshake/gate.js';
-import { errorField, field, type Log } from './log.js';
+import { Gate, type Guest } from './handshake/gate.js';
+import type { Log } from './log.js';
 import { Node } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
 import type { Socket } from './transport.js';
@@ -53,12 +53,20 @@ export class Engine {
     const { settings, log } = this.node;
     this.gate.stop();
     if (this.living.size > 0) log.log(`WebSocket shutdown closes connections=${this.living.size}`);
-    for (const guest of this.gate.guests) guest.goAway(farewell(settings.reconnectSpread));
+    for (const guest of this.gate.guests) this.sendAway(guest);
     const unfinished = await drain(this.living, settings, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
     for (const { id } of unfinished) log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
     await this.node.stop();
+  }
+
+  private sendAway(guest: Guest): void {
+    try {
+      guest.goAway(farewell(this.node.settings.reconnectSpread));
+    } catch (error) {
+      this.node.failed('close')(error);
+    }
   }
 
   /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
@@ -80,7 +88,7 @@ export class Engine {
     const connection = new LiveConnection(transport, admission, socket, node, this.events);
     this.living.add(connection);
     node.counters.accepted++;
-    node.log.log(openedLine(connection));
+    logOpened(node, connection);
     const { expiresAt, replace } = admission.identity;
     if (expiresAt) endAt(connection, expiresAt);
     if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);
@@ -93,8 +101,7 @@ export class Engine {
   }
 
   private replace(userId: string, connectionId: string): void {
-    const failed = (error: unknown) =>
-      this.node.log.error(`WebSocket replace failed user=${field(userId)} error=${errorField(error)}`);
-    this.node.replaceOthers(userId, connectionId).catch(failed);
+    const { node } = this;
+    void node.promise({ what: 'replace', user: userId }, () => node.replaceOthers(userId, connectionId));
   }
 }

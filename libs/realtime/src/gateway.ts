@@ -1,9 +1,10 @@
 /** A gateway as the engine calls it: the hooks of one path, including what the framework puts around them. */
+import type { Awaitable } from './awaitable.js';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { SlowPolicy } from './frame.js';
 import type { HandshakeRequest, Params } from './handshake-request.js';
-import type { Awaitable, Identity } from './hooks.js';
+import type { Identity } from './hooks.js';
 import type { Message } from './message.js';
 import type { TransportName } from './settings/options.js';
 

@@ -22,6 +22,8 @@ export interface HandshakeParts {
   readonly raw?: LazyRequest;
   /** Name of the query parameter that may hold a credential. Default: none may. */
   readonly queryToken?: string;
+  /** The transport that the client asked for. Default: `websocket`. */
+  readonly transport?: string;
   /** The client's IP address by the platform's rule, if it is known already. */
   readonly address?: string;
 }
@@ -32,6 +34,8 @@ export class HandshakeRequest {
   readonly path: string;
   /** The parameters of the path, decoded, for example `{ id: '7' }`. */
   readonly params: Params;
+  /** The transport that the client asked for: `websocket`, `sse` or `polling`. */
+  readonly transport: string;
   private readonly lazy: LazyRequest;
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
@@ -43,8 +47,9 @@ export class HandshakeRequest {
     readonly incoming: IncomingMessage,
     private readonly parts: HandshakeParts,
   ) {
-    const { path, params = NO_PARAMS, raw = LazyRequest.of(incoming) } = parts;
+    const { path, params = NO_PARAMS, raw = LazyRequest.of(incoming), transport = 'websocket' } = parts;
     this.path = path;
+    this.transport = transport;
     this.params = params;
     this.lazy = raw;
   }

@@ -7,8 +7,6 @@ export interface Log {
   error(message: string, stack?: string): void;
   debug(message: string): void;
   verbose(message: string): void;
-  /** Returns false when verbose lines are not shown: they are then not built. Default: they are shown. */
-  isVerbose?(): boolean;
 }
 
 /** Longest client-supplied text in a log line, in characters. */
@@ -46,6 +44,18 @@ function cut(text: string): string {
 
 function visible(text: string): string {
   return text.replace(UNSAFE, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** How a line names a transport. */
+const LABELS: Readonly<Record<string, string>> = { websocket: 'WebSocket', sse: 'SSE', polling: 'Polling' };
+
+/**
+ * The first word of a line about a connection.
+ *
+ * @param transport the name of its transport; undefined for a request of which it is not known
+ */
+export function label(transport: string | undefined): string {
+  return transport === undefined ? 'HTTP' : (LABELS[transport] ?? field(transport));
 }
 
 /** Formats a number of bytes for people: `213B`, `1.2kB`, `3.4MB`. */

@@ -36,9 +36,9 @@ export class FakeNode {
 
   /** Opens a connection past its handshake; its `onOpen` has started. */
   open(identity: Identity = {}, options: OpenOptions = {}) {
-    const { gateway = this.gateway, socket = new FakeSocket(options) } = options;
+    const { gateway = this.gateway, socket = new FakeSocket(options), transport = 'websocket' } = options;
     const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
-    const connection = this.engine.open(admission, socket, 'websocket') as LiveConnection;
+    const connection = this.engine.open(admission, socket, transport) as LiveConnection;
     socket.attach(connection);
     connection.opened();
     return { socket, connection };
@@ -54,6 +54,8 @@ export class FakeNode {
 
 export interface OpenOptions extends FakeSocketOptions {
   readonly gateway?: Gateway;
+  /** Default: `websocket`. */
+  readonly transport?: string;
   /** Default: a new one with these options. */
   readonly socket?: FakeSocket;
 }

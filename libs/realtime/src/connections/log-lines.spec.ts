@@ -35,7 +35,14 @@ describe('the lifecycle log', () => {
     ]);
   });
 
-  it('logs the length and kind of a message, never its content', async () => {
+  it('logs no line for a message by default', async () => {
+    const { socket } = await node.opened();
+    socket.sends('a');
+    expect(node.log.with('verbose')).toEqual([]);
+  });
+
+  it('logs the length and kind of a message with REALTIME_LOG_MESSAGES, never its content', async () => {
+    node = await new FakeNode({ logMessages: true }).start();
     const { socket, connection } = await node.opened();
     socket.sends('secret');
     socket.sends(Buffer.from('secret'));
@@ -45,11 +52,42 @@ describe('the lifecycle log', () => {
     ]);
   });
 
-  it('builds no line for a message when verbose lines are off', async () => {
-    Object.assign(node.log, { isVerbose: () => false });
-    const { socket } = await node.opened();
+  it.each([
+    ['sse', 'SSE'],
+    ['polling', 'Polling'],
+    ['websocket', 'WebSocket'],
+  ])('names the transport %s in every line of a connection', async (transport, name) => {
+    node = await new FakeNode({ ...SETTINGS, logMessages: true }).start();
+    const { socket } = await node.opened({}, { transport });
     socket.sends('a');
-    expect(node.log.with('WebSocket message')).toEqual([]);
+    jest.advanceTimersByTime(SILENCE_MS);
+    socket.closes(1006);
+    const lines = node.log.lines.filter((line) => line.includes(' id='));
+    expect(lines.map((line) => line.split(' id=')[0])).toEqual([
+      `log ${name} connection opened`,
+      `verbose ${name} message`,
+      `warn ${name} heartbeat expired`,
+      `log ${name} connection closed`,
+    ]);
+  });
+
+  it('logs with REALTIME_LOG_LIFECYCLE=failures only what did not end cleanly, and whose it was', async () => {
+    node = await new FakeNode({ ...SETTINGS, logLifecycle: 'failures' }).start();
+    (await node.opened()).socket.closes(1000, 'bye');
+    const { socket, connection } = await node.opened({ userId: '7' });
+    socket.closes(1006);
+    expect(node.log.with('connection')).toEqual([
+      `log WebSocket connection closed id=${connection.id} path=/ws ip=192.0.2.7 user=7 code=1006 reason="" by=client ` +
+        'after=0.0s in=0/0B out=0/0B',
+    ]);
+  });
+
+  it('logs with REALTIME_LOG_LIFECYCLE=none no line of a connection', async () => {
+    node = await new FakeNode({ ...SETTINGS, logLifecycle: 'none' }).start();
+    const { socket } = await node.opened();
+    jest.advanceTimersByTime(SILENCE_MS);
+    socket.closes(1006);
+    expect(node.log.lines).toEqual([]);
   });
 
   it('logs how long a client was silent that the heartbeat closes', async () => {

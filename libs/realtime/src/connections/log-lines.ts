@@ -1,36 +1,63 @@
 /** The log lines of a connection: how it opened, the messages it received, and how it ended. */
 import type { CloseInfo } from '../close-info.js';
 import type { Connection } from '../connection.js';
-import { bytesField, errorField, field, type Log, quotedField } from '../log.js';
+import { bytesField, errorField, field, label, type Log, quotedField } from '../log.js';
 import type { Message } from '../message.js';
+import type { RealtimeSettings } from '../settings/settings.js';
 import type { Traffic } from './info.js';
 
-export function openedLine({ id, path, address, userId, protocol }: Connection): string {
-  const user = userId === undefined ? '-' : field(userId);
+/** What decides about the lines of a connection, and where they go. */
+interface Logging {
+  readonly settings: Pick<RealtimeSettings, 'logLifecycle' | 'logMessages'>;
+  readonly log: Log;
+}
+
+/** Logs that a connection has opened. */
+export function logOpened({ settings, log }: Logging, connection: Connection): void {
+  if (settings.logLifecycle !== 'all') return;
+  const { id, transport, protocol } = connection;
   const spoken = protocol ? ` protocol=${field(protocol)}` : '';
-  return `WebSocket connection opened id=${id} path=${field(path)} ip=${address} user=${user}${spoken}`;
+  log.log(`${label(transport)} connection opened id=${id} ${whoseField(connection)}${spoken}`);
 }
 
-export function closedLine(connection: Connection & Traffic, { code, reason, initiator }: CloseInfo): string {
-  const { id, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
-  const how = `code=${code} reason=${quotedField(reason)} by=${initiator}`;
-  const after = `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`;
-  const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
-  return `WebSocket connection closed id=${id} ${how} ${after} ${traffic}`;
+/** Logs how a connection ended. Without the line of its opening, this one says whose connection it was. */
+export function logClosed({ settings, log }: Logging, connection: Connection & Traffic, close: CloseInfo): void {
+  const { logLifecycle } = settings;
+  if (logLifecycle === 'none' || (logLifecycle === 'failures' && !isFailure(close))) return;
+  const { id, transport, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
+  const { code, reason, initiator } = close;
+  const fields = [
+    `id=${id}`,
+    ...(logLifecycle === 'failures' ? [whoseField(connection)] : []),
+    `code=${code} reason=${quotedField(reason)} by=${initiator}`,
+    `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`,
+    `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`,
+  ];
+  log.log(`${label(transport)} connection closed ${fields.join(' ')}`);
 }
 
-/** Logs the length and the kind of a message, never its content. The line is not built if verbose lines are off. */
-export function logMessage(log: Log, { id }: Connection, { size, isBinary }: Message): void {
-  if (log.isVerbose?.() === false) return;
-  log.verbose(`WebSocket message id=${id} bytes=${size} type=${isBinary ? 'binary' : 'text'}`);
+/** Logs the length and the kind of a message, never its content. */
+export function logMessage({ settings, log }: Logging, { id, transport }: Connection, message: Message): void {
+  if (!settings.logMessages) return;
+  const { size, isBinary } = message;
+  log.verbose(`${label(transport)} message id=${id} bytes=${size} type=${isBinary ? 'binary' : 'text'}`);
+}
+
+/** Logs that a connection was silent for the idle time. */
+export function logExpired({ settings, log }: Logging, { id, transport }: Connection, silentMs: number): void {
+  if (settings.logLifecycle === 'none') return;
+  log.warn(`${label(transport)} heartbeat expired id=${id} silent=${(silentMs / 1000).toFixed(1)}s`);
 }
 
 /** The line of a command that could not put a connection into a room. */
-export function joinFailedLine({ id }: Connection, error: unknown): string {
-  return `WebSocket join failed id=${id} error=${errorField(error)}`;
+export function joinFailedLine({ id, transport }: Connection, error: unknown): string {
+  return `${label(transport)} join failed id=${id} error=${errorField(error)}`;
 }
 
-/** The line of a connection that was silent for the idle time. */
-export function expiredLine({ id }: Connection, silentMs: number): string {
-  return `WebSocket heartbeat expired id=${id} silent=${(silentMs / 1000).toFixed(1)}s`;
+function whoseField({ path, address, userId }: Connection): string {
+  return `path=${field(path)} ip=${address} user=${userId === undefined ? '-' : field(userId)}`;
+}
+
+function isFailure({ wasClean, initiator }: CloseInfo): boolean {
+  return !wasClean || initiator === 'heartbeat' || initiator === 'limit' || initiator === 'error';
 }

@@ -28,6 +28,9 @@ export interface Guest {
   goAway(reason: string): void;
 }
 
+/** A request that was refused. */
+type Refused = Pick<Attempt, 'incoming' | 'address'> & { readonly transport: string | undefined };
+
 /** A plain request, which the platform has already sent through the middleware. */
 export type Arrived = Pick<HttpExchange, 'incoming' | 'raw' | 'response'>;
 
@@ -109,7 +112,7 @@ export class Gate {
    */
   async admit(upgrade: UpgradeResponse): Promise<Admission> {
     const { request: incoming } = upgrade;
-    const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
+    const attempt: Attempt = { incoming, route: this.routeOf(incoming), transport: 'websocket' };
     try {
       this.enter(attempt);
       // An async context that middleware enters is for this handshake, not for what the node does afterwards
@@ -118,19 +121,21 @@ export class Gate {
         await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
       );
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
     }
   }
 
-  /** Admits a plain request. @throws the error that the platform should answer */
-  async admitRequest({ incoming, raw, response }: Arrived): Promise<Admission> {
-    const attempt: Attempt = { incoming, route: this.routeOf(incoming) };
+  /** Admits a plain request for a connection over this transport. @throws the error that the platform should answer */
+  async admitRequest({ incoming, raw, response }: Arrived, transport: string): Promise<Admission> {
+    const attempt: Attempt = { incoming, route: this.routeOf(incoming), transport };
     try {
       this.enter(attempt);
       const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
       return this.hold(await this.attempts.run(incoming, examine));
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error;
     }
@@ -142,7 +147,7 @@ export class Gate {
    * @throws always: the refusal, or HandshakeError 426 if the handshake would be admitted
    */
   async probe(arrived: Arrived): Promise<never> {
-    const { place } = await this.admitRequest(arrived);
+    const { place } = await this.admitRequest(arrived, 'websocket');
     place.release();
     throw refusal(426, 'This path expects a WebSocket handshake: connect with a WebSocket', { Upgrade: 'websocket' });
   }
@@ -153,8 +158,9 @@ export class Gate {
    * @returns the request as the application sees it
    * @throws the error that the platform should answer
    */
-  async recheck({ incoming, raw, response }: Arrived): Promise<HandshakeRequest> {
-    return this.handshake.examineAgain({ incoming, route: this.routeOf(incoming) }, LazyRequest.of(raw), response);
+  async recheck({ incoming, raw, response }: Arrived, transport: string): Promise<HandshakeRequest> {
+    const route = this.routeOf(incoming);
+    return this.handshake.examineAgain({ incoming, route, transport }, LazyRequest.of(raw), response);
   }
 
   /** Sets the CORS headers for an origin that may connect. @throws HandshakeError 403 for one that may not */
@@ -163,12 +169,13 @@ export class Gate {
   }
 
   /**
-   * Accepts the identity that `onAuthenticate` returned for an admitted client.
+   * Accepts the identity that `onAuthenticate` returned for an admitted client: what it leaves out is as `onHandshake`
+   * returned it.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
-  accept(answer: Identity | void, { request }: Admission): Identity {
-    return this.handshake.accept(answer, request);
+  accept(answer: Identity | void, { request, identity }: Admission): Identity {
+    return this.handshake.accept(answer, request, identity);
   }
 
   /** Counts a failed handshake for an admitted client whose first message did not identify it. */
@@ -179,10 +186,11 @@ export class Gate {
   /**
    * Counts and logs a refusal that a transport decided by itself.
    *
+   * @param transport undefined where the request does not say it
    * @param raw the platform's request, if there is one: it knows the client's address
    */
-  noteRefusal(incoming: IncomingMessage, error: unknown, raw?: PlatformRequest): void {
-    this.refused({ incoming, address: addressOf(incoming.socket, raw?.ip) }, error);
+  noteRefusal(incoming: IncomingMessage, transport: string | undefined, error: unknown, raw?: PlatformRequest): void {
+    this.refused({ incoming, transport, address: addressOf(incoming.socket, raw?.ip) }, error);
   }
 
   private routeOf(incoming: IncomingMessage): Route {
@@ -228,9 +236,10 @@ export class Gate {
   }
 
   /** Counts and logs a refusal; one that is the client's fault also counts against its address. */
-  private refused({ incoming, address = addressOf(incoming.socket) }: Omit<Attempt, 'route'>, error: unknown): void {
+  private refused({ incoming, transport, address = addressOf(incoming.socket) }: Refused, error: unknown): void {
     const isFlood = this.limits.hasFailedTooOften(address);
     if (isClientsFault(error)) this.limits.failed(incoming, address);
-    logRefusal(this.node, `path=${field(splitTarget(targetOf(incoming)).path)} ip=${address}`, error, isFlood);
+    const at = `path=${field(splitTarget(targetOf(incoming)).path)} ip=${address}`;
+    logRefusal(this.node, { transport, at }, error, isFlood);
   }
 }

@@ -23,7 +23,11 @@ export class HeaderDeadline {
     private readonly seconds: number,
     private readonly limits: Limits,
   ) {
-    this.waiting = new Deadlines(seconds * 1000, (socket) => this.late(socket));
+    this.waiting = new Deadlines(
+      seconds * 1000,
+      (socket) => this.late(socket),
+      (_error, socket) => socket.destroy(),
+    );
     if (server instanceof TlsServer) this.wires = new Wires();
     const forget = (socket: Socket) => this.forget(socket);
     this.closed = function () {

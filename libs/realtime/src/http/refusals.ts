@@ -1,7 +1,8 @@
 /** The HTTP answers to refused handshakes, and their lines in the log. */
 import { AnsweredError, HandshakeError } from '../errors.js';
-import { errorField, type Log, quotedField, stackOf } from '../log.js';
+import { errorField, label, type Log, quotedField, stackOf } from '../log.js';
 import type { Counters } from '../node/stats.js';
+import type { RealtimeSettings } from '../settings/settings.js';
 
 const RETRY_AFTER_SECONDS = '5';
 
@@ -26,6 +27,12 @@ export function rejection(
   return new HandshakeError(status, { statusCode: status, message }, headers, REJECTED);
 }
 
+/** Returns the refusal with another text for its line in the log, which may say more than the client may know. */
+export function refusalLoggedAs(reason: string, error: HandshakeError): HandshakeError {
+  error.message = reason;
+  return error;
+}
+
 /** Returns the HTTP answer to an error. Any error without one is a fault of the application: only the log shows it. */
 export function answerFor(error: unknown): HandshakeError {
   return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');
@@ -41,24 +48,33 @@ export function isClientsFault(error: unknown): boolean {
   return isRefusal(error) && !isQuiet(error) && error.status < 500;
 }
 
+/** What a refusal is logged with. */
+interface Refused {
+  /** The transport that the client asked for; undefined where that is not known. */
+  readonly transport: string | undefined;
+  /** Where it was refused, as fields of the line. */
+  readonly at: string;
+}
+
 /**
- * Counts and logs a refusal; any other error is a fault of the application.
+ * Counts and logs a refusal; any other error is a fault of the application, and is logged with every setting.
  *
  * @param isFlood true if this client was refused so often that one more warning would not help
  */
 export function logRefusal(
-  { log, counters }: { log: Log; counters: Counters },
-  at: string,
+  { log, counters, settings }: { log: Log; counters: Counters; settings: Pick<RealtimeSettings, 'logLifecycle'> },
+  { transport, at }: Refused,
   error: unknown,
   isFlood: boolean,
 ): void {
   counters.refused++;
   if (!isRefusal(error)) {
     counters.hookErrors++;
-    log.error(`WebSocket handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
+    log.error(`${label(transport)} handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
     return;
   }
-  const line = `WebSocket connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
+  if (settings.logLifecycle === 'none') return;
+  const line = `${label(transport)} connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
   if (isFlood || isQuiet(error)) log.debug(line);
   else log.warn(line);
 }

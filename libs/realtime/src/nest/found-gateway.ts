@@ -49,6 +49,8 @@ export interface FoundGateway {
   readonly moduleKey: string;
   /** Its paths as clients see them: a gateway with hooks has the global prefix and the version in them. */
   readonly paths: readonly string[];
+  /** In the order in which they run; empty for a gateway as Nest has them. */
+  readonly hooks: readonly HookName[];
   readonly hasHooks: boolean;
   readonly middleware: boolean;
   readonly keepContext: boolean;

@@ -1,11 +1,8 @@
+import { WebSocketGateway as NestGateway } from '@nestjs/websockets';
 import type { SlowPolicy } from '../frame.js';
 import type { TransportName } from '../settings/options.js';
 
-/**
- * The options of `@WebSocketGateway()` that this module reads.
- *
- * @example @WebSocketGateway({ path: '/rooms/:id', keepContext: true } satisfies RealtimeGatewayOptions)
- */
+/** The options of `@WebSocketGateway()` that this module reads. */
 export interface RealtimeGatewayOptions {
   /** The path, or several. Default: `REALTIME_PATH` for a gateway with hooks, `/` for one without. */
   readonly path?: string | readonly string[];
@@ -26,3 +23,12 @@ export interface RealtimeGatewayOptions {
   /** True: `onMessage` and `onClose` run in the async context of the handshake, which stays in memory. Default false. */
   readonly keepContext?: boolean;
 }
+
+/**
+ * Nest's own `@WebSocketGateway()`, whose options the compiler checks here: Nest's type takes any object.
+ *
+ * @param options the options that this module reads; default: none
+ * @returns the decorator of the class
+ * @example @WebSocketGateway({ path: '/rooms/:id', guards: 'both' })
+ */
+export const WebSocketGateway: (options?: RealtimeGatewayOptions) => ClassDecorator = NestGateway;

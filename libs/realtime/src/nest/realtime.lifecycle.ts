@@ -22,6 +22,7 @@ import { WebSocketTransport } from '../transports/websocket/websocket.js';
 import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
 import type { FoundGateway } from './found-gateway.js';
+import { requireNoLateHooks } from './gateways/gateway-hooks.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
@@ -72,6 +73,7 @@ export class RealtimeLifecycle
   }
 
   private async start(): Promise<void> {
+    requireNoLateHooks(this.gateways);
     for (const warning of this.settings.warnings) this.engine.node.log.warn(warning);
     await this.engine.start();
     if (!this.settings.enabled) {
@@ -99,10 +101,7 @@ export class RealtimeLifecycle
 
   private requests(): Requests {
     const { gate, node, open } = this.engine;
-    return new Requests(gate, open, node, [
-      new SseTransport(this.settings),
-      new PollingTransport(this.settings, node.limits),
-    ]);
+    return new Requests(gate, open, node, [new SseTransport(node), new PollingTransport(node)]);
   }
 
   /** @throws OptionsError when hooks would never run because the application chose another adapter */

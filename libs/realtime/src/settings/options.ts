@@ -7,7 +7,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LIMIT_SETTINGS } from './limit-options.js';
-import { count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
+import { choice, count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
 
 /** A way to connect. */
 export type TransportName = 'websocket' | 'sse' | 'polling';
@@ -130,7 +130,7 @@ export const SETTINGS = {
     'REALTIME_AUTHENTICATE_TIMEOUT',
     5,
     0.001,
-    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501.',
+    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501, or with 1013 while the hook runs.',
   ),
   queryToken: {
     env: 'REALTIME_QUERY_TOKEN',
@@ -167,6 +167,16 @@ export const SETTINGS = {
     MAX_INT32,
     'bytes',
     'The length below which messages are sent uncompressed.',
+  ),
+  logLifecycle: choice(
+    'REALTIME_LOG_LIFECYCLE',
+    ['all', 'failures', 'none'],
+    'Which lines about connections are logged: `all`; `failures`, which are refusals and connections that did not end cleanly; `none`. Errors of the application and limits that are reached are always logged.',
+  ),
+  logMessages: flag(
+    'REALTIME_LOG_MESSAGES',
+    false,
+    'Whether each received message gets a line at the level `verbose`, with its length and never its content; it costs more than the message itself.',
   ),
   ...LIMIT_SETTINGS,
 };

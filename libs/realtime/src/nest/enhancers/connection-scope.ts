@@ -7,6 +7,7 @@ import {
 } from '@nestjs/core';
 import type { Connection } from '../../connection.js';
 import type { FoundGateway } from '../found-gateway.js';
+import { requireNoHooks } from '../gateways/gateway-hooks.js';
 import { type EnhancerKind, scopedGlobals } from '../internals/nest-enhancers.js';
 import { moduleRefOf, REQUEST_CONTEXT_ID, serverPropertiesOf } from '../internals/nest.js';
 
@@ -62,6 +63,7 @@ export class ConnectionScope {
     if (!scoped) return { instance: found.instance, globals };
     const home = moduleRefOf(this.modules, moduleKey);
     const instance = await home.resolve<FoundGateway['instance']>(scoped.token, contextId, { strict: true });
+    requireNoHooks(found.name, instance);
     for (const property of serverPropertiesOf(instance)) {
       Reflect.set(instance, property, Reflect.get(found.instance, property));
     }

@@ -1,26 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { OptionsError } from '../../errors.js';
-import type { FoundGateway, HookName, VerifyClient } from '../found-gateway.js';
-import type { RealtimeGatewayOptions } from '../gateway-options.js';
+import type { FoundGateway } from '../found-gateway.js';
 import { type GatewayProvider, gatewayProviders } from '../internals/nest.js';
+import { type KnownOptions, optionProblems, optionsWithoutEffect } from './check-options.js';
+import { hookProblems, hooksOf } from './gateway-hooks.js';
 import { GatewayPaths } from './gateway-paths.js';
-
-const HOOKS: readonly HookName[] = ['onHandshake', 'onAuthenticate', 'onOpen', 'onMessage', 'onDrain', 'onClose'];
-
-/** The options of `@WebSocketGateway()` that have an effect here; `verifyClient` is an option of `ws`. */
-type Options = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };
-
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof Options>([
-  'path',
-  'version',
-  'middleware',
-  'guards',
-  'keepContext',
-  'slowConsumer',
-  'transports',
-  'verifyClient',
-]);
 
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
@@ -34,24 +19,30 @@ export class GatewayExplorer {
 
   /**
    * @returns each gateway class once, however many modules provide it
-   * @throws OptionsError for a gateway whose hooks could never run, with the reason
+   * @throws OptionsError that lists each gateway whose hooks or guards could never run, with the reason
    */
   find(): FoundGateway[] {
-    const described = gatewayProviders(this.modules).map((provider) => this.describe(provider));
-    return described.filter((gateway) => gateway !== undefined);
+    const providers = gatewayProviders(this.modules);
+    const problems = providers
+      .filter(isOurs)
+      .flatMap(({ metatype, instance, options }) => [
+        ...hookProblems(metatype, instance),
+        ...optionProblems(metatype.name, options),
+      ]);
+    if (problems.length > 0) throw new OptionsError(problems);
+    return providers.filter(isOurs).map((provider) => this.describe(provider));
   }
 
-  /** @returns undefined for a gateway without hooks that names a port: it stays on Nest's WsAdapter */
-  private describe(provider: GatewayProvider): FoundGateway | undefined {
+  private describe(provider: GatewayProvider): FoundGateway {
     const { metatype, moduleKey, port, scoped } = provider;
     const { name } = metatype;
-    const hasHooks = HOOKS.some((hook) => hook in (metatype.prototype as object));
-    if (port && !hasHooks) return undefined;
-    const options = provider.options as Options;
-    const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
     const instance = provider.instance as FoundGateway['instance'];
+    const hooks = hooksOf(instance);
+    const hasHooks = hooks.length > 0;
+    const options = provider.options as KnownOptions;
+    const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
     const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const facts = { name, instance, scoped, moduleKey, paths, hasHooks, middleware, keepContext, guards };
+    const facts = { name, instance, scoped, moduleKey, paths, hooks, hasHooks, middleware, keepContext, guards };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
     const { slowConsumer, transports, verifyClient } = options;
@@ -59,12 +50,17 @@ export class GatewayExplorer {
   }
 
   /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */
-  private warnOfOptions(name: string, options: Options): void {
-    const unknown = Object.keys(options).filter((option) => !KNOWN_OPTIONS.has(option));
+  private warnOfOptions(name: string, options: object): void {
+    const unknown = optionsWithoutEffect(options);
     if (unknown.length === 0) return;
     const advice = 'use the REALTIME_* settings instead (docs/gateways.md)';
     this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here: ${advice}`);
   }
+}
+
+/** A gateway without hooks that names a port stays on Nest's WsAdapter. */
+function isOurs({ port, instance }: GatewayProvider): boolean {
+  return !port || hooksOf(instance).length > 0;
 }
 
 /** Reads a path as WsAdapter does: `chat`, `/chat` and `/chat/` are the same. */

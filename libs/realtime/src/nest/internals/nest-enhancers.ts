@@ -17,6 +17,7 @@ import type { InterceptorsContextCreator } from '@nestjs/core/interceptors/inter
 import type { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import type { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js';
 import type { WsExceptionsHandler } from '@nestjs/websockets/exceptions/ws-exceptions-handler.js';
+import { MESSAGE_MAPPING_METADATA } from '@nestjs/websockets/constants.js';
 import { required } from './nest.js';
 
 /** Finds the filters of a method. */
@@ -39,9 +40,27 @@ const METADATA = {
 
 export type EnhancerKind = keyof typeof METADATA;
 
+export const ENHANCER_KINDS = Object.keys(METADATA) as readonly EnhancerKind[];
+
 /** True when a class or a method has enhancers of its own of that kind. */
 export function hasEnhancers(kind: EnhancerKind, owner: object): boolean {
   return Reflect.hasMetadata(METADATA[kind], owner);
+}
+
+/** Like `hasEnhancers`, without those that the owner inherits. */
+export function hasOwnEnhancers(kind: EnhancerKind, owner: object): boolean {
+  return Reflect.hasOwnMetadata(METADATA[kind], owner);
+}
+
+/** True when a method stands under `@SubscribeMessage()`. */
+export function isMessageMethod(method: object): boolean {
+  return Reflect.hasMetadata(MESSAGE_MAPPING_METADATA, method);
+}
+
+/** True when a decorator that is not an enhancer has marked a method, such as `@OnEvent()`. */
+export function hasOtherMetadata(method: object): boolean {
+  const keys: unknown[] = Object.values(METADATA);
+  return Reflect.getMetadataKeys(method).some((key) => !keys.includes(key));
 }
 
 /** The global enhancers of one kind, without the request-scoped ones. */

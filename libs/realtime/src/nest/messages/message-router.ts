@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
-import type { Awaitable } from '../../hooks.js';
+import type { Awaitable } from '../../awaitable.js';
 import type { Message } from '../../message.js';
 import { asObservable, isDeferred } from '../replies.js';
 import type { ErrorReplies, ErrorSource, RequestId } from './error-replies.js';

@@ -10,12 +10,11 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
-import type { Node } from '../../node/node.js';
-import { type Fingerprint, fingerprintOf, matches } from './fingerprint.js';
+import { fingerprintOf, matches } from './fingerprint.js';
 import { readMessages } from './request-body.js';
-import type { RequestSocket } from './request-socket.js';
+import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
-import { pathOf, Tokens } from './tokens.js';
+import { type HeldConnection, pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
 export class Requests {
@@ -24,10 +23,10 @@ export class Requests {
   constructor(
     private readonly gate: Gate,
     private readonly open: Open,
-    private readonly node: Pick<Node, 'settings' | 'limits'>,
+    private readonly node: RequestNode,
     private readonly transports: readonly RequestTransport[],
   ) {
-    this.tokens = new Tokens(node.settings);
+    this.tokens = new Tokens(node.settings, node.slowConsumers);
   }
 
   /**
@@ -44,9 +43,7 @@ export class Requests {
     const exchange: WatchedExchange = { ...plain, answer: new WatchedAnswer(plain) };
     this.letRead(exchange);
     try {
-      await (transport
-        ? this.get(exchange, transport)
-        : this.noted(exchange, this.upstream(exchange, String(headers[TOKEN_HEADER]))));
+      await (transport ? this.get(exchange, transport) : this.upstream(exchange, String(headers[TOKEN_HEADER])));
     } catch (error) {
       if (!exchange.incoming.complete) discardBody(exchange.incoming);
       throw error;
@@ -80,16 +77,20 @@ export class Requests {
 
   private async get(exchange: WatchedExchange, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(exchange);
-    const isFound = ticket && (await this.noted(exchange, this.goOn(exchange, transport, ticket)));
+    const isFound = ticket && (await this.noted(exchange, transport, this.goOn(exchange, transport, ticket)));
     if (!isFound) await this.begin(exchange, transport);
   }
 
   /** Counts and logs the refusal of a later request in the same way as that of a handshake. */
-  private async noted<T>({ incoming, raw }: HttpExchange, task: Promise<T>): Promise<T> {
+  private async noted<T>(
+    { incoming, raw }: HttpExchange,
+    transport: RequestTransport | undefined,
+    task: Promise<T>,
+  ): Promise<T> {
     try {
       return await task;
     } catch (error) {
-      this.gate.noteRefusal(incoming, error, raw);
+      this.gate.noteRefusal(incoming, transport?.name, error, raw);
       throw error;
     }
   }
@@ -102,7 +103,9 @@ export class Requests {
   ): Promise<boolean> {
     const found = this.tokens.find(token, exchange);
     if (!found) return false;
-    await this.requireOwner(exchange, found.owner);
+    await this.requireOwner(exchange, found);
+    // A client that left meanwhile may be back already: its newer request must not be disturbed
+    if (exchange.answer.isClosed) return true;
     if (found.transport !== transport)
       throw rejection(400, `This connection uses the transport ${found.transport.name}`);
     // The connection may have ended while the guards ran
@@ -116,15 +119,15 @@ export class Requests {
    * @throws HandshakeError 403 for the token of another user's connection; also the errors of the origin check and
    * guards
    */
-  private async requireOwner(exchange: HttpExchange, owner: Fingerprint): Promise<void> {
-    const request = await this.gate.recheck(exchange);
+  private async requireOwner(exchange: HttpExchange, { owner, transport }: HeldConnection): Promise<void> {
+    const request = await this.gate.recheck(exchange, transport.name);
     if (!matches(owner, request)) throw refusal(403, 'This connection belongs to another user');
   }
 
   private async begin(exchange: WatchedExchange, transport: RequestTransport): Promise<void> {
-    const admission = await this.gate.admitRequest(exchange);
+    const admission = await this.gate.admitRequest(exchange, transport.name);
     try {
-      await this.noted(exchange, this.saveSession(admission));
+      await this.noted(exchange, transport, this.saveSession(admission));
     } catch (error) {
       admission.place.release();
       throw error;
@@ -153,10 +156,14 @@ export class Requests {
     }
   }
 
-  private async upstream(exchange: WatchedExchange, token: string): Promise<void> {
+  private upstream(exchange: WatchedExchange, token: string): Promise<void> {
+    return this.noted(exchange, this.tokens.find(token, exchange)?.transport, this.takeUpstream(exchange, token));
+  }
+
+  private async takeUpstream(exchange: WatchedExchange, token: string): Promise<void> {
     const found = this.tokens.find(token, exchange);
     if (!found || found.socket.isGone) throw gone();
-    await this.requireOwner(exchange, found.owner);
+    await this.requireOwner(exchange, found);
     const { socket } = found;
     if (exchange.incoming.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
     else await this.receive(exchange, socket);
@@ -165,16 +172,12 @@ export class Requests {
 
   private async receive(exchange: HttpExchange, socket: RequestSocket): Promise<void> {
     if (socket.isPaused) throw busy();
-    const messages = await readMessages(exchange, this.node.settings, this.node.limits);
+    const messages = await readMessages(exchange, this.node.settings, this.node.limits, socket.posts);
     // Other requests may have arrived while the body was read
     if (socket.isPaused) throw busy();
     if (socket.end) throw gone();
     for (const { data, isBinary } of messages) socket.receive(data, isBinary);
   }
-}
-
-function gone(): HandshakeError {
-  return rejection(404, 'Connection not found or already closed');
 }
 
 function busy(): HandshakeError {

@@ -1,11 +1,11 @@
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { fakeRequestNode } from '../../../../../test/support/fakes/fake-request-node.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
-import { RealtimeSettings } from '../../settings/settings.js';
-import { SseSocket } from './sse.js';
+import { type SseSocket, SseTransport } from './sse.js';
 
-const SETTINGS = RealtimeSettings.from({ envFile: false, closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 }, {});
+const OPTIONS = { closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 };
 
 const text = (data: string) => new Frame(data);
 const turn = () => jest.advanceTimersByTimeAsync(0);
@@ -16,8 +16,8 @@ afterEach(() => void jest.useRealTimers());
 describe('SseSocket', () => {
   const positions = (written: string) =>
     [...written.matchAll(/^id: \S+\.(\d+)$/gm)].map(([, position]) => Number(position));
-  const open = () => {
-    const socket = new SseSocket(SETTINGS);
+  const open = (node = fakeRequestNode(OPTIONS)) => {
+    const socket = new SseTransport(node).createSocket();
     const sink = new RecordingSink();
     const visit = new FakeExchange();
     socket.attach(sink, () => {});
@@ -53,6 +53,25 @@ describe('SseSocket', () => {
     const { isOpen, visit } = again(socket, 6);
     expect(isOpen).toBe(true);
     expect(positions(visit.written)).toEqual([6, 7, 8, 9, 10]);
+  });
+
+  it('keeps less for a reconnect the more streams share half of what the process may hold', async () => {
+    const node = fakeRequestNode({ ...OPTIONS, maxReplayBytes: 10_000, maxBufferedBytesTotal: 20_000 });
+    const transport = new SseTransport(node);
+    const sockets = Array.from({ length: 5 }, () => transport.createSocket());
+    const fill = (socket: SseSocket) => {
+      socket.open(new FakeExchange().watched, 'id', undefined);
+      for (let sent = 0; sent < 40; sent++) socket.send(text('x'.repeat(300)));
+    };
+    for (const socket of sockets) fill(socket);
+    expect(node.slowConsumers.bytes).toBeGreaterThan(5000);
+    expect(node.slowConsumers.bytes).toBeLessThanOrEqual(10_000);
+    for (let more = 0; more < 5; more++) fill(transport.createSocket());
+    // A quiet stream gives way when it is pinged
+    for (const socket of sockets) socket.ping();
+    expect(node.slowConsumers.bytes).toBeLessThanOrEqual(10_000);
+    expect(again(sockets[0]!, 38).isOpen).toBe(true);
+    expect(again(sockets[0]!, 1).isOpen).toBe(false);
   });
 
   it('waits for a client that does not read, and reports when the stream has drained', async () => {

@@ -4,17 +4,19 @@
  */
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
+import type { Frame } from '../../frame.js';
 import type { HttpExchange } from '../../http/exchange.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
-import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
-import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
+import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
 
-  constructor(private readonly settings: RealtimeSettings) {}
+  private readonly streams: Streams = { count: 0 };
+
+  constructor(private readonly node: RequestNode) {}
 
   takes({ incoming }: HttpExchange): boolean {
     const types = incoming.headers.accept?.split(',') ?? [];
@@ -28,8 +30,13 @@ export class SseTransport implements RequestTransport {
   }
 
   createSocket(): SseSocket {
-    return new SseSocket(this.settings);
+    return new SseSocket(this.node, this.streams);
   }
+}
+
+/** The streams of a node: they share the memory for replays. */
+interface Streams {
+  count: number;
 }
 
 export class SseSocket extends RequestSocket {
@@ -42,13 +49,19 @@ export class SseSocket extends RequestSocket {
    */
   private readonly sent: Entry[] = [];
   private sentBytes = 0;
+  /** The bytes in a stream that is full, as far as they are counted against the limit of the process. */
+  private streamBytes = 0;
+
+  constructor(
+    node: RequestNode,
+    private readonly streams: Streams,
+  ) {
+    super(node);
+    streams.count++;
+  }
 
   get bufferedBytes(): number {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
-  }
-
-  get keptBytes(): number {
-    return this.entryBytes + this.sentBytes;
   }
 
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
@@ -87,6 +100,7 @@ export class SseSocket extends RequestSocket {
     this.stream = stream;
     stream.on('drain', () => {
       if (this.stream !== stream) return;
+      this.countStream(0);
       this.flush();
       this.drained();
     });
@@ -99,9 +113,14 @@ export class SseSocket extends RequestSocket {
    * buffer.
    */
   ping(): void {
+    this.trim();
     this.stream?.write(COMMENT, (error) => {
       if (!error) this.alive();
     });
+  }
+
+  protected encode(frame: Frame): string {
+    return messageBody(frame);
   }
 
   protected flush(): void {
@@ -111,13 +130,38 @@ export class SseSocket extends RequestSocket {
   }
 
   private write(stream: Writable, entry: Entry): void {
-    stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+    stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    if (stream.writableNeedDrain) this.countStream(stream.writableLength);
     this.written = entry.position;
     this.sent.push(entry);
-    this.sentBytes += costOf(entry.frame);
-    while (this.sentBytes > this.settings.maxReplayBytes && this.sent.length > 0) {
-      this.sentBytes -= costOf(this.sent.shift()!.frame);
+    this.sentBytes += entry.cost;
+    this.count(entry.cost);
+    this.trim();
+  }
+
+  /**
+   * All streams together keep at most half of what the process may hold for its clients: the rest is for messages that
+   * wait.
+   */
+  private trim(): void {
+    const { maxReplayBytes, maxBufferedBytesTotal } = this.settings;
+    const max = Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count);
+    while (this.sentBytes > max && this.sent.length > 0) {
+      const { cost } = this.sent.shift()!;
+      this.sentBytes -= cost;
+      this.count(-cost);
     }
+  }
+
+  private countStream(bytes: number): void {
+    this.count(bytes - this.streamBytes);
+    this.streamBytes = bytes;
+  }
+
+  override forget(): void {
+    this.streams.count--;
+    this.sent.length = this.sentBytes = this.streamBytes = 0;
+    super.forget();
   }
 
   private canResume(position: number): boolean {
@@ -127,13 +171,13 @@ export class SseSocket extends RequestSocket {
 
   private replay(stream: Writable, position: number): void {
     for (const entry of this.sent) {
-      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.text));
     }
   }
 
   private left(answer: WatchedAnswer): void {
     if (this.answer !== answer) return;
-    this.answer = this.stream = undefined;
+    this.release();
     this.absent();
   }
 
@@ -144,14 +188,19 @@ export class SseSocket extends RequestSocket {
     // The end has a position too: a client that states it has received the end
     stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
-    this.answer = this.stream = undefined;
+    this.release();
     return true;
   }
 
   protected cut(): void {
     const { answer } = this;
-    this.answer = this.stream = undefined;
+    this.release();
     answer?.cut();
+  }
+
+  private release(): void {
+    this.answer = this.stream = undefined;
+    this.countStream(0);
   }
 
   private idAt(position: number): string {

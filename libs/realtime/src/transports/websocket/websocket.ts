@@ -62,7 +62,7 @@ export class WebSocketTransport implements Transport {
       checkUpgrade(request);
       if (!this.gate.speaks(request, this.name)) throw refusal(400, 'WebSocket is switched off on this path');
     } catch (error) {
-      this.gate.noteRefusal(request, error);
+      this.gate.noteRefusal(request, this.name, error);
       throw error;
     }
   }

@@ -112,7 +112,12 @@ export class FrameWriter implements Flushable {
 
   flush(): void {
     this.isListed = false;
-    this.writeOut();
+    try {
+      this.writeOut();
+    } catch (error) {
+      // The flusher has other sockets to write to
+      this.stream.destroy(error as Error);
+    }
   }
 
   /** Writes the waiting frames now: the caller is about to write bytes that must come after them. */
