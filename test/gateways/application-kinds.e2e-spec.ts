@@ -1,6 +1,6 @@
 /** Applications of other kinds: with another adapter, hybrid, a microservice, a context without a server. */
 import { createServer, type AddressInfo } from 'node:net';
-import { Controller, type LoggerService, Module, type Type } from '@nestjs/common';
+import { type CanActivate, Controller, type LoggerService, Module, type Type, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -111,6 +111,7 @@ describe('An application that calls useWebSocketAdapter()', () => {
     expect(logger.troubles).toContainEqual(
       expect.stringMatching(/^WARN The application calls useWebSocketAdapter\(\).*RealtimeServer delivers to nobody$/),
     );
+    expect(logger.lines.filter((line) => /Realtime is ready|no HTTP server/.test(line))).toEqual([]);
     const server = app.get(RealtimeServer);
     await server.toEveryone().push('nobody hears it');
     expect(await server.stats()).toMatchObject({ current: 0, accepted: 0 });
@@ -212,6 +213,44 @@ describe('A gateway that was written for Socket.IO', () => {
     await app.init();
     expect(logger.troubles).toEqual([
       expect.stringMatching(/^WARN Configured: cors, pingInterval in @WebSocketGateway\(\) has no effect here/),
+    ]);
+  });
+});
+
+describe('The table at boot', () => {
+  class JwtGuard implements CanActivate {
+    canActivate = () => true;
+  }
+  class RolesGuard implements CanActivate {
+    canActivate = () => true;
+  }
+
+  it('has the hooks, guards and transports of each gateway, also of one on a port of its own', async () => {
+    const port = await freePort();
+    @WebSocketGateway(port)
+    class OwnPort extends Marker {}
+    @UseGuards(JwtGuard)
+    @WebSocketGateway({ path: ['/a', '/b/:id'], transports: ['sse'] })
+    class Guarded {
+      onOpen = () => {};
+      @UseGuards(new RolesGuard())
+      onMessage() {}
+    }
+    @UseGuards(JwtGuard)
+    @WebSocketGateway({ path: '/nest' })
+    class Nest extends Marker {}
+    const logger = new KeepingLogger();
+    const app = await createApp([OwnPort, Guarded, Nest, JwtGuard], logger);
+    app.setGlobalPrefix('api');
+    await app.init();
+    const table = logger.lines.find((line) => line.startsWith('Realtime is ready'))!.split('\n');
+    expect(table.slice(1, 4).map((line) => line.trim())).toEqual([
+      'gateways     /api/a, /api/b/:id (Guarded): hooks onOpen, onMessage; ' +
+        'guards JwtGuard at the handshake, RolesGuard per message; transports sse',
+      expect.stringMatching(
+        /^\/nest \(Nest\): hooks none; \d message methods; guards JwtGuard per message; transports websocket$/,
+      ),
+      `port ${port} (OwnPort): on Nest's WsAdapter, without this module`,
     ]);
   });
 });

@@ -19,6 +19,7 @@ import {
   connectTo,
   framesUntil,
 } from '../support/apps/both-adapters.js';
+import { offer } from '../support/clients/handshake.js';
 import { Classic, type Client, Marker } from '../support/apps/classic-gateways.js';
 import { Enhanced } from '../support/apps/enhanced-gateway.js';
 import {
@@ -557,6 +558,21 @@ const DIFFERENCES: readonly Difference[] = [
         if (event === 'exception') return (data as { code: string }).code;
         if ((data as unknown[])[1] === last) return 'all are answered';
       }
+    },
+  },
+  {
+    name: 'subprotocols',
+    theirs: ['chat', 'v2'],
+    ours: [undefined, 'v2'],
+    script: async (name) => {
+      @WebSocketGateway({ path: '/any' })
+      class AnyProtocol extends Marker {}
+      @WebSocketGateway({ path: '/chosen', handleProtocols: (offered: Set<string>) => [...offered].at(-1) })
+      class Chosen extends Marker {}
+      const { url } = await boot(name, { providers: [AnyProtocol, Chosen] });
+      const paths = [`${url}/any`, `${url}/chosen`];
+      const offers = ['chat, v2', 'v1, v2'];
+      return Promise.all(paths.map(async (path, index) => (await offer(path, offers[index])).protocol));
     },
   },
   {

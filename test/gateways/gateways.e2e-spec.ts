@@ -476,12 +476,17 @@ describe('the log', () => {
     ]);
   });
 
-  it('logs one table of paths, heartbeat, limits and broker at boot', async () => {
+  it('logs one table of gateways, heartbeat, limits and broker at boot', async () => {
     const logger = new KeepingLogger();
     await start({ imports: [realtime()], providers: [EchoGateway] }, { logger });
     const [table, ...others] = logger.with('Realtime is ready');
     expect(others).toEqual([]);
-    for (const row of [/paths +\/echo \(EchoGateway\)/, /heartbeat +ping after 25s/, /limits +/, /broker +memory/]) {
+    for (const row of [
+      /gateways +\/echo \(EchoGateway\): hooks onHandshake, onOpen, onMessage, onClose; guards none; transports websocket, sse, polling\n/,
+      /heartbeat +ping after 25s/,
+      /limits +/,
+      /broker +memory/,
+    ]) {
       expect(table).toMatch(row);
     }
   });

@@ -34,6 +34,8 @@ class RelayGateway {
   async onMessage(_connection: Connection, message: Message): Promise<void> {
     if (message.size > 100) return;
     await this.server.toEveryone('/feed').push(message);
+    for (const connection of this.server.connections.values())
+      if (connection.path === '/single') connection.send(message);
     relayed++;
   }
 }
@@ -43,12 +45,17 @@ class FeedGateway {
   onOpen(): void {}
 }
 
+@WebSocketGateway({ path: '/single' })
+class SingleGateway {
+  onOpen(): void {}
+}
+
 let app: TestApp;
 
 beforeAll(async () => {
   @Module({
     imports: [RealtimeModule.forRoot({ envFile: false, maxMessageRate: 0, maxByteRate: 0, graceTime: 60 })],
-    providers: [RelayGateway, FeedGateway],
+    providers: [RelayGateway, FeedGateway, SingleGateway],
   })
   class AppModule {}
   app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
@@ -68,7 +75,26 @@ const FEEDS: Readonly<Record<string, () => Promise<{ vanish(): void }>>> = {
     client.vanish();
     return client;
   },
+  'a WebSocket that does not read': () => stuckWebSocket('/feed'),
+  'a WebSocket that does not read, and gets each message alone': () => stuckWebSocket('/single'),
 };
+
+/** A WebSocket that reads nothing more; what it was sent fills the buffers of the kernel. */
+async function stuckWebSocket(path: string): Promise<{ vanish(): void }> {
+  const client = new WebSocket(`${app.url.replace('http', 'ws')}${path}`);
+  await once(client, 'open');
+  client.pause();
+  const { server } = app;
+  await until(
+    'a client that is behind',
+    async () => {
+      await server.toEveryone(path).push(Buffer.alloc(65_536));
+      return server.list();
+    },
+    ({ items }) => items.some((item) => item.path === path && item.bufferedBytes > 0),
+  );
+  return { vanish: () => client.terminate() };
+}
 
 it.each(Object.keys(FEEDS))('400 short messages cost little more memory than their bytes in %s', async (name) => {
   const feed = await FEEDS[name]!();

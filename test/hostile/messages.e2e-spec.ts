@@ -329,6 +329,21 @@ describe('with bounds of their own', () => {
     expect(await app.limits()).toEqual({ replies: 1 });
   });
 
+  it('sends an error frame instead of one stream too many, and gives its place back when the client cancels it', async () => {
+    app = await HostileApp.start({ MAX_STREAMS: 2 });
+    const client = await app.open('/events');
+    const answer = async (payload: object) => {
+      client.send(frame({ payload: JSON.stringify(payload) }));
+      return JSON.parse(await text(client)) as object;
+    };
+    const [first, second, third] = [1, 2, 3].map((id) => ({ event: 'stream', data: id, id }));
+    expect([await answer(first!), await answer(second!)]).toEqual([1, 2].map((id) => ({ event: 'one', data: id, id })));
+    expect(await answer(third!)).toMatchObject({ event: 'exception', data: { code: 'too_many_streams' }, id: 3 });
+    expect(await answer({ event: 'rt:cancel', id: 1 })).toEqual({ event: 'rt:done', data: { dropped: 0 }, id: 1 });
+    expect(await answer(third!)).toEqual({ event: 'one', data: 3, id: 3 });
+    expect(await app.limits()).toEqual({ streams: 1 });
+  });
+
   it('members() rejects instead of returning more than allowed', async () => {
     app = await HostileApp.start({ MAX_MEMBERS: 3 });
     await Promise.all(times(2, () => app.open()));

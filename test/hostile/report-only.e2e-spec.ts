@@ -34,6 +34,7 @@ beforeAll(async () => {
       MAX_POST_BYTES: 500,
       MAX_MEMBERS: 2,
       MAX_REPLIES: 3,
+      MAX_STREAMS: 1,
       MAX_NAME_LENGTH: 8,
     },
   });
@@ -185,6 +186,11 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open('/events');
     client.send(frame({ payload: '{"event":"many","data":10}' }));
     for (let number = 0; number < 10; number++) expect(JSON.parse(await text(client))).toMatchObject({ data: number });
+  },
+  async streams() {
+    const client = await app.open('/events');
+    for (const data of [1, 2, 3]) client.send(frame({ payload: JSON.stringify({ event: 'stream', data }) }));
+    for (const data of [1, 2, 3]) expect(JSON.parse(await text(client))).toMatchObject({ data });
   },
   async nameLength() {
     const client = await app.open(`/ws?user=${LONG}&rooms=${LONG}y`);

@@ -18,6 +18,8 @@ export interface Gateway {
   readonly middleware?: boolean;
   /** The transports that its clients may use. Default: `REALTIME_TRANSPORTS`. */
   readonly transports?: readonly TransportName[];
+  /** The subprotocols that it speaks, or what chooses among the offered ones. Default: none. */
+  readonly protocols?: Protocols;
   /** False: a plain GET on the path is left to the application. Default: true. */
   readonly answersGet?: boolean;
   /** True: hooks after `onOpen` also run in the handshake's async context (AsyncLocalStorage). Default: false. */
@@ -30,9 +32,20 @@ export interface Gateway {
   onAuthenticate?(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
   onOpen?(connection: Connection, request: HandshakeRequest): Awaitable<void>;
   onMessage?(connection: Connection, message: Message): Awaitable<void>;
+  /** Called when a message has to wait for its turn, before `onMessage` gets it. MUST NOT throw. */
+  onWaiting?(connection: Connection, message: Message): void;
+  /** Returns the id by which the client expects an answer to a message, if it gave one. MUST NOT throw. */
+  requestId?(message: Message): string | number | undefined;
   onDrain?(connection: Connection): Awaitable<void>;
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }
+
+/**
+ * Subprotocols of a gateway: a list, from which the first name that the client offers is agreed, or a function that
+ * returns one of the offered names, or nothing to agree to none.
+ */
+export type Protocols =
+  readonly string[] | ((offered: readonly string[], request: HandshakeRequest) => string | false | undefined);
 
 /** Returns the parameters of a request's path if it matches; undefined if it does not. */
 export type PathMatcher = (path: string) => Params | undefined;

@@ -1,6 +1,7 @@
 // Module
 export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
+export { requestIdOf } from './nest/messages/request-id.js';
 export { Stream } from './nest/messages/stream.decorator.js';
 export { WebSocketGateway } from './nest/gateway-options.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
@@ -16,6 +17,7 @@ export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
 export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
+export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
 export type { Payload, PushOptions, SlowPolicy } from './frame.js';
 export type { LimitCounts, LimitName } from './limits/limits.js';

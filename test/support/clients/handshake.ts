@@ -1,4 +1,5 @@
 /** Helpers of the handshake tests: start an application, get a refusal as a value, count objects still in memory. */
+import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -6,6 +7,7 @@ import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { RealtimeModule, type RealtimeOptions } from 'nestjs-realtime';
+import { randomBytes } from '../random.js';
 import { createTestApp, type Refusal, type TestApp } from 'nestjs-realtime/testing';
 
 /** The application under test: module metadata and settings of the module. */
@@ -52,4 +54,28 @@ export async function survivors(refs: readonly WeakRef<object>[]): Promise<numbe
     if (refs.every((ref) => ref.deref() === undefined)) return 0;
   }
   return refs.filter((ref) => ref.deref() !== undefined).length;
+}
+
+/**
+ * Offers subprotocols with a bare upgrade request, as a client does that accepts any answer.
+ *
+ * @param url `http:` or `ws:`
+ * @returns the status and the agreed subprotocol, which is undefined where the 101 has none
+ */
+export function offer(url: string, protocols?: string): Promise<{ status: number; protocol: string | undefined }> {
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+    ...(protocols === undefined ? {} : { 'Sec-WebSocket-Protocol': protocols }),
+  };
+  return new Promise((resolve, reject) => {
+    const request = get(url.replace(/^ws/, 'http'), { headers });
+    const answered = (response: IncomingMessage) => {
+      response.destroy();
+      resolve({ status: response.statusCode!, protocol: response.headers['sec-websocket-protocol'] });
+    };
+    request.on('upgrade', answered).on('response', answered).on('error', reject);
+  });
 }

@@ -77,6 +77,7 @@ export function fakeAdmission(parts: Partial<Admission> & Pick<Admission, 'gatew
     id: 'node.1',
     request: new HandshakeRequest(fakeRequest({ url: path }), { path }),
     identity: {},
+    protocol: '',
     scope: new AsyncResource('FakeHandshake'),
     place: new Places(new Addresses(Infinity)).take('192.0.2.7', parts.identity?.userId),
     ...parts,

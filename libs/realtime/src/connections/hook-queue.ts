@@ -55,7 +55,7 @@ export class HookQueue {
   private current?: HookRun;
 
   constructor(
-    private readonly gateway: Gateway,
+    readonly gateway: Gateway,
     private readonly connection: HookedConnection,
     private readonly node: Pick<Node, 'settings' | 'counters' | 'limits' | 'faultLog' | 'hookTimes'>,
     /** The async context of the hooks after `onOpen`. Default: that of the caller. */
@@ -214,6 +214,7 @@ export class HookQueue {
   private wait(message: Message): void {
     const inbox = this.inboxOf();
     inbox.push(message);
+    this.gateway.onWaiting?.(this.connection, message);
     if (this.isPaused || !inbox.isFull) return;
     if (!this.node.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
     this.isPaused = true;

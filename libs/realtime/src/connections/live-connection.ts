@@ -122,8 +122,8 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     counters.bytesIn += data.length;
     const message = new Message(data, isBinary);
     logMessage(this.node, this, message);
-    this.rate ??= new MessageRate(this, this.node);
-    if (this.rate.allows(data.length, this.lastSeenAt)) this.hooks.push(message);
+    this.rate ??= new MessageRate(this, this.node, (dropped) => this.hooks.gateway.requestId?.(dropped));
+    if (this.rate.allows(message, this.lastSeenAt)) this.hooks.push(message);
   }
 
   alive(): void {

@@ -12,6 +12,8 @@ export interface Verdict {
   readonly gateway: Gateway;
   readonly request: HandshakeRequest;
   readonly identity: Identity;
+  /** The agreed subprotocol; an empty string when there is none. */
+  readonly protocol: string;
   /** The async context (AsyncLocalStorage) in which it was admitted; `onOpen` runs in it. */
   readonly scope: AsyncResource;
   /** The HTTP session as middleware left it; what hooks change in it is saved. */

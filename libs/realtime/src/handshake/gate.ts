@@ -61,6 +61,7 @@ export class Gate {
   /** Puts the HTTP application in front of the handshakes. */
   usePlatform(platform: Platform): void {
     this.platform = platform;
+    this.limits.trustsPeer = (request) => platform.trustsPeerOf(request);
   }
 
   /** From now on requests are admitted. */

@@ -17,6 +17,7 @@ import { requireOrigin } from './origin.js';
 import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
+import { agreedProtocol } from './subprotocol.js';
 
 /** A request, its route, and the client's address once it is known. */
 export interface Attempt {
@@ -55,7 +56,8 @@ export class Handshake {
     if (gateway.guard) await gateway.guard(request, responseOf());
     if (attempt.isOver) throw unavailable('The handshake is over');
     const identity = this.accept(await gateway.onHandshake?.(request), request);
-    return { gateway, request, identity, session, scope: new AsyncResource('WebSocketHandshake') };
+    const protocol = agreedProtocol(gateway, request);
+    return { gateway, request, identity, protocol, session, scope: new AsyncResource('WebSocketHandshake') };
   }
 
   /**

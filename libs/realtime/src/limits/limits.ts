@@ -33,6 +33,7 @@ export const LIMIT_NAMES = [
   'rooms',
   'members',
   'replies',
+  'streams',
   'nameLength',
 ] as const;
 

@@ -1,29 +1,61 @@
 import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
+import type { FoundGateway, GatewayElsewhere } from './found-gateway.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 
-/** The settings in force as one readable table, for the log at boot. */
-export function bootTable(settings: RealtimeSettings, gateways: readonly Served[], broker: string): string {
-  const served = gateways.flatMap(({ paths, name }) => paths.map((path) => `${path} (${name})`)).join(', ');
+/** What the application has, as it was found. */
+export interface Found {
+  readonly gateways: readonly FoundGateway[];
+  /** Gateways that name a port of their own. */
+  readonly elsewhere: readonly GatewayElsewhere[];
+}
+
+/**
+ * The gateways that were found and the settings in force as one readable table, for the log at boot; one row a line.
+ *
+ * @param guardsOf the guards of a gateway, in words
+ */
+export function bootTable(
+  settings: RealtimeSettings,
+  { gateways, elsewhere }: Found,
+  broker: string,
+  guardsOf: (gateway: FoundGateway) => string,
+): string {
+  const served = [
+    ...gateways.map((gateway) => servedAt(gateway, settings, guardsOf(gateway))),
+    ...elsewhere.map(({ name, port }) => `port ${port} (${name}): on Nest's WsAdapter, without this module`),
+  ];
   const rows: [string, string][] = [
-    ['paths', served || 'none: the application has no gateway'],
+    ...(served.length > 0 ? served : ['none: the application has no gateway']).map((text, index): [string, string] => [
+      index === 0 ? 'gateways' : '',
+      text,
+    ]),
     ['heartbeat', heartbeat(settings)],
     ['limits', limits(settings)],
     ['origins', origins(settings)],
     ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
     ['broker', broker],
   ];
-  return ['Realtime is ready', ...rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`)].join('\n');
+  return rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`).join('\n');
+}
+
+/** One gateway: where it is, its hooks, who decides, and how clients connect. */
+function servedAt(gateway: FoundGateway, settings: RealtimeSettings, guards: string): string {
+  const { paths, name, hooks, messages, hasHooks } = gateway;
+  // As in Nest, a gateway without hooks is not a route of the HTTP application
+  const transports = hasHooks ? (gateway.transports ?? settings.transports) : ['websocket'];
+  const facts = [
+    `hooks ${hooks.join(', ') || 'none'}`,
+    ...(messages > 0 ? [`${messages} message methods`] : []),
+    `guards ${guards}`,
+    `transports ${transports.join(', ')}`,
+  ];
+  return `${paths.join(', ')} (${name}): ${facts.join('; ')}`;
 }
 
 function origins({ allowedOrigins }: RealtimeSettings): string {
   const local = isDevelopment() ? ['localhost on any port (NODE_ENV is not production)'] : [];
   return ['the same origin', ...local, ...allowedOrigins].join(', ');
-}
-
-interface Served {
-  readonly paths: readonly string[];
-  readonly name: string;
 }
 
 function heartbeat({

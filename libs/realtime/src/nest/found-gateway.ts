@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Type } from '@nestjs/common';
 import type { Connection } from '../connection.js';
 import type { SlowPolicy } from '../frame.js';
+import type { Protocols } from '../gateway.js';
 import type { OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from '../hooks.js';
 import type { TransportName } from '../settings/options.js';
 import type { RealtimeGatewayOptions } from './gateway-options.js';
@@ -38,6 +39,9 @@ export type VerifyClientCallback = (
 /** The `verifyClient` option of `ws`: with one parameter it answers by returning, with two by calling back. */
 export type VerifyClient = (info: VerifyClientInfo, callback?: VerifyClientCallback) => unknown;
 
+/** The `handleProtocols` option of `ws`. */
+export type HandleProtocols = (offered: Set<string>, request: IncomingMessage) => string | false;
+
 /** A gateway class of the application. */
 export interface FoundGateway {
   readonly name: string;
@@ -52,10 +56,19 @@ export interface FoundGateway {
   /** In the order in which they run; empty for a gateway as Nest has them. */
   readonly hooks: readonly HookName[];
   readonly hasHooks: boolean;
+  /** How many `@SubscribeMessage()` methods it has. */
+  readonly messages: number;
   readonly middleware: boolean;
   readonly keepContext: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
   readonly slowConsumer?: SlowPolicy;
   readonly transports?: readonly TransportName[];
+  readonly protocols?: Protocols;
   readonly verifyClient?: VerifyClient;
+}
+
+/** A gateway that names a port of its own: it stays on Nest's WsAdapter. */
+export interface GatewayElsewhere {
+  readonly name: string;
+  readonly port: number;
 }

@@ -1,5 +1,6 @@
 import { WebSocketGateway as NestGateway } from '@nestjs/websockets';
 import type { SlowPolicy } from '../frame.js';
+import type { Protocols } from '../gateway.js';
 import type { TransportName } from '../settings/options.js';
 
 /** The options of `@WebSocketGateway()` that this module reads. */
@@ -20,6 +21,11 @@ export interface RealtimeGatewayOptions {
   readonly slowConsumer?: SlowPolicy;
   /** The transports that it accepts. Default: `REALTIME_TRANSPORTS`. */
   readonly transports?: readonly TransportName[];
+  /**
+   * The subprotocols that it speaks: the first one that the client offers is agreed. Or a function that gets the offered
+   * names, without credentials, and the request, and returns one of them, or nothing. Default: none is agreed.
+   */
+  readonly protocols?: Protocols;
   /** True: `onMessage` and `onClose` run in the async context of the handshake, which stays in memory. Default false. */
   readonly keepContext?: boolean;
 }

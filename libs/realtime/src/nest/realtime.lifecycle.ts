@@ -21,6 +21,7 @@ import { SseTransport } from '../transports/requests/sse.js';
 import { WebSocketTransport } from '../transports/websocket/websocket.js';
 import { afterBootstrap } from './after-bootstrap.js';
 import { bootTable } from './boot-table.js';
+import { guardNames } from './enhancers/guard-names.js';
 import type { FoundGateway } from './found-gateway.js';
 import { requireNoLateHooks } from './gateways/gateway-hooks.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
@@ -35,6 +36,8 @@ export class RealtimeLifecycle
   implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown
 {
   private gateways: FoundGateway[] = [];
+  /** False when the application has chosen another adapter. */
+  private isInUse = true;
   private tap?: UpgradeTap;
   private deadline?: HeaderDeadline;
   private forgetSignals: () => void = () => {};
@@ -55,7 +58,8 @@ export class RealtimeLifecycle
   onModuleInit(): void {
     if (!this.settings.enabled) return;
     this.gateways = this.explorer.find();
-    if (!this.hasOurAdapter()) return;
+    this.isInUse = this.hasOurAdapter();
+    if (!this.isInUse) return;
     const { server } = this.bridge;
     const { gate, node } = this.engine;
     const compiled = this.compiler.compile(this.gateways, this.bridge.open(this.engine, this.requests()));
@@ -80,10 +84,16 @@ export class RealtimeLifecycle
       this.engine.node.log.warn('Realtime is off (REALTIME_ENABLED): upgrades get 404, pushes reach nobody');
       return;
     }
-    this.engine.node.log.log(bootTable(this.settings, this.gateways, this.broker.name));
-    if (!this.tap)
-      this.engine.node.log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
+    if (this.isInUse) this.logTable();
     this.forgetSignals = drainOnSignals(() => this.engine.stop());
+  }
+
+  private logTable(): void {
+    const { log } = this.engine.node;
+    const found = { gateways: this.gateways, elsewhere: this.explorer.elsewhere() };
+    const table = bootTable(this.settings, found, this.broker.name, (gateway) => guardNames(this.config, gateway));
+    log.log(`${this.tap ? 'Realtime is ready' : 'Realtime has started'}\n${table}`);
+    if (!this.tap) log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
   }
 
   /** The first step of a shutdown: no new connections. */

@@ -53,7 +53,7 @@ export const LIMIT_SETTINGS = {
     1,
     MAX_INT32,
     'bytes',
-    'How many bytes of messages of one client may wait for its hooks; at the limit its socket is not read until half of them are handled.',
+    'How many bytes of memory the messages of one client may keep that wait for its hooks; at the limit its socket is not read until half of them are handled.',
   ),
   hookTimeout: seconds(
     'REALTIME_HOOK_TIMEOUT',
@@ -217,5 +217,11 @@ export const LIMIT_SETTINGS = {
     10_000,
     'replies',
     'How many replies one message may get, unless its method is a `@Stream()`; an error frame takes the place of the rest.',
+  ),
+  maxStreams: bound(
+    'REALTIME_MAX_STREAMS',
+    128,
+    'streams',
+    'How many messages of one client may have an open `@Stream()` of replies; one more gets the error `too_many_streams`.',
   ),
 };

@@ -1,10 +1,13 @@
 /** Checks the options of `@WebSocketGateway()`: Nest takes any object, and a misspelt option would be a missing check. */
 import type { RealtimeGatewayOptions } from '../gateway-options.js';
-import type { VerifyClient } from '../found-gateway.js';
+import type { HandleProtocols, VerifyClient } from '../found-gateway.js';
 import { isNear } from './near-miss.js';
 
-/** The options that have an effect here; `verifyClient` is an option of `ws`. */
-export type KnownOptions = RealtimeGatewayOptions & { readonly verifyClient?: VerifyClient };
+/** The options that have an effect here; two of them are options of `ws`. */
+export type KnownOptions = RealtimeGatewayOptions & {
+  readonly verifyClient?: VerifyClient;
+  readonly handleProtocols?: HandleProtocols;
+};
 
 interface Rule {
   readonly allowed: string;
@@ -12,6 +15,8 @@ interface Rule {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
+/** A token (RFC 9110 §5.6.2); one that begins with `bearer.` is a credential. */
+const isProtocol = (value: unknown): boolean => /^(?!bearer\.)[!#$%&'*+\-.^_`|~\w]+$/.test(String(value));
 const isVersion = (value: unknown): boolean => typeof value === 'string' || typeof value === 'symbol';
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 const oneOrMore = (value: unknown, allows: (each: unknown) => boolean): boolean =>
@@ -22,6 +27,7 @@ function oneOf(...words: readonly string[]): Rule {
 }
 
 const FLAG: Rule = { allowed: 'true or false', allows: (value) => typeof value === 'boolean' };
+const FUNCTION: Rule = { allowed: 'a function', allows: (value) => typeof value === 'function' };
 const TRANSPORT = oneOf('websocket', 'sse', 'polling');
 
 const RULES: Readonly<Record<keyof KnownOptions, Rule>> = {
@@ -35,7 +41,12 @@ const RULES: Readonly<Record<keyof KnownOptions, Rule>> = {
     allowed: `a list of ${TRANSPORT.allowed}`,
     allows: (value) => Array.isArray(value) && oneOrMore(value, TRANSPORT.allows),
   },
-  verifyClient: { allowed: 'a function', allows: (value) => typeof value === 'function' },
+  protocols: {
+    allowed: 'a list of names that do not begin with "bearer.", or a function',
+    allows: (value) => typeof value === 'function' || (Array.isArray(value) && oneOrMore(value, isProtocol)),
+  },
+  verifyClient: FUNCTION,
+  handleProtocols: FUNCTION,
 };
 
 const NAMES = Object.keys(RULES) as (keyof KnownOptions)[];

@@ -1,11 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { OptionsError } from '../../errors.js';
-import type { FoundGateway } from '../found-gateway.js';
-import { type GatewayProvider, gatewayProviders } from '../internals/nest.js';
+import type { FoundGateway, GatewayElsewhere } from '../found-gateway.js';
+import { type GatewayProvider, gatewayProviders, messageMethodsOf } from '../internals/nest.js';
 import { type KnownOptions, optionProblems, optionsWithoutEffect } from './check-options.js';
 import { hookProblems, hooksOf } from './gateway-hooks.js';
 import { GatewayPaths } from './gateway-paths.js';
+import { asProtocols } from './verify-client.js';
 
 /** Finds the `@WebSocketGateway()` classes of the application. */
 @Injectable()
@@ -33,6 +34,12 @@ export class GatewayExplorer {
     return providers.filter(isOurs).map((provider) => this.describe(provider));
   }
 
+  /** @returns the gateways without hooks that name a port of their own */
+  elsewhere(): GatewayElsewhere[] {
+    const others = gatewayProviders(this.modules).filter((provider) => !isOurs(provider));
+    return others.map(({ metatype, port }) => ({ name: metatype.name, port: port! }));
+  }
+
   private describe(provider: GatewayProvider): FoundGateway {
     const { metatype, moduleKey, port, scoped } = provider;
     const { name } = metatype;
@@ -42,11 +49,25 @@ export class GatewayExplorer {
     const options = provider.options as KnownOptions;
     const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
     const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const facts = { name, instance, scoped, moduleKey, paths, hooks, hasHooks, middleware, keepContext, guards };
+    const messages = messageMethodsOf(instance).length;
+    const facts = {
+      name,
+      instance,
+      scoped,
+      moduleKey,
+      paths,
+      hooks,
+      hasHooks,
+      messages,
+      middleware,
+      keepContext,
+      guards,
+    };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
-    const { slowConsumer, transports, verifyClient } = options;
-    return { ...facts, slowConsumer, transports, verifyClient };
+    const { slowConsumer, transports, verifyClient, handleProtocols } = options;
+    const { protocols = handleProtocols && asProtocols(handleProtocols) } = options;
+    return { ...facts, slowConsumer, transports, protocols, verifyClient };
   }
 
   /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */

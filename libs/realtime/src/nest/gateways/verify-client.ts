@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { HandshakeError } from '../../errors.js';
+import type { Protocols } from '../../gateway.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
-import type { VerifyClient, VerifyClientInfo } from '../found-gateway.js';
+import type { HandleProtocols, VerifyClient, VerifyClientInfo } from '../found-gateway.js';
 
 /**
  * Asks the `verifyClient` of a gateway as `ws` does: a gateway written for WsAdapter must not admit clients here that it
@@ -22,6 +23,11 @@ export async function askVerifyClient(verify: VerifyClient, request: HandshakeRe
       else reject(new HandshakeError(status, message, headers));
     });
   });
+}
+
+/** The `handleProtocols` of a gateway, as the choice that this module makes. It never sees a credential. */
+export function asProtocols(handle: HandleProtocols): Protocols {
+  return (offered, request) => handle(new Set(offered), nodeRequest(request.raw));
 }
 
 /** Node's own request, which gateways written for WsAdapter expect. Express's request is one; Fastify's holds it. */

@@ -47,6 +47,11 @@ export function hasEnhancers(kind: EnhancerKind, owner: object): boolean {
   return Reflect.hasMetadata(METADATA[kind], owner);
 }
 
+/** The enhancers of one kind that stand on a class or a method: classes and instances. */
+export function enhancersOn(kind: EnhancerKind, owner: object): readonly unknown[] {
+  return (Reflect.getMetadata(METADATA[kind], owner) as unknown[] | undefined) ?? [];
+}
+
 /** Like `hasEnhancers`, without those that the owner inherits. */
 export function hasOwnEnhancers(kind: EnhancerKind, owner: object): boolean {
   return Reflect.hasOwnMetadata(METADATA[kind], owner);

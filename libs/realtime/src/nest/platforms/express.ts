@@ -59,8 +59,12 @@ export class ExpressPlatform extends HttpPlatform {
     return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
   }
 
-  addressOf(request: IncomingMessage): string | undefined {
+  addressOf(request: IncomingMessage): string {
     return this.addresses.of(request);
+  }
+
+  trustsPeerOf(request: IncomingMessage): boolean {
+    return this.addresses.trustsPeerOf(request);
   }
 
   private answer(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {

@@ -92,8 +92,13 @@ export class FastifyPlatform extends HttpPlatform {
   /** Only Fastify's own request objects say whether Fastify trusts the proxy. */
   addressOf(node: IncomingMessage): string | undefined {
     const request = this.classes.request(node);
-    if (request) return request.ip;
-    return 'x-forwarded-for' in node.headers ? undefined : node.socket.remoteAddress;
+    if (request) return request.ip ?? '';
+    return 'x-forwarded-for' in node.headers ? undefined : (node.socket.remoteAddress ?? '');
+  }
+
+  /** Fastify lists the peer, and behind it what the peer has forwarded if it is trusted. */
+  trustsPeerOf(node: IncomingMessage): boolean {
+    return (this.classes.request(node)?.ips?.length ?? 0) > 1;
   }
 
   private addRoute(path: string): void {

@@ -95,6 +95,8 @@ export abstract class HttpPlatform implements Platform {
 
   abstract addressOf(request: IncomingMessage): string | undefined;
 
+  abstract trustsPeerOf(request: IncomingMessage): boolean;
+
   abstract bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {

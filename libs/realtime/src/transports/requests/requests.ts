@@ -62,7 +62,12 @@ export class Requests {
 
   private preflight({ incoming, raw, answer }: HttpExchange): boolean {
     if (!this.transports.some(({ name }) => this.gate.speaks(incoming, name))) return false;
-    this.gate.allowOrigin(incoming, raw, answer);
+    try {
+      this.gate.allowOrigin(incoming, raw, answer);
+    } catch (error) {
+      this.gate.noteRefusal(incoming, undefined, error, raw);
+      throw error;
+    }
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
     answer.header('Access-Control-Allow-Headers', incoming.headers['access-control-request-headers'] ?? '');
     answer.header('Access-Control-Max-Age', '600');

@@ -102,6 +102,53 @@ describe('SseSocket', () => {
     expect(sink.lives).toBe(before + 1);
   });
 
+  it('ends a stream after its hold time, and the connection if its client does not come back', async () => {
+    const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    socket.send(text('a'));
+    const before = sink.lives;
+    // The network takes every comment, as it does long after the client has gone
+    for (let seconds = 0; seconds < 79; seconds++) {
+      await jest.advanceTimersByTimeAsync(1000);
+      socket.ping();
+    }
+    expect(visit.hasEnded).toBe(false);
+    expect(sink.lives).toBeGreaterThan(before);
+    await jest.advanceTimersByTimeAsync(21_010);
+    expect([visit.hasEnded, visit.written.endsWith('\nretry: 100\n\n'), sink.events]).toEqual([true, true, []]);
+    const { lives } = sink;
+    socket.ping();
+    await jest.advanceTimersByTimeAsync(15_000);
+    expect(sink.lives).toBe(lives);
+    expect(sink.events).toEqual(['closed 1006 ']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('resumes without loss after the hold time, and holds the next stream as long', async () => {
+    const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    socket.send(text('a'));
+    await jest.advanceTimersByTimeAsync(100_000);
+    expect(visit.hasEnded).toBe(true);
+    socket.send(text('b'));
+    const { isOpen, visit: next } = again(socket, 1);
+    expect([isOpen, positions(next.written)]).toEqual([true, [1, 2]]);
+    await jest.advanceTimersByTimeAsync(79_000);
+    expect([next.hasEnded, sink.events]).toEqual([false, []]);
+  });
+
+  it('cuts a stream that is not taken to its end within the grace time after its hold time', async () => {
+    const { visit, socket } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    visit.isStuck = true;
+    socket.send(text('never read'));
+    await jest.advanceTimersByTimeAsync(115_010);
+    expect(visit.isCut).toBe(true);
+  });
+
+  it('a hold time of 0 never ends a stream', async () => {
+    const { visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 0 }));
+    await jest.advanceTimersByTimeAsync(10_000_000);
+    expect([visit.hasEnded, jest.getTimerCount()]).toEqual([false, 0]);
+  });
+
   it('cuts a client that does not read its end', async () => {
     const { socket, visit } = open();
     visit.isStuck = true;

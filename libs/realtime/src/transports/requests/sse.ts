@@ -4,6 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
+import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
@@ -34,6 +35,12 @@ export class SseTransport implements RequestTransport {
   }
 }
 
+/** The share of the hold time by which a stream may end earlier. */
+const HOLD_SPREAD = 0.2;
+
+/** How long a client waits before it comes back after the hold time, in milliseconds. */
+const RENEW_RETRY_MS = 100;
+
 /** The streams of a node: they share the memory for replays. */
 interface Streams {
   count: number;
@@ -41,6 +48,7 @@ interface Streams {
 
 export class SseSocket extends RequestSocket {
   private answer?: WatchedAnswer;
+  private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
   /** The position of the last message that was written. */
   private written = 0;
@@ -74,6 +82,7 @@ export class SseSocket extends RequestSocket {
     if (position !== undefined) this.replay(stream, position);
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
+    this.hold();
     this.flush();
     this.drained();
     this.finishClose();
@@ -109,8 +118,27 @@ export class SseSocket extends RequestSocket {
   }
 
   /**
-   * Sends a comment. When the network takes it, the client counts as alive; on a half-open stream it stays in the
-   * buffer.
+   * Ends the stream after the hold time. The network takes comments long after a client has vanished: only a request is
+   * a sign of life. Streams that began together do not end together.
+   */
+  private hold(): void {
+    const milliseconds = this.settings.sseHold * 1000 * (1 - Math.random() * HOLD_SPREAD);
+    if (milliseconds > 0) this.holdTimer = detached(() => setTimeout(() => this.renew(), milliseconds));
+  }
+
+  /** Asks the client for its next request: it resumes where it was. */
+  private renew(): void {
+    const { answer, stream } = this;
+    if (!answer || !stream) return;
+    stream.end(`retry: ${RENEW_RETRY_MS}\n\n`);
+    answer.cutAfter(this.settings.graceTime);
+    this.release();
+    this.absent();
+  }
+
+  /**
+   * Sends a comment, which keeps proxies from cutting the stream. Within the hold time, one that the network takes keeps
+   * the connection open.
    */
   ping(): void {
     this.trim();
@@ -199,6 +227,7 @@ export class SseSocket extends RequestSocket {
   }
 
   private release(): void {
+    clearTimeout(this.holdTimer);
     this.answer = this.stream = undefined;
     this.countStream(0);
   }

@@ -7,7 +7,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../../errors.js';
-import { BEARER } from '../../handshake-request.js';
 import type { Admission, Open } from '../../handshake/admission.js';
 import type { Gate } from '../../handshake/gate.js';
 import { writeRefusal } from '../../http/refusal-writer.js';
@@ -26,8 +25,9 @@ export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   private readonly server: WebSocketServer;
   private readonly shared: SharedByWebSockets;
-  /** The header lines of the 101 that is being written. */
+  /** The header lines of the 101 that is being written, and its subprotocol. */
   private headers: readonly string[] = [];
+  private protocol = '';
 
   constructor(
     private readonly gate: Gate,
@@ -35,7 +35,7 @@ export class WebSocketTransport implements Transport {
     private readonly node: Pick<Node, 'settings' | 'limits' | 'log'>,
   ) {
     const { settings, limits } = node;
-    this.server = createServer(settings);
+    this.server = createServer(settings, () => this.protocol || false);
     this.shared = { settings, limits, flusher: new Flusher(settings.flushWindow * 1000), slab: new Slab() };
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
@@ -73,6 +73,7 @@ export class WebSocketTransport implements Transport {
   private accept(admission: Admission, upgrade: UpgradeResponse, stream: Duplex, head: Buffer): void {
     let isOpen = false;
     this.headers = upgrade.headers();
+    this.protocol = admission.protocol;
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
@@ -107,7 +108,7 @@ function destroy(this: Duplex): void {
   this.destroy();
 }
 
-function createServer(settings: RealtimeSettings): WebSocketServer {
+function createServer(settings: RealtimeSettings, handleProtocols: () => string | false): WebSocketServer {
   return new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -116,7 +117,7 @@ function createServer(settings: RealtimeSettings): WebSocketServer {
     WebSocket: orderedWebSocket(settings),
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,
-    handleProtocols: chooseProtocol,
+    handleProtocols,
     perMessageDeflate: settings.compression && {
       threshold: settings.compressionThresholdBytes,
       serverNoContextTakeover: true,
@@ -131,12 +132,6 @@ function bounds({ maxMessageBytes, maxFragments, maxBufferedChunks }: RealtimeSe
 }
 
 const UNBOUNDED = { maxPayload: 2 ** 31 - 1, maxFragments: 2 ** 31 - 1, maxBufferedChunks: 2 ** 31 - 1 };
-
-/** Chooses the first protocol offered. A credential that a browser sends among the protocols is never echoed. */
-function chooseProtocol(offered: Set<string>): string | false {
-  for (const name of offered) if (!name.startsWith(BEARER)) return name;
-  return false;
-}
 
 /** Checks the request as RFC 6455 §4.2.1 demands, and its Host as RFC 9112 §3.2 does. */
 function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
