@@ -11,6 +11,7 @@ const browser = {
   location: 'readonly',
   WebSocket: 'readonly',
   fetch: 'readonly',
+  btoa: 'readonly',
   sessionStorage: 'readonly',
   setTimeout: 'readonly',
   clearTimeout: 'readonly',
@@ -82,7 +83,7 @@ export default defineConfig(
   globalIgnores(['**/dist/**', '**/coverage/**', 'test/fixtures/**']),
   eslint.configs.recommended,
   { files: ['**/*.mjs'], languageOptions: { globals: node } },
-  { files: ['src/public/**/*.js'], languageOptions: { globals: browser } },
+  { files: ['src/public/**/*.js', 'examples/*/public/**/*.js'], languageOptions: { globals: browser } },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommended],

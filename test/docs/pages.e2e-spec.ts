@@ -1,9 +1,9 @@
 /** The documentation as a whole: every page is in the index, every link leads somewhere, every named file exists. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { anchorsOf, FRONT, INDEX, linksOf, PAGES, proseOf, read, ROOT } from '../support/docs.js';
+import { anchorsOf, EXAMPLES, FRONT, INDEX, linksOf, PAGES, proseOf, read, ROOT } from '../support/docs.js';
 
-const ALL = [...FRONT, INDEX, ...PAGES];
+const ALL = [...FRONT, INDEX, ...PAGES, ...EXAMPLES];
 
 it('docs/README.md links every page exactly once', () => {
   const pages = linksOf(INDEX).map(({ file }) => file);
@@ -37,7 +37,7 @@ it('the check of links finds a missing file, a missing heading and a missing ima
   expect(anchorsOf(page)).not.toContain('nowhere');
 });
 
-it.each(['README.md', INDEX, ...PAGES])('every line of prose in %s has at most 120 characters', (page) => {
+it.each(['README.md', INDEX, ...PAGES, ...EXAMPLES])('every line of prose in %s has at most 120 characters', (page) => {
   const lines = proseOf(page).split('\n');
   const isProse = (line: string) => !/^(\||!?\[!?\[|!\[|<!--)/.test(line);
   expect(lines.filter((line) => isProse(line) && line.length > 120)).toEqual([]);

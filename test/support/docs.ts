@@ -11,6 +11,7 @@ export const PAGES: readonly string[] = readdirSync(join(ROOT, 'docs'))
   .filter((name) => name.endsWith('.md') && name !== 'README.md')
   .map((name) => `docs/${name}`);
 export const INDEX = 'docs/README.md';
+export const EXAMPLES = ['examples/README.md', 'examples/chat/README.md', 'examples/notifications/README.md'] as const;
 export const FRONT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'] as const;
 
 /** @param path from the root of the repository, with slashes */

@@ -1,6 +1,7 @@
 /** `nestjs-realtime/testing` on a real server: what its client and its application promise, on every transport. */
 import { once } from 'node:events';
 import { Test } from '@nestjs/testing';
+import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import {
   type Connection,
@@ -244,6 +245,27 @@ describe('a test client of another server', () => {
     client.send('go');
     expect(await client.closed()).toEqual({ code: 4000, reason: 'bye' });
     server.close();
+  });
+});
+
+describe('an application without RealtimeModule', () => {
+  it('is tested with the same clients, which know only their own side', async () => {
+    @WebSocketGateway({ path: '/classic' })
+    class Classic {
+      @SubscribeMessage('find')
+      find(@MessageBody() id: number) {
+        return { event: 'found', data: { id } };
+      }
+    }
+    const moduleRef = await Test.createTestingModule({ providers: [Classic] }).compile();
+    const classic = await createTestApp(moduleRef, {
+      configure: (nest) => void nest.useWebSocketAdapter(new WsAdapter(nest)),
+    });
+    const client = await classic.connect('/classic');
+    client.send({ event: 'find', data: 7 });
+    expect(await client.next('found')).toEqual({ id: 7 });
+    expect(await client.close()).toEqual({ code: 1000, reason: '' });
+    await classic.close();
   });
 });
 

@@ -1,5 +1,5 @@
 /** What hooks get, without a server: for unit tests of a gateway. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { CloseInfo } from '../close-info.js';
 import { Connection, ReadyState } from '../connection.js';
 import { eventFrame, Frame, type Payload } from '../frame.js';
@@ -188,7 +188,7 @@ export interface FakeHandshakeParts {
   /** The request target with its query; default: `path`. */
   readonly url?: string;
   /** Request headers; their names are in lower case. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: IncomingHttpHeaders;
   /** Default: `127.0.0.1`. */
   readonly address?: string;
   /** What middleware or a guard puts on the request. */
