@@ -124,7 +124,6 @@ describe.each<[string, () => void, string]>([
     ['pipe()', () => new PassThrough().end('late').pipe(upgrade.response)],
     ['flushHeaders()', () => upgrade.response.flushHeaders()],
     ['destroy()', () => upgrade.response.destroy()],
-    ['writeContinue()', () => upgrade.response.writeContinue()],
   ])('ignores %s, as the response to a plain request does', async (_name, act) => {
     act();
     await turn();
