@@ -41,7 +41,7 @@ const FLOORS = [
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'log.ts', 'close-info.ts', 'async-context.ts'],
+  ['errors.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */

@@ -42,9 +42,15 @@ export function meaningOf(code) {
   return MEANINGS.get(code) ?? 'closed by the application';
 }
 
-/** Returns whether to reconnect after this close code. */
+/** Returns whether to reconnect after this close code; the same table as in `nestjs-realtime-protocol`. */
 export function mayReconnect(code) {
-  return ![1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) && !(code >= 4500 && code <= 4999);
+  return [1001, 1006, 1011, 1012, 1013].includes(code) || (code >= 4000 && code <= 4499);
+}
+
+/** Returns when to reconnect, in milliseconds: when the server has asked this page to, in the close reason, else later each time. */
+export function delayAfter(reason, attempt) {
+  const [, asked] = /\bretry-after-ms=(\d+)$/.exec(reason ?? '') ?? [];
+  return asked === undefined ? delayOf(attempt) : Math.min(LONGEST_DELAY_MS, Number(asked));
 }
 
 /**
@@ -65,16 +71,18 @@ export class ReconnectingSocket {
 
   /**
    * @param path the gateway's path on this page's own host
-   * @param onText called with every text that arrives
+   * @param onText called with every text that arrives; an event is the text `{"event":…,"data":…}` on every transport
+   * @param onBytes called with every binary message, an ArrayBuffer; default: it is ignored
    * @param onState called with `{ state: 'connecting' | 'open' | 'waiting' | 'closed' }`; the last two have the
    *   cause: `code` and `reason` of a connection that ended, or `refusal` (the HTTP answer) of one that never began;
    *   'waiting' also has `delay`, in milliseconds; 'open' has `transport`
    * @param only the one transport to use: websocket, sse or polling; any other value leaves the choice
    */
-  constructor(path, { onText, onState, only }) {
+  constructor(path, { onText, onBytes, onState, only }) {
     this.path = path;
     this.#transports = TRANSPORTS.includes(only) ? [only] : TRANSPORTS;
     this.onText = onText;
+    this.onBytes = onBytes;
     this.onState = onState;
   }
 
@@ -90,7 +98,8 @@ export class ReconnectingSocket {
       openedAt = Date.now();
       this.onState({ state: 'open', transport });
     };
-    socket.onmessage = ({ data }) => this.onText(data);
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => (typeof data === 'string' ? this.onText(data) : this.onBytes?.(data));
     socket.onclose = ({ code, reason }) => {
       if (openedAt === 0) return this.#refused(socket);
       if (Date.now() - openedAt > STABLE_MS) this.#attempt = 0;
@@ -100,10 +109,10 @@ export class ReconnectingSocket {
     this.#socket = socket;
   }
 
-  /** Sends a text. @returns false when there is no open connection, and nothing was sent */
-  send(text) {
+  /** Sends a text or bytes. @returns false when there is no open connection, and nothing was sent */
+  send(data) {
     if (this.#socket?.readyState !== 1) return false;
-    this.#socket.send(text);
+    this.#socket.send(data);
     return true;
   }
 
@@ -139,7 +148,7 @@ export class ReconnectingSocket {
 
   #ended(why, comesBack) {
     if (!comesBack) return this.onState({ state: 'closed', ...why });
-    const delay = delayOf(this.#attempt++);
+    const delay = delayAfter(why.reason, this.#attempt++);
     this.onState({ state: 'waiting', delay, ...why });
     this.#timer = setTimeout(() => this.connect(), delay);
   }

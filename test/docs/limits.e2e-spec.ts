@@ -50,7 +50,7 @@ it('docs/limits.md says with which status, close code or error code each limit r
     else
       expect([setting, answer]).toEqual([
         setting,
-        expect.stringMatching(/\b(429|503|1008|1009|4\d{3})\b|`[a-z_]+`|an `exception` frame/),
+        expect.stringMatching(/\b(429|503|1008|1009|1011|4\d{3})\b|`[a-z_]+`|an `exception` frame/),
       ]);
   }
 });
@@ -77,7 +77,9 @@ describe.each(LIMIT_NAMES)('the limit %s', (name) => {
   });
 
   it(`one attack reaches the limit ${name} and is refused, another passes in report-only mode`, () => {
-    const attacks = ['handshakes', 'messages', 'slow-clients'].map((spec) => read(`test/hostile/${spec}.e2e-spec.ts`));
+    const attacks = ['handshakes', 'messages', 'slow-clients', 'transports'].map((spec) =>
+      read(`test/hostile/${spec}.e2e-spec.ts`),
+    );
     const compared = `limits\\(\\)\\)\\.to\\w+\\(\\{[^}]*\\b${name}:`;
     expect(attacks.join('\n')).toMatch(new RegExp(`${compared}|limits\\(\\)\\)\\.${name}\\b|limits\\.${name}\\b`));
     expect(read('test/hostile/report-only.e2e-spec.ts')).toMatch(new RegExp(`^ {2}(async )?${name}\\b`, 'm'));

@@ -19,7 +19,7 @@ it('the TypeScript samples of the documentation compile, and one that does not i
   expect(problemsOf(sources)).toEqual([expect.stringMatching(/broken\.ts: .* has no exported member/)]);
 }, 120_000);
 
-it('docs/testing.md shows the spec that runs', () => {
-  const spec = read('test/docs/user-spec.e2e-spec.ts');
-  expect(codeOf('docs/testing.md', 'ts')[0]).toBe(spec.slice(spec.indexOf('\n') + 1));
+it('docs/testing.md shows the specs that run, and no other code', () => {
+  const specs = ['test/docs/user-spec.e2e-spec.ts', 'test/docs/user-unit.e2e-spec.ts'].map(read);
+  expect(codeOf('docs/testing.md', 'ts')).toEqual(specs.map((spec) => spec.slice(spec.indexOf('\n') + 1)));
 });

@@ -80,11 +80,19 @@ describe('OrdersGateway', () => {
 
   it('finds an order and reports one that does not exist', async () => {
     const client = await app.connect('/orders', { headers });
-    client.send({ event: 'find', data: 7 });
-    expect(await client.next('found')).toEqual({ id: 7, total: 42 });
-    client.send({ event: 'find', data: 8 });
-    expect(await client.next('exception')).toMatchObject({ message: 'There is no such order' });
+    expect(await client.request('find', 7)).toEqual({ id: 7, total: 42 });
+    await expect(client.request('find', 8)).rejects.toThrow('There is no such order');
   });
+
+  it.each(['websocket', 'sse', 'polling'] as const)(
+    'keeps a client of %s in its room until it leaves',
+    async (transport) => {
+      const client = await app.connect('/orders', { headers, transport });
+      await app.until(() => app.server.to('orders').count(), 1);
+      await client.close();
+      expect(await app.server.to('orders').count()).toBe(0);
+    },
+  );
 
   it('pushes to all tabs of a user and closes them', async () => {
     const tabs = [

@@ -10,6 +10,7 @@ import {
   type ExecutionContext,
   ForbiddenException,
   HttpException,
+  InternalServerErrorException,
   type INestApplication,
   Injectable,
   type LoggerService,
@@ -32,7 +33,15 @@ import { Test } from '@nestjs/testing';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import { Type as TypeOf } from 'class-transformer';
 import { IsInt, IsString, ValidateNested, validateOrReject } from 'class-validator';
-import { Connection, HandshakeRequest, Message, MessageError, OptionsError, RealtimeModule } from 'nestjs-realtime';
+import {
+  Connection,
+  HandshakeError,
+  HandshakeRequest,
+  Message,
+  MessageError,
+  OptionsError,
+  RealtimeModule,
+} from 'nestjs-realtime';
 import type { RealtimeGatewayOptions } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import { map, Observable, of, tap, throwError } from 'rxjs';
@@ -937,6 +946,54 @@ describe('onAuthenticate', () => {
       connection.send(`Hello ${connection.userId}`);
     }
   }
+
+  const THROWN: Readonly<Record<string, () => Error>> = {
+    UnauthorizedException: () => new UnauthorizedException(),
+    ForbiddenException: () => new ForbiddenException(),
+    WsException: () => new WsException('who?'),
+    'HandshakeError 401': () => new HandshakeError(401),
+    'a message that is not JSON': () => new MessageError('bad_json', 'The message is not valid JSON'),
+    'HttpException 429': () => new HttpException('slow down', 429),
+    ServiceUnavailableException: () => new ServiceUnavailableException(),
+    TypeError: () => new TypeError('undefined is not a function'),
+    InternalServerErrorException: () => new InternalServerErrorException(),
+    NotFoundException: () => new NotFoundException(),
+  };
+
+  @WebSocketGateway({ path: '/thrown' })
+  class Throwing {
+    onHandshake() {
+      return { userId: 'ann', rooms: ['early'], data: { early: true }, expiresAt: new Date(Date.now() + 60_000) };
+    }
+    onAuthenticate(message: Message) {
+      const error = THROWN[message.text()]?.();
+      if (error) throw error;
+      return { rooms: ['late'], data: undefined };
+    }
+    onOpen(connection: Connection) {
+      connection.emit('identity', [connection.userId, [...connection.rooms], connection.data]);
+    }
+  }
+
+  it.each([
+    ...['UnauthorizedException', 'ForbiddenException', 'WsException', 'HandshakeError 401'].map((name) => [name, 4501]),
+    ...[
+      ['a message that is not JSON', 4501],
+      ['HttpException 429', 1013],
+      ['ServiceUnavailableException', 1013],
+    ],
+    ...['TypeError', 'InternalServerErrorException', 'NotFoundException'].map((name) => [name, 1011]),
+  ] as [string, number][])('ends a client whose onAuthenticate throws %s with %i', async (name, code) => {
+    const client = await (await boot([Throwing])).connect('/thrown');
+    client.send(name);
+    expect((await client.closed()).code).toBe(code);
+  });
+
+  it('adds to the identity of onHandshake, and wins field by field', async () => {
+    const client = await (await boot([Throwing])).connect('/thrown');
+    client.send('secret');
+    expect(await client.next('identity')).toEqual(['ann', ['late'], { early: true }]);
+  });
 
   it('authenticates a client by its first message, before onOpen', async () => {
     const testApp = await boot([Authenticating]);

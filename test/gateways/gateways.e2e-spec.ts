@@ -23,7 +23,7 @@ import {
   type RealtimeOptions,
   RealtimeServer,
 } from 'nestjs-realtime';
-import { createTestApp, type Refusal, type TestApp, type TestAppOptions } from 'nestjs-realtime/testing';
+import { createTestApp, type Refusal, type TestApp, type TestAppOptions, TestClient } from 'nestjs-realtime/testing';
 import { randomBytes } from '../support/random.js';
 
 /** A queue of events that a test can await. */
@@ -619,7 +619,7 @@ describe('a shutdown', () => {
     }
     const app = await start({ imports: [realtime()], providers: [BusyGateway] });
     const other = await start({ imports: [realtime()], providers: [EchoGateway] });
-    const [ann, bob] = [await app.connect('/busy'), await other.connect('/echo')];
+    const [ann, bob] = [await TestClient.connect(`${app.url}/busy`), await other.connect('/echo')];
     ann.send('work');
     await ann.next();
     const closing = app.close().then(() => void order.push('app.close() has returned'));
@@ -649,7 +649,7 @@ describe('a shutdown', () => {
     const logger = new KeepingLogger();
     const imports = [realtime({ shutdownTimeout: 0.2, closeTimeout: 60 })];
     const app = await start({ imports, providers: [StuckGateway] }, { logger });
-    const ann = await app.connect('/stuck');
+    const ann = await TestClient.connect(`${app.url}/stuck`);
     ann.send('x');
     await ann.next();
     const frozen = await frozenPeer(app, '/stuck');

@@ -1,4 +1,5 @@
 /** @SubscribeMessage() methods on this module's engine: routing beside hooks, order of replies, streams, ids, bounds. */
+import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { SubscribeMessage, WebSocketGateway, ConnectedSocket, MessageBody } from '@nestjs/websockets';
 import type { LoggerService, ModuleMetadata, Type } from '@nestjs/common';
@@ -173,6 +174,7 @@ describe('The id of a request', () => {
       [
         { event: 'item', data: 1, id: 3 },
         { event: 'items', data: 2, id: 3 },
+        { event: 'rt:done', data: { dropped: 0 }, id: 3 },
       ],
     ],
     [{ event: 'fails', id: 4 }, [{ ...exception({ code: 'internal' }), id: 4 }]],
@@ -354,7 +356,7 @@ describe('A stream of replies', () => {
   });
 
   it('refuses a stream above the bound with too_many_streams', async () => {
-    const { connect } = bound(await boot([Streaming], { maxQueuedMessages: 3 }));
+    const { connect } = bound(await boot([Streaming], { maxStreams: 3 }));
     const client = await connect('/');
     const asked = Array.from({ length: 5 }, () => ({ event: 'stream' }));
     const frames = await ask(client, ...asked);
@@ -366,7 +368,7 @@ describe('A stream of replies', () => {
   });
 
   it('admits another stream when one has ended', async () => {
-    const { connect } = bound(await boot([Streaming], { maxQueuedMessages: 1 }));
+    const { connect } = bound(await boot([Streaming], { maxStreams: 1 }));
     const client = await connect('/');
     for (let time = 0; time < 3; time++) {
       expect(await ask(client, { event: 'fails' })).toEqual([{ event: 'item' }, exception({ code: 'internal' })]);
@@ -420,8 +422,10 @@ describe('A reply after the end', () => {
       () => handled,
       (count) => count === 1,
     );
-    await client.close();
+    const closed = client.close();
+    await once(client.socket, 'close');
     finish();
+    await closed;
     await until(
       'handleDisconnect after it',
       () => handled,

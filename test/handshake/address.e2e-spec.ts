@@ -8,7 +8,8 @@ import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import express from 'express';
 import { type Connection, type HandshakeRequest, RealtimeModule } from 'nestjs-realtime';
-import { type Refusal, type TestApp, TestClient } from 'nestjs-realtime/testing';
+import { createTestApp, type Refusal, type TestApp, TestClient } from 'nestjs-realtime/testing';
+import { Lines } from '../support/apps/transport-app.js';
 import { startApp } from '../support/clients/handshake.js';
 
 type Headers = Readonly<Record<string, string>>;
@@ -135,6 +136,27 @@ describe.each(PLATFORMS)('Behind a proxy on %s', (_platform, make) => {
       const forged = { Host: HOST, 'X-Forwarded-Host': 'evil.example', Forwarded: 'host=evil.example' };
       expect(await statusOf(trustingNobody, { ...forged, Origin: 'https://evil.example' })).toBe(403);
     });
+  });
+});
+
+describe.each(PLATFORMS)('A client on the machine of its proxy on %s', (_platform, make) => {
+  it.each<[trust: string | undefined, what: string, warnings: number]>([
+    ['loopback', 'no warning', 0],
+    [undefined, 'a warning', 1],
+  ])('leads, where "%s" is trusted, to %s about an unknown proxy', async (trust, _what, warnings) => {
+    const moduleRef = await Test.createTestingModule({
+      imports: [RealtimeModule.forRoot({ envFile: false })],
+      providers: [Gateway, BareGateway],
+    }).compile();
+    const lines = new Lines();
+    const app = await createTestApp(moduleRef, { adapter: make(trust), logger: lines });
+    for (const path of PATHS) {
+      const client = await app.connect(path, { headers: { 'X-Forwarded-For': '127.0.0.1' } });
+      expect(await addressSeen(client)).toBe('127.0.0.1');
+      await client.close();
+    }
+    await app.close();
+    expect(lines.warnings.filter((line) => line.includes('does not trust'))).toHaveLength(warnings);
   });
 });
 

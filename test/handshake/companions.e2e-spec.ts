@@ -70,4 +70,25 @@ describe.each(PLATFORMS)('Companion packages on $platform', ({ platform }) => {
       headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
     });
   });
+
+  it('lets a guard made from that of @nestjs/throttler limit each event per client address or user', async () => {
+    const limited = expect.objectContaining({ code: 'http_exception', statusCode: 429 });
+    const asks = async (client: TestClient, event: string) => {
+      client.send({ event, data: 1, id: 7 });
+      return JSON.parse(String(await client.next())) as object;
+    };
+    const found = { event: 'found', data: 1, id: 7 };
+    const refused = { event: 'exception', data: limited, id: 7 };
+    const [one, ann, tab, bob] = await Promise.all(
+      ['/search', '/user-search?user=ann', '/user-search?user=ann', '/user-search?user=bob'].map((path) =>
+        connect(path),
+      ),
+    );
+    expect([await asks(one!, 'search'), await asks(one!, 'search')]).toEqual([found, refused]);
+    for (const event of ['other', 'other']) expect(await asks(one!, event)).toEqual({ event, data: 1, id: 7 });
+    expect(await asks(one!, 'other')).toEqual(refused);
+    expect([await asks(ann!, 'search'), await asks(tab!, 'search')]).toEqual([found, refused]);
+    expect(await asks(bob!, 'search')).toEqual(found);
+    for (const client of [one, ann, tab, bob]) client!.vanish();
+  });
 });

@@ -285,6 +285,25 @@ describe('with bounds of their own', () => {
     await app.expectCalm();
   });
 
+  it('a client whose hook never settles is closed with 1011 where the setting says so, and onClose runs', async () => {
+    app = await HostileApp.start({ HOOK_TIMEOUT: 0.2, HOOK_TIMEOUT_ACTION: 'close' });
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 60000' }), frame({ payload: 'hush' }));
+    expect(await client.closeFrame()).toEqual({ code: 1011, reason: 'onMessage took too long' });
+    expect(await app.limits()).toEqual({ hookTime: 1 });
+    await app.expectCalm();
+  });
+
+  it('a client that leaves a hook behind that never settles gets its onClose, and a shutdown does not wait', async () => {
+    app = await HostileApp.start({ HOOK_TIMEOUT: 0.2 });
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 60000' }));
+    await app.until('the message', ({ hooks }) => hooks.messages > 0);
+    client.reset();
+    await app.expectCalm();
+    expect(await app.limits()).toEqual({ hookTime: 1 });
+  });
+
   it('refuses one room too many, and keeps the connection', async () => {
     app = await HostileApp.start({ MAX_ROOMS_PER_CONNECTION: 3 });
     const client = await app.open();
@@ -308,6 +327,21 @@ describe('with bounds of their own', () => {
     expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception', data: { code: 'too_many_replies' } });
     expect(JSON.parse(await text(client))).toEqual({ event: 'echo', data: 'on' });
     expect(await app.limits()).toEqual({ replies: 1 });
+  });
+
+  it('sends an error frame instead of one stream too many, and gives its place back when the client cancels it', async () => {
+    app = await HostileApp.start({ MAX_STREAMS: 2 });
+    const client = await app.open('/events');
+    const answer = async (payload: object) => {
+      client.send(frame({ payload: JSON.stringify(payload) }));
+      return JSON.parse(await text(client)) as object;
+    };
+    const [first, second, third] = [1, 2, 3].map((id) => ({ event: 'stream', data: id, id }));
+    expect([await answer(first!), await answer(second!)]).toEqual([1, 2].map((id) => ({ event: 'one', data: id, id })));
+    expect(await answer(third!)).toMatchObject({ event: 'exception', data: { code: 'too_many_streams' }, id: 3 });
+    expect(await answer({ event: 'rt:cancel', id: 1 })).toEqual({ event: 'rt:done', data: { dropped: 0 }, id: 1 });
+    expect(await answer(third!)).toEqual({ event: 'one', data: 3, id: 3 });
+    expect(await app.limits()).toEqual({ streams: 1 });
   });
 
   it('members() rejects instead of returning more than allowed', async () => {

@@ -2,7 +2,8 @@
 import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
 import { HostileApp } from '../support/apps/hostile-app.js';
-import { frame, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+import { ask, open, upstream } from '../support/clients/hostile-requests.js';
+import { frame, httpRequest, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
 
@@ -24,10 +25,18 @@ beforeAll(async () => {
     ...{ LIMITS: 'report', MAX_CONNECTIONS: 2, MAX_CONNECTIONS_PER_ADDRESS: 2, MAX_CONNECTIONS_PER_USER: 1 },
     ...{ MAX_CONNECTION_RATE: 2, MAX_CONNECTION_RATE_PER_ADDRESS: 2, MAX_FAILED_HANDSHAKES: 2 },
     ...{ MAX_UNFINISHED_HANDSHAKES: 2, HANDSHAKE_TIMEOUT: 0.2, HEADER_TIMEOUT: 0.3, AUTHENTICATE_TIMEOUT: 0.3 },
-    ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3 },
+    ...{ MAX_MESSAGE_BYTES: 1000, MAX_FRAGMENTS: 3, MAX_BUFFERED_CHUNKS: 16, MESSAGE_TIMEOUT: 0.3, HOOK_TIMEOUT: 0.3 },
     ...{ MAX_CONTROL_RATE: 5, MAX_MESSAGE_RATE: 5, MAX_BYTE_RATE: 1000, MAX_QUEUED_MESSAGES: 2 },
     ...{ MAX_BUFFERED_BYTES: 100_000, MAX_BUFFERED_BYTES_TOTAL: 20_000, MAX_SLOW_TIME: 0.3 },
-    ...{ MAX_ROOMS_PER_CONNECTION: 2, MAX_MEMBERS: 2, MAX_REPLIES: 3, MAX_NAME_LENGTH: 8 },
+    ...{
+      MAX_ROOMS_PER_CONNECTION: 2,
+      MAX_POSTS: 2,
+      MAX_POST_BYTES: 500,
+      MAX_MEMBERS: 2,
+      MAX_REPLIES: 3,
+      MAX_STREAMS: 1,
+      MAX_NAME_LENGTH: 8,
+    },
   });
 });
 afterAll(() => app.stop());
@@ -52,6 +61,18 @@ async function slowly(count: number, bytes: number, name: LimitName): Promise<vo
 
 async function handshakes(count: number, target = '/ws'): Promise<void> {
   expect(await statuses(count, target)).toEqual(Array(count).fill(101));
+}
+
+/** Has requests of one polling client under way at once, and finishes them. */
+async function unfinished(count: number): Promise<void> {
+  const { token } = await open(app, 'polling');
+  const post = httpRequest(upstream(token, `hush ${LONG}`));
+  const clients = await Promise.all(times(count, () => app.connect()));
+  for (const client of clients) client.send(post.subarray(0, -1));
+  await reached(count > 2 ? 'posts' : 'postBytes');
+  for (const client of clients) client.send(post.subarray(-1));
+  for (const client of clients) expect((await client.answer()).status).toBe(204);
+  expect((await ask(app, upstream(token, '', 'text/plain', 'DELETE'))).status).toBe(204);
 }
 
 /** Passes each bound without a reaction of the server. @returns how many handshakes the application itself refused */
@@ -115,6 +136,12 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     client.send(frame({ opcode: Opcode.CONTINUATION, payload: 'y' }));
     expect(await text(client)).toBe('xy');
   },
+  async posts() {
+    await unfinished(3);
+  },
+  async postBytes() {
+    await unfinished(2);
+  },
   async controlRate() {
     const client = await app.open();
     client.send(...times(50, () => frame({ opcode: Opcode.PING })));
@@ -124,6 +151,12 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open();
     client.send(...times(50, (index) => frame({ payload: String(index) })));
     for (let index = 0; index < 50; index++) expect(await text(client)).toBe(String(index));
+  },
+  async hookTime() {
+    const client = await app.open();
+    client.send(frame({ payload: 'sleep 600' }), frame({ payload: 'x' }));
+    await reached('hookTime');
+    expect(await text(client)).toBe('x');
   },
   async queuedMessages() {
     const client = await app.open();
@@ -153,6 +186,11 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open('/events');
     client.send(frame({ payload: '{"event":"many","data":10}' }));
     for (let number = 0; number < 10; number++) expect(JSON.parse(await text(client))).toMatchObject({ data: number });
+  },
+  async streams() {
+    const client = await app.open('/events');
+    for (const data of [1, 2, 3]) client.send(frame({ payload: JSON.stringify({ event: 'stream', data }) }));
+    for (const data of [1, 2, 3]) expect(JSON.parse(await text(client))).toMatchObject({ data });
   },
   async nameLength() {
     const client = await app.open(`/ws?user=${LONG}&rooms=${LONG}y`);

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
 import { READ, readIntoCommon } from '../../libs/realtime/src/transports/websocket/read-buffer.js';
 import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
@@ -97,5 +98,40 @@ it('a response writes to any Writable that is assigned as its socket, and finish
   response.detachSocket(writable);
   expect(written.join('')).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*\r\nConnection: close\r\n.*no$/s);
   expect([response.socket, writable.destroyed]).toEqual([null, false]);
+  socket.destroy();
+});
+
+it('a TLS connection has the accepted network connection as _parent', async () => {
+  const key = Buffer.alloc(16, 1);
+  const psk = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
+  const secure = createSecureServer({ ...psk, pskCallback: () => key } as object).listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  const accepted = once(secure, 'connection');
+  const secured = once(secure, 'secureConnection');
+  const { port } = secure.address() as AddressInfo;
+  const pskCallback = () => ({ psk: key, identity: 'test' });
+  const client = connectTls({ ...psk, port, host: '127.0.0.1', pskCallback, checkServerIdentity: () => undefined });
+  const [[wire], [socket]] = (await Promise.all([accepted, secured])) as [[Socket], [Socket]];
+  expect(Reflect.get(socket, '_parent')).toBe(wire);
+  client.destroy();
+  secure.close();
+});
+
+it('a response that has ended ignores writes once the Writable that is its socket has closed', async () => {
+  const upgraded = once(server, 'upgrade');
+  (await connect()).send(upgradeRequest());
+  const [request, socket] = (await upgraded) as [IncomingMessage, Socket];
+  const writable = new Writable({ write: (_chunk, _encoding, done) => done() }) as Writable & Socket;
+  const response = new ServerResponse(request);
+  response.assignSocket(writable);
+  const closed = once(response, 'close');
+  response.end('no');
+  await once(response, 'finish');
+  writable.destroy();
+  await closed;
+  expect([response.destroyed, response.closed]).toEqual([true, true]);
+  // An error event without a listener would end the process
+  const error = await new Promise((resolve) => response.write('late', resolve));
+  expect(error).toMatchObject({ code: 'ERR_STREAM_WRITE_AFTER_END' });
   socket.destroy();
 });

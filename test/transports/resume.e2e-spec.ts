@@ -7,9 +7,10 @@ import { PLATFORMS } from '../support/platforms.js';
 import { countConnections, seeded, until, untilConnections, within } from '../support/process-guard.js';
 import { RawSocket } from '../support/clients/raw-socket.js';
 import { PollingClient, SseClient } from '../support/clients/request-clients.js';
+import { SteadySse } from '../support/clients/steady-clients.js';
 import { cookieOf, TestStore, useSessions } from '../support/apps/sessions.js';
 import { RoomApps } from '../support/apps/room-apps.js';
-import { bootRoom, renew, type RoomApp } from '../support/apps/transport-app.js';
+import { bootRoom, Doorkeeper, renew, type RoomApp } from '../support/apps/transport-app.js';
 
 jest.setTimeout(30_000);
 
@@ -118,6 +119,61 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await push('for the newer');
       expect(await client.next()).toBe('for the newer');
       expect(site.room.connections).toHaveLength(1);
+    });
+
+    it('a newer stream is not cut by a reconnect whose client left during its guard', async () => {
+      await boot();
+      const client = await connect('sse');
+      await push('1');
+      expect(await client.next()).toBe('1');
+      client.vanish();
+      let letIn = () => {};
+      site.app.app.get(Doorkeeper).wait = new Promise<void>((resolve) => (letIn = resolve));
+      const hasty = await RawSocket.connect(port());
+      hasty.send(
+        `GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nLast-Event-ID: ${client.lastEventId}\r\n\r\n`,
+      );
+      const asked = () => site.app.app.get(Doorkeeper).asked;
+      await until('the guard of the hasty client', asked, (count) => count === 2);
+      site.app.app.get(Doorkeeper).wait = undefined;
+      await client.open();
+      const before = await countConnections(server());
+      hasty.destroy();
+      await untilConnections(server(), before - 1);
+      letIn();
+      await new Promise(setImmediate);
+      await push('2', '3');
+      for (const text of ['2', '3']) expect(await client.next()).toBe(text);
+      expect(await countConnections(server())).toBe(before - 1);
+    });
+
+    it('a stream whose client has vanished without a trace ends with the hold time and the grace time', async () => {
+      await boot({ sseHold: 0.2, graceTime: 0.2, heartbeatPingInterval: 0.05 });
+      const half = await RawSocket.connect(port());
+      half.send('GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+      // It takes what arrives, and never sends again: to the server, a network that lost its client looks the same
+      expect(await site.room.closed()).toMatchObject({ code: 1006, wasClean: false });
+      half.destroy();
+    });
+
+    it('a stream that comes back after its hold time continues without loss or repetition', async () => {
+      await boot({ sseHold: 0.1 });
+      const client = new SteadySse(site.url);
+      const texts = Array.from({ length: 20 }, (_, index) => String(index));
+      const count = () => client.messages.length;
+      await until(
+        'the connection',
+        () => client.token,
+        (token) => token !== '',
+      );
+      const streams = () => site.app.app.get(Doorkeeper).asked;
+      for (const [index, text] of texts.entries()) {
+        await push(text);
+        if (index % 5 === 4) await until('the next stream', streams, (asked) => asked > index / 5 + 1);
+      }
+      await until('all messages', count, (received) => received === texts.length);
+      await client.stop();
+      expect([client.messages, client.connections, site.room.handshakes]).toEqual([texts, 1, 1]);
     });
 
     it('a stream that comes back after the grace time is reported as a new connection', async () => {

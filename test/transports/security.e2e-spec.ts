@@ -493,7 +493,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       },
     );
 
-    it('sends no CORS header to another site, whatever it asks for', async () => {
+    it('sends no CORS header to another site, whatever it asks for, and counts each refusal', async () => {
       await boot({ allowedOrigins: ['https://app.example.com'] });
       const client = await connect('polling');
       const preflight = {
@@ -511,6 +511,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
         expect(status).toBe(403);
         for (const [name] of headers) expect(name).not.toMatch(/^access-control/);
       }
+      expect((await apps.counted()).refused).toBe(answers.length);
     });
 
     it('lets an allowed site read answers and refusals, with credentials', async () => {

@@ -77,7 +77,8 @@ beforeAll(async () => {
   browser = await startBrowser(...FLAGS);
   const context = await browser.newContext();
   // The victim is logged in at the bank; the cookie goes to every port of it
-  await context.addCookies([{ name: COOKIE, value: 'victim', url: 'http://bank.test/' }]);
+  const hosts = ['bank.test', 'localhost'];
+  await context.addCookies(hosts.map((host) => ({ name: COOKIE, value: 'victim', url: `http://${host}/` })));
   page = await context.newPage();
 });
 
@@ -105,10 +106,11 @@ async function visit(url: string, script: string): Promise<string> {
 const handshakesOf = (app: TestApp) => app.app.get(BankGateway).handshakes;
 
 /** Expects that a visit is refused before any hook and counted. */
-async function expectRefusal(url: string, script: string, answer: string): Promise<void> {
+async function expectRefusal(url: string, script: string, answer: string, then = async () => {}): Promise<void> {
   const { refused } = await strict.server.stats();
   const handshakes = [...handshakesOf(strict)];
   expect(await visit(url, script)).toBe(answer);
+  await then();
   expect(handshakesOf(strict)).toEqual(handshakes);
   expect((await strict.server.stats()).refused).toBe(refused + 1);
 }
@@ -154,12 +156,47 @@ describe('a page of another origin, with the cookie of the victim', () => {
     await expectRefusal(`http://evil.test:${evilPort}/`, script(strict), 'refused');
   });
 
+  // Over http, a browser says where a request comes from only to localhost
+  const pollOf = (app: TestApp) => `http://localhost:${portOf(app)}/ws?transport=polling`;
+  const image = (app: TestApp) => `new Promise((resolve) => {
+    const image = new Image();
+    image.onerror = () => resolve('no image');
+    image.src = '${pollOf(app)}';
+  })`;
+
+  it('refuses an image on another site before any hook', async () => {
+    await expectRefusal(`http://evil.test:${evilPort}/`, image(strict), 'no image');
+  });
+
+  /** Follows a link to the bank, with a cookie even of SameSite=Lax. @returns the status of the answer */
+  const follow = async (app: TestApp) => {
+    const answered = page.waitForResponse(pollOf(app));
+    await page.evaluate(`void setTimeout(() => (location.href = '${pollOf(app)}'))`);
+    await page.waitForURL(pollOf(app));
+    return (await answered).status();
+  };
+
+  it('refuses a link on another site before any hook', async () => {
+    await expectRefusal(`http://evil.test:${evilPort}/`, '"a page"', 'a page', async () =>
+      expect(await follow(strict)).toBe(403),
+    );
+  });
+
+  // Shows that such a request reaches the hooks where nothing stops it
+  it('admits a link on another site when allowedOrigins is *, with the cookie', async () => {
+    const before = handshakesOf(open).length;
+    await page.goto(`http://evil.test:${evilPort}/`);
+    expect(await follow(open)).toBe(200);
+    expect(handshakesOf(open).slice(before)).toEqual(['victim']);
+  });
+
   it.each(PLAIN)('admits a listed origin over %s, with the cookie', async (_name, script) => {
     expect(await visit(`http://bank.test:${evilPort}/`, script(listing))).toBe('Welcome victim');
   });
 
   it('admits every origin when allowedOrigins is *', async () => {
+    const before = handshakesOf(open).length;
     expect(await visit(`http://evil.test:${evilPort}/`, webSocket(open))).toMatch(/^Welcome /);
-    expect(handshakesOf(open)).toHaveLength(1);
+    expect(handshakesOf(open)).toHaveLength(before + 1);
   });
 });

@@ -1,4 +1,4 @@
-import { asEnvelope, encodeEnvelope, EXCEPTION_EVENT } from './envelope.js';
+import { asEnvelope, CANCEL_EVENT, DONE_EVENT, encodeEnvelope, EXCEPTION_EVENT, isRequestId } from './envelope.js';
 
 describe('encodeEnvelope', () => {
   it('encodes an envelope as the JSON that clients of WsAdapter speak', () => {
@@ -60,4 +60,18 @@ describe('asEnvelope', () => {
   ])('returns undefined for %j, which is not an envelope', (value) => {
     expect(asEnvelope(value)).toBeUndefined();
   });
+});
+
+describe('isRequestId', () => {
+  it.each([0, 7, -1, 1.5, '', 'a', '7', 'x'.repeat(256)])('accepts %j', (id) => {
+    expect(isRequestId(id)).toBe(true);
+  });
+
+  it.each([undefined, null, true, {}, [], [7], Infinity, NaN, 'x'.repeat(257)])('does not accept %p', (id) => {
+    expect(isRequestId(id)).toBe(false);
+  });
+});
+
+it('names the events of requests with the reserved prefix', () => {
+  expect([DONE_EVENT, CANCEL_EVENT]).toEqual(['rt:done', 'rt:cancel']);
 });

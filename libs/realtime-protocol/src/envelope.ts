@@ -16,6 +16,24 @@ export interface ExceptionData {
 /** The event name of an error frame, the same as that of Nest's `BaseWsExceptionFilter`. */
 export const EXCEPTION_EVENT = 'exception';
 
+/** How the names of this module's own events begin; a client cannot call a method of the application by such a name. */
+export const RESERVED_PREFIX = 'rt:';
+
+/** The event that ends a request without a reply: its method returned nothing, or its stream has ended. */
+export const DONE_EVENT = 'rt:done';
+
+/** The event with which a client ends a stream of replies: `{ "event": "rt:cancel", "id": 7 }`. */
+export const CANCEL_EVENT = 'rt:cancel';
+
+/** The `data` of `rt:done`. */
+export interface DoneData {
+  /** How many replies to this request were not sent, because the client was too slow or the reply was too long. */
+  readonly dropped: number;
+}
+
+/** Longest id of a request, in characters. */
+const MAX_ID = 256;
+
 /**
  * Encodes one envelope as the text of a message.
  *
@@ -39,4 +57,15 @@ export function encodeEnvelope(event: string, data: unknown, id?: string | numbe
 export function asEnvelope(value: unknown): Envelope | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return typeof (value as { event?: unknown }).event === 'string' ? (value as Envelope) : undefined;
+}
+
+/**
+ * Returns whether a value can be the id of a request: a finite number, or a string of at most 256 characters. A message
+ * with any other id is handled as one without.
+ *
+ * @param value the `id` of a parsed message
+ * @example isRequestId(7); // true
+ */
+export function isRequestId(value: unknown): value is string | number {
+  return typeof value === 'string' ? value.length <= MAX_ID : Number.isFinite(value);
 }

@@ -3,5 +3,13 @@ export { CLOSE_CODES, CloseCode, isSendableCloseCode, mayReconnect } from './clo
 export type { CloseCodeRow } from './close-codes.js';
 
 // Envelope
-export { asEnvelope, encodeEnvelope, EXCEPTION_EVENT } from './envelope.js';
-export type { Envelope, ExceptionData } from './envelope.js';
+export {
+  asEnvelope,
+  CANCEL_EVENT,
+  DONE_EVENT,
+  encodeEnvelope,
+  EXCEPTION_EVENT,
+  isRequestId,
+  RESERVED_PREFIX,
+} from './envelope.js';
+export type { DoneData, Envelope, ExceptionData } from './envelope.js';

@@ -26,9 +26,9 @@ export type Action =
   | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }
   | { readonly kind: 'bind'; readonly userId: string };
 
-/** An action and its address; `except` holds the ids of connections that are left out. */
+/** An action and its address. Members that are also in one of the channels of `except` are left out. */
 export interface Command {
   readonly channel: Channel;
-  readonly except: ReadonlySet<string>;
+  readonly except: readonly Channel[];
   readonly action: Action;
 }

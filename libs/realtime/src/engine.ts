@@ -10,8 +10,8 @@ import { type ConnectionEvents, LiveConnection } from './connections/live-connec
 import { logOpened } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
-import { Gate } from './handshake/gate.js';
-import { errorField, field, type Log } from './log.js';
+import { Gate, type Guest } from './handshake/gate.js';
+import type { Log } from './log.js';
 import { Node } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
 import type { Socket } from './transport.js';
@@ -27,6 +27,8 @@ export class Engine {
     ended: (connection) => void this.living.delete(connection),
   };
   private stopping?: Promise<void>;
+  /** Called with every client that is let in. Only nestjs-realtime/testing sets it. */
+  onAdmitted?: (admission: Admission) => void;
 
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
     this.node = new Node(settings, broker, log);
@@ -51,7 +53,7 @@ export class Engine {
     const { settings, log } = this.node;
     this.gate.stop();
     if (this.living.size > 0) log.log(`WebSocket shutdown closes connections=${this.living.size}`);
-    for (const guest of this.gate.guests) guest.goAway(farewell(settings.reconnectSpread));
+    for (const guest of this.gate.guests) this.sendAway(guest);
     const unfinished = await drain(this.living, settings, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
@@ -59,12 +61,26 @@ export class Engine {
     await this.node.stop();
   }
 
+  private sendAway(guest: Guest): void {
+    try {
+      guest.goAway(farewell(this.node.settings.reconnectSpread));
+    } catch (error) {
+      this.node.failed('close')(error);
+    }
+  }
+
   /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
+    this.onAdmitted?.(admission);
     if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
+
+  /** Returns whether nothing of an admitted client is left: it has no connection, and its `onClose` has settled. */
+  hasForgotten({ id, place }: Pick<Admission, 'id' | 'place'>): boolean {
+    return place.isReleased && ![...this.living].some((connection) => connection.id === id);
+  }
 
   /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
@@ -85,8 +101,7 @@ export class Engine {
   }
 
   private replace(userId: string, connectionId: string): void {
-    const failed = (error: unknown) =>
-      this.node.log.error(`WebSocket replace failed user=${field(userId)} error=${errorField(error)}`);
-    this.node.replaceOthers(userId, connectionId).catch(failed);
+    const { node } = this;
+    void node.promise({ what: 'replace', user: userId }, () => node.replaceOthers(userId, connectionId));
   }
 }

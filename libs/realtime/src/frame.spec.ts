@@ -26,6 +26,16 @@ describe('a frame', () => {
     expect([frame.text, frame.base64]).toEqual(['ü', bytes.toString('base64')]);
   });
 
+  it('is copied when it is kept, once, if it is a small part of a network read', () => {
+    const read = Buffer.allocUnsafeSlow(65_536).fill('x');
+    const frame = Frame.of(new Message(read.subarray(10, 20), false));
+    frame.keep();
+    const { data } = frame;
+    frame.keep();
+    expect(frame.data).toBe(data);
+    expect([(data as Buffer).buffer.byteLength, frame.text, frame.isBinary]).toEqual([10, 'x'.repeat(10), false]);
+  });
+
   it('accepts an empty payload', () => {
     expect([Frame.of('').size, Frame.of(new Uint8Array()).size]).toEqual([0, 0]);
   });

@@ -4,6 +4,7 @@
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
 import { checkName, type NameBounds } from './limits/checks.js';
 import { Message } from './message.js';
+import { owned } from './owned.js';
 
 /** What can be sent: a string as a text message, bytes as a binary message, and a received message unchanged. */
 export type Payload = string | Uint8Array | ArrayBuffer | Message;
@@ -33,7 +34,8 @@ export class Frame {
   private length = -1;
 
   constructor(
-    readonly data: string | Buffer,
+    /** The payload. Only `keep` replaces it, by a copy. */
+    public data: string | Buffer,
     /** What happens if a client is too slow; default: the gateway's policy. */
     readonly slow?: SlowPolicy,
     /** True for an `{ event, data }` envelope of `emit`; SSE sends it as a named event. */
@@ -56,6 +58,14 @@ export class Frame {
     throw new TypeError(
       `Expected a string, bytes or a message to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
     );
+  }
+
+  /**
+   * MUST be called before the frame waits or is kept: a received message that is passed on would keep its whole network
+   * read in memory. It is copied at most once, for all receivers.
+   */
+  keep(): void {
+    if (typeof this.data !== 'string') this.data = owned(this.data);
   }
 
   /** The payload of a text message. */

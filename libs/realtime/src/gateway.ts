@@ -1,9 +1,10 @@
 /** A gateway as the engine calls it: the hooks of one path, including what the framework puts around them. */
+import type { Awaitable } from './awaitable.js';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { SlowPolicy } from './frame.js';
 import type { HandshakeRequest, Params } from './handshake-request.js';
-import type { Awaitable, Identity } from './hooks.js';
+import type { Identity } from './hooks.js';
 import type { Message } from './message.js';
 import type { TransportName } from './settings/options.js';
 
@@ -31,6 +32,10 @@ export interface Gateway {
   onAuthenticate?(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
   onOpen?(connection: Connection, request: HandshakeRequest): Awaitable<void>;
   onMessage?(connection: Connection, message: Message): Awaitable<void>;
+  /** Called when a message has to wait for its turn, before `onMessage` gets it. MUST NOT throw. */
+  onWaiting?(connection: Connection, message: Message): void;
+  /** Returns the id by which the client expects an answer to a message, if it gave one. MUST NOT throw. */
+  requestId?(message: Message): string | number | undefined;
   onDrain?(connection: Connection): Awaitable<void>;
   onClose?(connection: Connection, close: CloseInfo): Awaitable<void>;
 }

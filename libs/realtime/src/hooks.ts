@@ -3,13 +3,11 @@
  * `onAuthenticate` decide who may connect; then `onOpen` settles; then `onMessage` runs for one message at a time, in
  * order, and `onDrain` between messages; then `onClose` runs exactly once. The value that a hook returns is never sent.
  */
+import type { Awaitable } from './awaitable.js';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
 import type { HandshakeRequest } from './handshake-request.js';
 import type { Message } from './message.js';
-
-/** A value or a promise of it. */
-export type Awaitable<T> = T | PromiseLike<T>;
 
 /** Who a connection belongs to. `onHandshake` and `onAuthenticate` return it. */
 export interface Identity {
@@ -67,8 +65,9 @@ export interface OnAuthenticate {
   /**
    * @param message the first message
    * @param request the handshake
-   * @returns the identity; it takes precedence over the one that `onHandshake` returned
-   * @throws any error: the client is closed with 4501
+   * @returns the identity; each field that it has takes precedence over the one that `onHandshake` returned
+   * @throws UnauthorizedException, ForbiddenException or WsException to close the client with 4501 (stay away); 429 and
+   *   503 close it with 1013 (come back later); any other error is a fault of the application and closes it with 1011
    */
   onAuthenticate(message: Message, request: HandshakeRequest): Awaitable<Identity | void>;
 }

@@ -67,6 +67,20 @@ export class Hub<M extends HubMember = HubMember> {
     return connection ? [connection] : NOBODY;
   }
 
+  /** The members of a channel on this node that are in none of the excepted channels, as they are now. */
+  *membersExcept(channel: Channel, except: readonly Channel[]): Iterable<M> {
+    const ids = new Set(except.map(connectionIdOf));
+    const others = except.filter((each) => connectionIdOf(each) === undefined);
+    for (const member of this.members(channel)) {
+      if (ids.has(member.id) || others.some((each) => this.has(each, member))) continue;
+      yield member;
+    }
+  }
+
+  private has(channel: Channel, member: M): boolean {
+    return this.channels.get(channel)?.has(member) ?? false;
+  }
+
   /** @returns the number of members that a channel has on this node */
   size(channel: Channel): number {
     if (channel === channelOf.everyone) return this.connections.size;
@@ -77,10 +91,8 @@ export class Hub<M extends HubMember = HubMember> {
 
   /** Applies a command to every member on this node. Never throws; a member that fails does not stop the others. */
   deliver({ channel, except, action }: Command): void {
-    for (const connection of this.members(channel)) {
-      if (except.size > 0 && except.has(connection.id)) continue;
-      this.apply(action, connection);
-    }
+    const members = except.length === 0 ? this.members(channel) : this.membersExcept(channel, except);
+    for (const connection of members) this.apply(action, connection);
   }
 
   private apply(action: Action, connection: M): void {

@@ -1,6 +1,7 @@
 // Module
 export { RealtimeModule } from './nest/realtime.module.js';
 export { RealtimeAdapter } from './nest/realtime.adapter.js';
+export { requestIdOf } from './nest/messages/request-id.js';
 export { Stream } from './nest/messages/stream.decorator.js';
 export { WebSocketGateway } from './nest/gateway-options.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
@@ -9,7 +10,8 @@ export { RealtimeSettings } from './settings/settings.js';
 export type { SettingSource } from './settings/settings.js';
 
 // Hooks
-export type { Awaitable, Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export type { Awaitable } from './awaitable.js';
+export type { Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';

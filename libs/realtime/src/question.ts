@@ -27,8 +27,8 @@ interface Questions {
   readonly info: { readonly id: string };
   /** `after` is a connection id, of this node or of another one. */
   readonly list: { readonly after?: string; readonly limit: number };
-  readonly members: { readonly channel: Channel; readonly except: ReadonlySet<string> };
-  readonly count: { readonly channel: Channel; readonly except: ReadonlySet<string> };
+  readonly members: { readonly channel: Channel; readonly except: readonly Channel[] };
+  readonly count: { readonly channel: Channel; readonly except: readonly Channel[] };
 }
 
 /** The answer to each kind of question. */

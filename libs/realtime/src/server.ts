@@ -71,10 +71,12 @@ export class RealtimeServer {
    * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
    *   `REALTIME_MAX_BUFFERED_BYTES`
    */
-  async push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
-    const frame = Frame.of(data, options?.slow);
-    checkSize(frame, this.node);
-    return this.node.ask({ kind: 'order', id, action: { kind: 'push', frame } });
+  push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
+    return this.node.promise({ what: 'push', id }, () => {
+      const frame = Frame.of(data, options?.slow);
+      checkSize(frame, this.node);
+      return this.node.ask({ kind: 'order', id, action: { kind: 'push', frame } });
+    });
   }
 
   /**
@@ -85,19 +87,21 @@ export class RealtimeServer {
    * @returns false when no such connection exists
    * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
-  async disconnect(id: string, code: number = CloseCode.DISCONNECTED, reason = ''): Promise<boolean> {
-    checkClose(code, reason);
-    return this.node.ask({ kind: 'order', id, action: { kind: 'disconnect', code, reason } });
+  disconnect(id: string, code: number = CloseCode.DISCONNECTED, reason = ''): Promise<boolean> {
+    return this.node.promise({ what: 'disconnect', id }, () => {
+      checkClose(code, reason);
+      return this.node.ask({ kind: 'order', id, action: { kind: 'disconnect', code, reason } });
+    });
   }
 
   /** @returns true when a connection with this id is open */
-  async exists(id: string): Promise<boolean> {
-    return this.node.ask({ kind: 'exists', id });
+  exists(id: string): Promise<boolean> {
+    return this.node.promise({ what: 'exists', id }, () => this.node.ask({ kind: 'exists', id }));
   }
 
   /** @returns a copy of what is known of a connection; undefined when none with this id is open */
-  async info(id: string): Promise<ConnectionInfo | undefined> {
-    return this.node.ask({ kind: 'info', id });
+  info(id: string): Promise<ConnectionInfo | undefined> {
+    return this.node.promise({ what: 'info', id }, () => this.node.ask({ kind: 'info', id }));
   }
 
   /**
@@ -107,14 +111,11 @@ export class RealtimeServer {
    * @param limit items per page, 1 to 100 (default)
    * @throws RangeError for any other limit; RealtimeError `bad_cursor` for an `after` that is not a connection id
    */
-  async list({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<ConnectionInfo>> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-      throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
-    }
-    if (after !== undefined && !CURSOR.test(after)) {
-      throw new RealtimeError('bad_cursor', 'after is not a connection id: pass the next of the previous page');
-    }
-    return this.node.ask({ kind: 'list', after, limit });
+  list({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<ConnectionInfo>> {
+    return this.node.promise({ what: 'list' }, () => {
+      checkPage(limit, after);
+      return this.node.ask({ kind: 'list', after, limit });
+    });
   }
 
   /**
@@ -126,11 +127,13 @@ export class RealtimeServer {
    * @returns false when no such connection exists
    * @throws RealtimeError `bad_name` for any other user id
    */
-  async bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
-    checkName('user', userId, this.node);
-    const isBound = await this.node.ask({ kind: 'order', id, action: { kind: 'bind', userId } });
-    if (isBound && replace) await this.node.replaceOthers(userId, id);
-    return isBound;
+  bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
+    return this.node.promise({ what: 'bind', id }, async () => {
+      checkName('user', userId, this.node);
+      const isBound = await this.node.ask({ kind: 'order', id, action: { kind: 'bind', userId } });
+      if (isBound && replace) await this.node.replaceOthers(userId, id);
+      return isBound;
+    });
   }
 
   /** Counts what this node has done since it started, and what it has open now. */
@@ -142,4 +145,11 @@ export class RealtimeServer {
     const now = { current: hub.connections.size, slow: slowConsumers.count, unfinished, rooms, users };
     return { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts }, ...now };
   }
+}
+
+function checkPage(limit: number, after: string | undefined): void {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE)
+    throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
+  if (after !== undefined && !CURSOR.test(after))
+    throw new RealtimeError('bad_cursor', 'after is not a connection id: pass the next of the previous page');
 }

@@ -117,6 +117,45 @@ describe('except', () => {
     expect([heard(ann), await everyone.count(), await others.count()]).toEqual([['all'], 1, 0]);
   });
 
+  it('leaves out the members of a room and the connections of a user, and adds them up', async () => {
+    const [muted, bob, tab, eve] = [await open(undefined, 'muted'), await open('7'), await open('7'), await open('8')];
+    await node.server.toEveryone().exceptRoom('muted').push('1');
+    await node.server.toEveryone().exceptUser('7').push('2');
+    await node.server.toEveryone().exceptRoom('muted').exceptUser('7').except(eve!.connection.id).push('3');
+    expect(heard(muted!, bob!, tab!, eve!)).toEqual(['2', '1', '1', '1,2']);
+  });
+
+  it('leaves out those who are in the room when the command is delivered', async () => {
+    const ann = await open();
+    const others = node.server.toEveryone().exceptRoom('muted');
+    await ann.connection.join('muted');
+    await others.push('1');
+    await ann.connection.leave('muted');
+    await others.push('2');
+    expect(heard(ann)).toEqual(['2']);
+  });
+
+  it('leaves members of an excepted room out of members() and count()', async () => {
+    const [ann, bob] = [await open('7'), await open(undefined, 'muted')];
+    const others = node.server.toEveryone().exceptRoom('muted');
+    expect([await others.members(), await others.count()]).toEqual([[{ id: ann.connection.id, userId: '7' }], 1]);
+    expect(await node.server.toEveryone().exceptUser('7').members()).toEqual([{ id: bob.connection.id }]);
+  });
+
+  it('keeps a room, a user and a connection of one name apart', async () => {
+    const [user, member] = [await open('x'), await open(undefined, 'x')];
+    await node.server.toEveryone().exceptUser('x').push('1');
+    await node.server.toEveryone().exceptRoom('x').push('2');
+    await node.server.toEveryone().except('x').push('3');
+    expect(heard(user, member)).toEqual(['2,3', '1,3']);
+  });
+
+  it('delivers to every member of a room that its members join on the way', async () => {
+    const all = [await open(undefined, 'a'), await open(undefined, 'a')];
+    await node.server.to('a').exceptRoom('b').join('b');
+    expect(all.map(({ connection }) => connection.rooms.has('b'))).toEqual([true, true]);
+  });
+
   it('applies except() to join and disconnect too', async () => {
     const [ann, bob] = [await open(), await open()];
     const others = node.server.toEveryone().except(ann.connection.id);
@@ -280,6 +319,11 @@ describe('a broker', () => {
     const deaf = new DeafBroker();
     const { server } = await new FakeNode({}, deaf).start();
     await expect(server.to('a').except('x').push('lost')).rejects.toThrow('no network');
-    expect(deaf.published[0]).toMatchObject({ channel: 'r:a', except: new Set(['x']), action: { kind: 'push' } });
+    expect(deaf.published[0]).toMatchObject({ channel: 'r:a', except: ['c:x'], action: { kind: 'push' } });
+    await expect(server.to('a').exceptRoom('b').exceptUser('7').leave('c')).rejects.toThrow('no network');
+    // Plain data: what a broker sends is what another node reads
+    expect(JSON.parse(JSON.stringify(deaf.published[1]))).toEqual({
+      ...{ channel: 'r:a', except: ['r:b', 'u:7'], action: { kind: 'leave', room: 'c' } },
+    });
   });
 });

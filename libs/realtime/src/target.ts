@@ -1,6 +1,7 @@
-/** Road OUT, step 6: an address, and what can be done there. It is immutable: `except` returns a new one. */
+/** Road OUT, step 6: an address, and what can be done there. It is immutable: `except…` returns a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { type Action, type Channel, connectionIdOf } from './command.js';
+import type { Awaitable } from './awaitable.js';
+import { type Action, type Channel, channelOf, connectionIdOf } from './command.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
 import { checkClose, checkName, checkSize } from './limits/checks.js';
 import type { Node } from './node/node.js';
@@ -16,12 +17,39 @@ export class Target {
   constructor(
     private readonly node: Node,
     private readonly channel: Channel,
-    private readonly excepted: ReadonlySet<string> = new Set(),
+    private readonly excepted: readonly Channel[] = [],
   ) {}
 
-  /** Leaves out one connection. Several calls add up. @returns a new target */
+  /**
+   * Leaves out one connection. Several calls of the three methods `except…` add up.
+   *
+   * @param connectionId a connection's id; one that does not exist leaves out nobody
+   * @returns a new target
+   */
   except(connectionId: string): Target {
-    return new Target(this.node, this.channel, new Set([...this.excepted, connectionId]));
+    return this.without(channelOf.connection(connectionId));
+  }
+
+  /**
+   * Leaves out the connections that are in a room when the message is delivered.
+   *
+   * @param room the name of a room; one that has no members leaves out nobody
+   * @returns a new target
+   * @example await server.to('lobby').exceptRoom('muted').emit('say', { text });
+   */
+  exceptRoom(room: string): Target {
+    return this.without(channelOf.room(room));
+  }
+
+  /**
+   * Leaves out all connections of a user.
+   *
+   * @param userId a user's id; one who is not connected leaves out nobody
+   * @returns a new target
+   * @example await server.to('lobby').exceptUser(message.authorId).emit('said', message);
+   */
+  exceptUser(userId: string): Target {
+    return this.without(channelOf.user(userId));
   }
 
   /**
@@ -33,8 +61,8 @@ export class Target {
    * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
    *   `REALTIME_MAX_BUFFERED_BYTES`
    */
-  async push(data: Payload, options?: PushOptions): Promise<void> {
-    await this.pushFrame(Frame.of(data, options?.slow));
+  push(data: Payload, options?: PushOptions): Promise<void> {
+    return this.promise('push', () => this.pushFrame(Frame.of(data, options?.slow)));
   }
 
   /**
@@ -46,19 +74,21 @@ export class Target {
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name` for any other name, `too_big` as
    *   for `push`
    */
-  async emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
-    await this.pushFrame(eventFrame(event, data, options?.slow, this.node));
+  emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
+    return this.promise('emit', () => this.pushFrame(eventFrame(event, data, options?.slow, this.node)));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` for an empty or too long name */
-  async join(room: string): Promise<void> {
-    checkName('room', room, this.node);
-    await this.publish({ kind: 'join', room });
+  join(room: string): Promise<void> {
+    return this.promise('join', () => {
+      checkName('room', room, this.node);
+      return this.publish({ kind: 'join', room });
+    });
   }
 
   /** Takes all members out of a room. */
-  async leave(room: string): Promise<void> {
-    await this.publish({ kind: 'leave', room });
+  leave(room: string): Promise<void> {
+    return this.promise('leave', () => this.publish({ kind: 'leave', room }));
   }
 
   /**
@@ -68,28 +98,41 @@ export class Target {
    * @param reason at most 123 bytes of UTF-8; default: an empty string
    * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
-  async disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<void> {
-    checkClose(code, reason);
-    await this.publish({ kind: 'disconnect', code, reason });
+  disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<void> {
+    return this.promise('disconnect', () => {
+      checkClose(code, reason);
+      return this.publish({ kind: 'disconnect', code, reason });
+    });
   }
 
   /** Lists the members. @throws RealtimeError `too_many_members` for more than `REALTIME_MAX_MEMBERS` */
-  async members(): Promise<Member[]> {
-    return this.node.ask({ kind: 'members', channel: this.channel, except: this.excepted });
+  members(): Promise<Member[]> {
+    const { channel, excepted: except } = this;
+    return this.promise('members', () => this.node.ask({ kind: 'members', channel, except }));
   }
 
   /** Counts the members. */
-  async count(): Promise<number> {
-    return this.node.ask({ kind: 'count', channel: this.channel, except: this.excepted });
+  count(): Promise<number> {
+    const { channel, excepted: except } = this;
+    return this.promise('count', () => this.node.ask({ kind: 'count', channel, except }));
   }
 
-  private async pushFrame(frame: Frame): Promise<void> {
+  private promise<T>(what: string, work: () => Awaitable<T>): Promise<T> {
+    return this.node.promise({ what, to: this.channel }, work);
+  }
+
+  private pushFrame(frame: Frame): Awaitable<void> {
     checkSize(frame, this.node);
     frame.isShared = connectionIdOf(this.channel) === undefined;
-    await this.publish({ kind: 'push', frame });
+    return this.publish({ kind: 'push', frame });
   }
 
-  private publish(action: Action): Promise<void> {
+  private without(channel: Channel): Target {
+    const { node, excepted } = this;
+    return excepted.includes(channel) ? this : new Target(node, this.channel, [...excepted, channel]);
+  }
+
+  private publish(action: Action): Awaitable<void> {
     return this.node.publish({ channel: this.channel, except: this.excepted, action });
   }
 }

@@ -24,9 +24,12 @@ import { until } from '../process-guard.js';
 @Injectable()
 export class Doorkeeper implements CanActivate {
   asked = 0;
+  /** Requests that arrive while it is set wait for it. */
+  wait?: Promise<void>;
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     this.asked++;
+    await this.wait;
     const request = context.switchToHttp().getRequest<{ headers: Record<string, string>; user?: object }>();
     const [, name] = /^Bearer (\w+)$/.exec(request.headers['authorization'] ?? '') ?? [];
     if (name !== undefined) request.user = { id: name };
@@ -146,7 +149,7 @@ export async function renew({ app, room, seen }: RoomApp): Promise<void> {
   );
   room.renew();
   seen.requests.length = 0;
-  app.app.get(Doorkeeper).asked = 0;
+  Object.assign(app.app.get(Doorkeeper), { asked: 0, wait: undefined });
 }
 
 /** Starts the application with more controllers and gateways. */

@@ -113,7 +113,9 @@ export class FakeSocket implements Socket {
     if (this.isGone) return;
     this.delivered.push(data.toString());
     this.sink!.alive();
-    this.sink!.received(Buffer.from(data), typeof data !== 'string');
+    // Memory of its own, as the read of a socket has, and not a part of Node's pool
+    const bytes = Buffer.from(Uint8Array.from(Buffer.from(data)).buffer);
+    this.sink!.received(bytes, typeof data !== 'string');
   }
 
   /** The peer sends a ping, a pong or a part of a message. */

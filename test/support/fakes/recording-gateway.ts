@@ -2,7 +2,7 @@
 import type { CloseInfo } from '../../../libs/realtime/src/close-info.js';
 import type { Connection } from '../../../libs/realtime/src/connection.js';
 import type { Gateway } from '../../../libs/realtime/src/gateway.js';
-import type { Awaitable } from '../../../libs/realtime/src/hooks.js';
+import type { Awaitable } from '../../../libs/realtime/src/awaitable.js';
 import type { Message } from '../../../libs/realtime/src/message.js';
 
 export type HookName = 'onOpen' | 'onMessage' | 'onClose';

@@ -10,7 +10,7 @@ export class MemoryBroker extends Broker {
     this.deliver = deliver;
   }
 
-  async publish(command: Command): Promise<void> {
+  publish(command: Command): void {
     this.deliver(command);
   }
 

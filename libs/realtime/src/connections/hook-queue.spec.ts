@@ -400,6 +400,8 @@ class World {
     for (const subject of this.subjects) this.checkSubject(subject);
     const stats = await this.node.server.stats();
     expect([stats.current, stats.rooms, stats.users, this.node.engine.node.hub.count('')]).toEqual([0, 0, 0, 0]);
+    // The one timer of the hooks' times is not stopped: it finds nothing to do
+    jest.advanceTimersByTime(60_000);
     if (!this.stopping) expect(jest.getTimerCount()).toBe(0);
     const stopping = this.stopping ?? this.node.engine.stop();
     await jest.advanceTimersByTimeAsync(50);
@@ -480,4 +482,123 @@ describe('a random run', () => {
     },
     30_000,
   );
+});
+
+describe('a hook that takes longer than REALTIME_HOOK_TIMEOUT', () => {
+  const TIMEOUT = { hookTimeout: 2, heartbeatPingInterval: 0, heartbeatIdleTime: 0 };
+  const lines = () => node.log.with('limit=hookTime');
+  const starts = () => node.gateway.events.filter((event) => event.endsWith('starts'));
+  const late = async () => {
+    jest.advanceTimersByTime(2000);
+    await turn();
+  };
+
+  beforeEach(async () => {
+    node = await new FakeNode({ ...SETTINGS, ...TIMEOUT }).start();
+  });
+
+  it('is logged with its gateway and counted, and the connection stays open and handles its messages later', async () => {
+    node.gateway.on('onMessage', ({ text }) => (text === 'slow' ? 'async' : 'sync'));
+    const { socket, connection } = await node.opened();
+    socket.sends('slow');
+    socket.sends('next');
+    await late();
+    expect(lines()).toEqual([
+      `warn WebSocket limit reached limit=hookTime id=${connection.id} gateway=RecordingGateway hook=onMessage seconds=2 waiting=1`,
+    ]);
+    expect(await node.server.stats()).toMatchObject({ current: 1, limits: { hookTime: 1 } });
+    await settleAll(node.gateway);
+    expect(node.gateway.events.at(-1)).toBe('onMessage(next) ends');
+    expect(node.gateway.overlaps).toBe(0);
+  });
+
+  it.each(['onOpen', 'onMessage', 'onDrain'] as const)(
+    'does not keep onClose waiting when %s runs on after the client has left',
+    async (hook) => {
+      const { socket, connection, hang } = await hanging(hook);
+      socket.sends('dropped');
+      socket.closes();
+      await turn();
+      expect(starts()).not.toContain('onClose starts');
+      await late();
+      expect(starts().at(-1)).toBe('onClose starts');
+      expect(starts()).not.toContain('onMessage(dropped) starts');
+      const before = [...node.gateway.events];
+      hang.resolve();
+      await turn();
+      expect(node.gateway.events.filter((event) => event.startsWith('onClose'))).toHaveLength(2);
+      expect(before).not.toEqual([]);
+      expect([connection.send('x'), connection.signal.aborted]).toEqual([false, true]);
+      await expect(connection.join('room')).resolves.toBeUndefined();
+      expect(await node.server.to('room').count()).toBe(0);
+    },
+  );
+
+  it('runs onClose at once for a client that leaves when the hook is already late', async () => {
+    const { socket } = await hanging('onMessage');
+    await late();
+    expect(starts()).not.toContain('onClose starts');
+    socket.closes();
+    await turn();
+    expect(starts().at(-1)).toBe('onClose starts');
+  });
+
+  it('logs the error of a hook that fails after it was given up, and runs nothing else', async () => {
+    const { socket, hang } = await hanging('onMessage');
+    socket.closes();
+    await late();
+    hang.reject(new Error('too late'));
+    await turn();
+    expect(node.log.with('onMessage failed')).toHaveLength(1);
+    expect(node.gateway.of('onClose')).toHaveLength(1);
+  });
+
+  it('ends a shutdown as soon as the connection is closed', async () => {
+    await hanging('onMessage');
+    await late();
+    const stopped = node.engine.stop();
+    await jest.advanceTimersByTimeAsync(20);
+    await stopped;
+    expect(node.log.with('still runs')).toEqual([]);
+  });
+
+  it('forgets a connection whose onClose does not settle', async () => {
+    node.gateway.on('onClose', 'async');
+    const { socket } = await node.opened();
+    socket.closes();
+    await late();
+    expect(lines()).toHaveLength(1);
+    const stopped = node.engine.stop();
+    await jest.advanceTimersByTimeAsync(20);
+    await stopped;
+    expect(node.log.with('shutdown closes')).toEqual([]);
+  });
+
+  it('closes the connection with 1011 when REALTIME_HOOK_TIMEOUT_ACTION says so', async () => {
+    node = await new FakeNode({ ...SETTINGS, ...TIMEOUT, hookTimeoutAction: 'close' }).start();
+    const { socket } = await hanging('onMessage');
+    await late();
+    expect(socket.closeFrame).toEqual({ code: 1011, reason: 'onMessage took too long' });
+    socket.closes();
+    await turn();
+    expect(node.gateway.of('onClose')[0]!.close).toMatchObject({ code: 1011, initiator: 'error' });
+  });
+
+  it('is not limited when the setting is 0', async () => {
+    node = await new FakeNode({ ...SETTINGS, ...TIMEOUT, hookTimeout: 0 }).start();
+    await hanging('onMessage');
+    jest.advanceTimersByTime(86_400_000);
+    expect(lines()).toEqual([]);
+  });
+
+  /** Opens a connection on which this hook has started and does not settle. */
+  async function hanging(hook: 'onOpen' | 'onMessage' | 'onDrain') {
+    let hang!: { resolve(): void; reject(error: unknown): void };
+    const hanging = new Promise<void>((resolve, reject) => (hang = { resolve, reject }));
+    const gateway = Object.assign(Object.create(node.gateway) as typeof node.gateway, { [hook]: () => hanging });
+    const { socket, connection } = await node.opened({}, { gateway });
+    if (hook === 'onMessage') socket.sends('hang');
+    if (hook === 'onDrain') connection.caughtUp();
+    return { socket, connection, hang };
+  }
 });

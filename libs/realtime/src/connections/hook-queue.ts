@@ -6,14 +6,15 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { CloseCode, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import { detached } from '../async-context.js';
+import { type Awaitable, isPromise } from '../awaitable.js';
 import type { CloseInfo, CloseInitiator } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { exceptionData, MessageError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
-import type { Awaitable } from '../hooks.js';
 import type { Message } from '../message.js';
-import type { Node } from '../node/node.js';
+import type { LateHook, Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
+import { field } from '../log.js';
 import { DRAIN_TURN, Inbox, type Waiting } from './inbox.js';
 
 /** What the queue needs of the connection whose hooks it runs. */
@@ -27,6 +28,22 @@ export interface HookedConnection extends Connection {
   ended(): void;
 }
 
+type Hook = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
+
+/** One run of an asynchronous hook. */
+class HookRun implements LateHook {
+  isLate = false;
+
+  constructor(
+    readonly hook: Hook,
+    private readonly queue: HookQueue,
+  ) {}
+
+  late(): void {
+    this.queue.late(this);
+  }
+}
+
 export class HookQueue {
   /** True while the socket is not read because the hooks are behind. */
   isPaused = false;
@@ -34,11 +51,13 @@ export class HookQueue {
   /** True while a hook is running or about to run: messages then wait. */
   private isBusy = true;
   private closeInfo?: CloseInfo;
+  /** The asynchronous hook that is running. */
+  private current?: HookRun;
 
   constructor(
-    private readonly gateway: Gateway,
+    readonly gateway: Gateway,
     private readonly connection: HookedConnection,
-    private readonly node: Pick<Node, 'settings' | 'counters' | 'limits' | 'faultLog'>,
+    private readonly node: Pick<Node, 'settings' | 'counters' | 'limits' | 'faultLog' | 'hookTimes'>,
     /** The async context of the hooks after `onOpen`. Default: that of the caller. */
     private readonly scope?: AsyncResource,
   ) {}
@@ -47,21 +66,17 @@ export class HookQueue {
   start(onOpen: () => Awaitable<void>): void {
     try {
       const opening = onOpen();
-      if (!isPromise(opening)) return this.begin();
-      Promise.resolve(opening).then(
-        () => this.begin(),
-        (error: unknown) => this.openFailed(error),
-      );
+      if (isPromise(opening)) return this.follow('onOpen', opening, this.openFailed, this.begin);
     } catch (error) {
       this.openFailed(error);
     }
+    this.begin();
   }
 
   private openFailed(error: unknown): void {
     this.hookFailed('onOpen', error);
     this.drop();
     this.connection.end(CloseCode.INTERNAL_ERROR, 'onOpen failed', 'error');
-    this.begin();
   }
 
   /** Messages received during `onOpen` must not run in the handshake's async context. */
@@ -83,10 +98,39 @@ export class HookQueue {
     else this.run(DRAIN_TURN);
   }
 
-  /** The wire is gone: messages received before are still handled, then `onClose` runs. Called once. */
+  /**
+   * The wire is gone: messages received before are still handled, then `onClose` runs. A hook that has run for longer
+   * than `REALTIME_HOOK_TIMEOUT` is not waited for. Called once.
+   */
   close(info: CloseInfo): void {
     this.closeInfo = info;
     if (!this.isBusy) this.finish(info);
+    else if (this.current?.isLate) this.giveUp(info);
+  }
+
+  /** A hook is running for too long. On an open connection it is reported, or closes the connection. */
+  late(run: HookRun): void {
+    const { settings, limits } = this.node;
+    if (!limits.reached('hookTime', this.lateField(run))) return;
+    run.isLate = true;
+    if (this.closeInfo) this.giveUp(this.closeInfo);
+    else if (settings.hookTimeoutAction === 'close')
+      this.connection.end(CloseCode.INTERNAL_ERROR, `${run.hook} took too long`, 'error');
+  }
+
+  private lateField({ hook }: HookRun): string {
+    const waiting = this.inbox ? ` waiting=${this.inbox.length}` : '';
+    return `id=${this.connection.id} gateway=${field(this.gateway.name)} hook=${hook} seconds=${this.node.settings.hookTimeout}${waiting}`;
+  }
+
+  /** No longer waits for the hook that is running; messages that wait behind it are dropped. */
+  private giveUp(info: CloseInfo): void {
+    const { hook } = this.current!;
+    this.node.hookTimes.delete(this.current!);
+    this.current = undefined;
+    this.inbox?.clear();
+    if (hook === 'onClose') this.connection.ended();
+    else this.finish(info);
   }
 
   /** Drops the messages that wait and reads the socket again, so that the client's close frame is received. */
@@ -105,18 +149,30 @@ export class HookQueue {
     try {
       const result = this.scope ? this.scope.runInAsyncScope(() => this.call(item)) : this.call(item);
       if (!isPromise(result)) return false;
-      Promise.resolve(result).then(
-        () => this.proceed(),
-        (error: unknown) => {
-          this.failed(item, error);
-          this.proceed();
-        },
-      );
+      const hook = item === DRAIN_TURN ? 'onDrain' : 'onMessage';
+      this.follow(hook, result, (error) => this.failed(item, error), this.proceed);
       return true;
     } catch (error) {
       this.failed(item, error);
       return false;
     }
+  }
+
+  /** Waits until an asynchronous hook has settled, and then goes on, unless the hook was given up meanwhile. */
+  private follow(hook: Hook, result: PromiseLike<void>, failed: (error: unknown) => void, next: () => void): void {
+    const run = new HookRun(hook, this);
+    this.current = run;
+    this.node.hookTimes.add(run);
+    const settled = () => {
+      if (this.current !== run) return;
+      this.node.hookTimes.delete(run);
+      this.current = undefined;
+      next.call(this);
+    };
+    Promise.resolve(result).then(settled, (error: unknown) => {
+      failed.call(this, error);
+      settled();
+    });
   }
 
   private call(item: Waiting): Awaitable<void> {
@@ -140,25 +196,25 @@ export class HookQueue {
     const run = () => this.gateway.onClose?.(this.connection, info);
     try {
       const closing = this.scope ? this.scope.runInAsyncScope(run) : run();
-      if (isPromise(closing))
-        closing.then(
-          () => this.connection.ended(),
-          (error: unknown) => this.closeFailed(error),
-        );
-      else this.connection.ended();
+      if (isPromise(closing)) return this.follow('onClose', closing, this.closeFailed, this.ended);
     } catch (error) {
       this.closeFailed(error);
     }
+    this.ended();
   }
 
   private closeFailed(error: unknown): void {
     this.hookFailed('onClose', error);
+  }
+
+  private ended(): void {
     this.connection.ended();
   }
 
   private wait(message: Message): void {
     const inbox = this.inboxOf();
     inbox.push(message);
+    this.gateway.onWaiting?.(this.connection, message);
     if (this.isPaused || !inbox.isFull) return;
     if (!this.node.limits.reached('queuedMessages', `id=${this.connection.id} waiting=${inbox.length}`)) return;
     this.isPaused = true;
@@ -191,8 +247,4 @@ export class HookQueue {
     this.node.counters.hookErrors++;
     this.node.faultLog.report(this.connection, hook, error);
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<void> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<void>).then === 'function';
 }

@@ -29,6 +29,22 @@ describe('an inbox', () => {
     expect(inbox.isFull).toBe(true);
   });
 
+  it('counts the network read that its messages lie in, once and as a whole', () => {
+    const inbox = new Inbox(100, 1000);
+    const read = Buffer.alloc(900);
+    inbox.push(new Message(read.subarray(0, 10), false));
+    inbox.push(new Message(read.subarray(10, 20), false));
+    expect(inbox.isFull).toBe(false);
+    inbox.push(message(100));
+    expect(inbox.isFull).toBe(true);
+    inbox.shift();
+    inbox.shift();
+    expect(inbox.isFull).toBe(true);
+    inbox.push(message(1));
+    inbox.shift();
+    expect([inbox.isFull, inbox.isLow]).toEqual([false, true]);
+  });
+
   it('accepts messages above the limit, because they have been read already', () => {
     const inbox = new Inbox(1, 1);
     for (let count = 0; count < 3; count++) inbox.push(message(5));

@@ -10,7 +10,14 @@ export type Waiting = Message | typeof DRAIN_TURN;
 export class Inbox {
   private waiting: Waiting[] = [];
   private first = 0;
+  /**
+   * Bytes of memory that the messages keep. A network read counts once and as a whole, from its first message that
+   * waits until a message of the next read is taken.
+   */
   private size = 0;
+  /** The reads of the messages that were taken and added last. */
+  private firstRead?: ArrayBufferLike;
+  private lastRead?: ArrayBufferLike;
 
   constructor(
     private readonly maxMessages: number,
@@ -33,14 +40,17 @@ export class Inbox {
 
   push(item: Waiting): void {
     this.waiting.push(item);
-    if (item !== DRAIN_TURN) this.size += item.size;
+    if (item === DRAIN_TURN) return;
+    const { buffer } = item.bytes();
+    if (buffer !== this.lastRead) this.size += buffer.byteLength;
+    this.lastRead = buffer;
   }
 
   shift(): Waiting | undefined {
     const item = this.waiting[this.first];
     if (!item) return undefined;
     this.first++;
-    if (item !== DRAIN_TURN) this.size -= item.size;
+    if (item !== DRAIN_TURN) this.release(item.bytes().buffer);
     if (this.first === this.waiting.length) this.clear();
     else if (this.first >= 1024) {
       this.waiting = this.waiting.slice(this.first);
@@ -49,9 +59,16 @@ export class Inbox {
     return item;
   }
 
+  private release(read: ArrayBufferLike): void {
+    if (read === this.firstRead) return;
+    this.size -= this.firstRead?.byteLength ?? 0;
+    this.firstRead = read;
+  }
+
   clear(): void {
     this.waiting = [];
     this.first = 0;
     this.size = 0;
+    this.firstRead = this.lastRead = undefined;
   }
 }

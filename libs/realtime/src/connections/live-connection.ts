@@ -18,7 +18,7 @@ import type { Sink, Socket } from '../transport.js';
 import { Ending } from './ending.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import { infoOf } from './info.js';
-import { joinFailedLine, logClosed, logExpired, logMessage } from './log-lines.js';
+import { logClosed, logExpired, logMessage } from './log-lines.js';
 import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
 import { openingOf } from './opening.js';
@@ -122,8 +122,8 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     counters.bytesIn += data.length;
     const message = new Message(data, isBinary);
     logMessage(this.node, this, message);
-    this.rate ??= new MessageRate(this, this.node);
-    if (this.rate.allows(data.length, this.lastSeenAt)) this.hooks.push(message);
+    this.rate ??= new MessageRate(this, this.node, (dropped) => this.hooks.gateway.requestId?.(dropped));
+    if (this.rate.allows(message, this.lastSeenAt)) this.hooks.push(message);
   }
 
   alive(): void {
@@ -195,12 +195,12 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
 
   // --- rooms and users ---
 
-  async join(room: string): Promise<void> {
-    this.membership.join(room);
+  join(room: string): Promise<void> {
+    return this.node.promise({ what: 'join', id: this.id }, () => this.membership.join(room));
   }
 
-  async leave(room: string): Promise<void> {
-    this.membership.leave(room);
+  leave(room: string): Promise<void> {
+    return this.node.promise({ what: 'leave', id: this.id }, () => this.membership.leave(room));
   }
 
   info(): ConnectionInfo {
@@ -243,7 +243,7 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else if (action.kind === 'leave') this.membership.leave(action.room);
     else if (action.kind === 'bind') this.membership.bind(action.userId);
-    else this.join(action.room).catch((error) => this.node.log.warn(joinFailedLine(this, error)));
+    else return this.membership.tryJoin(action.room);
     return true;
   }
 }

@@ -6,6 +6,7 @@ import type { Identity } from '../hooks.js';
 import { checkName, tooManyRooms } from '../limits/checks.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Node } from '../node/node.js';
+import { joinFailedLine } from './log-lines.js';
 
 const NO_ROOMS: ReadonlySet<string> = new Set();
 
@@ -15,7 +16,7 @@ export class Membership {
 
   constructor(
     private readonly connection: NodeConnection,
-    private readonly node: Pick<Node, 'hub' | 'settings' | 'limits'>,
+    private readonly node: Pick<Node, 'hub' | 'settings' | 'limits' | 'log'>,
     private readonly place: Place,
   ) {}
 
@@ -45,6 +46,17 @@ export class Membership {
       throw tooManyRooms(max);
     }
     this.enter(room);
+  }
+
+  /** Joins a room by order of the application; a failure is logged. @returns false when it failed */
+  tryJoin(room: string): boolean {
+    try {
+      this.join(room);
+      return true;
+    } catch (error) {
+      this.node.log.warn(joinFailedLine(this.connection, error));
+      return false;
+    }
   }
 
   leave(room: string): void {

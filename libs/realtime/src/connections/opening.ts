@@ -1,7 +1,7 @@
 /** Road IN, step 4: the first hook. Where there is an HTTP session, it is stored before anything that `onOpen` sends leaves. */
+import type { Awaitable } from '../awaitable.js';
 import type { Connection } from '../connection.js';
 import type { Admission } from '../handshake/admission.js';
-import type { Awaitable } from '../hooks.js';
 import type { Node } from '../node/node.js';
 import type { Outbox } from './outbox.js';
 

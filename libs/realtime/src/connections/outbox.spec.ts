@@ -32,7 +32,7 @@ function nodeOf(settings: { bytes?: number; total?: number; policy?: SlowPolicy;
       ...{ maxBufferedBytes: bytes, maxBufferedBytesTotal: total },
     }),
     limits,
-    slowConsumers: new SlowConsumers(0, limits),
+    slowConsumers: new SlowConsumers(0, limits, () => {}),
     counters: new Counters(),
   };
 }

@@ -141,6 +141,7 @@ export class Outbox {
     if (!this.isHeld) this.fallBehind();
     const bound = this.boundFor(frame);
     if (bound && !this.makeRoom(frame, bound)) return false;
+    frame.keep();
     if (this.waiting === NOTHING) this.waiting = [];
     this.waiting.push(frame);
     this.waitingBytes += frame.size;

@@ -152,29 +152,35 @@ describe('the memory', () => {
 describe('isUnknownProxy', () => {
   const from = (peer: string, headers: Record<string, string>): IncomingMessage =>
     fakeRequest({ remoteAddress: peer, headers });
+  const nobody = () => false;
   const FORWARDED = { 'x-forwarded-for': '203.0.113.9' };
 
   it.each(['10.0.0.1', '127.0.0.1', '172.16.0.1', '172.31.9.9', '192.168.1.1', '169.254.0.1', '::1', 'fd00::1'])(
     'takes the peer %s, which is private and forwards, for an unknown proxy',
     (peer) => {
-      expect(isUnknownProxy(from(peer, FORWARDED), peer)).toBe(true);
-      expect(isUnknownProxy(from(peer, { forwarded: 'for=203.0.113.9' }), peer)).toBe(true);
-      expect(isUnknownProxy(from(peer, {}), peer)).toBe(false);
+      expect(isUnknownProxy(from(peer, FORWARDED), peer, nobody)).toBe(true);
+      expect(isUnknownProxy(from(peer, { forwarded: 'for=203.0.113.9' }), peer, nobody)).toBe(true);
+      expect(isUnknownProxy(from(peer, {}), peer, nobody)).toBe(false);
     },
   );
 
   it.each(['203.0.113.5', '172.15.0.1', '172.32.0.1', '11.0.0.1', '2001:db8::1', 'unknown'])(
     'never takes the peer %s for a proxy, or anybody could evade the limits with a header',
     (peer) => {
-      expect(isUnknownProxy(from(peer, FORWARDED), peer)).toBe(false);
+      expect(isUnknownProxy(from(peer, FORWARDED), peer, nobody)).toBe(false);
     },
   );
 
   it('does not report a proxy that the application trusts, even if its client has a private address', () => {
-    expect(isUnknownProxy(from('10.0.0.1', { 'x-forwarded-for': '10.0.7.7' }), '10.0.7.7')).toBe(false);
+    expect(isUnknownProxy(from('10.0.0.1', { 'x-forwarded-for': '10.0.7.7' }), '10.0.7.7', nobody)).toBe(false);
+  });
+
+  it('asks whether the proxy is trusted where its client is on the same machine', () => {
+    expect(isUnknownProxy(from('127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }), '127.0.0.1', () => true)).toBe(false);
+    expect(isUnknownProxy(from('127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }), '127.0.0.1', nobody)).toBe(true);
   });
 
   it('recognises an unknown proxy that is an IPv4 peer of an IPv6 socket', () => {
-    expect(isUnknownProxy(from('::ffff:10.0.0.1', FORWARDED), '10.0.0.1')).toBe(true);
+    expect(isUnknownProxy(from('::ffff:10.0.0.1', FORWARDED), '10.0.0.1', nobody)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 /** Counts per client address: open connections, the rate of new ones, and failed handshakes. */
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { addressOf } from '../http/platform-request.js';
+import { addressOf, UNIX } from '../http/platform-request.js';
 import { RateWindow } from '../limits/rate-window.js';
 
 interface Entry {
@@ -105,16 +105,22 @@ function networkOf(address: string): string {
   return `${groups.join(':')}::/64`;
 }
 
+/** Returns whether the application trusts the peer of a request as a proxy. */
+export type TrustsPeer = (request: IncomingMessage) => boolean;
+
 /**
  * Returns whether a request comes through a proxy that the application does not trust. Its address is then the proxy's,
  * and the limits of one client must not apply to all clients of the proxy together. Only a private or loopback peer
  * counts as a proxy, so that nobody outside can evade the limits by sending the header.
  *
  * @param address the client's, by the platform's rule; if it differs from the peer's, the proxy is trusted
+ * @param trustsPeer asked where it does not: a client may be on the machine of a proxy that is trusted
  */
-export function isUnknownProxy({ headers, socket }: IncomingMessage, address: string): boolean {
+export function isUnknownProxy(request: IncomingMessage, address: string, trustsPeer: TrustsPeer): boolean {
+  const { headers, socket } = request;
   const isForwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
-  return isForwarded && PRIVATE.test(address) && address === addressOf(socket);
+  if (!isForwarded || address !== addressOf(socket)) return false;
+  return (address === UNIX || PRIVATE.test(address)) && !trustsPeer(request);
 }
 
 /** RFC 1918, RFC 4193, loopback and link-local. */

@@ -6,14 +6,22 @@ import { checkName, tooManyRooms } from '../limits/checks.js';
 import type { LimitName } from '../limits/limits.js';
 import { RateWindow } from '../limits/rate-window.js';
 import type { Node } from '../node/node.js';
-import { Addresses, isUnknownProxy } from './addresses.js';
+import { UNIX } from '../http/platform-request.js';
+import { Addresses, isUnknownProxy, type TrustsPeer } from './addresses.js';
 import { type Place, Places } from './places.js';
+
+const TRUST = "Set Express's 'trust proxy' or Fastify's trustProxy.";
+
+/** The peer of a unix socket has no address that could be listed. */
+const TRUST_UNIX = "Set Express's 'trust proxy' to 1 or Fastify's trustProxy to (_address, hop) => hop === 0.";
 
 export class AdmissionLimits {
   readonly addresses: Addresses;
   readonly places: Places;
   private readonly rate?: RateWindow;
   private hasWarned = false;
+  /** The platform's answer, once there is one. */
+  trustsPeer: TrustsPeer = () => false;
 
   constructor(private readonly node: Pick<Node, 'settings' | 'limits' | 'hub' | 'log'>) {
     const { maxConnectionRate, maxConnectionRatePerAddress } = node.settings;
@@ -39,7 +47,7 @@ export class AdmissionLimits {
 
   /** @throws HandshakeError 429 for an address that fails or connects too often */
   requireAddress(request: IncomingMessage, address: string): void {
-    if (this.isProxy(request, address)) return;
+    if (this.isShared(request, address)) return;
     const { maxConnectionRatePerAddress } = this.node.settings;
     const { addresses } = this;
     const at = `ip=${address}`;
@@ -56,7 +64,7 @@ export class AdmissionLimits {
   /** @throws HandshakeError 429 for an address that has all the connections it may have */
   requirePlace(request: IncomingMessage, address: string): void {
     const max = this.node.settings.maxConnectionsPerAddress;
-    if (max === 0 || this.addresses.openOf(address) < max || this.isProxy(request, address)) return;
+    if (max === 0 || this.addresses.openOf(address) < max || this.isShared(request, address)) return;
     this.refuse(
       'connectionsPerAddress',
       429,
@@ -101,7 +109,7 @@ export class AdmissionLimits {
 
   /** Counts a failed handshake; one that is refused at a limit does not count. */
   failed(request: IncomingMessage, address: string): void {
-    if (!isUnknownProxy(request, address)) this.addresses.failed(address);
+    if (!this.isShared(request, address)) this.addresses.failed(address);
   }
 
   private refuse(name: LimitName, status: number, message: string, at: string, retryAfterSeconds: number): void {
@@ -110,13 +118,14 @@ export class AdmissionLimits {
     throw new HandshakeError(status, { statusCode: status, message }, headers, `limit_${name}`);
   }
 
-  private isProxy(request: IncomingMessage, address: string): boolean {
-    if (!isUnknownProxy(request, address)) return false;
+  /** Returns whether many clients may have this address, so that no limit applies to it. */
+  private isShared(request: IncomingMessage, address: string): boolean {
+    if (!isUnknownProxy(request, address, this.trustsPeer)) return address === UNIX;
     if (!this.hasWarned) {
       this.hasWarned = true;
       this.node.log.warn(
         `Clients come through a proxy at ${address} that the application does not trust: limits per address are off for it. ` +
-          "Set Express's 'trust proxy' or Fastify's trustProxy.",
+          (address === UNIX ? TRUST_UNIX : TRUST),
       );
     }
     return true;

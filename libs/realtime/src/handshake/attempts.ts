@@ -15,7 +15,12 @@ export class Attempts<S, T> {
    * @param late called at the deadline; a task that it does not refuse goes on
    */
   constructor(timeMs: number, late: (subject: S, refuse: (error: Error) => void) => void) {
-    this.tasks = new Deadlines(timeMs, (running) => late(running.subject, (error) => this.refuse(running, error)));
+    const refuse = (running: Running<S>) => (error: Error) => this.refuse(running, error);
+    this.tasks = new Deadlines<Running<S>>(
+      timeMs,
+      (running) => late(running.subject, refuse(running)),
+      (error, running) => refuse(running)(error as Error),
+    );
   }
 
   get size(): number {

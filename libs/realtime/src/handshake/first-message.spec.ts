@@ -2,9 +2,11 @@ import { jest } from '@jest/globals';
 import { fakeAdmission, FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { RecordingGateway } from '../../../../test/support/fakes/recording-gateway.js';
+import type { Awaitable } from '../awaitable.js';
 import type { LiveConnection } from '../connections/live-connection.js';
+import { HandshakeError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
-import type { Awaitable, Identity } from '../hooks.js';
+import type { Identity } from '../hooks.js';
 import type { Message } from '../message.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import type { Sink } from '../transport.js';
@@ -14,7 +16,7 @@ import type { Place } from './places.js';
 class AskingGateway extends RecordingGateway {
   readonly asked: string[] = [];
   answer: (text: string) => Awaitable<Identity | void> = (text) => {
-    if (text !== 'secret') throw new Error(`wrong: ${text}`);
+    if (text !== 'secret') throw new HandshakeError(401, `wrong: ${text}`);
     return { userId: 'ann' };
   };
 
@@ -28,6 +30,8 @@ let node: FakeNode;
 let gateway: AskingGateway;
 let socket: FakeSocket;
 let released: number;
+/** How many failures count against the address. */
+let failures: () => number;
 
 async function start(options: RealtimeOptions = {}): Promise<Sink> {
   node = await new FakeNode({ authenticateTimeout: 5, ...options }).start();
@@ -39,6 +43,8 @@ async function start(options: RealtimeOptions = {}): Promise<Sink> {
   const admission = fakeAdmission({ gateway: gateway as Gateway, place });
   const sink = node.engine.open(admission, socket, 'websocket');
   socket.attach(sink);
+  const counted = jest.spyOn(node.engine.gate, 'failed');
+  failures = () => counted.mock.calls.length;
   return sink;
 }
 
@@ -136,7 +142,7 @@ describe('the first message', () => {
     gateway.answer = () => new Promise((resolve) => (admit = resolve));
     socket.sends('secret');
     await jest.advanceTimersByTimeAsync(5000);
-    expect(socket.closeFrame?.code).toBe(4501);
+    expect(socket.closeFrame).toEqual({ code: 1013, reason: 'authentication took too long' });
     admit({ userId: 'ann' });
     await turn();
     expect([node.engine.node.counters.accepted, await node.server.toUser('ann').count()]).toEqual([0, 0]);
@@ -151,6 +157,47 @@ describe('the first message', () => {
     admit({ userId: 'ann' });
     await turn();
     expect([node.engine.node.counters.accepted, gateway.events]).toEqual([0, []]);
+  });
+
+  it('blames the application, not the client, for a fault of onAuthenticate', async () => {
+    await start({ maxFailedHandshakes: 1 });
+    gateway.answer = () => (undefined as unknown as Identity).rooms as never;
+    socket.sends('secret');
+    await turn();
+    expect(socket.closeFrame).toEqual({ code: 1011, reason: 'onAuthenticate failed' });
+    const [line, ...more] = node.log.with('onAuthenticate failed');
+    expect([line, more]).toEqual([
+      expect.stringMatching(/^error .* code=1011 path=\/ask ip=192\.0\.2\.\d+ error="TypeError: /),
+      [],
+    ]);
+    expect(node.log.stacks[0]).toContain('first-message.spec');
+    expect([node.engine.node.counters.hookErrors, failures()]).toEqual([1, 0]);
+  });
+
+  it.each([
+    ['too many connections of the user', 'ann', 1013, 0],
+    ['a wrong credential', 'guess', 4501, 1],
+  ])('counts %s against the address only if the client is to blame', async (_what, text, code, counted) => {
+    await start({ maxConnectionsPerUser: 1 });
+    await node.opened({ userId: 'ann' });
+    gateway.answer = (said) => {
+      if (said === 'guess') throw new HandshakeError(403);
+      throw new HandshakeError(429, '', {}, 'limit_connectionsPerUser');
+    };
+    socket.sends(text);
+    await turn();
+    expect([socket.closeFrame?.code, failures()]).toEqual([code, counted]);
+  });
+
+  it.each([
+    ['a text', '2999-01-01'],
+    ['an invalid date', new Date('never')],
+  ])('refuses %s as a time of expiry, which is a fault of the application', async (_what, expiresAt) => {
+    await start();
+    gateway.answer = () => ({ expiresAt: expiresAt as Date });
+    socket.sends('secret');
+    await turn();
+    expect(socket.closeFrame?.code).toBe(1011);
   });
 
   it('refuses a first message with an expired credential', async () => {

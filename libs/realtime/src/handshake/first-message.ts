@@ -3,7 +3,8 @@
  * first message identifies the client; until then nothing is pushed to it, and its handshake counts as unfinished.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import { errorField, label } from '../log.js';
+import { HandshakeError, MessageError } from '../errors.js';
+import { errorField, label, stackOf } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
@@ -73,16 +74,24 @@ export class FirstMessage implements Sink {
       if (!this.gate.isRunning) this.refuse('server shutting down', CloseCode.GOING_AWAY);
       else if (!this.hasEnded) this.establish({ ...admission, identity });
     } catch (error) {
-      const at = `code=4501 path=${gateway.path} ip=${request.address}`;
-      this.logRefusal(request.transport, `${at} reason=${errorField(error)}`);
-      this.gate.failed(request);
-      this.refuse('unauthorized');
+      const { code, reason } = endOf(error);
+      this.note(admission, error, code);
+      this.refuse(reason, code);
     }
   }
 
-  private logRefusal(transport: string, how: string): void {
-    const { log, settings } = this.node;
-    if (settings.logLifecycle !== 'none') log.warn(`${label(transport)} connection refused ${how}`);
+  /** Only what the client did counts against its address. */
+  private note({ gateway, request }: Admission, error: unknown, code: number): void {
+    const { log, counters, settings } = this.node;
+    const who = label(request.transport);
+    const at = `code=${code} path=${gateway.path} ip=${request.address}`;
+    if (code === CloseCode.UNAUTHORIZED) this.gate.failed(request);
+    if (code !== CloseCode.INTERNAL_ERROR) {
+      if (settings.logLifecycle !== 'none') log.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
+      return;
+    }
+    counters.hookErrors++;
+    log.error(`${who} onAuthenticate failed ${at} error=${errorField(error)}`, stackOf(error));
   }
 
   /** Closes the wire because the server shuts down. */
@@ -95,7 +104,8 @@ export class FirstMessage implements Sink {
     const at = `path=${gateway.path} ip=${request.address}`;
     if (!this.node.limits.reached('authenticateTime', at)) return;
     // A hook that hangs is not the client's fault
-    if (!this.isAsked) this.gate.failed(request);
+    if (this.isAsked) return this.refuse('authentication took too long', CloseCode.TRY_AGAIN_LATER);
+    this.gate.failed(request);
     this.refuse('no credential in time');
   }
 
@@ -119,4 +129,15 @@ export class FirstMessage implements Sink {
     this.socket.resume();
     this.socket.close(code, reason);
   }
+}
+
+/**
+ * How an error of `onAuthenticate` ends the wire. Who is not who they say they are stays away (401, 403, a wrong
+ * message); who comes at a bad time comes back (429, 503); anything else is a fault of the application.
+ */
+function endOf(error: unknown): { code: number; reason: string } {
+  const status = error instanceof MessageError ? 401 : error instanceof HandshakeError ? error.status : 500;
+  if (status === 401 || status === 403) return { code: CloseCode.UNAUTHORIZED, reason: 'unauthorized' };
+  if (status === 429 || status === 503) return { code: CloseCode.TRY_AGAIN_LATER, reason: 'try again later' };
+  return { code: CloseCode.INTERNAL_ERROR, reason: 'onAuthenticate failed' };
 }

@@ -61,6 +61,7 @@ export class Gate {
   /** Puts the HTTP application in front of the handshakes. */
   usePlatform(platform: Platform): void {
     this.platform = platform;
+    this.limits.trustsPeer = (request) => platform.trustsPeerOf(request);
   }
 
   /** From now on requests are admitted. */
@@ -121,6 +122,7 @@ export class Gate {
         await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
       );
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error instanceof AnsweredError ? error : answerFor(error);
     }
@@ -134,6 +136,7 @@ export class Gate {
       const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
       return this.hold(await this.attempts.run(incoming, examine));
     } catch (error) {
+      attempt.isOver = true;
       this.refused(attempt, error);
       throw error;
     }
@@ -167,12 +170,13 @@ export class Gate {
   }
 
   /**
-   * Accepts the identity that `onAuthenticate` returned for an admitted client.
+   * Accepts the identity that `onAuthenticate` returned for an admitted client: what it leaves out is as `onHandshake`
+   * returned it.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
-  accept(answer: Identity | void, { request }: Admission): Identity {
-    return this.handshake.accept(answer, request);
+  accept(answer: Identity | void, { request, identity }: Admission): Identity {
+    return this.handshake.accept(answer, request, identity);
   }
 
   /** Counts a failed handshake for an admitted client whose first message did not identify it. */

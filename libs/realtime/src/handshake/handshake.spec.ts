@@ -2,9 +2,10 @@ import { jest } from '@jest/globals';
 import { FakeNode, turn } from '../../../../test/support/fakes/fake-node.js';
 import { fakeRequest, type FakeRequestParts, FakeSocket } from '../../../../test/support/fakes/fake-socket.js';
 import { HandshakeError } from '../errors.js';
+import type { Awaitable } from '../awaitable.js';
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
-import type { Awaitable, Identity } from '../hooks.js';
+import type { Identity } from '../hooks.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import type { Admission } from './admission.js';
@@ -123,6 +124,24 @@ describe('a handshake', () => {
   });
 });
 
+describe('a guard that returns when its handshake is over', () => {
+  it.each<[string, () => void]>([
+    ['by the deadline', () => jest.advanceTimersByTime(10_000)],
+    ['by a shutdown', () => node.engine.gate.stop()],
+  ])('does not run onHandshake where it was refused %s', async (_how, end) => {
+    let open!: () => void;
+    const guard = () => new Promise<void>((resolve) => (open = resolve));
+    const onHandshake = () => void steps.push('onHandshake');
+    node.engine.gate.bind({ name: 'GuardedGateway', path: '/guarded', guard, onHandshake });
+    const refused = refusalOf(admit({ url: '/guarded' }));
+    end();
+    expect((await refused).status).toBe(503);
+    open();
+    await turn();
+    expect([steps, node.engine.node.counters.refused]).toEqual([[], 1]);
+  });
+});
+
 describe('an error in onHandshake', () => {
   it.each<[string, (error: unknown) => Promise<void>]>([
     [
@@ -155,7 +174,8 @@ describe('an error in onHandshake', () => {
     await refusalOf(admit({ url: '/door', headers: EVIL.headers }));
     expect(node.log.with('refused')).toEqual([
       'warn WebSocket connection refused status=403 path=/door ip=192.0.2.7 ' +
-        'reason="Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS"',
+        'reason="Origin https://evil.org is neither that of the host example.com ' +
+        'nor in REALTIME_ALLOWED_ORIGINS (empty)"',
     ]);
     answer = ({ url }) => {
       throw new HandshakeError(400, `bad ${url}`);

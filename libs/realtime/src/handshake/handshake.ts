@@ -8,12 +8,12 @@ import { HandshakeRequest, type Params, userIdOf } from '../handshake-request.js
 import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
-import { refusal } from '../http/refusals.js';
-import { checkName } from '../limits/checks.js';
+import { refusal, unavailable } from '../http/refusals.js';
+import { checkDate, checkName } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
 import type { Verdict } from './admission.js';
-import { isAllowedOrigin, isDevelopment } from './origin.js';
+import { requireOrigin } from './origin.js';
 import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
@@ -26,6 +26,8 @@ export interface Attempt {
   /** The transport that the client asked for. */
   readonly transport: string;
   address?: string;
+  /** True once it is refused; a guard may still be running. */
+  isOver?: boolean;
 }
 
 export class Handshake {
@@ -50,8 +52,9 @@ export class Handshake {
     }
     if (!isDecodable(splitTarget(request.url).path))
       throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
-    if (incoming.headers.origin !== undefined) this.requireOrigin(incoming, request.raw);
+    this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
+    if (attempt.isOver) throw unavailable('The handshake is over');
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     const protocol = agreedProtocol(gateway, request);
     return { gateway, request, identity, protocol, session, scope: new AsyncResource('WebSocketHandshake') };
@@ -64,7 +67,7 @@ export class Handshake {
    */
   async examineAgain(attempt: Attempt, raw: LazyRequest, response: unknown): Promise<HandshakeRequest> {
     const request = this.requestOf(attempt, raw);
-    this.requireOrigin(attempt.incoming, raw.get());
+    this.requireOrigin(attempt.incoming, () => raw.get());
     await attempt.route.gateway.guard?.(request, response);
     return request;
   }
@@ -73,7 +76,7 @@ export class Handshake {
   allowOrigin(incoming: IncomingMessage, raw: PlatformRequest, answer: Pick<HttpAnswer, 'header'>): void {
     const { origin } = incoming.headers;
     if (origin === undefined) return;
-    this.requireOrigin(incoming, raw);
+    this.requireOrigin(incoming, () => raw);
     const allowed = { Origin: origin, Credentials: 'true' };
     for (const [name, value] of Object.entries(allowed)) answer.header(`Access-Control-Allow-${name}`, value);
     answer.header('Vary', 'Origin');
@@ -82,19 +85,19 @@ export class Handshake {
   /**
    * Completes the identity that a hook returned; without a user id, the user of the request counts.
    *
+   * @param earlier the identity from an earlier hook: it counts for every field that this one leaves out
    * @throws HandshakeError 401 for an expired credential, 429 for too many connections of one user
-   * @throws RealtimeError for bad names or too many rooms
+   * @throws RealtimeError for bad names, too many rooms or an invalid date
    */
-  accept(answer: Identity | void, request: HandshakeRequest): Identity {
-    const userId = answer?.userId ?? userIdOf(request.user);
-    const identity: Identity = answer ? { ...answer, userId } : { userId };
-    this.limits.requireRooms(identity.rooms ?? []);
-    if (identity.expiresAt && identity.expiresAt.getTime() <= Date.now())
-      throw refusal(401, 'The credential has expired: get a new one');
+  accept(answer: Identity | void, request: HandshakeRequest, earlier: Identity = {}): Identity {
+    const identity = merged(earlier, answer ?? {});
+    const { rooms = [], expiresAt, replace, userId = userIdOf(request.user) } = identity;
+    this.limits.requireRooms(rooms);
+    if (expiresAt) requireFuture(expiresAt);
     if (userId === undefined) return identity;
     checkName('user', userId, this.node);
-    if (!identity.replace) this.limits.requireUser(userId);
-    return identity;
+    if (!replace) this.limits.requireUser(userId);
+    return { ...identity, userId };
   }
 
   private requestOf({ incoming, route, transport, address }: Attempt, raw: LazyRequest): HandshakeRequest {
@@ -109,12 +112,21 @@ export class Handshake {
     });
   }
 
-  private requireOrigin({ headers, socket }: IncomingMessage, raw: PlatformRequest): void {
-    const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
-    const facts = { origin: headers.origin, host: raw.host ?? headers.host, isEncrypted };
-    if (!isAllowedOrigin(facts, this.node.settings.allowedOrigins, isDevelopment()))
-      throw refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS');
+  private requireOrigin(incoming: IncomingMessage, rawOf: () => PlatformRequest): void {
+    requireOrigin(incoming, rawOf, this.node.settings.allowedOrigins);
   }
+}
+
+/** The later identity wins, field by field. */
+function merged(earlier: Identity, later: Identity): Identity {
+  const given = Object.entries(later).filter(([, value]) => value !== undefined);
+  return { ...earlier, ...Object.fromEntries(given) };
+}
+
+/** @throws HandshakeError 401 for a date in the past; RealtimeError `bad_date` for one that is not a date */
+function requireFuture(expiresAt: Date): void {
+  checkDate(expiresAt);
+  if (expiresAt.getTime() <= Date.now()) throw refusal(401, 'The credential has expired: get a new one');
 }
 
 /** Adds the path's parameters to the request, as on a controller's route, unless the platform has done so. */

@@ -1,4 +1,6 @@
-import { isAllowedOrigin } from './origin.js';
+import { fakeRequest } from '../../../../test/support/fakes/fake-socket.js';
+import { HandshakeError } from '../errors.js';
+import { isAllowedOrigin, requireOrigin } from './origin.js';
 
 const NOTHING: readonly string[] = [];
 const APP = ['https://app.example.com'];
@@ -126,5 +128,85 @@ describe('in development', () => {
   it('refuses another local port outside development', () => {
     const facts = { origin: 'http://localhost:5173', host: 'localhost:3000', isEncrypted: false };
     expect(isAllowedOrigin(facts, NOTHING)).toBe(false);
+  });
+});
+
+/** The refusal of a request with these headers: what the client gets, and what the log says. */
+function refusalOf(headers: Record<string, string>, allowed: readonly string[]): HandshakeError | undefined {
+  try {
+    requireOrigin(fakeRequest({ headers: { host: 'example.com', ...headers } }), () => ({}), allowed);
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(HandshakeError);
+    return error as HandshakeError;
+  }
+}
+
+describe('a request without an Origin', () => {
+  const said = (site?: string, dest?: string, mode?: string): Record<string, string> => ({
+    ...(site && { 'sec-fetch-site': site }),
+    ...(dest && { 'sec-fetch-dest': dest }),
+    ...(mode && { 'sec-fetch-mode': mode }),
+  });
+
+  it.each([
+    ['a program', said()],
+    ['a user who types the address', said('none', 'document', 'navigate')],
+    ['a link on a page of the same origin', said('same-origin', 'document', 'navigate')],
+    ['fetch on a page of the same origin', said('same-origin', 'empty', 'cors')],
+    ['WebSocket on a page of the same origin', said('same-origin', 'websocket', 'websocket')],
+    ['a browser to come', said('next-door', 'hologram', 'beam')],
+  ])('passes when it comes from %s', (_who, headers) => {
+    for (const allowed of [NOTHING, APP, ['*']]) expect(refusalOf(headers, allowed)).toBeUndefined();
+  });
+
+  it.each([
+    ['an image on another site', said('cross-site', 'image', 'no-cors')],
+    ['a link on another site', said('cross-site', 'document', 'navigate')],
+    ['fetch without CORS on another site', said('cross-site', 'empty', 'no-cors')],
+    ['an image on a subdomain', said('same-site', 'image', 'no-cors')],
+    ['a frame on a subdomain', said('same-site', 'iframe', 'navigate')],
+    ['an image that a user has posted on the same site', said('same-origin', 'image', 'no-cors')],
+    ['a frame on the same site', said('same-origin', 'iframe', 'navigate')],
+  ])('is refused when it comes from %s, unless every origin is allowed', (_who, headers) => {
+    for (const allowed of [NOTHING, APP, ['null']]) expect(refusalOf(headers, allowed)?.status).toBe(403);
+    expect(refusalOf(headers, ['*'])).toBeUndefined();
+  });
+
+  it('is refused with a line in the log that names the header and the setting', () => {
+    const { body, message } = refusalOf(said('cross-site', 'image'), APP)!;
+    expect(message).toBe(
+      'No Origin, and Sec-Fetch-Site: cross-site: only REALTIME_ALLOWED_ORIGINS=* allows that, ' +
+        'now https://app.example.com',
+    );
+    expect(body).toEqual({
+      statusCode: 403,
+      message:
+        'A browser sent this request without an Origin and with "Sec-Fetch-Site: cross-site": connect from a script',
+    });
+  });
+});
+
+describe('the refusal of an Origin', () => {
+  it.each([
+    [NOTHING, 'empty'],
+    [[...APP, 'null'], 'https://app.example.com, null'],
+  ])('logs what was compared with what, where %j is allowed', (allowed, listed) => {
+    const { body, message } = refusalOf({ origin: 'https://evil.org', 'sec-fetch-site': 'cross-site' }, allowed)!;
+    expect(message).toBe(
+      'Origin https://evil.org is neither that of the host example.com ' +
+        `nor in REALTIME_ALLOWED_ORIGINS (${listed})`,
+    );
+    // The client does not learn who else may connect
+    expect(JSON.stringify(body)).not.toContain('app.example.com');
+  });
+
+  it('names the setting also when the Origin is very long', () => {
+    const { message } = refusalOf({ origin: `https://${'a'.repeat(15_000)}.org` }, NOTHING)!;
+    expect(message.slice(0, 200)).toContain('REALTIME_ALLOWED_ORIGINS (empty)');
+  });
+
+  it('leaves an Origin that is allowed to the list, whatever the browser says about its site', () => {
+    expect(refusalOf({ origin: APP[0]!, 'sec-fetch-site': 'same-site' }, APP)).toBeUndefined();
   });
 });

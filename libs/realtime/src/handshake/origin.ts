@@ -1,10 +1,71 @@
 /**
- * Decides who may connect from a browser. A browser sends `Origin` with every handshake (RFC 6455 §4.1), and cookies
- * with it, whichever site the page is from; so only the same origin may connect unless others are listed. A request
- * without `Origin` does not come from a page, and carries nobody's cookies by accident.
+ * Decides who may connect from a browser. A browser sends cookies whichever site the page is from, so only the same
+ * origin may connect unless others are listed. It sends `Origin` with every WebSocket (RFC 6455 §4.1), EventSource and
+ * cross-origin `fetch`, but not with an image or a navigation: there its `Sec-Fetch-*` headers decide.
  */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { PlatformRequest } from '../http/platform-request.js';
+import { refusal, refusalLoggedAs } from '../http/refusals.js';
 
-/** The facts of a request that decide. */
+/**
+ * Refuses what a page that may not connect has caused.
+ *
+ * @param rawOf returns the platform's request; asked only where there is an `Origin`
+ * @param allowed origins besides the same one, as in `isAllowedOrigin`
+ * @throws HandshakeError 403; its line in the log says what was compared with what
+ */
+export function requireOrigin(
+  incoming: IncomingMessage,
+  rawOf: () => PlatformRequest,
+  allowed: readonly string[],
+): void {
+  const { headers, socket } = incoming;
+  const { origin } = headers;
+  if (origin === undefined) {
+    requireOwnPage(headers, allowed);
+    return;
+  }
+  const raw = rawOf();
+  const isEncrypted = 'encrypted' in socket || raw.protocol === 'https';
+  const facts = { origin, host: raw.host ?? headers.host, isEncrypted };
+  if (isAllowedOrigin(facts, allowed, isDevelopment())) return;
+  const compared = `Origin ${short(origin)} is neither that of the host ${short(facts.host)}`;
+  throw refusalLoggedAs(
+    `${compared} nor in REALTIME_ALLOWED_ORIGINS (${allowed.join(', ') || 'empty'})`,
+    refusal(403, 'Origin not allowed: use the same origin or one of REALTIME_ALLOWED_ORIGINS'),
+  );
+}
+
+/** @throws HandshakeError 403 for a request without `Origin` that a browser sent for another site, or for no script */
+function requireOwnPage(headers: IncomingHttpHeaders, allowed: readonly string[]): void {
+  if (allowed.includes('*')) return;
+  const telling = [
+    ['Sec-Fetch-Site', headers['sec-fetch-site'], OTHER_SITES],
+    ['Sec-Fetch-Dest', headers['sec-fetch-dest'], EMBEDDED],
+  ] as const;
+  const found = telling.find(([, value, refused]) => typeof value === 'string' && refused.has(value));
+  if (!found) return;
+  const said = `${found[0]}: ${found[1]}`;
+  throw refusalLoggedAs(
+    `No Origin, and ${said}: only REALTIME_ALLOWED_ORIGINS=* allows that, now ${allowed.join(', ') || 'empty'}`,
+    refusal(403, `A browser sent this request without an Origin and with "${said}": connect from a script`),
+  );
+}
+
+/** Other origins (Fetch Metadata §2.4); `none` is the user, who has typed the address, for example. */
+const OTHER_SITES: ReadonlySet<string> = new Set(['cross-site', 'same-site']);
+
+/** What markup asks for: nobody reads messages there, and the markup may come from another user of the site. */
+const EMBEDDED: ReadonlySet<string> = new Set([
+  ...['audio', 'embed', 'fencedframe', 'font', 'frame', 'iframe', 'image', 'manifest', 'object', 'script', 'style'],
+  ...['track', 'video', 'xslt'],
+]);
+
+function short(text = 'unknown'): string {
+  return text.length > 50 ? `${text.slice(0, 50)}…` : text;
+}
+
+/** The facts of a request with an `Origin` that decide. */
 export interface OriginFacts {
   readonly origin: string | undefined;
   readonly host: string | undefined;

@@ -42,7 +42,8 @@ export class Places {
 /** The place of one client. */
 export class Place {
   private userId: string | undefined = undefined;
-  private isReleased = false;
+  /** True when nobody has it any more: the connection has ended, or the client left before it had one. */
+  isReleased = false;
 
   /** @internal Made by Places. */
   constructor(

@@ -24,6 +24,11 @@ export interface Platform {
    * @throws AnsweredError when a guard has answered the request itself
    */
   bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
-  /** The client's address before the request has passed; undefined if the platform knows it only afterwards. */
+  /**
+   * The client's address before the request has passed: empty if the platform takes none from a proxy and the socket has
+   * none, undefined if the platform knows it only afterwards.
+   */
   addressOf(request: IncomingMessage): string | undefined;
+  /** Returns whether the application trusts the request's peer as a proxy. */
+  trustsPeerOf(request: IncomingMessage): boolean;
 }

@@ -4,14 +4,12 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 import { Deadlines } from '../limits/deadlines.js';
 import type { Limits } from '../limits/limits.js';
 import { addressOf } from './platform-request.js';
 
 export class HeaderDeadline {
   private readonly waiting: Deadlines<Socket>;
-  private readonly wires?: Wires;
   private readonly connected = (socket: Socket) => this.watch(socket);
   private readonly requested = ({ socket }: IncomingMessage) => this.release(socket);
   /** One listener for all sockets: `this` is the socket that closed. */
@@ -23,8 +21,11 @@ export class HeaderDeadline {
     private readonly seconds: number,
     private readonly limits: Limits,
   ) {
-    this.waiting = new Deadlines(seconds * 1000, (socket) => this.late(socket));
-    if (server instanceof TlsServer) this.wires = new Wires();
+    this.waiting = new Deadlines(
+      seconds * 1000,
+      (socket) => this.late(socket),
+      (_error, socket) => socket.destroy(),
+    );
     const forget = (socket: Socket) => this.forget(socket);
     this.closed = function () {
       forget(this);
@@ -47,19 +48,18 @@ export class HeaderDeadline {
   /** Stops the time of a socket whose first request has come. For upgrades the upgrade tap calls it. */
   release(socket: Socket): void {
     if (this.waiting.size === 0) return;
-    const wire = this.wires ? this.wires.under(socket) : socket;
+    const wire = wireUnder(socket);
     if (wire) this.forget(wire);
   }
 
-  private watch(socket: Socket): void {
-    this.wires?.add(socket);
+  private watch(socket: Socket & Accepted): void {
+    socket[WIRE] = socket;
     this.waiting.add(socket);
     socket.on('close', this.closed);
   }
 
   private forget(socket: Socket): void {
     this.waiting.delete(socket);
-    this.wires?.delete(socket);
     socket.off('close', this.closed);
   }
 
@@ -69,30 +69,19 @@ export class HeaderDeadline {
   }
 }
 
-/** With TLS, requests come on a different socket from the accepted one; both have the same addresses and ports. */
-class Wires {
-  private readonly byEnds = new Map<string, Socket>();
-  /** A closed socket does not know its addresses any more. */
-  private readonly endsOf = new Map<Socket, string>();
+/** Marks an accepted network connection. */
+const WIRE = Symbol('wire');
 
-  add(wire: Socket): void {
-    const ends = endsOf(wire);
-    this.byEnds.set(ends, wire);
-    this.endsOf.set(wire, ends);
-  }
-
-  under(socket: Socket): Socket | undefined {
-    return this.byEnds.get(endsOf(socket));
-  }
-
-  delete(wire: Socket): void {
-    const ends = this.endsOf.get(wire);
-    if (ends === undefined) return;
-    this.endsOf.delete(wire);
-    if (this.byEnds.get(ends) === wire) this.byEnds.delete(ends);
-  }
+interface Accepted {
+  [WIRE]?: Socket;
+  /** The network connection under a TLS connection. */
+  readonly _parent?: Accepted | null;
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+/**
+ * Requests may come on another socket than the accepted one. With TLS it is on top of that, and with HTTP/2 it stands
+ * for it, and has its properties. Addresses and ports do not tell: on a unix socket nobody has any.
+ */
+function wireUnder(socket: Socket & Accepted): Socket | undefined {
+  return socket[WIRE] ?? socket._parent?.[WIRE];
 }

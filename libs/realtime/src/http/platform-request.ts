@@ -9,6 +9,8 @@ import { isIP, type Socket } from 'node:net';
 export interface PlatformRequest {
   /** The client's address by the platform's rule for proxies (`trust proxy`, `trustProxy`). */
   readonly ip?: string;
+  /** The addresses by the same rule, if any proxy is trusted. */
+  readonly ips?: readonly string[];
   /** `http` or `https`, by the same rule. */
   readonly protocol?: string;
   /** Host and port, by the same rule. */
@@ -71,15 +73,21 @@ export function splitTarget(target: string): { path: string; query: string } {
   return mark < 0 ? { path: sent, query: '' } : { path: sent.slice(0, mark), query: sent.slice(mark + 1) };
 }
 
+/** The address of every client of a unix socket. */
+export const UNIX = 'unix';
+
 /**
- * Returns the client's address, or `unknown` if the client has already gone.
+ * Returns the client's address, `unix` for a client of a unix socket, or `unknown` if the client has already gone.
  *
  * @param claimed the address that the platform takes from a proxy that it trusts; ignored if it is not an IP address,
  *   because a platform that trusts every proxy passes on whatever a client wrote
  */
 export function addressOf(socket: Socket, claimed = ''): string {
   const address = normalAddress(claimed);
-  return isIP(address) ? address : normalAddress(socket.remoteAddress);
+  if (isIP(address)) return address;
+  // As long as it is open, any other socket knows its own end, even if its peer has gone
+  const isUnix = socket.destroyed === false && socket.remoteAddress === undefined && socket.localAddress === undefined;
+  return isUnix ? UNIX : normalAddress(socket.remoteAddress);
 }
 
 /** Turns an IPv4-mapped IPv6 address into plain IPv4. */

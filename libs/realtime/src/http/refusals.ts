@@ -27,6 +27,12 @@ export function rejection(
   return new HandshakeError(status, { statusCode: status, message }, headers, REJECTED);
 }
 
+/** Returns the refusal with another text for its line in the log, which may say more than the client may know. */
+export function refusalLoggedAs(reason: string, error: HandshakeError): HandshakeError {
+  error.message = reason;
+  return error;
+}
+
 /** Returns the HTTP answer to an error. Any error without one is a fault of the application: only the log shows it. */
 export function answerFor(error: unknown): HandshakeError {
   return error instanceof HandshakeError ? error : refusal(500, 'Internal server error');

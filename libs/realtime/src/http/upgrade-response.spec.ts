@@ -1,6 +1,6 @@
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, finished, PassThrough } from 'node:stream';
 import { UpgradeResponse } from './upgrade-response.js';
 
 /** The raw socket of an upgrade. */
@@ -104,3 +104,48 @@ it('discards what the application answers after the request is abandoned', async
   await ended;
   expect([wire.written, wire.destroyed]).toEqual(['', false]);
 });
+
+describe.each<[string, () => void, string]>([
+  ['a 101', () => upgrade.admit(), ''],
+  ['an answer', () => void upgrade.response.end('no'), 'no'],
+])('a response that has ended as %s', (_what, end, written) => {
+  const errors: Error[] = [];
+  beforeEach(async () => {
+    errors.length = 0;
+    upgrade.response.on('error', (error) => errors.push(error));
+    end();
+    await upgrade.ended;
+    await turn();
+  });
+
+  it.each<[string, () => unknown]>([
+    ['write()', () => upgrade.response.write('late')],
+    ['end()', () => upgrade.response.end('late')],
+    ['pipe()', () => new PassThrough().end('late').pipe(upgrade.response)],
+    ['flushHeaders()', () => upgrade.response.flushHeaders()],
+    ['destroy()', () => upgrade.response.destroy()],
+    ['writeContinue()', () => upgrade.response.writeContinue()],
+  ])('ignores %s, as the response to a plain request does', async (_name, act) => {
+    act();
+    await turn();
+    expect(errors).toEqual([]);
+    expect(wire.written.endsWith(`\r\n\r\n${written}`) || wire.written === written).toBe(true);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['setHeader()', () => upgrade.response.setHeader('X-Late', '1')],
+    ['writeHead()', () => upgrade.response.writeHead(200)],
+    ['writeHead() with headers', () => upgrade.response.writeHead(200, { 'X-Late': '1' })],
+  ])('throws ERR_HTTP_HEADERS_SENT in %s, as the response to a plain request does', (_name, act) => {
+    expect(act).toThrow(expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' }) as Error);
+  });
+
+  it('has closed for whoever asks', async () => {
+    expect([upgrade.response.destroyed, upgrade.response.closed, upgrade.response.writableFinished]).toEqual([
+      ...[true, true, true],
+    ]);
+    expect(await new Promise((done) => finished(upgrade.response, done))).toBeUndefined();
+  });
+});
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -38,8 +38,7 @@ export class UpgradeResponse {
 
   /** True once the response has ended as a 101 and nothing was written before. */
   get isAdmitted(): boolean {
-    const { tap, response } = this.open();
-    return tap.mode === 'hold' && response.writableFinished && response.statusCode === 101;
+    return this.open().isAdmitted;
   }
 
   /** True if the client has not received the end of an answer, and never will. */
@@ -52,6 +51,8 @@ export class UpgradeResponse {
     const tap = new Tap(this.stream);
     const response = new ServerResponse(this.request);
     rememberHeaders(response);
+    // A write between the end and the close: nobody in the application can listen for it
+    response.on('error', ignore);
     response.shouldKeepAlive = false;
     response.assignSocket(tap as unknown as Socket);
     const ended = new Promise<void>((resolve) => {
@@ -62,7 +63,7 @@ export class UpgradeResponse {
     tap.on('drain', () => response.writableNeedDrain && response.emit('drain'));
     const gone = () => void tap.destroy();
     this.stream.once('close', gone);
-    return (this.made = { response, tap, ended, gone });
+    return (this.made = { response, tap, ended, gone, isAdmitted: false });
   }
 
   /** The request is admitted, unless the final response is not a 101, because a hook failed while sending. */
@@ -92,13 +93,18 @@ export class UpgradeResponse {
     return Object.entries(this.made.response.getHeaders()).flatMap(([name, value]) => headerLines(name, value));
   }
 
+  /** Whatever the application still writes is ignored, as with Node's own responses: the response closes. */
   private finish(): void {
-    const { response, tap } = this.open();
-    response.detachSocket(tap as unknown as Socket);
-    process.nextTick(() => response.emit('close'));
-    if (tap.mode === 'discard' || this.isAdmitted) return;
-    tap.forward();
-    lingerAndClose(this.stream);
+    const made = this.open();
+    const { tap, response } = made;
+    made.isAdmitted = tap.mode === 'hold' && response.statusCode === 101;
+    if (tap.mode !== 'discard' && !made.isAdmitted) {
+      tap.forward();
+      lingerAndClose(this.stream);
+    }
+    tap.mode = 'discard';
+    tap.once('close', () => response.detachSocket(tap as unknown as Socket));
+    tap.destroy();
   }
 }
 
@@ -108,6 +114,7 @@ interface Made {
   readonly ended: Promise<void>;
   /** The listener for the client's end. */
   readonly gone: () => void;
+  isAdmitted: boolean;
 }
 
 /** Headers that describe a body or the connection, in lower case. */
@@ -185,5 +192,5 @@ class Tap extends Writable {
   }
 }
 
-/** The end of the wire already reports its errors. */
+/** The end of the wire reports its own errors. */
 function ignore(): void {}

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 import type { Transport } from '../transport.js';
+import type { HandshakeError } from '../errors.js';
 import type { HeaderDeadline } from './header-deadline.js';
 import { splitTarget } from './platform-request.js';
 import { writeRefusal } from './refusal-writer.js';
@@ -55,26 +56,24 @@ export class UpgradeTap {
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
     const isOurs = isWebSocket && this.gate.serves(splitTarget(request.url ?? '').path);
     if (!isOurs && this.server.listenerCount('upgrade') > 1) return false;
-    if (isOurs && !answerBefore(stream)) {
+    const hasLost = hasLostHeaders(request, this.server);
+    if (isOurs && !hasLost && !answerBefore(stream)) {
       this.transport.upgrade(request, stream, head);
       return true;
     }
     const broken = () => stream.destroy();
     stream.on('error', broken);
     void afterAnswers(stream, () => {
-      if (!isWebSocket) {
+      if (!isWebSocket && !hasLost) {
         stream.off('error', broken);
         this.readAgain(request, stream, head);
-      } else if (isOurs) this.refuse(request, stream);
-      else writeRefusal(request, stream, refusal(404, 'No gateway has this path'));
+        return;
+      }
+      const answer = hasLost ? tooManyHeaders() : isOurs ? pipelined() : refusal(404, 'No gateway has this path');
+      if (isOurs) this.gate.noteRefusal(request, 'websocket', answer);
+      writeRefusal(request, stream, answer);
     });
     return true;
-  }
-
-  private refuse(request: IncomingMessage, stream: Duplex): void {
-    const answer = refusal(400, 'Pipelined handshake: the previous response is not finished; use a new connection');
-    this.gate.noteRefusal(request, 'websocket', answer);
-    writeRefusal(request, stream, answer);
   }
 
   /**
@@ -93,6 +92,26 @@ export class UpgradeTap {
 }
 
 function ignore(): void {}
+
+function pipelined(): HandshakeError {
+  return refusal(400, 'Pipelined handshake: the previous response is not finished; use a new connection');
+}
+
+function tooManyHeaders(): HandshakeError {
+  return refusal(431, 'The request has too many headers');
+}
+
+/** Node keeps so many headers of a request unless `maxHeadersCount` says otherwise, each as two strings. */
+const KEPT_STRINGS = 2000;
+
+/**
+ * Returns whether Node may have left out headers. Node 20 does so silently: of a request without them, nobody knows
+ * who sent it and where it ends. Later versions answer 431 themselves.
+ */
+function hasLostHeaders({ rawHeaders }: IncomingMessage, { maxHeadersCount }: Server): boolean {
+  const kept = typeof maxHeadersCount === 'number' ? 2 * maxHeadersCount : KEPT_STRINGS;
+  return kept > 0 && rawHeaders.length >= kept;
+}
 
 /** Returns the response to an earlier request of the same client, if it is still being written. */
 function answerBefore(stream: Duplex): OutgoingMessage | undefined {

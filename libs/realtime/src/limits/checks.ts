@@ -43,6 +43,12 @@ export function checkName(what: 'room' | 'user' | 'event', name: string, { setti
   );
 }
 
+/** @throws RealtimeError `bad_date` unless it is a valid Date: a number or a text would never expire, or at once */
+export function checkDate(date: Date): void {
+  if (date instanceof Date && !Number.isNaN(date.getTime())) return;
+  throw new RealtimeError('bad_date', `A time of expiry must be a valid Date, got ${String(date)}`);
+}
+
 /** @throws RealtimeError `too_big` for a message that is longer than all that may wait for one client */
 export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;

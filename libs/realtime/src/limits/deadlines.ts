@@ -11,12 +11,14 @@ export class Deadlines<T> {
   private timer?: NodeJS.Timeout;
 
   /**
-   * @param timeMs how long each item has
+   * @param timeMs how long each item has; Infinity for no limit: no item is then kept
    * @param late called once with each item that is due; the item stays until it is deleted
+   * @param failed called with what `late` throws for an item; the other items do not notice
    */
   constructor(
     private readonly timeMs: number,
     private readonly late: (item: T) => void,
+    private readonly failed: (error: unknown, item: T) => void,
   ) {}
 
   get size(): number {
@@ -24,6 +26,7 @@ export class Deadlines<T> {
   }
 
   add(item: T): void {
+    if (this.timeMs === Infinity) return;
     this.dueAt.set(item, performance.now() + this.timeMs);
     if (!this.timer) this.wake(this.timeMs);
   }
@@ -50,15 +53,20 @@ export class Deadlines<T> {
 
   private look(): void {
     const now = performance.now();
+    for (const [item, dueAt] of this.dueAt) {
+      if (dueAt > now) break;
+      this.dueAt.delete(item);
+      this.overdue.add(item);
+      this.report(item);
+    }
+    this.lookAgain();
+  }
+
+  private report(item: T): void {
     try {
-      for (const [item, dueAt] of this.dueAt) {
-        if (dueAt > now) break;
-        this.dueAt.delete(item);
-        this.overdue.add(item);
-        this.late(item);
-      }
-    } finally {
-      this.lookAgain();
+      this.late(item);
+    } catch (error) {
+      this.failed(error, item);
     }
   }
 

@@ -20,6 +20,8 @@ export const LIMIT_NAMES = [
   'fragments',
   'chunks',
   'messageTime',
+  'posts',
+  'postBytes',
   'controlRate',
   'messageRate',
   'byteRate',
@@ -27,9 +29,11 @@ export const LIMIT_NAMES = [
   'bufferedBytes',
   'bufferedBytesTotal',
   'slowTime',
+  'hookTime',
   'rooms',
   'members',
   'replies',
+  'streams',
   'nameLength',
 ] as const;
 

@@ -111,10 +111,7 @@ export class RealtimeLifecycle
 
   private requests(): Requests {
     const { gate, node, open } = this.engine;
-    return new Requests(gate, open, node, [
-      new SseTransport(this.settings),
-      new PollingTransport(this.settings, node.limits),
-    ]);
+    return new Requests(gate, open, node, [new SseTransport(node), new PollingTransport(node)]);
   }
 
   /** @throws OptionsError when hooks would never run because the application chose another adapter */

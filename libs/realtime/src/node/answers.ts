@@ -68,15 +68,15 @@ export class Answers implements Answering {
       );
     }
     const found: Answer<'members'> = [];
-    for (const { id, userId } of hub.members(channel)) if (!except.has(id)) found.push({ id, userId });
+    for (const { id, userId } of hub.membersExcept(channel, except)) found.push({ id, userId });
     return found;
   }
 
   count({ channel, except }: Question<'count'>): number {
     const { hub } = this;
-    if (except.size === 0) return hub.size(channel);
+    if (except.length === 0) return hub.size(channel);
     let found = 0;
-    for (const { id } of hub.members(channel)) if (!except.has(id)) found++;
+    for (const _member of hub.membersExcept(channel, except)) found++;
     return found;
   }
 

@@ -4,6 +4,8 @@ import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 
 /** A connection that counts how often the heartbeat checks it. */
 class FakeBeating implements Beating {
+  readonly id = 'node.1';
+  readonly path = '/ws';
   isPaused = false;
   beatSlot = -1;
   beatPingAt = 0;
@@ -38,11 +40,15 @@ const SLOT_MS = 1000;
 const answering = () => new FakeBeating((of) => (of.heardAt = performance.now()));
 
 let heartbeat: Heartbeat;
+const faults: string[] = [];
 let zero: number;
 
 function start(ping: number, idle: number, check: number): Heartbeat {
   const timings = { heartbeatPingInterval: ping, heartbeatIdleTime: idle, heartbeatCheckInterval: check };
-  heartbeat = new Heartbeat(timings satisfies HeartbeatTimings);
+  heartbeat = new Heartbeat(timings satisfies HeartbeatTimings, {
+    report: (_connection, what, error) => faults.push(`${what}: ${(error as Error).message}`),
+  });
+  faults.length = 0;
   zero = performance.now();
   return heartbeat;
 }
@@ -360,6 +366,20 @@ describe('a connection that goes', () => {
     heartbeat.remove(connection);
     jest.advanceTimersByTime(100_000);
     expect(connection.looks).toBe(looks);
+  });
+
+  it('checks the others when one throws, and checks that one again later', () => {
+    start(25, 60, 15);
+    const broken = added(
+      new FakeBeating(() => {
+        throw new Error('broken');
+      }),
+    );
+    const other = added();
+    jest.advanceTimersByTime(26_000);
+    expect([faults, broken.pingedAt.length, other.pingedAt.length]).toEqual([['heartbeat: broken'], 1, 1]);
+    jest.advanceTimersByTime(60_000);
+    expect([broken.expiredAt.length, other.expiredAt.length]).toEqual([1, 1]);
   });
 
   it('ignores the removal of an unknown connection', () => {

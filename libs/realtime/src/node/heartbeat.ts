@@ -4,9 +4,11 @@
  * the event loop checks a bounded number of them, because ten thousand pings at once would block it for 100 ms.
  */
 import { detached } from '../async-context.js';
+import type { Connection } from '../connection.js';
+import type { FaultLog } from './fault-log.js';
 
 /** What the heartbeat needs of a connection. */
-export interface Beating {
+export interface Beating extends Pick<Connection, 'id' | 'path'> {
   /** When the last sign of life was received, in milliseconds of `performance.now()`. */
   readonly lastSeenAt: number;
   /** True while this side deliberately does not read from it: silence then says nothing about the peer. */
@@ -55,7 +57,11 @@ export class Heartbeat {
   private timer?: NodeJS.Timeout;
   private rest?: NodeJS.Immediate;
 
-  constructor(timings: HeartbeatTimings) {
+  /** @param faults gets what a connection throws; the others are checked all the same */
+  constructor(
+    timings: HeartbeatTimings,
+    private readonly faults: Pick<FaultLog, 'report'>,
+  ) {
     this.pingMs = timings.heartbeatPingInterval * 1000;
     this.idleMs = timings.heartbeatIdleTime * 1000;
     this.checkMs = timings.heartbeatCheckInterval * 1000;
@@ -108,11 +114,20 @@ export class Heartbeat {
           this.rest = setImmediate(() => this.sweep());
           return;
         }
-        this.look(connection, now);
+        this.tryLook(connection, now);
         // The connection's methods may have stopped the heartbeat
         if (!this.timer) return;
       }
       this.slots.delete(this.cursor);
+    }
+  }
+
+  private tryLook(connection: Beating, now: number): void {
+    try {
+      this.look(connection, now);
+    } catch (error) {
+      this.faults.report(connection, 'heartbeat', error);
+      if (connection.beatSlot >= 0) this.place(connection, now);
     }
   }
 

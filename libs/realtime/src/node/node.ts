@@ -4,11 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
+import type { Awaitable } from '../awaitable.js';
 import type { Broker } from '../broker.js';
 import { channelOf, type Command } from '../command.js';
 import { Hub } from '../hub.js';
+import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
-import type { Log } from '../log.js';
+import { errorField, type Log, stackOf } from '../log.js';
 import type { Answer, Question, QuestionKind } from '../question.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { Answers, type NodeConnection } from './answers.js';
@@ -16,6 +18,13 @@ import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { Counters } from './stats.js';
+import { type About, watched } from './watched-promise.js';
+
+/** A hook that may take too long. */
+export interface LateHook {
+  /** Called once when its time is over. */
+  late(): void;
+}
 
 export class Node {
   /** The first part of every connection id; no other node, and no other run of this one, has the same. */
@@ -26,6 +35,8 @@ export class Node {
   readonly heartbeat: Heartbeat;
   readonly slowConsumers: SlowConsumers;
   readonly hub: Hub<NodeConnection>;
+  /** The time that asynchronous hooks have. */
+  readonly hookTimes: Deadlines<LateHook>;
   private readonly answers: Answers;
   private ids = 0;
 
@@ -36,10 +47,20 @@ export class Node {
   ) {
     this.limits = new Limits(log, settings.limits === 'report');
     this.faultLog = new FaultLog(log);
-    this.heartbeat = new Heartbeat(settings);
-    this.slowConsumers = new SlowConsumers(settings.maxSlowTime, this.limits);
+    this.heartbeat = new Heartbeat(settings, this.faultLog);
+    this.slowConsumers = new SlowConsumers(settings.maxSlowTime, this.limits, this.failed('slow time'));
+    this.hookTimes = new Deadlines(
+      settings.hookTimeout * 1000 || Infinity,
+      (hook) => hook.late(),
+      this.failed('hook time'),
+    );
     this.hub = new Hub(broker, log);
     this.answers = new Answers(this.id, this.hub, settings, this.limits);
+  }
+
+  /** @returns logs a fault that would otherwise end a loop over connections */
+  failed(what: string): (error: unknown) => void {
+    return (error) => this.log.error(`WebSocket ${what} failed error=${errorField(error)}`, stackOf(error));
   }
 
   async start(): Promise<void> {
@@ -48,6 +69,7 @@ export class Node {
 
   async stop(): Promise<void> {
     this.heartbeat.stop();
+    this.hookTimes.clear();
     this.slowConsumers.stop();
     await this.broker.stop();
   }
@@ -58,8 +80,18 @@ export class Node {
     return [this.id, (++this.ids).toString(36)].join('.');
   }
 
+  /**
+   * Makes the promise that the application gets for a call: whatever it rejects with, the process lives.
+   *
+   * @param about for the log, when nobody waits for the promise
+   * @param work what was asked for; what it throws becomes the rejection
+   */
+  promise<T>(about: About, work: () => Awaitable<T>): Promise<T> {
+    return watched(this.log, about, work);
+  }
+
   /** Road OUT, step 7: hands a command to every node that has members of its channel, this one included. */
-  publish(command: Command): Promise<void> {
+  publish(command: Command): Awaitable<void> {
     return this.broker.publish(command);
   }
 
@@ -68,13 +100,13 @@ export class Node {
    *
    * @throws RealtimeError depending on the kind of question (see Answers)
    */
-  async ask<K extends QuestionKind>(question: Question<K>): Promise<Answer<K>> {
+  ask<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>> {
     return this.answers.to(question);
   }
 
   /** Closes the user's other connections, on every node, with 4503. */
-  replaceOthers(userId: string, connectionId: string): Promise<void> {
+  replaceOthers(userId: string, connectionId: string): Awaitable<void> {
     const action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' } as const;
-    return this.publish({ channel: channelOf.user(userId), except: new Set([connectionId]), action });
+    return this.publish({ channel: channelOf.user(userId), except: [channelOf.connection(connectionId)], action });
   }
 }

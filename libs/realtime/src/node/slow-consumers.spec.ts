@@ -12,6 +12,9 @@ const behind = (slow: SlowConsumers) => {
   slow.add(consumer);
   return Object.assign(consumer, { why });
 };
+const failed = (error: unknown) => {
+  throw error;
+};
 const limits = (isReportOnly = false) => new Limits(new RecordingLog(), isReportOnly);
 
 beforeEach(() => {
@@ -25,7 +28,7 @@ afterEach(() => {
 describe('a client that is behind', () => {
   it('reports a client that is behind for too long, at most a second late', () => {
     const bounds = limits();
-    const slow = new SlowConsumers(30, bounds);
+    const slow = new SlowConsumers(30, bounds, failed);
     const { why } = behind(slow);
     jest.advanceTimersByTime(29_999);
     expect(why).toEqual([]);
@@ -35,7 +38,7 @@ describe('a client that is behind', () => {
   });
 
   it('does not report a client that has caught up in time', () => {
-    const slow = new SlowConsumers(30, limits());
+    const slow = new SlowConsumers(30, limits(), failed);
     const consumer = behind(slow);
     jest.advanceTimersByTime(29_000);
     slow.delete(consumer);
@@ -44,7 +47,7 @@ describe('a client that is behind', () => {
   });
 
   it('measures each client from the moment when it fell behind', () => {
-    const slow = new SlowConsumers(2, limits());
+    const slow = new SlowConsumers(2, limits(), failed);
     const first = behind(slow);
     jest.advanceTimersByTime(1500);
     const second = behind(slow);
@@ -53,7 +56,7 @@ describe('a client that is behind', () => {
   });
 
   it('lets a client be behind forever when the limit is 0', () => {
-    const slow = new SlowConsumers(0, limits());
+    const slow = new SlowConsumers(0, limits(), failed);
     const { why } = behind(slow);
     expect(jest.getTimerCount()).toBe(0);
     jest.advanceTimersByTime(86_400_000);
@@ -62,7 +65,7 @@ describe('a client that is behind', () => {
 
   it('counts a client once in report-only mode, and keeps it', () => {
     const bounds = limits(true);
-    const slow = new SlowConsumers(2, bounds);
+    const slow = new SlowConsumers(2, bounds, failed);
     const { why } = behind(slow);
     jest.advanceTimersByTime(60_000);
     expect([why.length, bounds.counts.slowTime, slow.count]).toEqual([0, 1, 1]);
@@ -71,7 +74,7 @@ describe('a client that is behind', () => {
 
 describe('the timer', () => {
   it('runs the timer only while a client is behind', () => {
-    const slow = new SlowConsumers(30, limits());
+    const slow = new SlowConsumers(30, limits(), failed);
     expect(jest.getTimerCount()).toBe(0);
     const all = [behind(slow), behind(slow)];
     expect([slow.count, jest.getTimerCount()]).toEqual([2, 1]);
@@ -80,16 +83,28 @@ describe('the timer', () => {
   });
 
   it('keeps the timer when a client leaves that was never behind', () => {
-    const slow = new SlowConsumers(30, limits());
+    const slow = new SlowConsumers(30, limits(), failed);
     behind(slow);
     slow.delete({ behindSince: 0, tooSlow: () => {} });
     expect(jest.getTimerCount()).toBe(1);
   });
 
   it('removes the timer on stop()', () => {
-    const slow = new SlowConsumers(30, limits());
+    const slow = new SlowConsumers(30, limits(), failed);
     behind(slow);
     slow.stop();
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('closes the others when one throws', () => {
+    const errors: unknown[] = [];
+    const slow = new SlowConsumers(2, limits(), (error) => errors.push(error));
+    const broken = behind(slow);
+    broken.tooSlow = () => {
+      throw new Error('broken');
+    };
+    const other = behind(slow);
+    jest.advanceTimersByTime(3000);
+    expect([errors, other.why]).toEqual([[new Error('broken')], ['behind for 2s']]);
   });
 });

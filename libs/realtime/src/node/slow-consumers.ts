@@ -14,7 +14,10 @@ const CHECK_MS = 1000;
 
 /** The clients of this node that read more slowly than messages are sent to them. */
 export class SlowConsumers {
-  /** Bytes that wait for all of them together, not counting those in their sockets. */
+  /**
+   * Bytes that are held for all clients together: those that wait for slow ones, and those that SSE and polling keep
+   * until they were taken. Bytes in the sockets of WebSockets are not counted.
+   */
   bytes = 0;
   /** Each with true once it has been too slow, so that report-only mode counts it once. */
   private readonly behind = new Map<Behind, boolean>();
@@ -24,6 +27,8 @@ export class SlowConsumers {
   constructor(
     private readonly maxSeconds: number,
     private readonly limits: Limits,
+    /** Logs what a client throws when it is closed; the others are checked all the same. */
+    private readonly failed: (error: unknown) => void,
   ) {}
 
   get count(): number {
@@ -51,9 +56,16 @@ export class SlowConsumers {
     for (const [consumer, wasTooSlow] of this.behind) {
       if (wasTooSlow || now - consumer.behindSince < this.maxSeconds * 1000) continue;
       this.behind.set(consumer, true);
-      if (this.limits.reached('slowTime', `behind=${((now - consumer.behindSince) / 1000).toFixed(1)}s`)) {
-        consumer.tooSlow(`behind for ${this.maxSeconds}s`);
-      }
+      this.late(consumer, now);
+    }
+  }
+
+  private late(consumer: Behind, now: number): void {
+    if (!this.limits.reached('slowTime', `behind=${((now - consumer.behindSince) / 1000).toFixed(1)}s`)) return;
+    try {
+      consumer.tooSlow(`behind for ${this.maxSeconds}s`);
+    } catch (error) {
+      this.failed(error);
     }
   }
 }

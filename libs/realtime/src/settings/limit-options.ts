@@ -53,7 +53,18 @@ export const LIMIT_SETTINGS = {
     1,
     MAX_INT32,
     'bytes',
-    'How many bytes of messages of one client may wait for its hooks; at the limit its socket is not read until half of them are handled.',
+    'How many bytes of memory the messages of one client may keep that wait for its hooks; at the limit its socket is not read until half of them are handled.',
+  ),
+  hookTimeout: seconds(
+    'REALTIME_HOOK_TIMEOUT',
+    60,
+    0,
+    'How long a hook of an open connection may run before it is logged and counted; a connection that has ended no longer waits for it; 0 for no limit.',
+  ),
+  hookTimeoutAction: choice(
+    'REALTIME_HOOK_TIMEOUT_ACTION',
+    ['report', 'close'],
+    'What happens to an open connection whose hook runs for longer: it stays open and its messages wait (`report`), or it is closed with 1011 (`close`).',
   ),
   maxBufferedBytes: count(
     'REALTIME_MAX_BUFFERED_BYTES',
@@ -119,6 +130,22 @@ export const LIMIT_SETTINGS = {
     0,
     'How long a client may take to finish a message that it has begun before it is closed with 1008.',
   ),
+  maxPosts: count(
+    'REALTIME_MAX_POSTS',
+    16,
+    1,
+    MAX_INT32,
+    'requests',
+    'How many `POST` requests of one SSE or polling connection may be under way at once; one more is refused with 429.',
+  ),
+  maxPostBytes: count(
+    'REALTIME_MAX_POST_BYTES',
+    2_097_152,
+    1,
+    MAX_INT32,
+    'bytes',
+    'How many bytes the `POST` requests of one connection that are under way may have together; above that, all but one are refused with 429.',
+  ),
   maxMessageRate: bound(
     'REALTIME_MAX_MESSAGE_RATE',
     500,
@@ -159,7 +186,7 @@ export const LIMIT_SETTINGS = {
     1024,
     Number.MAX_SAFE_INTEGER,
     'bytes',
-    'How many bytes may wait for all slow clients of this process together; above that, `REALTIME_SLOW_CONSUMER` decides.',
+    'How many bytes this process may hold for all its clients together: those that wait, and those that SSE and polling keep until they were taken; above that, `REALTIME_SLOW_CONSUMER` decides.',
   ),
   maxReplayBytes: count(
     'REALTIME_MAX_REPLAY_BYTES',
@@ -190,5 +217,11 @@ export const LIMIT_SETTINGS = {
     10_000,
     'replies',
     'How many replies one message may get, unless its method is a `@Stream()`; an error frame takes the place of the rest.',
+  ),
+  maxStreams: bound(
+    'REALTIME_MAX_STREAMS',
+    128,
+    'streams',
+    'How many messages of one client may have an open `@Stream()` of replies; one more gets the error `too_many_streams`.',
   ),
 };

@@ -105,6 +105,12 @@ export const SETTINGS = {
     0.001,
     'How long a poll is held open while there is nothing to deliver; keep it below 30.',
   ),
+  sseHold: seconds(
+    'REALTIME_SSE_HOLD',
+    300,
+    0,
+    'How long one SSE stream is held open, up to a fifth less; then its client has to come back, which shows that it is still there. 0 for no limit: a client that vanishes is then noticed only when the network gives up, after some 15 minutes.',
+  ),
   sseRetry: seconds('REALTIME_SSE_RETRY', 2, 0, 'How long an EventSource is asked to wait before it reconnects.'),
   shutdownBatch: count(
     'REALTIME_SHUTDOWN_BATCH',
@@ -130,7 +136,7 @@ export const SETTINGS = {
     'REALTIME_AUTHENTICATE_TIMEOUT',
     5,
     0.001,
-    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501.',
+    'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501, or with 1013 while the hook runs.',
   ),
   queryToken: {
     env: 'REALTIME_QUERY_TOKEN',

@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { INestApplication, LoggerService } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
+import { Engine } from '../engine.js';
 import { RealtimeServer } from '../server.js';
-import { type ConnectOptions, TestClient } from './test-client.js';
+import { type ConnectOptions, type ServerSide, TestClient } from './test-client.js';
+import { until, type UntilOptions } from './waiting.js';
 
 /** The options of `createTestApp`. */
 export interface TestAppOptions {
@@ -19,13 +21,22 @@ export interface TestAppOptions {
 /** A running application on a free port. */
 export class TestApp {
   private readonly clients: TestClient[] = [];
+  /** The clients that were let in, by the port from which they came. */
+  private readonly admitted = new Map<number | undefined, ServerSide>();
 
   constructor(
     /** The Nest application. */
     readonly app: INestApplication,
     /** Its address, for example `http://127.0.0.1:54321`. */
     readonly url: string,
-  ) {}
+  ) {
+    const engine = engineOf(app);
+    if (!engine) return;
+    engine.onAdmitted = ({ id, place, request }) => {
+      const isForgotten = () => engine.hasForgotten({ id, place });
+      this.admitted.set(request.incoming.socket.remotePort, { id, isForgotten });
+    };
+  }
 
   /** The application's `RealtimeServer`. */
   get server(): RealtimeServer {
@@ -36,13 +47,35 @@ export class TestApp {
    * Connects a client.
    *
    * @param path the gateway's path, and a query if one is needed
+   * @param options the transport, request headers, subprotocols, and how long its calls wait
    * @returns the client once the handshake is done
    * @throws Refusal with `status`, `headers` and `body`
+   * @example const phone = await app.connect('/orders', { transport: 'polling' });
    */
   async connect(path: string, options?: ConnectOptions): Promise<TestClient> {
-    const client = await TestClient.connect(this.url.replace('http', 'ws') + path, options);
+    const client = await TestClient.connect(this.url + path, options);
+    client.know((port) => this.admitted.get(port));
     this.clients.push(client);
     return client;
+  }
+
+  /**
+   * Waits until a value of the server is as expected. It looks again after each turn of the event loop in which something
+   * happened, so a test needs no sleep.
+   *
+   * @param look returns the value, or a promise of it; an error that it throws counts as "not yet"
+   * @param expected the value, compared deeply, or a condition; default: anything that is truthy
+   * @param options `timeoutMs`: the longest that it waits, in milliseconds; default 5000
+   * @returns the value
+   * @throws Error at the deadline, with the last values that were seen instead
+   * @example await app.until(() => app.server.to('orders').count(), 2);
+   */
+  until<T>(
+    look: () => T | Promise<T>,
+    expected?: NoInfer<T> | ((value: T) => boolean),
+    options?: UntilOptions,
+  ): Promise<T> {
+    return until(look, expected, options);
   }
 
   /**
@@ -51,6 +84,15 @@ export class TestApp {
   async close(): Promise<void> {
     await this.app.close();
     for (const client of this.clients) client.vanish();
+  }
+}
+
+/** @returns undefined for an application without RealtimeModule */
+function engineOf(app: INestApplication): Engine | undefined {
+  try {
+    return app.get(Engine);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,23 +1,21 @@
 import type { EventEmitter } from 'node:events';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { asEnvelope } from 'nestjs-realtime-protocol';
-import { WebSocket } from 'ws';
+import { anyMessage, envelopeOf, Mailbox, replyTo } from './mailbox.js';
+import { DEFAULT_TIMEOUT_MS, until, withTimeout } from './waiting.js';
+import { PollingWire } from './wires/polling.js';
+import { SseWire } from './wires/sse.js';
+import { WebSocketWire } from './wires/websocket.js';
+import type { ClientEnd, Received, Wire, WireOptions, WireOwner } from './wires/wire.js';
 
 /** The options of `connect`. */
 export interface ConnectOptions {
+  /** How the client connects; default `websocket`. */
+  readonly transport?: 'websocket' | 'sse' | 'polling';
   /** Request headers, for example `cookie` or `origin`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Subprotocols to offer. */
+  /** Subprotocols to offer; only a WebSocket has them. */
   readonly protocols?: readonly string[];
   /** The longest that any call of the client waits, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
-}
-
-/** The error that a refused `connect` rejects with. */
-export interface Refusal extends Error {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
 }
 
 /** The `ws` client underneath a TestClient, with the members that tests need; its events are those of `ws`. */
@@ -35,73 +33,112 @@ export interface RawClient extends EventEmitter {
   resume(): void;
 }
 
-/** A received message: text as a string, binary as bytes. */
-type Received = string | Buffer;
-
-interface Waiter {
-  readonly event?: string;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
+/** What the application under test knows of one of its clients. */
+export interface ServerSide {
+  /** The connection's id. */
+  readonly id: string;
+  /** Returns whether `onClose` has settled, and nothing of the connection is left. */
+  isForgotten(): boolean;
 }
 
-/** A client whose messages are awaited, for tests. */
+/** A client whose messages are awaited, for tests. It has the same methods on every transport. */
 export class TestClient {
-  private readonly unread: Received[] = [];
-  private readonly waiters: Waiter[] = [];
-  private end?: { code: number; reason: string };
-  private readonly whenClosed: Promise<{ code: number; reason: string }>;
-
-  /** The `ws` client underneath, for calls that TestClient does not offer. */
-  readonly socket: RawClient;
+  private readonly mailbox: Mailbox;
+  private readonly whenEnded: Promise<ClientEnd>;
+  private wire!: Wire;
+  private serverSide?: ServerSide;
+  private requests = 0;
 
   private constructor(
-    socket: WebSocket,
     private readonly timeoutMs: number,
+    connect: (owner: WireOwner) => void,
   ) {
-    this.socket = socket;
-    socket.on('message', (data, isBinary) => this.received(isBinary ? (data as Buffer) : (data as Buffer).toString()));
-    this.whenClosed = new Promise((resolve) => {
-      socket.on('close', (code, reason) => {
-        this.end = { code, reason: reason.toString() };
-        for (const { reject } of this.waiters.splice(0)) reject(this.ended());
-        resolve(this.end);
-      });
+    const mailbox = (this.mailbox = new Mailbox(timeoutMs));
+    this.whenEnded = new Promise((resolve) => {
+      const ended = (end: ClientEnd) => {
+        mailbox.finish(end);
+        resolve(end);
+      };
+      connect({ received: (data) => mailbox.received(data), ended, failed: (error) => mailbox.fail(error) });
     });
   }
 
   /**
-   * Connects and waits for the 101.
+   * Connects to any server, and waits until the server has let the client in.
    *
-   * @param url a `ws:` URL
+   * @param url a `ws:` or `http:` URL, or its variant with TLS
+   * @returns a client that knows only its own side: its `closed()` does not wait for the server. `TestApp.connect`
+   *   returns one that does
    * @throws Refusal with `status`, `headers` and `body` when the server refuses
    */
-  static async connect(
-    url: string,
-    { headers, protocols = [], timeoutMs = 5000 }: ConnectOptions = {},
-  ): Promise<TestClient> {
-    const socket = new WebSocket(url, [...protocols], { headers, handshakeTimeout: timeoutMs });
-    const client = new TestClient(socket, timeoutMs);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('open', resolve);
-      socket.once('error', reject);
-      socket.once('unexpected-response', (_request, response) => {
-        readRefusal(response).then(reject, reject);
-        socket.once('error', () => {});
-      });
-    });
-    socket.on('error', () => {});
+  static async connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
+    const { transport = 'websocket', headers = {}, protocols = [], timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    let owner!: WireOwner;
+    const client = new TestClient(timeoutMs, (made) => (owner = made));
+    const late = () => new Error(`Waited ${timeoutMs} ms for the answer to the handshake of ${transport}`);
+    const connecting = connectWire(transport, url, { headers, protocols, timeoutMs }, owner);
+    client.wire = await withTimeout(connecting, timeoutMs, late);
     return client;
+  }
+
+  /** @internal Ties the client to the connection that the application under test has for it. */
+  know(find: (port: number | undefined) => ServerSide | undefined): void {
+    this.serverSide = find(this.wire.port);
+  }
+
+  /** The transport: `websocket`, `sse` or `polling`. */
+  get transport(): string {
+    return this.wire.transport;
   }
 
   /** The agreed subprotocol; empty when there is none. */
   get protocol(): string {
-    return this.socket.protocol;
+    return this.wire.protocol;
   }
 
-  /** Sends text or bytes; an object is sent as JSON. */
+  /**
+   * The id of its connection, as in `app.server.push(client.id, 'hello')`.
+   *
+   * @throws Error for a WebSocket client of `TestClient.connect`: the wire does not carry it
+   */
+  get id(): string {
+    const id = this.serverSide?.id ?? this.wire.id;
+    if (id === undefined) throw new Error('A WebSocket does not carry its id: connect with app.connect() instead');
+    return id;
+  }
+
+  /**
+   * The `ws` client underneath, for calls that TestClient does not offer.
+   *
+   * @throws Error for SSE and long polling, which have none
+   */
+  get socket(): RawClient {
+    if (this.wire instanceof WebSocketWire) return this.wire.socket;
+    throw new Error(`There is no ws client underneath a client of the transport ${this.wire.transport}`);
+  }
+
+  /**
+   * Sends text or bytes; an object is sent as JSON. On SSE and long polling, messages are posted one after the other; if
+   * the server refuses one (413, 429, …), the next call that waits for a message rejects with the Refusal.
+   */
   send(data: string | Uint8Array | object): void {
     const isRaw = typeof data === 'string' || data instanceof Uint8Array;
-    this.socket.send(isRaw ? data : JSON.stringify(data));
+    this.wire.send(isRaw ? data : JSON.stringify(data));
+  }
+
+  /**
+   * Sends an envelope with an id, and waits for the reply with that id.
+   *
+   * @param event the event of a `@SubscribeMessage()` method
+   * @param data anything that JSON can hold
+   * @returns the `data` of the first reply; undefined when the request ends without one
+   * @throws Rejection when the reply is an `exception`; Error when the connection ends first, or none arrives in time
+   * @example expect(await client.request('find', 7)).toEqual({ id: 7, total: 42 });
+   */
+  async request<T = unknown>(event: string, data?: unknown): Promise<T> {
+    const id = ++this.requests;
+    this.send({ event, data, id });
+    return (await this.mailbox.next(replyTo(event, id))) as T;
   }
 
   /**
@@ -109,92 +146,67 @@ export class TestClient {
    *
    * @param event if given, waits for the next envelope of that event, and leaves other messages for later calls
    * @returns the text or the bytes; with an event, the envelope's `data`
-   * @throws Error when the connection ends first, or no such message arrives in time
+   * @throws Error when the connection ends first, or no such message arrives in time; it says what came instead
    */
   async next(): Promise<Received>;
   async next<T = unknown>(event: string): Promise<T>;
   async next(event?: string): Promise<unknown> {
-    for (const [index, data] of this.unread.entries()) {
-      const found = pick(data, event);
-      if (!found) continue;
-      this.unread.splice(index, 1);
-      return found.value;
-    }
-    if (this.end) throw this.ended();
-    return this.wait(event);
+    return this.mailbox.next(event === undefined ? anyMessage : envelopeOf(event));
   }
 
-  /** Waits until the connection has ended. @returns code and reason as this client saw them */
-  closed(): Promise<{ code: number; reason: string }> {
-    return withTimeout(this.whenClosed, this.timeoutMs, 'the connection to close');
+  /**
+   * Waits until the connection has ended and, for a client of `TestApp.connect`, the server has forgotten it: `onClose`
+   * has settled, and the connection is in no room.
+   *
+   * @returns code and reason as this client saw them
+   * @throws Error when one of the two does not happen in time
+   */
+  async closed(): Promise<ClientEnd> {
+    const { timeoutMs, serverSide } = this;
+    const deadline = performance.now() + timeoutMs;
+    const late = () => new Error(`Waited ${timeoutMs} ms for the connection to end. ${this.mailbox.unreadInWords()}`);
+    const end = await withTimeout(this.whenEnded, timeoutMs, late);
+    if (!serverSide) return end;
+    const isForgotten = () => serverSide.isForgotten();
+    await until(isForgotten, true, { timeoutMs: Math.max(1, deadline - performance.now()) }).catch(() => {
+      throw new Error(this.stillKnown(end));
+    });
+    return end;
   }
 
-  /** Closes with the closing handshake, and waits for it. */
-  close(code = 1000, reason = ''): Promise<{ code: number; reason: string }> {
-    this.socket.close(code, reason);
+  /**
+   * Closes the connection, and waits until the server has forgotten it, as `closed()` does.
+   *
+   * @param code 1000 (default) or another code that a client may send; a client of SSE or polling can only send 1000
+   * @param reason at most 123 bytes of UTF-8; default: an empty string
+   */
+  close(code = 1000, reason = ''): Promise<ClientEnd> {
+    this.wire.close(code, reason);
     return this.closed();
   }
 
-  /** Cuts the connection without a closing handshake. */
+  /** Disconnects without a word, as a phone in a tunnel does. */
   vanish(): void {
-    this.socket.terminate();
+    this.wire.vanish();
   }
 
-  private wait(event: string | undefined): Promise<unknown> {
-    let waiter: Waiter | undefined;
-    const arrived = new Promise<unknown>((resolve, reject) => {
-      waiter = { event, resolve, reject };
-      this.waiters.push(waiter);
-    });
-    return withTimeout(arrived, this.timeoutMs, event === undefined ? 'a message' : `the event "${event}"`).finally(
-      () => {
-        const index = this.waiters.indexOf(waiter!);
-        if (index >= 0) this.waiters.splice(index, 1);
-      },
-    );
-  }
-
-  private received(data: Received): void {
-    for (const [index, waiter] of this.waiters.entries()) {
-      const found = pick(data, waiter.event);
-      if (!found) continue;
-      this.waiters.splice(index, 1);
-      waiter.resolve(found.value);
-      return;
-    }
-    this.unread.push(data);
-  }
-
-  private ended(): Error {
-    return new Error(
-      `The connection has ended (code ${this.end!.code} "${this.end!.reason}") before the message arrived`,
+  private stillKnown({ code }: ClientEnd): string {
+    const { transport } = this.wire;
+    const grace = transport === 'websocket' ? '' : ', or the server still waits REALTIME_GRACE_TIME for the client';
+    return (
+      `Waited ${this.timeoutMs} ms for the server to forget the connection ${this.serverSide!.id} (${transport}). ` +
+      `The client saw its end with ${code}, but a hook has not settled${grace}`
     );
   }
 }
 
-function pick(data: Received, event: string | undefined): { value: unknown } | undefined {
-  if (event === undefined) return { value: data };
-  if (typeof data !== 'string') return undefined;
-  try {
-    const envelope = asEnvelope(JSON.parse(data));
-    return envelope?.event === event ? { value: envelope.data } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function readRefusal(response: IncomingMessage): Promise<Refusal> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  const { statusCode: status = 0, headers } = response;
-  const body = Buffer.concat(chunks).toString();
-  return Object.assign(new Error(`The handshake was refused with ${status}: ${body}`), { status, headers, body });
-}
-
-function withTimeout<T>(task: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`Waited ${timeoutMs} ms for ${what}`));
-    const timer = setTimeout(late, timeoutMs);
-    task.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+async function connectWire(
+  transport: 'websocket' | 'sse' | 'polling',
+  url: string,
+  options: WireOptions,
+  owner: WireOwner,
+): Promise<Wire> {
+  if (transport === 'sse') return new SseWire(url, options, owner).connect();
+  if (transport === 'polling') return new PollingWire(url, options, owner).connect();
+  return WebSocketWire.connect(url, options, owner);
 }

@@ -11,6 +11,7 @@ import {
   globalEnhancers,
   hasEnhancers,
 } from '../internals/nest-enhancers.js';
+import { requestOf } from '../messages/request.js';
 import { asObservable, isStreamLike } from '../replies.js';
 import { ConnectionScope, type Scoped } from './connection-scope.js';
 import { ErrorBoundary, GatewayFilters } from './error-boundary.js';
@@ -100,7 +101,13 @@ export class Enhancers {
   }
 }
 
-const withItems = (result: unknown): unknown => asObservable(result) ?? result;
+function withItems(result: unknown, args: readonly unknown[]): unknown {
+  const items = asObservable(result);
+  const request = items && requestOf(args);
+  if (request) request.isSingle = false;
+  return items ?? result;
+}
+
 const withoutStream = (result: unknown): unknown => (isStreamLike(result) ? undefined : result);
 
 const nothing = (): unknown[] => [];

@@ -10,6 +10,9 @@ import {
   WsProxy,
 } from '../internals/nest-enhancers.js';
 import { wsArguments } from '../internals/nest.js';
+import { isClientFault } from '../messages/exception-frame.js';
+import { answeringAs } from '../messages/filter-answers.js';
+import { requestOf } from '../messages/request.js';
 import type { Method } from './method-context.js';
 
 /** Finds the filters of a method. Nest's own leaves global ones out for gateways. */
@@ -27,10 +30,10 @@ export class GatewayFilters extends ExceptionFiltersContext {
 }
 
 /**
- * Catches the errors of a method and gives them to its filters, as Nest does, with three differences: an error that no
- * filter takes is thrown, a filter may be asynchronous, and a filter that fails has not taken the error. An application's
- * filter may have been written for HTTP alone, and its failure must neither end the process nor leave the client without
- * an answer.
+ * Catches the errors of a method and gives them to its filters, as Nest does, with four differences: an error that no
+ * filter takes is thrown, a filter may be asynchronous, a filter that throws an error for the client has replaced the
+ * error, and a filter that fails otherwise has not taken it. An application's filter may have been written for HTTP
+ * alone, and its failure must neither end the process nor leave the client without an answer.
  */
 export class ErrorBoundary extends WsProxy {
   private readonly reported = new WeakSet<FoundFilter['func']>();
@@ -47,7 +50,8 @@ export class ErrorBoundary extends WsProxy {
   ): (...args: unknown[]) => Promise<unknown> {
     const filters = filtersOf(handler);
     const handle = async (error: unknown, args: unknown[]): Promise<void> => {
-      if (!(await this.isTaken(filters, error, args)) || this.alwaysFails) throw error;
+      await this.filter(filters, error, args);
+      if (this.alwaysFails) throw error;
     };
     return async (...args) => {
       const all = [...args, pattern];
@@ -62,21 +66,25 @@ export class ErrorBoundary extends WsProxy {
     };
   }
 
-  private async isTaken(filters: readonly FoundFilter[], error: unknown, args: unknown[]): Promise<boolean> {
+  /** @throws what the client is to learn: the error when no filter took it, or an error that a filter threw instead */
+  private async filter(filters: readonly FoundFilter[], error: unknown, args: unknown[]): Promise<void> {
     const filter = filters.find(({ exceptionMetatypes: types }) => {
       return types.length === 0 || types.some((type) => error instanceof type);
     });
-    if (!filter) return false;
+    if (!filter) throw error;
     try {
-      await filter.func(error, wsArguments(args));
-      return true;
+      await answeringAs(requestOf(args), () => filter.func(error, wsArguments(args)));
     } catch (failure) {
-      // A filter that throws the error on has nothing to say about it
-      if (failure === error || this.reported.has(filter.func)) return false;
-      this.reported.add(filter.func);
-      report(failure);
-      return false;
+      throw this.isForClient(filter, error, failure) ? failure : error;
     }
+  }
+
+  /** A filter that throws the error on has nothing to say about it. */
+  private isForClient({ func }: FoundFilter, error: unknown, failure: unknown): boolean {
+    if (failure === error || isClientFault(failure)) return true;
+    if (!this.reported.has(func)) report(failure);
+    this.reported.add(func);
+    return false;
   }
 }
 

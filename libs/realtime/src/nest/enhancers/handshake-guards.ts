@@ -1,5 +1,6 @@
 import { HttpException, Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
+import { WsException } from '@nestjs/websockets';
 import { HandshakeError, OptionsError } from '../../errors.js';
 import type { HandshakeRequest } from '../../handshake-request.js';
 import type { FoundGateway } from '../found-gateway.js';
@@ -72,4 +73,10 @@ export function asRefusal(error: unknown): unknown {
   const answer = error.getResponse();
   const body = typeof answer === 'object' ? answer : { statusCode: error.getStatus(), message: answer };
   return new HandshakeError(error.getStatus(), body, {}, undefined, { cause: error });
+}
+
+/** Also answers a WsException, which in `onAuthenticate` says that the first message was not the right one. */
+export function asRejection(error: unknown): unknown {
+  if (!(error instanceof WsException)) return asRefusal(error);
+  return new HandshakeError(401, error.message, {}, undefined, { cause: error });
 }

@@ -52,14 +52,14 @@ export class MethodContext extends WsContextCreator {
 
   /** @param ready what interceptors see of what the method returned */
   constructor(
-    ready: (result: unknown) => unknown,
+    ready: (result: unknown, args: readonly unknown[]) => unknown,
     boundary: WsProxy,
     filters: ExceptionFiltersContext,
     { interceptorsConsumer, ...parts }: EnhancerParts,
   ) {
     const interceptors = Object.create(interceptorsConsumer) as typeof interceptorsConsumer;
     interceptors.intercept = (list, args, instance, callback, next, type) =>
-      interceptorsConsumer.intercept(list, args, instance, callback, async () => ready(await next()), type);
+      interceptorsConsumer.intercept(list, args, instance, callback, async () => ready(await next(), args), type);
     super(
       boundary,
       filters,

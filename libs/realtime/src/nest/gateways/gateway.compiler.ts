@@ -13,6 +13,9 @@ import { RealtimeAdapter } from '../realtime.adapter.js';
 import { type CompiledHooks, HookInvoker } from './hook-invoker.js';
 import { nodeRequest } from './verify-client.js';
 
+/** The part of a gateway that gets messages. */
+type Receiving = Pick<Gateway, 'onMessage' | 'onWaiting' | 'requestId'>;
+
 /**
  * Compiles the gateway classes on one path into the single Gateway that the engine calls. At most one of them has hooks;
  * gateways without hooks may share its path.
@@ -68,7 +71,7 @@ export class GatewayCompiler {
       guard: this.guard(gateways),
       ...hooks,
       onOpen: this.open(hooks, gateways),
-      onMessage: this.messages(hooks, gateways),
+      ...this.messages(hooks, gateways),
       onClose: this.close(hooks, gateways),
     };
   }
@@ -116,7 +119,7 @@ export class GatewayCompiler {
     return gateway.scoped ? (await this.enhancers.scope.enter(gateway, connection)).instance : gateway.instance;
   }
 
-  private messages({ onMessage }: CompiledHooks, gateways: readonly FoundGateway[]): Gateway['onMessage'] {
+  private messages({ onMessage }: CompiledHooks, gateways: readonly FoundGateway[]): Receiving {
     const methods = new Map<unknown, MessageMethod[]>();
     for (const gateway of gateways) {
       for (const [event, method] of this.methods.of(gateway)) {
@@ -130,7 +133,11 @@ export class GatewayCompiler {
       this.errors,
       this.engine.node,
     );
-    return (connection, message) => router.receive(connection, message);
+    return {
+      onMessage: (connection, message) => router.receive(connection, message),
+      onWaiting: (connection, message) => router.onWaiting(connection, message),
+      requestId: (message) => router.requestId(message),
+    };
   }
 }
 

@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Connection } from '../../connection.js';
 import type { Gateway } from '../../gateway.js';
-import type { Awaitable } from '../../hooks.js';
+import type { Awaitable } from '../../awaitable.js';
 import type { Message } from '../../message.js';
 import { Enhancers, type Treatment } from '../enhancers/enhancers.js';
-import { asRefusal, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
+import { asRefusal, asRejection, type Guard, HandshakeGuards } from '../enhancers/handshake-guards.js';
 import { requireThatAllRun } from '../enhancers/hook-enhancers.js';
 import type { ConnectionHookName, FoundGateway, HookName } from '../found-gateway.js';
 import { parametersOf } from '../internals/nest.js';
@@ -46,7 +46,7 @@ export class HookInvoker {
     const { instance } = found;
     return {
       onHandshake: instance.onHandshake && translated(instance.onHandshake.bind(instance), asRefusal),
-      onAuthenticate: instance.onAuthenticate?.bind(instance),
+      onAuthenticate: instance.onAuthenticate && translated(instance.onAuthenticate.bind(instance), asRejection),
       onOpen: this.hook(found, 'onOpen', { ...NO_MESSAGE, alwaysFails: true }),
       onMessage: this.message(found),
       onDrain: this.hook(found, 'onDrain', NO_MESSAGE),

@@ -4,9 +4,7 @@ import { exceptionData } from '../../errors.js';
 import { field } from '../../log.js';
 import type { Node } from '../../node/node.js';
 import { type Cause, exceptionFrame, isClientFault } from './exception-frame.js';
-
-/** The id of a request, if the client gave one: replies and errors carry it. */
-export type RequestId = string | number | undefined;
+import type { RequestId } from './request.js';
 
 /** Longest message, in bytes, that an error frame repeats to its sender. */
 const MAX_CAUSE_BYTES = 4096;
@@ -30,14 +28,19 @@ export class ErrorReplies {
   /** Never throws. */
   send(connection: Connection, error: unknown, source: ErrorSource): void {
     try {
-      if (isClientFault(error)) this.node.counters.messageErrors++;
-      else this.report(connection, error, source);
+      this.note(connection, error, source);
       connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(source)), source.id));
     } catch (failure) {
       // The error cannot be read or encoded
       this.report(connection, failure, source);
       connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionData(failure), source.id));
     }
+  }
+
+  /** Counts an error, and logs one that is the server's own, for a request that has its answer already. */
+  note(connection: Connection, error: unknown, source: ErrorSource): void {
+    if (isClientFault(error)) this.node.counters.messageErrors++;
+    else this.report(connection, error, source);
   }
 
   private report(connection: Connection, error: unknown, { hook, cause }: ErrorSource): void {

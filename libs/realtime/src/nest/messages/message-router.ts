@@ -1,10 +1,14 @@
+import { CANCEL_EVENT, RESERVED_PREFIX } from 'nestjs-realtime-protocol';
+import type { Awaitable } from '../../awaitable.js';
 import type { Connection } from '../../connection.js';
 import { MessageError } from '../../errors.js';
-import type { Awaitable } from '../../hooks.js';
+import type { Gateway } from '../../gateway.js';
 import type { Message } from '../../message.js';
 import { asObservable, isDeferred } from '../replies.js';
-import type { ErrorReplies, ErrorSource, RequestId } from './error-replies.js';
+import type { ErrorReplies } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';
+import { OpenRequests } from './open-requests.js';
+import { cancelledBy, type EnvelopeIn, envelopeOf, idOf, Request, type RequestId } from './request.js';
 import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;
@@ -15,33 +19,24 @@ export type ParseMessage = (message: Message) => unknown;
 /** Stands for a message for which the application's own parser returned nothing: the client gets no error frame. */
 export const UNANSWERED = Symbol('unanswered');
 
-/** Longest id that a reply repeats, in characters. */
-const MAX_ID = 256;
+/** Longest message that can be an `rt:cancel`, in bytes: the id may be escaped. */
+const MAX_CANCEL_BYTES = 2048;
 
 const BAD_ENVELOPE = 'Expected JSON of the form { "event": "name", "data": … }';
-
-/** An envelope of a client. Events may be numbers, as in `@SubscribeMessage(Opcode.Join)`. */
-interface Request {
-  readonly connection: Connection;
-  readonly event: string | number;
-  readonly data: unknown;
-  readonly id: RequestId;
-  readonly bytes: number;
-}
-
-const IN_ON_MESSAGE: ErrorSource = { hook: 'onMessage' };
+const BAD_CANCEL = 'Expected { "event": "rt:cancel", "id": … } with the id of the request that is to end';
 
 /**
  * Road IN, step 5: an envelope with a known event goes to its method, anything else to `onMessage`; without an
  * `onMessage` the client gets an error frame. Several gateways on one path may have methods for the same event: all of
  * them are called.
  */
-export class MessageRouter {
+export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requestId'>> {
   private readonly streams: Streams;
+  private readonly requests = new OpenRequests();
 
   constructor(
     private readonly methods: ReadonlyMap<unknown, readonly MessageMethod[]>,
-    private readonly onMessage: OnMessage | undefined,
+    private readonly hook: OnMessage | undefined,
     private readonly parse: ParseMessage,
     private readonly errors: ErrorReplies,
     private readonly host: StreamHost,
@@ -50,30 +45,59 @@ export class MessageRouter {
   }
 
   receive(connection: Connection, message: Message): Awaitable<void> {
-    if (this.methods.size === 0 && this.onMessage) return this.hook(connection, message);
+    if (this.methods.size === 0 && this.hook) return this.callHook(connection, message);
     const value = this.parse(message);
-    const request = asRequest(connection, value, message.size);
-    const methods = request && this.methods.get(request.event);
-    if (request && methods) {
-      return methods.length === 1 ? this.call(methods[0]!, request) : this.callAll(methods, request);
-    }
-    if (this.onMessage) return this.hook(connection, message);
-    if (value !== UNANSWERED) this.rejectUnknown(connection, request);
+    const envelope = envelopeOf(value);
+    const methods = envelope && this.methods.get(envelope.event);
+    if (methods) return this.handle(methods, this.open(connection, envelope, message.size));
+    if (envelope && isReserved(envelope)) return this.control(connection, envelope);
+    if (this.hook) return this.callHook(connection, message);
+    if (value !== UNANSWERED) this.reject(connection, this.unknown(connection, envelope?.event), idOf(value));
+  }
+
+  /** An `rt:cancel` acts when it is received: the stream that it ends may be what it waits for. Never throws. */
+  onWaiting(connection: Connection, message: Message): void {
+    if (message.size > MAX_CANCEL_BYTES || !message.bytes().includes(CANCEL_EVENT)) return;
+    const envelope = envelopeOf(this.read(message));
+    const id = envelope && cancelledBy(envelope);
+    if (id !== undefined) this.requests.cancelEarly(connection, id);
+  }
+
+  /** @returns the id of the request in a message; undefined for one of this module's own events */
+  requestId(message: Message): RequestId {
+    const value = this.read(message);
+    const envelope = envelopeOf(value);
+    return envelope && isReserved(envelope) ? undefined : idOf(value);
+  }
+
+  /** Messages of a gateway without message methods are for its hook alone. */
+  private read(message: Message): unknown {
+    return this.methods.size > 0 ? this.parse(message) : undefined;
   }
 
   /** A synchronous hook stays synchronous. */
-  private hook(connection: Connection, message: Message): Awaitable<void> {
-    const failed = (error: unknown) => this.errors.send(connection, error, IN_ON_MESSAGE);
+  private callHook(connection: Connection, message: Message): Awaitable<void> {
+    const failed = (error: unknown) => {
+      this.errors.send(connection, error, { hook: 'onMessage', id: idOf(this.parse(message)) });
+    };
     try {
-      const result = this.onMessage!(connection, message);
+      const result = this.hook!(connection, message);
       return isDeferred(result) ? Promise.resolve(result).catch(failed) : undefined;
     } catch (error) {
       failed(error);
     }
   }
 
-  private rejectUnknown(connection: Connection, request: Request | undefined): void {
-    this.errors.send(connection, this.unknown(connection, request?.event), { id: request?.id });
+  private control(connection: Connection, envelope: EnvelopeIn): void {
+    const id = cancelledBy(envelope);
+    if (id !== undefined) return this.requests.cancel(connection, id);
+    const isCancel = envelope.event === CANCEL_EVENT;
+    const error = isCancel ? new MessageError('bad_envelope', BAD_CANCEL) : this.unknown(connection, envelope.event);
+    this.reject(connection, error, envelope.id);
+  }
+
+  private reject(connection: Connection, error: MessageError, id: RequestId): void {
+    this.errors.send(connection, error, { id });
   }
 
   /** Only an event that no method has can be too long. */
@@ -87,16 +111,30 @@ export class MessageRouter {
     return new MessageError('unknown_event', `Unknown event ${JSON.stringify(event.slice(0, 100))}`);
   }
 
+  private open(connection: Connection, { event, data, id }: EnvelopeIn, bytes: number): Request {
+    return new Request(connection, event, data, id, bytes, this.errors, this.requests);
+  }
+
+  private handle(methods: readonly MessageMethod[], request: Request): Awaitable<void> {
+    const { connection, id } = request;
+    if (id !== undefined && !this.requests.begin(request)) {
+      return this.reject(connection, new MessageError('id_in_use', IN_USE), id);
+    }
+    if (request.isCancelled) return request.finish();
+    return methods.length === 1 ? this.call(methods[0]!, request) : this.callAll(methods, request);
+  }
+
   private async callAll(methods: readonly MessageMethod[], request: Request): Promise<void> {
+    request.expect(methods.length);
     for (const method of methods) await this.call(method, request);
   }
 
   private call(method: MessageMethod, request: Request): Awaitable<void> {
     try {
-      const result = method.call(request.connection, request.data, request.event);
-      return isDeferred(result) ? this.replyLater(method, request, result) : this.reply(request, result);
+      const result = method.call(request);
+      return isDeferred(result) ? this.replyLater(method, request, result) : request.reply(result);
     } catch (error) {
-      this.fail(request, error);
+      request.fail(error);
     }
   }
 
@@ -104,38 +142,21 @@ export class MessageRouter {
     try {
       const value = await deferred;
       const items = asObservable(value);
-      const reply = (item: unknown) => this.reply(request, item);
-      if (!items) reply(value);
-      else if (method.isStream) {
-        this.streams.run(request.connection, items, reply, (error) => this.fail(request, error));
-      } else {
-        await this.streams.drain(request.connection, items, reply);
+      if (!items) request.reply(value);
+      else if (request.isCancelled) request.finish();
+      else if (method.isStream) this.streams.run(request, items);
+      else {
+        await this.streams.drain(request, items);
+        request.finish();
       }
     } catch (error) {
-      this.fail(request, error);
+      request.fail(error);
     }
   }
-
-  /** `undefined` and `null` send nothing, nor does a reply after the end. With an id the reply is always an envelope. */
-  private reply({ connection, event, id }: Request, value: unknown): void {
-    if (value === undefined || value === null || connection.readyState !== 1) return;
-    if (id === undefined) connection.send(JSON.stringify(value));
-    else connection.send(JSON.stringify({ ...(isEnvelope(value) ? value : { event, data: value }), id }));
-  }
-
-  private fail({ connection, event, data, id, bytes }: Request, error: unknown): void {
-    this.errors.send(connection, error, { cause: { pattern: event, data }, id, bytes });
-  }
 }
 
-function asRequest(connection: Connection, value: unknown, bytes: number): Request | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  const { event, data, id } = value as Record<string, unknown>;
-  if (typeof event !== 'string' && typeof event !== 'number') return undefined;
-  const isId = typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_ID);
-  return { connection, event, data, id: isId ? id : undefined, bytes };
-}
+const IN_USE = 'Another request with this id has no end yet: give each request an id of its own';
 
-function isEnvelope(value: unknown): value is object {
-  return typeof value === 'object' && typeof (value as { event?: unknown }).event === 'string';
+function isReserved({ event }: EnvelopeIn): boolean {
+  return typeof event === 'string' && event.startsWith(RESERVED_PREFIX);
 }

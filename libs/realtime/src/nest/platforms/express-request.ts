@@ -40,14 +40,24 @@ export class ExpressAddresses {
     this.hasOwnRule = Object.hasOwn(this.app.request, 'ip');
   }
 
-  /** Changing a request's prototype costs more than the rest of a handshake: its address is read off a stand-in. */
-  of({ headers, socket }: IncomingMessage): string | undefined {
+  of(request: IncomingMessage): string {
+    const { headers, socket } = request;
     // Without a proxy's header there is nothing that Express's rule could change
-    if (headers['x-forwarded-for'] === undefined && !this.hasOwnRule) return socket.remoteAddress;
+    if (headers['x-forwarded-for'] === undefined && !this.hasOwnRule) return socket.remoteAddress ?? '';
+    return this.read(request, ({ ip }) => ip) ?? '';
+  }
+
+  /** Returns whether Express believes what the request's peer has forwarded. */
+  trustsPeerOf(request: IncomingMessage): boolean {
+    return (this.read(request, ({ ips }) => ips)?.length ?? 0) > 0;
+  }
+
+  /** Changing a request's prototype costs more than the rest of a handshake: a stand-in is read instead. */
+  private read<T>({ headers, socket }: IncomingMessage, property: (standIn: PlatformRequest) => T): T {
     const standIn = (this.standIn ??= Object.create(this.app.request) as StandIn);
     Object.assign(standIn, { headers, socket });
-    const { ip } = standIn;
+    const found = property(standIn);
     Object.assign(standIn, { headers: {}, socket: undefined });
-    return ip;
+    return found;
   }
 }

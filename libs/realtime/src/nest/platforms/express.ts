@@ -1,5 +1,4 @@
 /** Express: the door is middleware of its own, so what stands before the controllers runs as for a controller's route. */
-import { endedStream } from './http-platform.js';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
@@ -12,7 +11,7 @@ import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { type ExpressApplication, expressOf } from '../internals/express.js';
 import { addProperties, asExpressRequest, asExpressResponse, ExpressAddresses } from './express-request.js';
 import { type MiddlewareMark, mountDoor } from './express-router.js';
-import { type Door, HttpPlatform } from './http-platform.js';
+import { type Door, endedStream, HttpPlatform, onceOver } from './http-platform.js';
 
 export class ExpressPlatform extends HttpPlatform {
   private readonly app: ExpressApplication;
@@ -60,8 +59,12 @@ export class ExpressPlatform extends HttpPlatform {
     return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
   }
 
-  addressOf(request: IncomingMessage): string | undefined {
+  addressOf(request: IncomingMessage): string {
     return this.addresses.of(request);
+  }
+
+  trustsPeerOf(request: IncomingMessage): boolean {
+    return this.addresses.trustsPeerOf(request);
   }
 
   private answer(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
@@ -71,9 +74,9 @@ export class ExpressPlatform extends HttpPlatform {
       response,
       answer: new ExpressAnswer(response),
     };
-    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade.admit(), next);
+    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade?.admit(), next);
     else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
-    else this.answerPlain(visit).then((isAnswered) => isAnswered || next(), next);
+    else this.answerPlain(visit, response).then((isAnswered) => isAnswered || next(), next);
   }
 }
 
@@ -99,6 +102,6 @@ class ExpressAnswer implements HttpAnswer {
   }
 
   onClose(listener: () => void): void {
-    this.response.once('close', listener);
+    onceOver(this.response, listener);
   }
 }

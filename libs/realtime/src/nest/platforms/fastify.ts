@@ -1,4 +1,3 @@
-import { endedStream } from './http-platform.js';
 import type { IncomingMessage, Server } from 'node:http';
 import { PassThrough, type Writable } from 'node:stream';
 import { type HttpServer, NotFoundException } from '@nestjs/common';
@@ -11,7 +10,7 @@ import { LazyRequest } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { isPreflight, isUpstream } from '../../transports/requests/request-transport.js';
 import { constrain, FastifyClasses, type FastifyReply, type FastifyRequest } from '../internals/fastify.js';
-import { type Door, HttpPlatform } from './http-platform.js';
+import { type Door, endedStream, HttpPlatform, onceOver } from './http-platform.js';
 
 interface RouterOptions {
   readonly caseSensitive?: boolean;
@@ -93,8 +92,13 @@ export class FastifyPlatform extends HttpPlatform {
   /** Only Fastify's own request objects say whether Fastify trusts the proxy. */
   addressOf(node: IncomingMessage): string | undefined {
     const request = this.classes.request(node);
-    if (request) return request.ip;
-    return 'x-forwarded-for' in node.headers ? undefined : node.socket.remoteAddress;
+    if (request) return request.ip ?? '';
+    return 'x-forwarded-for' in node.headers ? undefined : (node.socket.remoteAddress ?? '');
+  }
+
+  /** Fastify lists the peer, and behind it what the peer has forwarded if it is trusted. */
+  trustsPeerOf(node: IncomingMessage): boolean {
+    return (this.classes.request(node)?.ips?.length ?? 0) > 1;
   }
 
   private addRoute(path: string): void {
@@ -123,10 +127,11 @@ export class FastifyPlatform extends HttpPlatform {
     const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
     if (this.isUpgrade(request.raw)) {
       const upgrade = await this.arrive(visit);
+      if (!upgrade) return reply;
       upgrade.hold();
       return reply.code(101).send();
     }
-    if (!(await this.answerPlain(visit)))
+    if (!(await this.answerPlain(visit, reply.raw)))
       throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
     return reply;
   }
@@ -156,7 +161,7 @@ class FastifyAnswer implements HttpAnswer {
   }
 
   onClose(listener: () => void): void {
-    this.reply.raw.once('close', listener);
+    onceOver(this.reply.raw, listener);
   }
 }
 

@@ -4,7 +4,8 @@
  * is only what the door says: whoever ends the response before, or instead, refuses.
  */
 import { Writable } from 'node:stream';
-import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { HttpException } from '@nestjs/common';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Verdict } from '../../handshake/admission.js';
@@ -24,10 +25,12 @@ export interface Door {
   request(exchange: HttpExchange): Promise<boolean>;
 }
 
-/** An upgrade on its way through the middleware. */
-interface PendingUpgrade {
+/** An upgrade that was sent through the middleware. */
+interface PassedUpgrade {
   readonly upgrade: UpgradeResponse;
   readonly examine: Examine;
+  /** True once it has arrived, or cannot any more: the application has answered, or the handshake is over. */
+  isDone: boolean;
   verdict?: Verdict;
   refusal?: unknown;
 }
@@ -40,11 +43,45 @@ export function endedStream(): Writable {
   return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
 
+/** What waits for the end of a response behind another one, by the network connection of both. */
+const queued = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls the listener once, when a response has ended or its client has gone; at once if that has happened. Node closes
+ * the response that is being written when its client goes, but none of those that wait behind it (pipelining).
+ */
+export function onceOver(response: ServerResponse, listener: () => void): void {
+  if (response.destroyed) {
+    listener();
+    return;
+  }
+  const { socket } = response.req;
+  const waiting = response.socket ? undefined : queueOf(socket).add(listener);
+  response.once('close', () => {
+    // When the client goes, Node closes this response and the queue calls all others
+    if (!waiting || waiting.delete(listener)) listener();
+  });
+}
+
+function queueOf(socket: Socket): Set<() => void> {
+  const known = queued.get(socket);
+  if (known) return known;
+  const queue = new Set<() => void>();
+  queued.set(socket, queue);
+  socket.once('close', () => {
+    for (const listener of queue) {
+      queue.delete(listener);
+      listener();
+    }
+  });
+  return queue;
+}
+
 /** As nginx logs it; nobody is there to receive it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 export abstract class HttpPlatform implements Platform {
-  private readonly pending = new WeakMap<IncomingMessage, PendingUpgrade>();
+  private readonly passed = new WeakMap<IncomingMessage, PassedUpgrade>();
   /** What says that a request has a body, of those that the door reads. */
   private readonly bodies = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
 
@@ -58,16 +95,18 @@ export abstract class HttpPlatform implements Platform {
 
   abstract addressOf(request: IncomingMessage): string | undefined;
 
+  abstract trustsPeerOf(request: IncomingMessage): boolean;
+
   abstract bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    const pending: PendingUpgrade = { upgrade, examine };
-    this.pending.set(upgrade.request, pending);
+    const passed: PassedUpgrade = { upgrade, examine, isDone: false };
+    this.passed.set(upgrade.request, passed);
     this.server.emit('request', upgrade.request, upgrade.response);
     await upgrade.ended;
-    this.pending.delete(upgrade.request);
-    if (pending.verdict && upgrade.isAdmitted) return pending.verdict;
-    throw answeredError(upgrade, pending.refusal);
+    passed.isDone = true;
+    if (passed.verdict && upgrade.isAdmitted) return passed.verdict;
+    throw answeredError(upgrade, passed.refusal);
   }
 
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
@@ -85,16 +124,18 @@ export abstract class HttpPlatform implements Platform {
   /**
    * An upgrade stands at the door.
    *
+   * @returns undefined when it is too late: nothing is left to do
    * @throws what the platform's error road should answer
    */
-  protected async arrive({ incoming, raw, response, answer }: HttpExchange): Promise<UpgradeResponse> {
-    const pending = this.pending.get(incoming)!;
-    this.pending.delete(incoming);
+  protected async arrive({ incoming, raw, response, answer }: HttpExchange): Promise<UpgradeResponse | undefined> {
+    const passed = this.passed.get(incoming)!;
+    if (passed.isDone) return undefined;
+    passed.isDone = true;
     try {
-      pending.verdict = await pending.examine(LazyRequest.of(raw), () => response);
-      return pending.upgrade;
+      passed.verdict = await passed.examine(LazyRequest.of(raw), () => response);
+      return passed.upgrade;
     } catch (error) {
-      pending.refusal = error;
+      passed.refusal = error;
       throw asHttpException(error, answer);
     }
   }
@@ -111,12 +152,14 @@ export abstract class HttpPlatform implements Platform {
   }
 
   /**
-   * A plain request stands at the door.
+   * A plain request stands at the door. One that middleware has answered already, or whose client has gone, goes no
+   * further.
    *
    * @returns false when it is somebody else's
    * @throws what the platform's error road should answer
    */
-  protected async answerPlain(exchange: HttpExchange): Promise<boolean> {
+  protected async answerPlain(exchange: HttpExchange, response: ServerResponse): Promise<boolean> {
+    if (response.headersSent || response.writableEnded || response.destroyed) return true;
     const { headers } = exchange.incoming;
     for (const [name, value] of Object.entries(this.bodies.get(exchange.incoming) ?? {})) {
       if (value !== undefined) headers[name] = value;
@@ -131,7 +174,7 @@ export abstract class HttpPlatform implements Platform {
 
   /** True for an upgrade that was sent on its way here. */
   protected isUpgrade(incoming: IncomingMessage): boolean {
-    return this.pending.has(incoming);
+    return this.passed.has(incoming);
   }
 }
 

@@ -1,18 +1,11 @@
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
-import { RecordingLog } from '../../../../../test/support/fakes/recording-log.js';
+import { fakeRequestNode } from '../../../../../test/support/fakes/fake-request-node.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
-import { Limits } from '../../limits/limits.js';
-import { RealtimeSettings } from '../../settings/settings.js';
 import { PollingSocket } from './polling.js';
 
-const SETTINGS = RealtimeSettings.from({ envFile: false, graceTime: 15, pollHold: 20, maxSlowTime: 30 }, {});
-
-let limits: Limits;
-const LIMITS = { reached: (...at: Parameters<Limits['reached']>) => limits.reached(...at) };
-
-beforeEach(() => void (limits = new Limits(new RecordingLog(), false)));
+const OPTIONS = { graceTime: 15, pollHold: 20, maxSlowTime: 30 };
 
 const text = (data: string) => new Frame(data);
 const turn = () => jest.advanceTimersByTimeAsync(0);
@@ -21,8 +14,8 @@ beforeEach(() => void jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTi
 afterEach(() => void jest.useRealTimers());
 
 describe('PollingSocket', () => {
-  const open = async () => {
-    const socket = new PollingSocket(SETTINGS, LIMITS);
+  const open = async (node = fakeRequestNode(OPTIONS)) => {
+    const socket = new PollingSocket(node);
     const sink = new RecordingSink();
     const visit = new FakeExchange();
     socket.attach(sink, () => {});
@@ -41,8 +34,9 @@ describe('PollingSocket', () => {
   it.each([false, true])(
     'counts a client that does not take its answer as slow, and cuts it unless limits are only reported (%s)',
     async (isOnly) => {
-      limits = new Limits(new RecordingLog(), isOnly);
-      const { socket } = await open();
+      const node = fakeRequestNode({ ...OPTIONS, limits: isOnly ? 'report' : 'enforce' });
+      const { limits } = node;
+      const { socket } = await open(node);
       const visit = new FakeExchange();
       Object.assign(visit.answer, { send: () => {} });
       socket.open(visit.watched, 'id', 0);

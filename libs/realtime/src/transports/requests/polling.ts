@@ -3,36 +3,29 @@
  * time. The answer carries a position, and the next poll states the position that the client has reached: a lost answer
  * is repeated, and no message arrives twice.
  */
+import type { Frame } from '../../frame.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
-import type { Limits } from '../../limits/limits.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
-import { type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
-/** One message of a batch. */
-type Item = string | { readonly binary: string };
-
-/** The body of an answer. */
-interface Batch {
+/** What an answer has beside its messages. */
+interface BatchHead {
   /** Only in the first answer of a connection: its public id and its credential. */
   readonly id?: string;
   readonly token?: string;
   /** The position of the last message. */
-  readonly position?: number;
-  readonly messages: readonly Item[];
-  /** Present when the connection has ended. */
-  readonly close?: RequestEnd;
+  readonly position: number;
 }
+
+/** Each frame is encoded once for all connections. */
+const items = new WeakMap<Frame, string>();
 
 export class PollingTransport implements RequestTransport {
   readonly name = 'polling';
 
-  constructor(
-    private readonly settings: RealtimeSettings,
-    private readonly limits: Pick<Limits, 'reached'>,
-  ) {}
+  constructor(private readonly node: RequestNode) {}
 
   takes(exchange: HttpExchange): boolean {
     return queryOf(exchange).get('transport') === 'polling';
@@ -45,7 +38,7 @@ export class PollingTransport implements RequestTransport {
   }
 
   createSocket(): PollingSocket {
-    return new PollingSocket(this.settings, this.limits);
+    return new PollingSocket(this.node);
   }
 }
 
@@ -59,30 +52,19 @@ export class PollingSocket extends RequestSocket {
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
 
-  constructor(
-    settings: RealtimeSettings,
-    private readonly limits: Pick<Limits, 'reached'>,
-  ) {
-    super(settings);
-  }
-
   get bufferedBytes(): number {
-    return this.entryBytes;
-  }
-
-  get keptBytes(): number {
     return this.entryBytes;
   }
 
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
     // Of two polls at once the older is answered without messages: they belong to the newer one
-    if (this.waiting) this.reply({ position: this.waiting.position, messages: [] });
+    if (this.waiting) this.reply({ position: this.waiting.position }, []);
     this.waiting = { answer, position: position ?? 0 };
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.last = answer;
     if (position === undefined) this.greeting = { id, token: this.token };
-    else this.holdTimer = setTimeout(() => this.reply(this.batch()), this.holdMs);
+    else this.holdTimer = setTimeout(() => this.replyAll(), this.holdMs);
     this.present();
     this.flush();
     this.finishClose();
@@ -99,13 +81,22 @@ export class PollingSocket extends RequestSocket {
   /** Does nothing: a client that answers the end of the hold time with another poll is alive. */
   ping(): void {}
 
+  protected encode(frame: Frame): string {
+    let item = items.get(frame);
+    if (item === undefined) {
+      item = JSON.stringify(frame.isBinary ? { binary: frame.base64 } : frame.text);
+      items.set(frame, item);
+    }
+    return item;
+  }
+
   /** Sends all messages of one turn of the event loop in one answer. */
   protected flush(): void {
     const hasMessages = this.greeting !== undefined || this.entries.length > 0;
     if (!this.waiting || !hasMessages || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
-      this.reply(this.batch());
+      this.replyAll();
     });
   }
 
@@ -125,18 +116,19 @@ export class PollingSocket extends RequestSocket {
     return true;
   }
 
-  private batch(): Batch {
-    return { ...this.greeting, position: this.position, messages: this.entries.map(itemOf) };
+  /** Answers with all messages that the client has not acknowledged. */
+  private replyAll(close?: RequestEnd): void {
+    this.reply({ ...this.greeting, position: this.position }, this.entries, close);
   }
 
-  private reply(batch: Batch): void {
+  private reply(head: BatchHead, entries: readonly Entry[], close?: RequestEnd): void {
     const answer = this.waiting?.answer;
     if (!answer) return;
     this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
-    send(answer, batch);
-    if (batch.close) answer.cutAfter(this.settings.closeTimeout);
-    else answer.cutAfter(this.settings.maxSlowTime, () => this.limits.reached('slowTime', 'transport=polling'));
+    send(answer, batch(head, entries, close));
+    if (close) answer.cutAfter(this.settings.closeTimeout);
+    else answer.cutAfter(this.settings.maxSlowTime, () => this.node.limits.reached('slowTime', 'transport=polling'));
   }
 
   /** The client has taken the response, or is gone. */
@@ -154,7 +146,7 @@ export class PollingSocket extends RequestSocket {
 
   protected sayGoodbye(close: RequestEnd): boolean {
     if (!this.waiting) return false;
-    this.reply({ ...this.batch(), close });
+    this.replyAll(close);
     return true;
   }
 
@@ -164,12 +156,15 @@ export class PollingSocket extends RequestSocket {
   }
 }
 
-function send(answer: HttpAnswer, batch: Batch): void {
+function send(answer: HttpAnswer, body: string): void {
   answer.header('Content-Type', 'application/json; charset=utf-8');
   answer.header('Cache-Control', 'no-store');
-  answer.send(200, JSON.stringify(batch));
+  answer.send(200, body);
 }
 
-function itemOf({ frame }: Entry): Item {
-  return frame.isBinary ? { binary: frame.base64 } : frame.text;
+/** Writes the body of an answer: `{ id?, token?, position, messages, close? }`. */
+function batch(head: BatchHead, entries: readonly Entry[], close?: RequestEnd): string {
+  const start = JSON.stringify(head).slice(0, -1);
+  const end = close ? `,"close":${JSON.stringify(close)}}` : '}';
+  return `${start},"messages":[${entries.map(({ text }) => text).join(',')}]${end}`;
 }

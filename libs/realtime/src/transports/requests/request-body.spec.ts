@@ -1,21 +1,32 @@
 import { PassThrough, Readable } from 'node:stream';
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { rejection } from '../../http/refusals.js';
+import { Posts } from './posts.js';
 import { readMessages } from './request-body.js';
 
 const BOUNDS = { maxMessageBytes: 100, maxQueuedMessages: 3, messageTimeout: 60 };
 const reached: string[] = [];
-const limits = { reached: (name: string) => Boolean(reached.push(name)) };
+const limits = { reached: (name: string) => Boolean(reached.push(name)), isReportOnly: false };
+const POSTS = { maxPosts: 2, maxPostBytes: 150 };
 
-const read = (type: string, body: Readable | string, parsed?: unknown, of = limits) =>
+const read = (
+  type: string,
+  body: Readable | string,
+  parsed?: unknown,
+  of = limits,
+  bounds = BOUNDS,
+  posts = new Posts({ settings: POSTS, limits: of }),
+) =>
   readMessages(
     new FakeExchange({
       headers: { 'content-type': type },
       body: typeof body === 'string' ? Readable.from([Buffer.from(body)]) : body,
       parsed,
     }),
-    BOUNDS,
+    bounds,
     of,
+    posts,
   );
 const texts = async (...args: Parameters<typeof read>) =>
   (await read(...args)).map(({ data, isBinary }) => (isBinary ? [...data] : data.toString()));
@@ -60,6 +71,16 @@ describe('readMessages', () => {
     },
   );
 
+  it.each(['read by itself', 'parsed by a body parser'])(
+    'refuses JSON that is nested too deeply with 400, %s',
+    async (by) => {
+      const deep = '['.repeat(200_000) + ']'.repeat(200_000);
+      const [body, parsed] = by === 'read by itself' ? [`{"a":${deep}}`] : ['', { a: JSON.parse(deep) as unknown }];
+      const wide = { ...BOUNDS, maxMessageBytes: 1_000_000 };
+      await expect(read('application/json', body, parsed, limits, wide)).rejects.toMatchObject({ status: 400 });
+    },
+  );
+
   it('refuses a body that is too long before its end, and reads no further', async () => {
     const endless = new PassThrough();
     endless.write('x'.repeat(101));
@@ -77,9 +98,9 @@ describe('readMessages', () => {
   });
 
   it('reads too long a body where limits are only reported', async () => {
-    const report = { reached: () => false };
-    expect(await texts('text/plain', 'x'.repeat(500), undefined, report as never)).toEqual(['x'.repeat(500)]);
-    expect(await texts('application/json', '["1","2","3","4"]', undefined, report as never)).toHaveLength(4);
+    const report = { reached: () => false, isReportOnly: true };
+    expect(await texts('text/plain', 'x'.repeat(500), undefined, report)).toEqual(['x'.repeat(500)]);
+    expect(await texts('application/json', '["1","2","3","4"]', undefined, report)).toHaveLength(4);
   });
 
   it('refuses a body that breaks off', async () => {
@@ -97,5 +118,67 @@ describe('readMessages', () => {
     await refused;
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
+  });
+
+  describe('the requests of one connection', () => {
+    const begin = (posts: Posts, bytes: number) => {
+      const body = new PassThrough();
+      if (bytes > 0) body.write('x'.repeat(bytes));
+      const result = read('text/plain', body, undefined, limits, BOUNDS, posts);
+      result.catch(() => {});
+      return { body, result };
+    };
+    const turn = () => new Promise(setImmediate);
+
+    it('refuses one request too many with 429, until another has been read', async () => {
+      const posts = new Posts({ settings: POSTS, limits });
+      const [first] = [begin(posts, 1), begin(posts, 1)];
+      await expect(begin(posts, 1).result).rejects.toMatchObject({ status: 429, headers: { 'Retry-After': '1' } });
+      first.body.end();
+      await first.result;
+      const next = begin(posts, 1);
+      next.body.end();
+      expect(await next.result).toHaveLength(1);
+      expect(reached).toEqual(['posts']);
+    });
+
+    it('refuses the request with which they have too many bytes, and forgets what it had sent', async () => {
+      const posts = new Posts({ settings: POSTS, limits });
+      const first = begin(posts, 90);
+      await turn();
+      const second = begin(posts, 70);
+      await expect(second.result).rejects.toMatchObject({ status: 429 });
+      expect(second.body.isPaused()).toBe(true);
+      first.body.end();
+      await first.result;
+      expect(reached).toEqual(['postBytes']);
+    });
+
+    it('accepts a single request of any permitted length', async () => {
+      const posts = new Posts({ settings: { ...POSTS, maxPostBytes: 10 }, limits });
+      const only = begin(posts, 90);
+      only.body.end();
+      expect((await only.result)[0]!.data).toHaveLength(90);
+    });
+
+    it('refuses all that are being read when the connection ends', async () => {
+      const posts = new Posts({ settings: POSTS, limits });
+      const both = [begin(posts, 10), begin(posts, 20)];
+      await turn();
+      posts.refuseAll(rejection(404, 'gone'));
+      for (const { result, body } of both) {
+        await expect(result).rejects.toMatchObject({ status: 404 });
+        expect([body.listenerCount('data'), body.isPaused()]).toEqual([0, true]);
+      }
+    });
+
+    it('keep no memory of the network reads that a body arrived in', async () => {
+      const read = Buffer.allocUnsafeSlow(65_536).fill('x');
+      const { body, result } = begin(new Posts({ settings: POSTS, limits }), 0);
+      for (let at = 0; at < 90; at++) body.write(read.subarray(at, at + 1));
+      body.end();
+      const { data } = (await result)[0]!;
+      expect([data.length, data.buffer.byteLength]).toEqual([90, 90]);
+    });
   });
 });

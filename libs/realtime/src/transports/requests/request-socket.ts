@@ -5,16 +5,25 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
+import type { HandshakeError } from '../../errors.js';
 import type { Frame } from '../../frame.js';
+import { rejection } from '../../http/refusals.js';
+import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
+import { Posts } from './posts.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
-/** A message and its position. */
+/** A message that is kept, as the text that its transport sends: the frame, and what it was made of, can be freed. */
 export interface Entry {
   readonly position: number;
-  readonly frame: Frame;
+  readonly text: string;
+  /** The bytes that it counts against the limits. */
+  readonly cost: number;
 }
+
+/** What the sockets of these transports need of the node. */
+export type RequestNode = Pick<Node, 'settings' | 'limits' | 'slowConsumers'>;
 
 /** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {
@@ -37,24 +46,29 @@ export abstract class RequestSocket implements Socket {
   isGone = false;
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
+  protected readonly settings: RealtimeSettings;
   protected readonly entries: Entry[] = [];
   protected entryBytes = 0;
   protected position = 0;
+  /** The bytes that it counts against the limit of the process. */
+  private counted = 0;
+  private reading?: Posts;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   private whenGone: () => void = () => {};
 
-  constructor(protected readonly settings: RealtimeSettings) {}
+  constructor(protected readonly node: RequestNode) {
+    this.settings = node.settings;
+  }
 
   abstract readonly bufferedBytes: number;
 
   /** The client has to take, or to acknowledge, something first: then it has drained. */
   get isFull(): boolean {
-    return this.entryBytes >= FULL_BYTES;
+    const { settings, slowConsumers } = this.node;
+    const max = slowConsumers.bytes < settings.maxBufferedBytesTotal ? FULL_BYTES : 1;
+    return this.entryBytes >= max;
   }
-
-  /** The bytes it costs to remember the socket after its end, for a client whose last answer was lost. */
-  abstract readonly keptBytes: number;
 
   /**
    * Takes a response to send messages with. After the end, sends the messages that the client has not had, and the end.
@@ -64,6 +78,9 @@ export abstract class RequestSocket implements Socket {
    * @returns false when the connection cannot resume from that position
    */
   abstract open(answer: WatchedAnswer, id: string, position: number | undefined): boolean;
+
+  /** Returns a frame as the text that is kept and sent; all connections share it. */
+  protected abstract encode(frame: Frame): string;
 
   /** Sends the messages that can be sent now. */
   protected abstract flush(): void;
@@ -75,6 +92,11 @@ export abstract class RequestSocket implements Socket {
   protected abstract cut(): void;
 
   abstract ping(): void;
+
+  /** The bodies that are being read for it. */
+  get posts(): Posts {
+    return (this.reading ??= new Posts(this.node));
+  }
 
   attach(sink: Sink, whenGone: () => void): void {
     this.sink = sink;
@@ -89,27 +111,29 @@ export abstract class RequestSocket implements Socket {
 
   send(frame: Frame): boolean {
     if (this.end) return false;
-    this.entries.push({ position: ++this.position, frame });
-    this.entryBytes += costOf(frame);
+    const text = this.encode(frame);
+    const cost = Math.max(frame.size, text.length) + ENTRY_COST;
+    this.entries.push({ position: ++this.position, text, cost });
+    this.entryBytes += cost;
+    this.count(cost);
     this.flush();
     return true;
   }
 
   close(code: number, reason: string): void {
     if (this.end) return;
-    this.end = { code, reason };
+    this.decide({ code, reason });
     this.finishClose();
   }
 
   /** Ends the connection because the client asks for it. */
   leave(code: number, reason: string): void {
-    this.end ??= { code, reason };
-    this.sayGoodbye(this.end);
+    this.sayGoodbye(this.decide({ code, reason }));
     this.finish(code, reason);
   }
 
   terminate(): void {
-    this.end ??= { code: CloseCode.ABNORMAL, reason: '' };
+    this.decide({ code: CloseCode.ABNORMAL, reason: '' });
     this.cut();
     this.finish(CloseCode.ABNORMAL, '');
   }
@@ -125,8 +149,21 @@ export abstract class RequestSocket implements Socket {
   /** Removes the oldest entry, which was sent or acknowledged. @returns the entry */
   protected take(): Entry {
     const entry = this.entries.shift()!;
-    this.entryBytes -= costOf(entry.frame);
+    this.entryBytes -= entry.cost;
+    this.count(-entry.cost);
     return entry;
+  }
+
+  /** Counts bytes that are kept, or with a minus are no longer, against the limit of the process. */
+  protected count(bytes: number): void {
+    this.counted += bytes;
+    this.node.slowConsumers.bytes += bytes;
+  }
+
+  /** Frees what an ended socket keeps for a client whose last answer was lost. It is not used after that. */
+  forget(): void {
+    this.entries.length = this.entryBytes = 0;
+    this.count(-this.counted);
   }
 
   protected alive(): void {
@@ -159,9 +196,16 @@ export abstract class RequestSocket implements Socket {
     else this.absent();
   }
 
+  /** The first end holds. From now on no message of the client is taken. */
+  private decide(end: RequestEnd): RequestEnd {
+    this.end ??= end;
+    this.reading?.refuseAll(gone());
+    return this.end;
+  }
+
   private finish(code: number, reason: string): void {
     if (this.isGone) return;
-    this.end ??= { code, reason };
+    this.decide({ code, reason });
     this.isGone = true;
     clearTimeout(this.grace);
     const { sink, whenGone } = this;
@@ -174,7 +218,7 @@ export abstract class RequestSocket implements Socket {
   }
 }
 
-/** The bytes that a queued frame counts against the limits. */
-export function costOf(frame: Frame): number {
-  return frame.size + ENTRY_COST;
+/** Returns the refusal of what arrives for a connection that has ended. */
+export function gone(): HandshakeError {
+  return rejection(404, 'Connection not found or already closed');
 }

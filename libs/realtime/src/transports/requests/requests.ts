@@ -10,10 +10,9 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
-import type { Node } from '../../node/node.js';
 import { fingerprintOf, matches } from './fingerprint.js';
 import { readMessages } from './request-body.js';
-import type { RequestSocket } from './request-socket.js';
+import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
@@ -24,10 +23,10 @@ export class Requests {
   constructor(
     private readonly gate: Gate,
     private readonly open: Open,
-    private readonly node: Pick<Node, 'settings' | 'limits'>,
+    private readonly node: RequestNode,
     private readonly transports: readonly RequestTransport[],
   ) {
-    this.tokens = new Tokens(node.settings);
+    this.tokens = new Tokens(node.settings, node.slowConsumers);
   }
 
   /**
@@ -63,7 +62,12 @@ export class Requests {
 
   private preflight({ incoming, raw, answer }: HttpExchange): boolean {
     if (!this.transports.some(({ name }) => this.gate.speaks(incoming, name))) return false;
-    this.gate.allowOrigin(incoming, raw, answer);
+    try {
+      this.gate.allowOrigin(incoming, raw, answer);
+    } catch (error) {
+      this.gate.noteRefusal(incoming, undefined, error, raw);
+      throw error;
+    }
     answer.header('Access-Control-Allow-Methods', 'GET, POST, DELETE');
     answer.header('Access-Control-Allow-Headers', incoming.headers['access-control-request-headers'] ?? '');
     answer.header('Access-Control-Max-Age', '600');
@@ -105,6 +109,8 @@ export class Requests {
     const found = this.tokens.find(token, exchange);
     if (!found) return false;
     await this.requireOwner(exchange, found);
+    // A client that left meanwhile may be back already: its newer request must not be disturbed
+    if (exchange.answer.isClosed) return true;
     if (found.transport !== transport)
       throw rejection(400, `This connection uses the transport ${found.transport.name}`);
     // The connection may have ended while the guards ran
@@ -171,16 +177,12 @@ export class Requests {
 
   private async receive(exchange: HttpExchange, socket: RequestSocket): Promise<void> {
     if (socket.isPaused) throw busy();
-    const messages = await readMessages(exchange, this.node.settings, this.node.limits);
+    const messages = await readMessages(exchange, this.node.settings, this.node.limits, socket.posts);
     // Other requests may have arrived while the body was read
     if (socket.isPaused) throw busy();
     if (socket.end) throw gone();
     for (const { data, isBinary } of messages) socket.receive(data, isBinary);
   }
-}
-
-function gone(): HandshakeError {
-  return rejection(404, 'Connection not found or already closed');
 }
 
 function busy(): HandshakeError {

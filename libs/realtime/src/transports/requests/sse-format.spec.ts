@@ -2,7 +2,7 @@ import { fc } from '../../../../../test/support/properties.js';
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
 import { EventSourceParser, type SourceEvent } from '../../../../../test/support/clients/event-source-parser.js';
 import { Frame } from '../../frame.js';
-import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
+import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
 
 /** Parses a stream as an EventSource would, in pieces of `at` characters. */
 function parse(text: string, at = 1): { events: SourceEvent[]; parser: EventSourceParser } {
@@ -22,7 +22,7 @@ describe('messageBlock', () => {
     });
     fc.assert(
       fc.property(text, chunk, (data, at) => {
-        const { events } = parse(messageBlock('t.7', new Frame(data)), at);
+        const { events } = parse(messageBlock('t.7', messageBody(new Frame(data))), at);
         expect(events).toEqual([{ type: 'message', data: normal(data), lastEventId: 't.7' }]);
       }),
     );
@@ -31,7 +31,7 @@ describe('messageBlock', () => {
   it('carries any bytes as base64 under their own event name', () => {
     fc.assert(
       fc.property(fc.uint8Array(), chunk, (bytes, at) => {
-        const [event, ...more] = parse(messageBlock('t.1', new Frame(Buffer.from(bytes))), at).events;
+        const [event, ...more] = parse(messageBlock('t.1', messageBody(new Frame(Buffer.from(bytes)))), at).events;
         expect(more).toEqual([]);
         expect(event!.type).toBe('binary');
         expect(Buffer.from(event!.data, 'base64')).toEqual(Buffer.from(bytes));
@@ -44,7 +44,7 @@ describe('messageBlock', () => {
     fc.assert(
       fc.property(name, fc.jsonValue(), chunk, (event, data, at) => {
         const text = encodeEnvelope(event, data);
-        const { events } = parse(messageBlock('t.2', new Frame(text, undefined, true)), at);
+        const { events } = parse(messageBlock('t.2', messageBody(new Frame(text, undefined, true))), at);
         expect(events).toHaveLength(1);
         const { type, data: got } = events[0]!;
         expect(['open', 'close', 'binary', 'error']).not.toContain(type);
@@ -55,12 +55,12 @@ describe('messageBlock', () => {
   });
 
   it.each(['open', 'close', 'binary', 'error', 'message'])('sends an event named %s as its envelope', (event) => {
-    const { events } = parse(messageBlock('t.1', new Frame(encodeEnvelope(event, 1), undefined, true)));
+    const { events } = parse(messageBlock('t.1', messageBody(new Frame(encodeEnvelope(event, 1), undefined, true))));
     expect(events).toEqual([{ type: 'message', data: `{"event":"${event}","data":1}`, lastEventId: 't.1' }]);
   });
 
   it('sends text that only looks like an envelope as text', () => {
-    const { events } = parse(messageBlock('t.1', new Frame('{"event":"named","data":1}')));
+    const { events } = parse(messageBlock('t.1', messageBody(new Frame('{"event":"named","data":1}'))));
     expect(events).toMatchObject([{ type: 'message', data: '{"event":"named","data":1}' }]);
   });
 
@@ -72,9 +72,9 @@ describe('messageBlock', () => {
         return Reflect.get(target, name) as unknown;
       },
     });
-    expect(messageBlock('a.1', frame)).toBe('id: a.1\ndata: text\n\n');
+    expect(messageBlock('a.1', messageBody(frame))).toBe('id: a.1\ndata: text\n\n');
     const before = reads;
-    expect(messageBlock('b.2', frame)).toBe('id: b.2\ndata: text\n\n');
+    expect(messageBlock('b.2', messageBody(frame))).toBe('id: b.2\ndata: text\n\n');
     expect(reads).toBe(before);
   });
 });
@@ -84,7 +84,7 @@ describe('a stream of blocks', () => {
     const texts = fc.array(fc.string({ unit: fc.constantFrom('x', '\n', ':', '\r\n') }), { maxLength: 20 });
     fc.assert(
       fc.property(texts, chunk, (all, at) => {
-        const blocks = all.map((text, i) => messageBlock(`t.${i + 1}`, new Frame(text)) + COMMENT);
+        const blocks = all.map((text, i) => messageBlock(`t.${i + 1}`, messageBody(new Frame(text))) + COMMENT);
         const close = controlBlock(`t.${all.length + 1}`, 'close', {});
         const stream = `retry: 2000\n${controlBlock('t.0', 'open', {})}${blocks.join('')}${close}`;
         const { events, parser } = parse(stream, at);

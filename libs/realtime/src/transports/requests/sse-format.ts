@@ -15,17 +15,21 @@ const RESERVED: ReadonlySet<string> = new Set([BINARY_EVENT, 'open', 'close', 'e
 const bodies = new WeakMap<Frame, string>();
 
 /**
- * Encodes a message.
+ * Encodes a message, but for its id.
  *
- * @param id the value that the client sends as `Last-Event-ID` when it reconnects
  * @param frame an envelope `{ event, data }` of `emit` becomes an event of that name, other text an unnamed event
  */
-export function messageBlock(id: string, frame: Frame): string {
+export function messageBody(frame: Frame): string {
   let body = bodies.get(frame);
   if (body === undefined) {
     body = bodyOf(frame);
     bodies.set(frame, body);
   }
+  return body;
+}
+
+/** @param id the value that the client sends as `Last-Event-ID` when it reconnects */
+export function messageBlock(id: string, body: string): string {
   return `id: ${id}\n${body}`;
 }
 

@@ -1,11 +1,11 @@
 import { jest } from '@jest/globals';
 import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js';
+import { fakeRequestNode } from '../../../../../test/support/fakes/fake-request-node.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
 import { Frame } from '../../frame.js';
-import { RealtimeSettings } from '../../settings/settings.js';
-import { SseSocket } from './sse.js';
+import { type SseSocket, SseTransport } from './sse.js';
 
-const SETTINGS = RealtimeSettings.from({ envFile: false, closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 }, {});
+const OPTIONS = { closeTimeout: 5, maxReplayBytes: 1000, graceTime: 15 };
 
 const text = (data: string) => new Frame(data);
 const turn = () => jest.advanceTimersByTimeAsync(0);
@@ -16,8 +16,8 @@ afterEach(() => void jest.useRealTimers());
 describe('SseSocket', () => {
   const positions = (written: string) =>
     [...written.matchAll(/^id: \S+\.(\d+)$/gm)].map(([, position]) => Number(position));
-  const open = () => {
-    const socket = new SseSocket(SETTINGS);
+  const open = (node = fakeRequestNode(OPTIONS)) => {
+    const socket = new SseTransport(node).createSocket();
     const sink = new RecordingSink();
     const visit = new FakeExchange();
     socket.attach(sink, () => {});
@@ -55,6 +55,25 @@ describe('SseSocket', () => {
     expect(positions(visit.written)).toEqual([6, 7, 8, 9, 10]);
   });
 
+  it('keeps less for a reconnect the more streams share half of what the process may hold', async () => {
+    const node = fakeRequestNode({ ...OPTIONS, maxReplayBytes: 10_000, maxBufferedBytesTotal: 20_000 });
+    const transport = new SseTransport(node);
+    const sockets = Array.from({ length: 5 }, () => transport.createSocket());
+    const fill = (socket: SseSocket) => {
+      socket.open(new FakeExchange().watched, 'id', undefined);
+      for (let sent = 0; sent < 40; sent++) socket.send(text('x'.repeat(300)));
+    };
+    for (const socket of sockets) fill(socket);
+    expect(node.slowConsumers.bytes).toBeGreaterThan(5000);
+    expect(node.slowConsumers.bytes).toBeLessThanOrEqual(10_000);
+    for (let more = 0; more < 5; more++) fill(transport.createSocket());
+    // A quiet stream gives way when it is pinged
+    for (const socket of sockets) socket.ping();
+    expect(node.slowConsumers.bytes).toBeLessThanOrEqual(10_000);
+    expect(again(sockets[0]!, 38).isOpen).toBe(true);
+    expect(again(sockets[0]!, 1).isOpen).toBe(false);
+  });
+
   it('waits for a client that does not read, and reports when the stream has drained', async () => {
     const { socket, sink, visit } = open();
     visit.isStuck = true;
@@ -81,6 +100,52 @@ describe('SseSocket', () => {
     socket.ping();
     await turn();
     expect(sink.lives).toBe(before + 1);
+  });
+
+  it('ends a stream after its hold time, and the connection if its client does not come back', async () => {
+    const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    socket.send(text('a'));
+    const before = sink.lives;
+    // The network takes every comment, as it does long after the client has gone
+    for (let seconds = 0; seconds < 79; seconds++) {
+      await jest.advanceTimersByTimeAsync(1000);
+      socket.ping();
+    }
+    expect(visit.hasEnded).toBe(false);
+    expect(sink.lives).toBeGreaterThan(before);
+    await jest.advanceTimersByTimeAsync(21_010);
+    expect([visit.hasEnded, visit.written.endsWith('\nretry: 100\n\n'), sink.events]).toEqual([true, true, []]);
+    const { lives } = sink;
+    socket.ping();
+    await jest.advanceTimersByTimeAsync(15_000);
+    expect(sink.lives).toBe(lives);
+    expect(sink.events).toEqual(['closed 1006 ']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('resumes without loss after the hold time, and holds the next stream as long', async () => {
+    const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    socket.send(text('a'));
+    while (!visit.hasEnded) await jest.advanceTimersByTimeAsync(1000);
+    socket.send(text('b'));
+    const { isOpen, visit: next } = again(socket, 1);
+    expect([isOpen, positions(next.written)]).toEqual([true, [1, 2]]);
+    await jest.advanceTimersByTimeAsync(79_000);
+    expect([next.hasEnded, sink.events]).toEqual([false, []]);
+  });
+
+  it('cuts a stream that is not taken to its end within the grace time after its hold time', async () => {
+    const { visit, socket } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
+    visit.isStuck = true;
+    socket.send(text('never read'));
+    await jest.advanceTimersByTimeAsync(115_010);
+    expect(visit.isCut).toBe(true);
+  });
+
+  it('a hold time of 0 never ends a stream', async () => {
+    const { visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 0 }));
+    await jest.advanceTimersByTimeAsync(10_000_000);
+    expect([visit.hasEnded, jest.getTimerCount()]).toEqual([false, 0]);
   });
 
   it('cuts a client that does not read its end', async () => {

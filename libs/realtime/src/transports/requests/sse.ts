@@ -4,17 +4,20 @@
  */
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
+import { detached } from '../../async-context.js';
+import type { Frame } from '../../frame.js';
 import type { HttpExchange } from '../../http/exchange.js';
-import type { RealtimeSettings } from '../../settings/settings.js';
-import { costOf, type Entry, type RequestEnd, RequestSocket } from './request-socket.js';
+import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
-import { COMMENT, controlBlock, messageBlock } from './sse-format.js';
+import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
 import type { WatchedAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
 
-  constructor(private readonly settings: RealtimeSettings) {}
+  private readonly streams: Streams = { count: 0 };
+
+  constructor(private readonly node: RequestNode) {}
 
   takes({ incoming }: HttpExchange): boolean {
     const types = incoming.headers.accept?.split(',') ?? [];
@@ -28,12 +31,24 @@ export class SseTransport implements RequestTransport {
   }
 
   createSocket(): SseSocket {
-    return new SseSocket(this.settings);
+    return new SseSocket(this.node, this.streams);
   }
+}
+
+/** The share of the hold time by which a stream may end earlier. */
+const HOLD_SPREAD = 0.2;
+
+/** How long a client waits before it comes back after the hold time, in milliseconds. */
+const RENEW_RETRY_MS = 100;
+
+/** The streams of a node: they share the memory for replays. */
+interface Streams {
+  count: number;
 }
 
 export class SseSocket extends RequestSocket {
   private answer?: WatchedAnswer;
+  private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
   /** The position of the last message that was written. */
   private written = 0;
@@ -42,13 +57,19 @@ export class SseSocket extends RequestSocket {
    */
   private readonly sent: Entry[] = [];
   private sentBytes = 0;
+  /** The bytes in a stream that is full, as far as they are counted against the limit of the process. */
+  private streamBytes = 0;
+
+  constructor(
+    node: RequestNode,
+    private readonly streams: Streams,
+  ) {
+    super(node);
+    streams.count++;
+  }
 
   get bufferedBytes(): number {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
-  }
-
-  get keptBytes(): number {
-    return this.entryBytes + this.sentBytes;
   }
 
   open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
@@ -61,6 +82,7 @@ export class SseSocket extends RequestSocket {
     if (position !== undefined) this.replay(stream, position);
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
+    this.hold();
     this.flush();
     this.drained();
     this.finishClose();
@@ -87,6 +109,7 @@ export class SseSocket extends RequestSocket {
     this.stream = stream;
     stream.on('drain', () => {
       if (this.stream !== stream) return;
+      this.countStream(0);
       this.flush();
       this.drained();
     });
@@ -95,13 +118,37 @@ export class SseSocket extends RequestSocket {
   }
 
   /**
-   * Sends a comment. When the network takes it, the client counts as alive; on a half-open stream it stays in the
-   * buffer.
+   * Ends the stream after the hold time. The network takes comments long after a client has vanished: only a request is
+   * a sign of life. Streams that began together do not end together.
+   */
+  private hold(): void {
+    const milliseconds = this.settings.sseHold * 1000 * (1 - Math.random() * HOLD_SPREAD);
+    if (milliseconds > 0) this.holdTimer = detached(() => setTimeout(() => this.renew(), milliseconds));
+  }
+
+  /** Asks the client for its next request: it resumes where it was. */
+  private renew(): void {
+    const { answer, stream } = this;
+    if (!answer || !stream) return;
+    stream.end(`retry: ${RENEW_RETRY_MS}\n\n`);
+    answer.cutAfter(this.settings.graceTime);
+    this.release();
+    this.absent();
+  }
+
+  /**
+   * Sends a comment, which keeps proxies from cutting the stream. Within the hold time, one that the network takes keeps
+   * the connection open.
    */
   ping(): void {
+    this.trim();
     this.stream?.write(COMMENT, (error) => {
       if (!error) this.alive();
     });
+  }
+
+  protected encode(frame: Frame): string {
+    return messageBody(frame);
   }
 
   protected flush(): void {
@@ -111,13 +158,38 @@ export class SseSocket extends RequestSocket {
   }
 
   private write(stream: Writable, entry: Entry): void {
-    stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+    stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    if (stream.writableNeedDrain) this.countStream(stream.writableLength);
     this.written = entry.position;
     this.sent.push(entry);
-    this.sentBytes += costOf(entry.frame);
-    while (this.sentBytes > this.settings.maxReplayBytes && this.sent.length > 0) {
-      this.sentBytes -= costOf(this.sent.shift()!.frame);
+    this.sentBytes += entry.cost;
+    this.count(entry.cost);
+    this.trim();
+  }
+
+  /**
+   * All streams together keep at most half of what the process may hold for its clients: the rest is for messages that
+   * wait.
+   */
+  private trim(): void {
+    const { maxReplayBytes, maxBufferedBytesTotal } = this.settings;
+    const max = Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count);
+    while (this.sentBytes > max && this.sent.length > 0) {
+      const { cost } = this.sent.shift()!;
+      this.sentBytes -= cost;
+      this.count(-cost);
     }
+  }
+
+  private countStream(bytes: number): void {
+    this.count(bytes - this.streamBytes);
+    this.streamBytes = bytes;
+  }
+
+  override forget(): void {
+    this.streams.count--;
+    this.sent.length = this.sentBytes = this.streamBytes = 0;
+    super.forget();
   }
 
   private canResume(position: number): boolean {
@@ -127,13 +199,13 @@ export class SseSocket extends RequestSocket {
 
   private replay(stream: Writable, position: number): void {
     for (const entry of this.sent) {
-      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.frame));
+      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.text));
     }
   }
 
   private left(answer: WatchedAnswer): void {
     if (this.answer !== answer) return;
-    this.answer = this.stream = undefined;
+    this.release();
     this.absent();
   }
 
@@ -144,14 +216,20 @@ export class SseSocket extends RequestSocket {
     // The end has a position too: a client that states it has received the end
     stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
-    this.answer = this.stream = undefined;
+    this.release();
     return true;
   }
 
   protected cut(): void {
     const { answer } = this;
-    this.answer = this.stream = undefined;
+    this.release();
     answer?.cut();
+  }
+
+  private release(): void {
+    clearTimeout(this.holdTimer);
+    this.answer = this.stream = undefined;
+    this.countStream(0);
   }
 
   private idAt(position: number): string {

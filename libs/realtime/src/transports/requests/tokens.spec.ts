@@ -3,14 +3,21 @@ import { FakeExchange } from '../../../../../test/support/fakes/fake-exchange.js
 import { type HeldConnection, Tokens } from './tokens.js';
 
 const visit = (url = '/ws') => new FakeExchange({ url });
-const holder = (token: string, code = 4500, keptBytes = 100) =>
-  ({ socket: { token, end: { code, reason: '' }, keptBytes }, id: token, path: '/ws' }) as unknown as HeldConnection;
+const held = { bytes: 0 };
+const holder = (token: string, code = 4500, bytes = 100) => {
+  held.bytes += bytes;
+  const socket = { token, end: { code, reason: '' }, forget: () => void (held.bytes -= bytes) };
+  return { socket, id: token, path: '/ws' } as unknown as HeldConnection;
+};
 
-beforeEach(() => void jest.useFakeTimers());
+beforeEach(() => {
+  held.bytes = 0;
+  jest.useFakeTimers();
+});
 afterEach(() => void jest.useRealTimers());
 
 describe('Tokens', () => {
-  const create = (settings = {}) => new Tokens({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings });
+  const create = (settings = {}) => new Tokens({ graceTime: 15, maxBufferedBytesTotal: 1000, ...settings }, held);
   const ended = (holders: Tokens, ...args: Parameters<typeof holder>) => {
     const made = holder(...args);
     holders.add(made);
@@ -57,6 +64,7 @@ describe('Tokens', () => {
     expect(['a', 'b', 'c'].map((token) => holders.find(token, visit())?.id)).toEqual([undefined, 'b', 'c']);
     ended(holders, 'd', 4500, 2000);
     expect(holders.find('d', visit())).toBeUndefined();
+    expect(held.bytes).toBe(0);
     expect(jest.getTimerCount()).toBe(0);
   });
 

@@ -26,11 +26,14 @@ const REMEMBER_MAX = 10_000;
 export class Tokens {
   private readonly present = new Map<string, HeldConnection>();
   /** Ended connections, the oldest first: their clients may not know of the end, or have to be kept away again. */
-  private readonly ended = new Map<string, HeldConnection & { readonly at: number; readonly bytes: number }>();
-  private endedBytes = 0;
+  private readonly ended = new Map<string, HeldConnection & { readonly at: number }>();
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly settings: Pick<RealtimeSettings, 'graceTime' | 'maxBufferedBytesTotal'>) {}
+  constructor(
+    private readonly settings: Pick<RealtimeSettings, 'graceTime' | 'maxBufferedBytesTotal'>,
+    /** The bytes that this process holds for all clients, those of ended connections included. */
+    private readonly held: { readonly bytes: number },
+  ) {}
 
   add(held: HeldConnection): void {
     this.present.set(held.socket.token, held);
@@ -46,25 +49,26 @@ export class Tokens {
   forget(held: HeldConnection): void {
     const { socket } = held;
     this.present.delete(socket.token);
-    if (socket.end?.code === CloseCode.ABNORMAL) return;
-    const bytes = socket.keptBytes;
-    this.ended.set(socket.token, { ...held, at: performance.now(), bytes });
-    this.endedBytes += bytes;
+    if (socket.end?.code === CloseCode.ABNORMAL) {
+      socket.forget();
+      return;
+    }
+    this.ended.set(socket.token, { ...held, at: performance.now() });
     this.sweep();
   }
 
   private sweep(): void {
     clearTimeout(this.timer);
     const rememberMs = Math.max(REMEMBER_MS, this.settings.graceTime * 1000);
-    const isTooMuch = () => this.ended.size > REMEMBER_MAX || this.endedBytes > this.settings.maxBufferedBytesTotal;
-    for (const [token, { at, bytes }] of this.ended) {
+    const isTooMuch = () => this.ended.size > REMEMBER_MAX || this.held.bytes > this.settings.maxBufferedBytesTotal;
+    for (const [token, { at, socket }] of this.ended) {
       const left = at + rememberMs - performance.now();
       if (left > 0 && !isTooMuch()) {
         this.timer = setTimeout(() => this.sweep(), left).unref();
         return;
       }
       this.ended.delete(token);
-      this.endedBytes -= bytes;
+      socket.forget();
     }
   }
 }

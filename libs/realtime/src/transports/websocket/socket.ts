@@ -172,6 +172,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   /** ws keeps the order of its own messages only: until it has written all of them, it gets every message. */
   private sendByWs(frame: Frame): void {
     this.writeOut();
+    frame.keep();
     this.inWs++;
     const compress = frame.size >= this.shared.settings.compressionThresholdBytes;
     this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, () => {

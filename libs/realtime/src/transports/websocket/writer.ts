@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Frame } from '../../frame.js';
+import { owned } from '../../owned.js';
 import type { FrameChain } from './chain.js';
 import { encodeFrame, outgoingHeaderLength, writeFrame, writeHeader } from './encode.js';
 import type { Flushable, Flusher } from './flusher.js';
@@ -112,7 +113,12 @@ export class FrameWriter implements Flushable {
 
   flush(): void {
     this.isListed = false;
-    this.writeOut();
+    try {
+      this.writeOut();
+    } catch (error) {
+      // The flusher has other sockets to write to
+      this.stream.destroy(error as Error);
+    }
   }
 
   /** Writes the waiting frames now: the caller is about to write bytes that must come after them. */
@@ -120,7 +126,7 @@ export class FrameWriter implements Flushable {
     const { run, stream } = this;
     if (run !== undefined && this.chain.size === 0) {
       this.run = undefined;
-      stream.write(run.view());
+      stream.write(lasting(stream, run.view()));
       return;
     }
     this.endRun();
@@ -128,7 +134,7 @@ export class FrameWriter implements Flushable {
     if (chain.size === 0) return;
     this.dropWaiting();
     const bytes = chain.join();
-    if (bytes) stream.write(bytes);
+    if (bytes) stream.write(lasting(stream, bytes));
     else writeAll(stream, chain.frames());
   }
 
@@ -142,6 +148,11 @@ export class FrameWriter implements Flushable {
 
 function writeAll(stream: Duplex, frames: readonly Buffer[]): void {
   stream.cork();
-  for (const frame of frames) stream.write(frame);
+  for (const frame of frames) stream.write(lasting(stream, frame));
   stream.uncork();
+}
+
+/** Bytes that have to wait in the stream must not keep the slab, the pool or the network read that they lie in. */
+function lasting(stream: Duplex, bytes: Buffer): Buffer {
+  return stream.writableLength > 0 ? owned(bytes) : bytes;
 }
