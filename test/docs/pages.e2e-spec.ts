@@ -12,7 +12,7 @@ it('docs/README.md links every page exactly once', () => {
 
 it('docs/README.md says in one line what a page is about', () => {
   const lines = read(INDEX).replace(/\n +/g, ' ').split('\n');
-  const described = lines.filter((line) => /^\d\. \[[^\]]+\]\([^)]+\): [a-z`\d].{30,}\.$/.test(line));
+  const described = lines.filter((line) => /^\d+\. \[[^\]]+\]\([^)]+\): [a-z`\d].{30,}\.$/.test(line));
   expect(described).toHaveLength(PAGES.length);
 });
 
