@@ -9,8 +9,10 @@ import {
   type Message,
   RealtimeModule,
   type RealtimeOptions,
+  Stream,
 } from 'nestjs-realtime';
 import { type ConnectOptions, createTestApp, type TestApp, TestClient } from 'nestjs-realtime/testing';
+import { of } from 'rxjs';
 import { WebSocketServer } from 'ws';
 
 type Transport = NonNullable<ConnectOptions['transport']>;
@@ -41,13 +43,18 @@ class Gateway {
     if (id === 8) throw new WsException('There is no such order');
     return { event: 'found', data: { id } };
   }
-  /** As the wire says that a request has ended without a value. */
+  @SubscribeMessage('void')
+  nothing() {}
+  @Stream()
+  @SubscribeMessage('count')
+  count() {
+    return of(1, 2);
+  }
   private text(connection: Connection, text: string) {
     this.texts.push(text);
     this.isBusy = text === 'be busy';
     if (this.isBusy) setImmediate(() => (this.isBusy = false));
-    if (text.includes('"void"')) connection.send('{"event":"rt:done","data":{"dropped":0},"id":1}');
-    else if (text === 'emit') connection.emit('news', { lines: 'a\nb' });
+    if (text === 'emit') connection.emit('news', { lines: 'a\nb' });
     else if (text === 'close') connection.close(4321, 'as you wish');
     else connection.send(`echo ${text}`);
   }
@@ -171,9 +178,16 @@ describe.each(TRANSPORTS)('a test client of the transport %s', (transport) => {
     await client.close();
   });
 
-  it('request() resolves without a value when the server reports its end', async () => {
+  it('request() resolves without a value where the method returns none', async () => {
     const client = await connect();
     expect(await client.request('void')).toBeUndefined();
+    await client.close();
+  });
+
+  it('request() resolves with the first value of a stream, and next() returns the others', async () => {
+    const client = await connect();
+    expect(await client.request('count')).toBe(1);
+    expect(await client.next('count')).toBe(2);
     await client.close();
   });
 

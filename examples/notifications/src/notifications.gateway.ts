@@ -12,7 +12,7 @@ export interface Member {
 /** The room of a tenant. */
 export const roomOf = (tenant: string): string => `tenant:${tenant}`;
 
-@WebSocketGateway({ path: '/notifications' })
+@WebSocketGateway({ path: '/notifications', protocols: ['notifications'] })
 export class NotificationsGateway implements OnHandshake, OnOpen {
   constructor(private readonly tokens: Tokens) {}
 

@@ -1,10 +1,7 @@
 /** The messages of a test client: those that nobody has asked for yet, and the calls that wait for one. */
-import { asEnvelope, type Envelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
+import { asEnvelope, DONE_EVENT, type Envelope, EXCEPTION_EVENT } from 'nestjs-realtime-protocol';
 import { lastOf, shown, withTimeout } from './waiting.js';
 import type { ClientEnd, Received } from './wires/wire.js';
-
-/** The event that ends a request without a value. */
-const DONE_EVENT = 'rt:done';
 
 /** The error that `request` rejects with when the server answers with an `exception`. */
 export interface Rejection extends Error {
