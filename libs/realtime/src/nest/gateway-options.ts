@@ -28,7 +28,7 @@ export interface RealtimeGatewayOptions {
   readonly protocols?: Protocols;
   /**
    * True: `server.recheck(userId)` can ask the guards of its open connections again. It keeps the request's url, headers,
-   * cookies, session id and user in memory, about 2 KB for each connection. Default: only with
+   * cookies, session id and user in memory, about 1.5 KB for each connection. Default: only with
    * `REALTIME_RECHECK_INTERVAL`.
    */
   readonly recheck?: boolean;
