@@ -78,6 +78,6 @@ export class Limits {
     const more = last?.unsaid ? ` unsaid=${last.unsaid}` : '';
     const mode = this.isReportOnly ? ' (report only)' : '';
     this.loggedAt.set(name, { at: now, unsaid: 0 });
-    this.log.warn(`WebSocket limit reached${mode} limit=${name} ${at} setting=${SETTING_OF[name]}${more}`);
+    this.log.warn(`Realtime limit reached${mode} limit=${name} ${at} setting=${SETTING_OF[name]}${more}`);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Connection } from '../connection.js';
 import { TokenBucket } from '../limits/token-bucket.js';
-import { errorField, field, type Log, stackOf } from '../log.js';
+import { errorField, field, label, type Log, stackOf } from '../log.js';
 
 /** Lines of one connection that may be logged at once, and per second after that. */
 const LINES_AT_ONCE = 5;
@@ -26,7 +26,7 @@ export class FaultLog {
    * @param what the hook or the method that failed
    * @param error anything that was thrown
    */
-  report(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
+  report(connection: Pick<Connection, 'id' | 'path' | 'transport'>, what: string, error: unknown): void {
     const said = this.of(connection);
     if (!said.rate.take()) {
       said.unsaid++;
@@ -35,7 +35,10 @@ export class FaultLog {
     const more = said.unsaid > 0 ? ` unsaid=${said.unsaid}` : '';
     said.unsaid = 0;
     const at = `id=${connection.id} path=${field(connection.path)}`;
-    this.log.error(`WebSocket ${what} failed ${at} error=${errorField(error)}${more}`, stackOf(error));
+    this.log.error(
+      `${label(connection.transport)} ${what} failed ${at} error=${errorField(error)}${more}`,
+      stackOf(error),
+    );
   }
 
   private of(connection: object): Said {
