@@ -5,14 +5,13 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
-import { endAt } from './connections/expiry.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
 import { logOpened } from './connections/log-lines.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
 import { label, type Log } from './log.js';
-import { Node } from './node/node.js';
+import { Node, type Replace } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
 import type { Socket } from './transport.js';
 
@@ -91,8 +90,8 @@ export class Engine {
     node.counters.accepted++;
     logOpened(node, connection);
     const { expiresAt, replace } = admission.identity;
-    if (expiresAt) endAt(connection, expiresAt);
-    if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);
+    if (expiresAt) connection.expireAt(expiresAt);
+    if (replace) this.replace(connection, replace);
     return connection;
   }
 
@@ -101,8 +100,9 @@ export class Engine {
     connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
   }
 
-  private replace(userId: string, connectionId: string): void {
+  private replace({ userId, id }: LiveConnection, replace: Replace): void {
     const { node } = this;
-    void node.promise({ what: 'replace', user: userId }, () => node.replaceOthers(userId, connectionId));
+    if (userId === undefined) return;
+    void node.promise({ what: 'replace', user: userId }, () => node.replace(userId, id, replace));
   }
 }

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Awaitable } from '../awaitable.js';
 import type { Broker } from '../broker.js';
-import { channelOf, type Command } from '../command.js';
+import { type Action, channelOf, type Command } from '../command.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
@@ -25,6 +25,11 @@ export interface LateHook {
   /** Called once when its time is over. */
   late(): void;
 }
+
+/** True closes all other connections of a user, a number the oldest ones above it. */
+export type Replace = boolean | { readonly keep: number };
+
+const REPLACED: Action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' };
 
 export class Node {
   /** The first part of every connection id; no other node, and no other run of this one, has the same. */
@@ -104,9 +109,16 @@ export class Node {
     return this.answers.to(question);
   }
 
-  /** Closes the user's other connections, on every node, with 4503. */
-  replaceOthers(userId: string, connectionId: string): Awaitable<void> {
-    const action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' } as const;
-    return this.publish({ channel: channelOf.user(userId), except: [channelOf.connection(connectionId)], action });
+  /**
+   * Closes connections of a user with 4503: all others on every node, or the oldest on this node.
+   *
+   * @param id the connection that replaces them
+   */
+  replace(userId: string, id: string, replace: Replace): Awaitable<void> {
+    const channel = channelOf.user(userId);
+    if (typeof replace === 'boolean')
+      return this.publish({ channel, except: [channelOf.connection(id)], action: REPLACED });
+    const open = [...this.hub.members(channel)].filter(({ isOpen }) => isOpen);
+    for (const { id } of open.slice(0, -replace.keep)) this.answers.to({ kind: 'order', id, action: REPLACED });
   }
 }

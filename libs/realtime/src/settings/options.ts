@@ -138,6 +138,12 @@ export const SETTINGS = {
     0.001,
     'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501, or with 1013 while the hook runs.',
   ),
+  expiryNotice: seconds(
+    'REALTIME_EXPIRY_NOTICE',
+    0,
+    0,
+    'How long before its credential expires a client gets the event `rt:expires`, so that it can send a newer one.',
+  ),
   queryToken: {
     env: 'REALTIME_QUERY_TOKEN',
     fallback: '',

@@ -126,6 +126,7 @@ export class PollingSocket extends RequestSocket {
     if (!answer) return;
     this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
+    if (entries.length > 0) this.sentAt = performance.now();
     send(answer, batch(head, entries, close));
     if (close) answer.cutAfter(this.settings.closeTimeout);
     else answer.cutAfter(this.settings.maxSlowTime, () => this.node.limits.reached('slowTime', 'transport=polling'));

@@ -41,6 +41,7 @@ export abstract class RequestSocket implements Socket {
   /** The credential of the connection; it cannot be guessed, and is not the public id. */
   readonly token = randomBytes(24).toString('base64url');
   readonly protocol = '';
+  sentAt = 0;
   end?: RequestEnd;
   /** True once the end was reported to the core. */
   isGone = false;

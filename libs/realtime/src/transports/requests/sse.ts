@@ -159,6 +159,7 @@ export class SseSocket extends RequestSocket {
 
   private write(stream: Writable, entry: Entry): void {
     stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
     this.written = entry.position;
     this.sent.push(entry);
