@@ -11,7 +11,7 @@ import { Rechecks } from './connections/rechecks.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
-import type { Log } from './log.js';
+import { label, type Log } from './log.js';
 import { Node, type Replace } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
 import type { Socket } from './transport.js';
@@ -54,12 +54,13 @@ export class Engine {
   private async drain(): Promise<void> {
     const { settings, log } = this.node;
     this.gate.stop();
-    if (this.living.size > 0) log.log(`WebSocket shutdown closes connections=${this.living.size}`);
+    if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
     const unfinished = await drain(this.living, settings, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
-    for (const { id } of unfinished) log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
+    for (const { id, transport } of unfinished)
+      log.warn(`${label(transport)} hook still runs after the shutdown timeout id=${id}`);
     this.rechecks.stop();
     await this.node.stop();
   }

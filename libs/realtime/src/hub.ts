@@ -105,7 +105,7 @@ export class Hub<M extends HubMember = HubMember> {
       connection.obey(action);
     } catch (error) {
       const at = `id=${connection.id} kind=${action.kind}`;
-      this.log.error(`WebSocket delivery failed ${at} error=${errorField(error)}`, stackOf(error));
+      this.log.error(`Realtime delivery failed ${at} error=${errorField(error)}`, stackOf(error));
     }
   }
 

@@ -74,7 +74,7 @@ export class Node {
 
   /** @returns logs a fault that would otherwise end a loop over connections */
   failed(what: string): (error: unknown) => void {
-    return (error) => this.log.error(`WebSocket ${what} failed error=${errorField(error)}`, stackOf(error));
+    return (error) => this.log.error(`Realtime ${what} failed error=${errorField(error)}`, stackOf(error));
   }
 
   async start(): Promise<void> {

@@ -68,7 +68,7 @@ function follow<T>(log: Log, about: About, result: PromiseLike<T>): Promise<T> {
 
 function logUnawaited(log: Log, { what, ...where }: About, error: unknown): void {
   const at = Object.entries(where).map(([name, value]) => ` ${name}=${field(String(value))}`);
-  log.error(`WebSocket ${what} failed${at.join('')} error=${errorField(error)} awaited=no`, stackOf(error));
+  log.error(`Realtime ${what} failed${at.join('')} error=${errorField(error)} awaited=no`, stackOf(error));
 }
 
 function ignore(): void {}

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { OptionsError } from '../../errors.js';
 import type { FoundGateway, GatewayElsewhere } from '../found-gateway.js';
-import { type GatewayProvider, gatewayProviders, messageMethodsOf } from '../internals/nest.js';
+import { type GatewayProvider, gatewayProviders, messageMethodsOf, unfoundGateways } from '../internals/nest.js';
 import { type KnownOptions, optionProblems, optionsWithoutEffect } from './check-options.js';
 import { hookProblems, hooksOf } from './gateway-hooks.js';
 import { GatewayPaths } from './gateway-paths.js';
@@ -31,6 +31,7 @@ export class GatewayExplorer {
         ...optionProblems(metatype.name, options),
       ]);
     if (problems.length > 0) throw new OptionsError(problems);
+    this.warnOfUnfound();
     return providers.filter(isOurs).map((provider) => this.describe(provider));
   }
 
@@ -57,6 +58,14 @@ export class GatewayExplorer {
     const { slowConsumer, transports, verifyClient, handleProtocols } = options;
     const { protocols = handleProtocols && asProtocols(handleProtocols) } = options;
     return { ...facts, slowConsumer, transports, protocols, verifyClient };
+  }
+
+  private warnOfUnfound(): void {
+    for (const name of unfoundGateways(this.modules)) {
+      this.logger.warn(
+        `${name} is not found as a gateway, because useFactory or useValue provides it: provide the class`,
+      );
+    }
   }
 
   /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */

@@ -72,6 +72,10 @@ export class PollingSocket extends RequestSocket {
     return true;
   }
 
+  turnBack(answer: WatchedAnswer, position: number): void {
+    send(answer, batch({ position }, []));
+  }
+
   /** At most half of the idle time: the next poll is the client's sign of life. */
   private get holdMs(): number {
     const { pollHold, heartbeatIdleTime } = this.settings;
