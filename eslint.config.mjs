@@ -37,6 +37,7 @@ const FLOORS = [
   ['node'],
   ['brokers', 'hub.ts'],
   ['cluster'],
+  ['roll.ts'],
   ['broker.ts'],
   ['question.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],

@@ -36,7 +36,7 @@ const roomAction = fc.oneof(
     code: fc.constantFrom(1000, 1014, 3000, 4500, 4999),
     reason: text('binary', 0, 30),
   }),
-  fc.record({ kind: fc.constant('bind'), userId: name }),
+  merged(fc.record({ kind: fc.constant('bind'), userId: name }), optional('replaces', fc.boolean())),
 );
 const order = fc.oneof(
   fc.record({ id, to: members, action: roomAction }),
@@ -57,10 +57,13 @@ const info = merged(
     // JSON can hold what UTF-8 cannot
     rooms: fc.array(fc.oneof(name, fc.constant('\ud800')), { maxLength: 3 }),
     openedAt: count,
+    state: fc.constantFrom('open', 'closing'),
     silentForMs: fc.double({ min: 0, max: 1e9, noNaN: true }).map((ms) => ms || 0),
   }),
   fc.record({ bufferedBytes: count, messagesIn: count, messagesOut: count, bytesIn: count, bytesOut: count }),
   optional('userId', name),
+  optional('remotePort', fc.nat(65_535)),
+  optional('lastSentAt', count),
 );
 const listed = (kind, value) =>
   fc.record({ id, kind: fc.constant(kind), value, part: fc.nat(1023), hasMore: fc.boolean() });

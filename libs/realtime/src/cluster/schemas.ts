@@ -4,8 +4,9 @@
  */
 import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { z } from 'zod';
+import type { Action } from '../command.js';
 import type { ConnectionInfo } from '../connection.js';
-import type { Page, Question, QuestionKind } from '../question.js';
+import type { Member, Page, Question, QuestionKind } from '../question.js';
 import { isWellFormed, MAX_EXCEPT, MAX_NAME_BYTES } from './format.js';
 import type { Announcement, Answer, OrderedAction, Probe } from './messages.js';
 
@@ -26,16 +27,22 @@ export const connectionId = z.string().regex(/^[\w-]{1,64}\.[0-9a-z]{1,11}$/);
 /** The cursor of a listing. It is more tolerant than an id, as the server is: it may be from a former release. */
 const cursor = z.string().regex(/^[^.\s]{1,64}\.[0-9a-z]{1,10}$/);
 
+type ActionRows<K extends Action['kind']> = Rows<Extract<Action, { kind: K }>>;
+
 const ROOM_ACTIONS = [
-  z.object({ kind: z.literal('join'), room: name }),
-  z.object({ kind: z.literal('leave'), room: name }),
+  z.object({ kind: z.literal('join'), room: name } satisfies ActionRows<'join'>),
+  z.object({ kind: z.literal('leave'), room: name } satisfies ActionRows<'leave'>),
   z.object({
     kind: z.literal('disconnect'),
     code: z.int().refine(isSendableCloseCode),
     // RFC 6455 §5.5: a control frame carries 125 bytes, and two of them are the code
     reason: z.string().refine((reason) => Buffer.byteLength(reason) <= 123),
-  }),
-  z.object({ kind: z.literal('bind'), userId: name }),
+  } satisfies ActionRows<'disconnect'>),
+  z.object({
+    kind: z.literal('bind'),
+    userId: name,
+    replaces: z.boolean().optional(),
+  } satisfies ActionRows<'bind'>),
 ] as const;
 
 const orderedAction = z.discriminatedUnion('kind', [
@@ -55,9 +62,7 @@ const QUESTIONS = {
   list: z.object({ kind: z.literal('list'), after: cursor.optional(), limit: z.int().min(1).max(100) }),
   members: z.object({ kind: z.literal('members'), channel, except }),
   count: z.object({ kind: z.literal('count'), channel, except }),
-} satisfies {
-  readonly [K in QuestionKind]: z.ZodType<K extends 'order' ? { kind: 'order'; id: string } : Question<K>>;
-};
+} satisfies { readonly [K in QuestionKind]: z.ZodObject<Record<keyof Question<K>, z.ZodType>> };
 
 const { order, exists, info, list, members, count: counted } = QUESTIONS;
 
@@ -71,11 +76,14 @@ const connection = z.object({
   transport: text,
   path: text,
   address: text,
+  remotePort: z.int().min(0).max(65_535).optional(),
   protocol: text,
   userId: text.optional(),
   rooms: z.array(text),
+  state: z.enum(['open', 'closing']),
   openedAt: count,
   silentForMs: z.number().nonnegative(),
+  lastSentAt: count.optional(),
   bufferedBytes: count,
   messagesIn: count,
   messagesOut: count,
@@ -112,7 +120,7 @@ export const ANSWER = z.discriminatedUnion('kind', [
   answered('exists', z.boolean()),
   answered('info', connection.optional()),
   answered('list', page),
-  answered('members', z.array(z.object({ id: connectionId, userId: text.optional() }))),
+  answered('members', z.array(z.object({ id: connectionId, userId: text.optional() } satisfies Rows<Member>))),
   answered('count', count),
 ]) satisfies z.ZodType<Answer>;
 

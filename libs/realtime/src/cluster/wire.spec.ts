@@ -251,6 +251,7 @@ describe('read of a JSON body', () => {
   const does = (action: unknown, to = 'r:chat') => ({ id: 1, to, action });
   const info = {
     ...{ id: 'abc.1', transport: 'sse', path: '/ws', address: '::1', protocol: '', rooms: ['x'], openedAt: 1 },
+    state: 'open',
     ...{ silentForMs: 0.5, bufferedBytes: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 },
   };
   const announced = { reads: [1, 1], startedAt: 1, host: 'h', pid: 1, connections: 0, rooms: 0, users: 0 };
@@ -335,6 +336,10 @@ describe('read of a JSON body', () => {
       ],
       ...Object.keys(info).map((key) => ({ kind: 'info', value: { ...info, [key]: null } })),
       ...Object.keys(info).map((key) => ({ kind: 'info', value: { ...info, [key]: undefined } })),
+      ...[{ state: 'closed' }, { remotePort: -1 }, { remotePort: 65_536 }, { lastSentAt: null }].map((wrong) => ({
+        kind: 'info',
+        value: { ...info, ...wrong },
+      })),
       ...[
         { kind: 'count', value: 1, part: 1024 },
         { kind: 'count', value: 1, part: -1 },
