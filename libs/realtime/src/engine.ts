@@ -7,6 +7,7 @@ import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
 import { logOpened } from './connections/log-lines.js';
+import { Rechecks } from './connections/rechecks.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
@@ -25,6 +26,7 @@ export class Engine {
     opened: (connection) => this.endWhereStopping(connection),
     ended: (connection) => void this.living.delete(connection),
   };
+  private readonly rechecks: Rechecks;
   private stopping?: Promise<void>;
   /** Called with every client that is let in. Only nestjs-realtime/testing sets it. */
   onAdmitted?: (admission: Admission) => void;
@@ -32,6 +34,7 @@ export class Engine {
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
     this.node = new Node(settings, broker, log);
     this.gate = new Gate(this.node);
+    this.rechecks = new Rechecks(this.node);
   }
 
   async start(): Promise<void> {
@@ -58,6 +61,7 @@ export class Engine {
     );
     for (const { id, transport } of unfinished)
       log.warn(`${label(transport)} hook still runs after the shutdown timeout id=${id}`);
+    this.rechecks.stop();
     await this.node.stop();
   }
 
@@ -85,7 +89,7 @@ export class Engine {
   /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
-    const connection = new LiveConnection(transport, admission, socket, node, this.events);
+    const connection = new LiveConnection(transport, admission, socket, node, this.events, this.rechecks);
     this.living.add(connection);
     node.counters.accepted++;
     logOpened(node, connection);

@@ -6,7 +6,7 @@ import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
 import { Frame, type Payload, type PushOptions } from './frame.js';
 import { checkClose, checkName, checkReplace, checkSize } from './limits/checks.js';
-import type { Node, Replace } from './node/node.js';
+import type { Node, Rechecked, Replace } from './node/node.js';
 import type { Stats } from './node/stats.js';
 import type { Page } from './question.js';
 import { Target } from './target.js';
@@ -138,6 +138,19 @@ export class RealtimeServer {
       if (isBound && replace) await this.node.replace(userId, id, replace);
       return isBound;
     });
+  }
+
+  /**
+   * Asks the guards of a user's connections again: one that is refused with 401 or 403 is closed with 4501. Whatever else
+   * a guard throws is logged, and the connection stays. Use it when you have revoked an access.
+   *
+   * @returns how many connections were asked, and how many of them are closed
+   * @throws RealtimeError `not_kept` if a connection of the user has no request to ask with: set `recheck: true` in
+   *   `@WebSocketGateway()`, or `REALTIME_RECHECK_INTERVAL`
+   * @example await this.server.recheck(user.id);
+   */
+  recheck(userId: string): Promise<Rechecked> {
+    return this.node.promise({ what: 'recheck', user: userId }, () => this.node.recheck(userId));
   }
 
   /** Counts what this node has done since it started, and what it has open now. */

@@ -25,6 +25,7 @@ import { MessageRate } from './message-rate.js';
 import { openingOf } from './opening.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { envelopeFrame, payloadFrame } from './outgoing.js';
+import type { Recheck, Rechecks } from './rechecks.js';
 
 /** Who looks after connections. */
 export interface ConnectionEvents {
@@ -47,6 +48,7 @@ export class LiveConnection
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
   private expiry: Expiry | undefined = undefined;
+  private readonly guards: Recheck | undefined;
 
   constructor(
     transport: string,
@@ -55,6 +57,7 @@ export class LiveConnection
     socket: Socket,
     private readonly node: Node,
     private readonly events: ConnectionEvents,
+    private readonly rechecks: Rechecks,
   ) {
     super(transport, admission!, socket);
     const { gateway, identity, scope, place } = admission!;
@@ -62,6 +65,7 @@ export class LiveConnection
     this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
     this.membership = new Membership(this, node, place);
     this.membership.begin(identity);
+    this.guards = rechecks.of(this, admission!);
     node.heartbeat.add(this);
   }
 
@@ -133,6 +137,7 @@ export class LiveConnection
     this.node.heartbeat.remove(this);
     this.membership.end();
     this.expiry?.stop();
+    if (this.guards) this.rechecks.delete(this.guards);
     this.outbox.gone();
     this.node.counters.closed[close.initiator]++;
     logClosed(this.node, this, close);
@@ -199,6 +204,11 @@ export class LiveConnection
   terminate(): void {
     this.decide(CloseCode.ABNORMAL, '', 'server');
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
+  }
+
+  recheck(): Promise<boolean> | undefined {
+    if (!this.hooks.gateway.guard) return Promise.resolve(true);
+    return this.guards && this.rechecks.ask(this.guards);
   }
 
   expireAt(date: Date | undefined): void {

@@ -12,6 +12,8 @@ import type { RealtimeSettings } from '../settings/settings.js';
 export interface NodeConnection extends Connection, HubMember {
   /** @returns a copy of its public facts */
   info(): ConnectionInfo;
+  /** Asks its guards, if any, again. @returns whether it may stay; undefined when its request was not kept */
+  recheck(): Promise<boolean> | undefined;
 }
 
 type Answering = { readonly [K in QuestionKind]: (question: Question<K>) => Answer<K> };

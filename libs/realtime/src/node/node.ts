@@ -7,6 +7,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Awaitable } from '../awaitable.js';
 import type { Broker } from '../broker.js';
 import { type Action, channelOf, type Command } from '../command.js';
+import { RealtimeError } from '../errors.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
@@ -24,6 +25,14 @@ import { type About, watched } from './watched-promise.js';
 export interface LateHook {
   /** Called once when its time is over. */
   late(): void;
+}
+
+/** What `RealtimeServer.recheck()` has done. */
+export interface Rechecked {
+  /** How many connections were checked; one that has no guards may stay. */
+  readonly checked: number;
+  /** How many of them were refused, and are closed with 4501. */
+  readonly closed: number;
 }
 
 /** True closes all other connections of a user, a number the oldest ones above it. */
@@ -121,4 +130,24 @@ export class Node {
     const open = [...this.hub.members(channel)].filter(({ isOpen }) => isOpen);
     for (const { id } of open.slice(0, -replace.keep)) this.answers.to({ kind: 'order', id, action: REPLACED });
   }
+
+  /**
+   * Asks the guards of a user's connections on this node again.
+   *
+   * @throws RealtimeError `not_kept` for connections whose request was not kept; the others are asked all the same
+   */
+  async recheck(userId: string): Promise<Rechecked> {
+    const asked = [...this.hub.members(channelOf.user(userId))].map((connection) => connection.recheck());
+    const kept = asked.filter((answer) => answer !== undefined);
+    const stayed = (await Promise.all(kept)).filter(Boolean).length;
+    if (kept.length < asked.length) throw notKept(asked.length - kept.length);
+    return { checked: kept.length, closed: kept.length - stayed };
+  }
+}
+
+function notKept(count: number): RealtimeError {
+  return new RealtimeError(
+    'not_kept',
+    `The requests of ${count} connections were not kept, so their guards cannot be asked again: set recheck: true in @WebSocketGateway() or REALTIME_RECHECK_INTERVAL`,
+  );
 }

@@ -48,21 +48,10 @@ export class GatewayExplorer {
     const hooks = hooksOf(instance);
     const hasHooks = hooks.length > 0;
     const options = provider.options as KnownOptions;
-    const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
-    const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const messages = messageMethodsOf(instance).length;
     const facts = {
-      name,
-      instance,
-      scoped,
-      moduleKey,
-      paths,
-      hooks,
-      hasHooks,
-      messages,
-      middleware,
-      keepContext,
-      guards,
+      ...{ name, instance, scoped, moduleKey, hooks, hasHooks, messages: messageMethodsOf(instance).length },
+      ...choicesOf(options, hasHooks),
+      paths: hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter),
     };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
@@ -86,6 +75,17 @@ export class GatewayExplorer {
     const advice = 'use the REALTIME_* settings instead (docs/gateways.md)';
     this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here: ${advice}`);
   }
+}
+
+/** The options that have a default. */
+function choicesOf(options: KnownOptions, hasHooks: boolean) {
+  const {
+    middleware = true,
+    keepContext = false,
+    recheck = false,
+    guards = hasHooks ? 'handshake' : 'message',
+  } = options;
+  return { middleware, keepContext, recheck, guards };
 }
 
 /** A gateway without hooks that names a port stays on Nest's WsAdapter. */
