@@ -36,6 +36,7 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
+  ['roll.ts'],
   ['broker.ts'],
   ['question.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],

@@ -4,7 +4,7 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { HandshakeError, MessageError } from '../errors.js';
-import { errorField, label, stackOf } from '../log.js';
+import { errorField, label } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
@@ -25,8 +25,8 @@ export class FirstMessage implements Sink {
     /** Undefined once there is a connection, so that its request does not stay in memory. */
     private admission: Admission | undefined,
     private readonly socket: Socket,
-    private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests'>,
-    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters' | 'log'>,
+    private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests' | 'refusals'>,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters'>,
     private readonly open: Establish,
   ) {
     this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
@@ -82,16 +82,12 @@ export class FirstMessage implements Sink {
 
   /** Only what the client did counts against its address. */
   private note({ gateway, request }: Admission, error: unknown, code: number): void {
-    const { log, counters, settings } = this.node;
     const who = label(request.transport);
     const at = `code=${code} path=${gateway.path} ip=${request.address}`;
     if (code === CloseCode.UNAUTHORIZED) this.gate.failed(request);
-    if (code !== CloseCode.INTERNAL_ERROR) {
-      if (settings.logLifecycle !== 'none') log.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
-      return;
-    }
-    counters.hookErrors++;
-    log.error(`${who} onAuthenticate failed ${at} error=${errorField(error)}`, stackOf(error));
+    const { refusals } = this.gate;
+    if (code === CloseCode.INTERNAL_ERROR) refusals.failed(`${who} onAuthenticate failed ${at}`, error);
+    else refusals.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
   }
 
   /** Closes the wire because the server shuts down. */

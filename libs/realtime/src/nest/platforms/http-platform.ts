@@ -143,9 +143,11 @@ export abstract class HttpPlatform implements Platform {
   /**
    * The application's parsers read a body to its end before they refuse it. One that is ours they must not see: the door
    * reads it, within our bounds. MUST be called before they run.
+   *
+   * @param isUnclaimed true for a request that no route takes: on a gateway's path nobody reads its body
    */
-  protected hideBody(incoming: IncomingMessage): void {
-    if (!isUpstream(incoming) || !this.door.answersGet(splitTarget(targetOf(incoming)).path)) return;
+  protected hideBody(incoming: IncomingMessage, isUnclaimed = false): void {
+    if (!(isUnclaimed || isUpstream(incoming)) || !this.door.answersGet(splitTarget(targetOf(incoming)).path)) return;
     const { headers } = incoming;
     this.bodies.set(incoming, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
     for (const name of BODY_HEADERS) delete headers[name];
