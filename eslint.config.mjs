@@ -36,6 +36,7 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
+  ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
   ['question.ts'],
