@@ -35,6 +35,7 @@ const FLOORS = [
   ['handshake-request.ts'],
   ['http', 'target.ts'],
   ['node'],
+  ['cluster'],
   ['brokers', 'hub.ts'],
   ['broker.ts'],
   ['question.ts'],
