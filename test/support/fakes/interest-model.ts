@@ -120,6 +120,7 @@ export class InterestRun implements Subscriber {
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome) => {
         this.inFlight = undefined;
+        if (outcome === 'refused' && channels.length === 1) this.hasBeenRefused = true;
         if (outcome === 'refused') return reject(new Error('refused'));
         apply();
         resolve();
@@ -211,7 +212,6 @@ export class InterestRun implements Subscriber {
 
   private checkEnd(name: string, end: string, begunAt: number): void {
     if (end === 'late') this.isLate = true;
-    if (end === 'refused' && name !== POISON) this.hasBeenRefused = true;
     if (end === 'on' && this.isUp && !this.live.has(name)) this.fault('a false confirmation');
     if (this.time.now - begunAt > TIMES.deadlineMs + 1) this.fault('waits beyond the deadline');
   }
