@@ -47,7 +47,7 @@ const FLOORS = [
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */
-const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts'] };
+const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis'] };
 
 const at = (...names) => ['./libs/realtime/src', ...names].join('/');
 
