@@ -35,6 +35,7 @@ const FLOORS = [
   ['handshake-request.ts'],
   ['http', 'target.ts'],
   ['node'],
+  ['cluster'],
   ['brokers', 'hub.ts'],
   ['cluster'],
   ['roll.ts'],
@@ -48,7 +49,7 @@ const FLOORS = [
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */
-const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts'] };
+const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis'] };
 
 const at = (...names) => ['./libs/realtime/src', ...names].join('/');
 

@@ -7,6 +7,7 @@ import { HandshakeError, MessageError } from '../errors.js';
 import { errorField, label } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
+import { owned } from '../owned.js';
 import type { Sink, Socket } from '../transport.js';
 import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
@@ -39,11 +40,11 @@ export class FirstMessage implements Sink {
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
     else if (this.hasEnded) return;
-    else if (this.isAsked) this.waiting.push([data, isBinary]);
+    else if (this.isAsked) this.waiting.push([owned(data), isBinary]);
     else {
       this.isAsked = true;
       this.socket.pause();
-      void this.authenticate(this.admission!, new Message(data, isBinary));
+      void this.authenticate(this.admission!, new Message(owned(data), isBinary));
     }
   }
 

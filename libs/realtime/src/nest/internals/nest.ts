@@ -156,16 +156,19 @@ export function parametersOf(instance: object, method: string): GatewayParameter
   }));
 }
 
-const explorer = new GatewayMetadataExplorer(new MetadataScanner());
+/** A scanner keeps every class that it has seen. */
+const explorer = () => new GatewayMetadataExplorer(new MetadataScanner());
 
 /** The `@SubscribeMessage()` methods of a gateway: their event and their name. */
 export function messageMethodsOf(instance: object): { readonly event: unknown; readonly name: string }[] {
-  return explorer.explore(instance).map(({ message, methodName }) => ({ event: message as unknown, name: methodName }));
+  return explorer()
+    .explore(instance)
+    .map(({ message, methodName }) => ({ event: message as unknown, name: methodName }));
 }
 
 /** The properties of a gateway that stand under `@WebSocketServer()`. */
 export function serverPropertiesOf(instance: object): Iterable<string> {
-  return explorer.scanForServerHooks(instance);
+  return explorer().scanForServerHooks(instance);
 }
 
 /** The arguments of a message handler, as a filter gets them. */

@@ -185,8 +185,14 @@ function answeredError(upgrade: UpgradeResponse, refusal?: unknown): AnsweredErr
   return new AnsweredError(upgrade.response.statusCode, refusal);
 }
 
+/** To Express these are not errors: the request would go on to the next route. */
+const SKIPPING: ReadonlySet<unknown> = new Set(['route', 'router']);
+
 /** So that the application's exception filters see what a controller would have thrown. */
 function asHttpException(error: unknown, answer: HttpAnswer): unknown {
+  if (!error || SKIPPING.has(error)) {
+    return new TypeError(`A guard or hook threw ${String(error)}, which is not an error: throw an HttpException`);
+  }
   if (!(error instanceof HandshakeError)) return error;
   try {
     validateHeaders(error.headers);

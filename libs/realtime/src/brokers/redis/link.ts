@@ -1,0 +1,83 @@
+/**
+ * What a broker over Redis is built on: bytes on channels, confirmed subscriptions that outlive a connection, and an
+ * honest word about when it works. The bytes are not looked at. Road OUT, step 7.
+ */
+import { RealtimeError } from '../../errors.js';
+
+export interface LinkEvents {
+  /** A message on a channel. @param bytes belong to the receiver */
+  message(channel: string, bytes: Buffer): void;
+  /** Everything that was subscribed is subscribed again. Called once after `start`, and once after each `down`. */
+  up(): void;
+  /** @param reason one line for people, without user name and password */
+  down(reason: string): void;
+  /** Messages on these channels may have been lost. Called after they are subscribed again. */
+  gap(channels: readonly string[] | 'all'): void;
+}
+
+/** All in milliseconds. */
+export interface LinkTimes {
+  /** How long a publish may take, and how long a connection may take to be made. */
+  readonly timeoutMs: number;
+  /** How often the link publishes to itself. */
+  readonly probeIntervalMs: number;
+  /** How long its own message, or the answer to a subscription, may take before the connection is given up. */
+  readonly probeTimeoutMs: number;
+  /** The upper bound of the first pause before a connection is made again. It doubles with each failure. */
+  readonly backoffMs: number;
+  /** The upper bound of all pauses. */
+  readonly maxBackoffMs: number;
+}
+
+export const LINK_TIMES: LinkTimes = {
+  timeoutMs: 2000,
+  probeIntervalMs: 10_000,
+  probeTimeoutMs: 5000,
+  backoffMs: 100,
+  maxBackoffMs: 5000,
+};
+
+export interface Link {
+  /** Where it leads, for the boot table and log lines: without user name and password. */
+  readonly name: string;
+  readonly isUp: boolean;
+  /** How long the last message of the link to itself took, in milliseconds; undefined before the first. */
+  readonly lagMs: number | undefined;
+  /** How many channels are subscribed. */
+  readonly size: number;
+  /**
+   * Called once. Resolves after the first attempt to connect, also when it failed: `down` has been called then, and
+   * further attempts follow.
+   *
+   * @throws OptionsError when no attempt can succeed: a package is missing, the version of Redis is too old
+   */
+  start(events: LinkEvents): Promise<void>;
+  /**
+   * Messages of one channel arrive in the order of these calls.
+   *
+   * @throws LinkError within the deadline
+   */
+  publish(channel: string, bytes: Buffer): Promise<void>;
+  /** Resolves when confirmed. @throws LinkError when none of the channels is subscribed by this call */
+  subscribe(channels: readonly string[]): Promise<void>;
+  /** Resolves when confirmed. @throws LinkError when all of the channels are still subscribed */
+  unsubscribe(channels: readonly string[]): Promise<void>;
+  /** Ends the connections. No event is reported afterwards. */
+  stop(): Promise<void>;
+}
+
+/**
+ * - `unavailable`: nothing was sent.
+ * - `unknown`: it was sent and may have been done; the answer did not come in time, or the connection was lost.
+ * - `refused`: Redis answered with an error.
+ */
+export type LinkErrorCode = 'unavailable' | 'unknown' | 'refused';
+
+/** Its message has neither the user name nor the password, and it carries no error of the client, which may. */
+export class LinkError extends RealtimeError {
+  declare readonly code: LinkErrorCode;
+
+  constructor(code: LinkErrorCode, message: string) {
+    super(code, message);
+  }
+}

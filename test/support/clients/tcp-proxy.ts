@@ -1,0 +1,115 @@
+/** A TCP proxy that breaks things between a client and a server: it cuts, pauses, delays or swallows what passes. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+interface Passage {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** True once the client has subscribed to something. */
+  subscribes: boolean;
+  /** True when nothing that the server sends arrives any more. */
+  isDeaf: boolean;
+  /** True when nothing that the client sends arrives any more. */
+  isMute: boolean;
+}
+
+export class TcpProxy {
+  private readonly passages = new Set<Passage>();
+  private delayMs = 0;
+  private isPaused = false;
+
+  private constructor(
+    private readonly target: number,
+    private readonly server: Server,
+  ) {
+    server.on('connection', (client) => this.accept(client));
+  }
+
+  /** @param target a port of this machine */
+  static async start(target: number): Promise<TcpProxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new TcpProxy(target, server);
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** How many clients are connected. */
+  get size(): number {
+    return this.passages.size;
+  }
+
+  /** Ends all connections with a reset. */
+  cut(): void {
+    for (const { client } of this.passages) client.resetAndDestroy();
+  }
+
+  /** Passes nothing on, of new connections neither, until `resume`; then nothing is lost. */
+  pause(): void {
+    this.isPaused = true;
+    for (const passage of this.passages) this.stall(passage);
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    for (const { client, server } of this.passages) {
+      client.resume();
+      server.resume();
+    }
+  }
+
+  /** Every chunk arrives so much later, in both directions. */
+  delay(ms: number): void {
+    this.delayMs = ms;
+  }
+
+  /** The connections stay open, but nothing arrives any more, as after a power failure; new connections work. */
+  halfOpen(): void {
+    for (const passage of this.passages) passage.isDeaf = passage.isMute = true;
+  }
+
+  /** Connections that subscribe hear nothing any more, while all others and new ones work. */
+  wedgeSubscribers(): void {
+    for (const passage of this.passages) passage.isDeaf = passage.subscribes;
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this.server, 'close');
+    this.server.close();
+    this.cut();
+    await closed;
+  }
+
+  private accept(client: Socket): void {
+    const server = connect(this.target, '127.0.0.1');
+    const passage: Passage = { client, server, subscribes: false, isDeaf: false, isMute: false };
+    this.passages.add(passage);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('data', (chunk: Buffer) => this.pass(passage, chunk, to));
+      from.on('error', () => {});
+      from.on('close', () => {
+        to.destroy();
+        this.passages.delete(passage);
+      });
+    }
+    if (this.isPaused) this.stall(passage);
+  }
+
+  private stall({ client, server }: Passage): void {
+    client.pause();
+    server.pause();
+  }
+
+  private pass(passage: Passage, chunk: Buffer, to: Socket): void {
+    const isFromClient = to === passage.server;
+    if (isFromClient && /subscribe\r\n/i.test(chunk.toString('latin1'))) passage.subscribes = true;
+    if (isFromClient ? passage.isMute : passage.isDeaf) return;
+    if (this.delayMs === 0) to.write(chunk);
+    else setTimeout(() => to.write(chunk), this.delayMs);
+  }
+}
