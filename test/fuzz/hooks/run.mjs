@@ -102,7 +102,7 @@ class EraRun {
       const records = [...world.records.values()].filter((record) => record.plan === plan);
       for (const problem of caseProblems(records, this.results.get(plan.number))) this.note(problem, plan);
     }
-    for (const line of unexpected(world.errors, this.era)) this.note(`ERROR ${line}`);
+    for (const line of unexpected(world.errors)) this.note(`ERROR ${line}`);
     for (const problem of uncaught.splice(0)) this.note(problem);
     const bytes = this.app.forget();
     if (bytes !== 0) this.note(`${bytes} bytes are counted for clients that have gone`);
