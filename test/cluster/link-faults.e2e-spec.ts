@@ -145,7 +145,7 @@ describe('one Redis behind a proxy', () => {
 
   it('loses nobody when Redis cuts a subscriber that reads too slowly', async () => {
     await connect();
-    const list = String(await redis.commands.client('LIST', 'TYPE', 'pubsub'));
+    const list = String(await redis.commands.call('CLIENT', 'LIST', 'TYPE', 'pubsub'));
     const [, id] = /\bid=(\d+)/.exec(list)!;
     await redis.commands.client('KILL', 'ID', id!);
     await log.reported('up', 'down', 'up', 'gap');
