@@ -1,6 +1,7 @@
 /** What is known of a connection: the facts of its handshake, its counters, and how the server reports both. */
 import { Connection, type ConnectionInfo } from '../connection.js';
 import type { Admission } from '../handshake/admission.js';
+import type { About } from '../node/watched-promise.js';
 import type { Socket } from '../transport.js';
 
 /** The counters of a connection since it was opened. */
@@ -42,6 +43,11 @@ export abstract class KnownConnection extends Connection implements Traffic {
     this.protocol = socket.protocol;
     this.data = identity.data ?? {};
     this.remotePort = request.incoming.socket?.remotePort;
+  }
+
+  /** What a promise of this connection is about, for the log. */
+  protected about(what: string): About {
+    return { what, transport: this.transport, id: this.id };
   }
 
   /** @returns a copy of its public facts */

@@ -187,11 +187,11 @@ export class LiveConnection
   // --- rooms and users ---
 
   join(room: string): Promise<void> {
-    return this.node.promise({ what: 'join', id: this.id }, () => this.membership.join(room));
+    return this.node.promise(this.about('join'), () => this.membership.join(room));
   }
 
   leave(room: string): Promise<void> {
-    return this.node.promise({ what: 'leave', id: this.id }, () => this.membership.leave(room));
+    return this.node.promise(this.about('leave'), () => this.membership.leave(room));
   }
 
   // --- the end ---
