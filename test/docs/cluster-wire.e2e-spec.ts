@@ -4,6 +4,7 @@ import { ChannelNames } from '../../libs/realtime/src/cluster/channel-names.js';
 import { FLAG, KIND, MAX_EXCEPT } from '../../libs/realtime/src/cluster/format.js';
 import type { WireFrame } from '../../libs/realtime/src/cluster/messages.js';
 import { prefixOf } from '../../libs/realtime/src/cluster/position.js';
+import { ANSWER, ASK, ORDER } from '../../libs/realtime/src/cluster/schemas.js';
 import { Wire } from '../../libs/realtime/src/cluster/wire.js';
 import { Frame, type SlowPolicy } from '../../libs/realtime/src/frame.js';
 import { codeOf, read } from '../support/docs.js';
@@ -104,6 +105,14 @@ it('lists every kind and every flag with its number', () => {
     expect(text).toMatch(new RegExp(`^\\| ${FLAG[flag]} +\\| ${flag} `, 'm'));
   }
   expect(text).toContain(`at most ${MAX_EXCEPT.toLocaleString('en-US')}`);
+});
+
+it('lists every action, every question and every field of an answer', () => {
+  const kinds = [...ORDER.shape.action.options, ...ASK.shape.question.options].map(({ shape }) => shape.kind.value);
+  for (const kind of kinds) expect(text).toContain(`\`{ "kind": "${kind}"`);
+  const info = ANSWER.options.find(({ shape }) => shape.kind.value === 'info')!;
+  if (!('value' in info.shape) || !('unwrap' in info.shape.value)) throw new Error('info has no value');
+  for (const field of Object.keys(info.shape.value.unwrap().shape)) expect(text).toContain(`\`${field}\``);
 });
 
 it('names the partitions as they are computed', () => {
