@@ -37,6 +37,8 @@ const FLOORS = [
   ['node'],
   ['cluster'],
   ['brokers', 'hub.ts'],
+  ['cluster'],
+  ['roll.ts'],
   ['broker.ts'],
   ['question.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],

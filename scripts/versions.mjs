@@ -13,6 +13,7 @@ const FOLDERS = [
   'libs/realtime/src/http/',
   'libs/realtime/src/transports/websocket/',
   'test/handshake/',
+  'test/hostile/',
   'test/internals/',
   'test/transports/',
   'test/wire/',

@@ -39,7 +39,7 @@ it('the line in the log of every limit names the settings that docs/limits.md ha
   for (const name of LIMIT_NAMES) limits.reached(name, 'at=test');
   const named = LIMIT_NAMES.map((name) => {
     const variables = rows.filter(({ counter }) => counter === name).map(({ setting }) => setting);
-    return `WebSocket limit reached limit=${name} at=test setting=${variables.join(',')}`;
+    return `Realtime limit reached limit=${name} at=test setting=${variables.join(',')}`;
   });
   expect(lines).toEqual(named);
 });

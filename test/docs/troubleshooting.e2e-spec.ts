@@ -19,12 +19,15 @@ it('docs/troubleshooting.md quotes lines of the log', () => {
   expect(lines.length).toBeGreaterThan(6);
 });
 
-it.each(lines.filter((line) => !line.startsWith('WebSocket limit')))('a source file writes the line %s', (line) => {
-  const parts = line.split(/…|\b\w+=|["()]/).map((part) => part.trim());
+it.each(lines.filter((line) => !line.startsWith('Realtime limit')))('a source file writes the line %s', (line) => {
+  const parts = line
+    .replace(/^WebSocket /, '')
+    .split(/…|\b\w+=|["()]/)
+    .map((part) => part.trim());
   for (const part of parts.filter((text) => text.length > 5)) expect(source).toContain(part);
 });
 
-it.each(lines.filter((line) => line.startsWith('WebSocket limit')))('a limit writes the line %s', (line) => {
+it.each(lines.filter((line) => line.startsWith('Realtime limit')))('a limit writes the line %s', (line) => {
   const [, name, at] = /limit=(\w+) (.*) setting=/.exec(line)!;
   const written: string[] = [];
   const limits = new Limits({ warn: (text: string) => void written.push(text) } as Log, false);

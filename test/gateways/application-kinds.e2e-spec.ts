@@ -236,17 +236,23 @@ describe('The table at boot', () => {
       @UseGuards(new RolesGuard())
       onMessage() {}
     }
+    @WebSocketGateway({ path: '/asks' })
+    class Asking {
+      onAuthenticate() {}
+    }
     @UseGuards(JwtGuard)
     @WebSocketGateway({ path: '/nest' })
     class Nest extends Marker {}
     const logger = new KeepingLogger();
-    const app = await createApp([OwnPort, Guarded, Nest, JwtGuard], logger);
+    const app = await createApp([OwnPort, Guarded, Asking, Nest, JwtGuard], logger);
     app.setGlobalPrefix('api');
     await app.init();
     const table = logger.lines.find((line) => line.startsWith('Realtime is ready'))!.split('\n');
-    expect(table.slice(1, 4).map((line) => line.trim())).toEqual([
+    expect(table.slice(1, 5).map((line) => line.trim())).toEqual([
       'gateways     /api/a, /api/b/:id (Guarded): hooks onOpen, onMessage; ' +
         'guards JwtGuard at the handshake, RolesGuard per message; transports sse',
+      '/api/asks (Asking): hooks onAuthenticate; guards none; ' +
+        'onAuthenticate refuses with UnauthorizedException; transports websocket, sse, polling',
       expect.stringMatching(
         /^\/nest \(Nest\): hooks none; \d message methods; guards JwtGuard per message; transports websocket$/,
       ),

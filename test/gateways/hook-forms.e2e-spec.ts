@@ -19,6 +19,7 @@ import {
   WebSocketGateway as CheckedGateway,
 } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
+import { Lines } from '../support/apps/transport-app.js';
 import { refusalOf } from '../support/clients/handshake.js';
 
 const apps: { close(): Promise<void> }[] = [];
@@ -306,6 +307,38 @@ describe('A method that looks like a hook', () => {
     expect(await problemsOf(gatewayWith({ ...members, onErrors: 3 }))).toEqual([]);
   });
 
+  it('lets a gateway start where a base class that is not a gateway has a method for ends or errors', async () => {
+    class Helper {
+      onDisconnect() {}
+      onError() {}
+    }
+    @WebSocketGateway({ path: '/ws' })
+    class Helped extends Helper {
+      onOpen() {}
+    }
+    expect(await problemsOf(Helped)).toEqual([]);
+  });
+
+  it('stops the boot where a base class that is a gateway has it, or the gateway overrides that of a helper', async () => {
+    class Helper {
+      onError() {}
+    }
+    @WebSocketGateway({ path: '/base' })
+    class BaseGateway {
+      onDisconnect() {}
+    }
+    @WebSocketGateway({ path: '/derived' })
+    class Derived extends BaseGateway {}
+    @WebSocketGateway({ path: '/overriding' })
+    class Overriding extends Helper {
+      override onError() {}
+    }
+    expect(await problemsOf(Derived, Overriding)).toEqual([
+      expect.stringMatching(/^Derived\.onDisconnect is never called/),
+      expect.stringMatching(/^Overriding\.onError is never called/),
+    ]);
+  });
+
   it('lets a gateway start where a decorator calls the method', async () => {
     @WebSocketGateway({ path: '/ws' })
     class Handlers {
@@ -396,5 +429,37 @@ describe('An option of @WebSocketGateway()', () => {
       transports: ['sse'],
     };
     expect(await problemsWith(options)).toEqual([]);
+  });
+});
+
+describe('A gateway that useFactory or useValue provides', () => {
+  @WebSocketGateway({ path: '/made' })
+  class Made {
+    onOpen() {}
+  }
+  @WebSocketGateway({ path: '/class' })
+  class Provided {
+    onOpen() {}
+  }
+
+  it('is not found, as in Nest, and a warning at boot names it', async () => {
+    const lines = new Lines();
+    const other = new Proxy({}, { getOwnPropertyDescriptor: () => refuse() as never });
+    const moduleRef = await Test.createTestingModule({
+      imports: [RealtimeModule.forRoot({ envFile: false })],
+      providers: [
+        Provided,
+        { provide: 'alias', useExisting: Provided },
+        { provide: 'factory', useFactory: () => new Made() },
+        { provide: 'value', useValue: new Made() },
+        { provide: 'none', useValue: Object.create(null) },
+        { provide: 'other', useValue: other },
+        { provide: 'class', useValue: Made },
+      ],
+    }).compile();
+    apps.push(await createTestApp(moduleRef, { logger: lines }));
+    expect(lines.warnings).toEqual([
+      'Made is not found as a gateway, because useFactory or useValue provides it: provide the class',
+    ]);
   });
 });

@@ -10,6 +10,7 @@ import {
   Injectable,
   type NestInterceptor,
   ParseIntPipe,
+  Scope,
   UseFilters,
   UseGuards,
   UseInterceptors,
@@ -186,6 +187,22 @@ class Requests extends Marker {
   }
 }
 
+/** With a hook, it is open to all transports. */
+@WebSocketGateway({ path: '/everywhere', transports: ['websocket', 'sse', 'polling'] } as object)
+class Everywhere extends Requests {
+  onOpen() {}
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class PerConnection {}
+
+@WebSocketGateway({ path: '/scoped' })
+class Scoped extends Requests {
+  constructor(readonly mine: PerConnection) {
+    super();
+  }
+}
+
 @WebSocketGateway({ path: '/hook' })
 class Hook extends Marker {
   @UseFilters(Translating)
@@ -198,7 +215,11 @@ class Hook extends Marker {
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await bootOn('ours', { providers: [Requests, Hook] }, { realtime: { maxMessageRate: 50, maxStreams: 2 } });
+  app = await bootOn(
+    'ours',
+    { providers: [Requests, Everywhere, Scoped, PerConnection, Hook] },
+    { realtime: { maxMessageRate: 50, maxStreams: 2 } },
+  );
 });
 
 afterAll(() => app.close());
@@ -209,53 +230,31 @@ beforeEach(() => {
   seen.length = 0;
 });
 
-describe('A request with an id', () => {
-  it.each<[string, object[]]>([
-    ['nothing', [done(7)]],
-    ['translated', [exception({ message: 'There is no milk' })]],
-    ['translated later', [exception({ message: 'Later: no milk' })]],
-    ['translated midway', [{ event: 'translated midway', data: 1, id: 7 }, exception({ message: 'There is no milk' })]],
-    ['swallowed', [done(7)]],
-    ['swallowed midway', [{ event: 'swallowed midway', data: 1, id: 7 }, done(7)]],
-    ['answered', [{ event: 'exception', data: { mine: true }, id: 7 }]],
-    ['base', [exception({ message: 'told' })]],
-    ['logged', [{ event: 'logged', data: { mine: true } }, done(7)]],
-    ['only http', [exception({ message: 'told' })]],
-    ['guarded', [exception({ message: 'Forbidden resource' })]],
-    ['piped', [exception({ code: 'http_exception', statusCode: 400 })]],
-    ['decorated', [{ event: 'decorated', data: 7, id: 7 }]],
-    ['decorated stream', [{ event: 'decorated stream', data: 1, id: 7 }, done(7)]],
-    ['decorated nothing', [done(7)]],
-    ['nobody', [exception({ code: 'unknown_event' })]],
-  ])('gets exactly one end from the method %j', async (event, frames) => {
-    expect(await requests({ event, id: 7 })).toEqual(frames);
-  });
+/** The frames that a request with the id 7 gets from each method. */
+const ENDS: readonly [string, object[]][] = [
+  ['nothing', [done(7)]],
+  ['translated', [exception({ message: 'There is no milk' })]],
+  ['translated later', [exception({ message: 'Later: no milk' })]],
+  ['translated midway', [{ event: 'translated midway', data: 1, id: 7 }, exception({ message: 'There is no milk' })]],
+  ['swallowed', [done(7)]],
+  ['swallowed midway', [{ event: 'swallowed midway', data: 1, id: 7 }, done(7)]],
+  ['answered', [{ event: 'exception', data: { mine: true }, id: 7 }]],
+  ['base', [exception({ message: 'told' })]],
+  ['logged', [{ event: 'logged', data: { mine: true } }, done(7)]],
+  ['only http', [exception({ message: 'told' })]],
+  ['guarded', [exception({ message: 'Forbidden resource' })]],
+  ['piped', [exception({ code: 'http_exception', statusCode: 400 })]],
+  ['decorated', [{ event: 'decorated', data: 7, id: 7 }]],
+  ['decorated stream', [{ event: 'decorated stream', data: 1, id: 7 }, done(7)]],
+  ['decorated nothing', [done(7)]],
+  ['nobody', [exception({ code: 'unknown_event' })]],
+];
 
+describe('A request with an id', () => {
   it('shows its id to filters, guards, interceptors and parameter decorators', async () => {
     await requests({ event: 'translated', id: 7 }, { event: 'guarded', id: 'a' }, { event: 'decorated', id: 0 });
     await requests({ event: 'translated' }, { event: 'guarded' }, { event: 'decorated' });
     expect(seen).toEqual([7, 'a', 0, undefined, undefined, undefined]);
-  });
-
-  it('is ended by rt:cancel while the Observable of a method keeps all later messages waiting', async () => {
-    const client = await app.connect('/requests');
-    client.send({ event: 'endless', id: 7 });
-    expect(JSON.parse(String(await client.next()))).toEqual({ event: 'endless', data: 1, id: 7 });
-    client.send({ event: 'endless', id: 8 });
-    client.send({ event: 'marker', data: 'end' });
-    client.send({ event: 'rt:cancel', id: 8 });
-    client.send({ event: 'rt:cancel', id: 7 });
-    expect(await framesUntil(client, 'end')).toEqual([done(7), done(8)]);
-  });
-
-  it('is ended by rt:cancel when it is a stream, and its place is free again', async () => {
-    const client = await app.connect('/requests');
-    for (let id = 0; id < 5; id++) {
-      client.send({ event: 'stream', id });
-      expect(JSON.parse(String(await client.next()))).toEqual({ event: 'stream', data: 1, id });
-      client.send({ event: 'rt:cancel', id });
-      expect(JSON.parse(String(await client.next()))).toEqual(done(id));
-    }
   });
 
   it('is not interrupted by the end of another connection with the same ids', async () => {
@@ -288,6 +287,45 @@ describe('A request with an id', () => {
     const dropped = ends.filter(({ event }) => event === 'exception');
     expect(dropped.length).toBeGreaterThan(0);
     for (const { data } of dropped) expect(data).toMatchObject({ code: 'rate_limit', dropped: 1 });
+  });
+});
+
+/** Every transport, and a gateway that has an instance for each connection. */
+const ROADS = [
+  ['a WebSocket', '/everywhere', 'websocket'],
+  ['SSE', '/everywhere', 'sse'],
+  ['long polling', '/everywhere', 'polling'],
+  ['a WebSocket of a request-scoped gateway', '/scoped', 'websocket'],
+] as const;
+
+describe.each(ROADS)('A request with an id, over %s,', (_road, path, transport) => {
+  const connect = () => app.connect(path, { transport });
+
+  it.each(ENDS)('gets exactly one end from the method %j', async (event, frames) => {
+    const client = await connect();
+    expect(await ask(client, { event, id: 7 })).toEqual(frames);
+    await client.close();
+  });
+
+  it('is ended by rt:cancel while the Observable of a method keeps all later messages waiting', async () => {
+    const client = await connect();
+    client.send({ event: 'endless', id: 7 });
+    expect(JSON.parse(String(await client.next()))).toEqual({ event: 'endless', data: 1, id: 7 });
+    client.send({ event: 'endless', id: 8 });
+    client.send({ event: 'marker', data: 'end' });
+    client.send({ event: 'rt:cancel', id: 8 });
+    client.send({ event: 'rt:cancel', id: 7 });
+    expect(await framesUntil(client, 'end')).toEqual([done(7), done(8)]);
+  });
+
+  it('is ended by rt:cancel when it is a stream, and its place is free again', async () => {
+    const client = await connect();
+    for (let id = 0; id < 5; id++) {
+      client.send({ event: 'stream', id });
+      expect(JSON.parse(String(await client.next()))).toEqual({ event: 'stream', data: 1, id });
+      client.send({ event: 'rt:cancel', id });
+      expect(JSON.parse(String(await client.next()))).toEqual(done(id));
+    }
   });
 });
 

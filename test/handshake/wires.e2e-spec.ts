@@ -199,4 +199,19 @@ describe('The header deadline', () => {
     expect((await stats()).limits.headerTime).toBe(1);
     session.destroy();
   });
+
+  it.each(ADAPTERS)('does not cut a connection on %s whose request offers h2c', async (_platform, make) => {
+    const path = await start(make(), { headerTimeout: 0.3 });
+    const client = track(connect(path));
+    const offer = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' };
+    client.write(httpRequest({ target: '/ws', headers: { ...offer, Accept: 'text/event-stream' } }));
+    const seen = (text: string) => (bytes: Buffer) => (bytes.includes(text) ? ([true, 0] as const) : undefined);
+    await read(client, seen('data: unix'));
+    // A network connection that came later is cut later than this one would be
+    const silent = track(connect(path));
+    await once(silent.resume(), 'close');
+    await app.get(RealtimeServer).toEveryone().push('still here');
+    expect(await read(client, seen('data: still here'))).toBe(true);
+    expect((await stats()).limits.headerTime).toBe(1);
+  });
 });

@@ -216,7 +216,7 @@ it.each(Object.keys(CASES) as LimitName[])(
 
 it('logs a line for each bound', () => {
   const lines = new Set(
-    [...told.matchAll(/WebSocket limit reached \(report only\) limit=(\w+) /g)].map(([, name]) => name),
+    [...told.matchAll(/Realtime limit reached \(report only\) limit=(\w+) /g)].map(([, name]) => name),
   );
   expect([...lines].sort()).toEqual(Object.keys(CASES).sort());
 });

@@ -69,7 +69,7 @@ describe('a client that never reads', () => {
     expect(seen.map(({ isOrdered }) => isOrdered)).toEqual([true, true]);
     const { stats } = await app.until('the close', (state) => state.stats.closed.limit >= 1);
     expect([stats.limits.bufferedBytes, stats.closed.limit, stats.dropped]).toEqual([1, 1, 0]);
-    expect(app.output).toMatch(/code=4001 reason="slow consumer: more than 1048576 bytes wait" by=limit/);
+    expect(app.output).toMatch(/code=4001 reason="slow consumer: more than 4194304 bytes wait" by=limit/);
     // Each client has at most its bound in flight; the allocator has not given back the rest
     expect(peak - start).toBeLessThan(150 * MB);
     client.destroy();

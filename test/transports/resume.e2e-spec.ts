@@ -64,6 +64,21 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   };
   const port = () => Number(new URL(site.url).port);
   const server = () => site.app.app.getHttpServer() as Server;
+  /** The guard lets the next request wait. `asked` waits until it has been asked so often; later requests do not wait. */
+  const slowGuard = () => {
+    const doorkeeper = site.app.app.get(Doorkeeper);
+    let letIn = () => {};
+    doorkeeper.wait = new Promise<void>((resolve) => (letIn = resolve));
+    const asked = async (times: number) => {
+      await until(
+        'the guard',
+        () => doorkeeper.asked,
+        (count) => count === times,
+      );
+      doorkeeper.wait = undefined;
+    };
+    return { letIn: () => letIn(), asked };
+  };
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.vanish();
@@ -145,6 +160,27 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
       await push('2', '3');
       for (const text of ['2', '3']) expect(await client.next()).toBe(text);
       expect(await countConnections(server())).toBe(before - 1);
+    });
+
+    it('a newer stream is not cut by an older reconnect whose guard takes longer: that one gets 204', async () => {
+      await boot();
+      const client = await connect('sse');
+      await push('1');
+      expect(await client.next()).toBe('1');
+      client.vanish();
+      const { letIn, asked } = slowGuard();
+      const older = await RawSocket.connect(port());
+      older.send(
+        `GET /ws HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nLast-Event-ID: ${client.lastEventId}\r\n\r\n`,
+      );
+      await asked(2);
+      await client.open();
+      letIn();
+      expect((await older.answer()).status).toBe(204);
+      older.destroy();
+      await push('2', '3');
+      for (const text of ['2', '3']) expect(await client.next()).toBe(text);
+      expect(site.room.connections).toHaveLength(1);
     });
 
     it('a stream whose client has vanished without a trace ends with the hold time and the grace time', async () => {
@@ -276,6 +312,20 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
         (length) => length === 2,
       );
       const newer = poll(token);
+      expect(await older).toEqual({ status: 200, position: 0, messages: [] });
+      await push('news');
+      expect(await newer).toEqual({ status: 200, position: 1, messages: ['news'] });
+    });
+
+    it('polling answers the older of two polls without messages, also when its guard takes longer', async () => {
+      await boot();
+      const { token } = await poll(undefined);
+      const { letIn, asked } = slowGuard();
+      const older = poll(token);
+      await asked(2);
+      const newer = poll(token);
+      await asked(3);
+      letIn();
       expect(await older).toEqual({ status: 200, position: 0, messages: [] });
       await push('news');
       expect(await newer).toEqual({ status: 200, position: 1, messages: ['news'] });

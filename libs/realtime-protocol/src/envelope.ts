@@ -22,6 +22,9 @@ export const RESERVED_PREFIX = 'rt:';
 /** The event that ends a request without a reply: its method returned nothing, or its stream has ended. */
 export const DONE_EVENT = 'rt:done';
 
+/** The event with which a client is told that its credential expires: `{ "event": "rt:expires", "data": { "inMs": 30000 } }`. */
+export const EXPIRES_EVENT = 'rt:expires';
+
 /** The event with which a client ends a stream of replies: `{ "event": "rt:cancel", "id": 7 }`. */
 export const CANCEL_EVENT = 'rt:cancel';
 

@@ -7,6 +7,7 @@ export {
   asEnvelope,
   CANCEL_EVENT,
   DONE_EVENT,
+  EXPIRES_EVENT,
   encodeEnvelope,
   EXCEPTION_EVENT,
   isRequestId,

@@ -24,7 +24,8 @@ export type Action =
   | { readonly kind: 'join'; readonly room: string }
   | { readonly kind: 'leave'; readonly room: string }
   | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }
-  | { readonly kind: 'bind'; readonly userId: string };
+  /** `replaces`: the user's other connections are closed afterwards, so their number does not matter. */
+  | { readonly kind: 'bind'; readonly userId: string; readonly replaces?: boolean };
 
 /** An action and its address. Members that are also in one of the channels of `except` are left out. */
 export interface Command {

@@ -31,6 +31,11 @@ export abstract class Connection<Data = any> {
   abstract readonly protocol: string;
   /** 1 open, 2 closing, 3 closed. */
   abstract readonly readyState: ReadyState;
+  /** True as long as `send` may succeed: it is neither closing nor closed. */
+  get isOpen(): boolean {
+    return this.readyState === ReadyState.OPEN;
+  }
+
   /** When it was opened, in milliseconds since 1970. */
   abstract readonly openedAt: number;
   /** The user it is bound to, by the handshake or by `RealtimeServer.bind()`; undefined for none. */
@@ -41,7 +46,7 @@ export abstract class Connection<Data = any> {
   abstract readonly bufferedBytes: number;
   /** It is aborted when the connection has ended; use it to stop timers and streams. */
   abstract readonly signal: AbortSignal;
-  /** Anything the application wants to keep with the connection; its first value is `Identity.data`. */
+  /** Anything the application wants to keep with the connection; its first value is `Identity.data`, or `{}`. */
   abstract data: Data;
 
   /**
@@ -95,6 +100,16 @@ export abstract class Connection<Data = any> {
    */
   abstract close(code?: number, reason?: string): void;
 
+  /**
+   * Moves the time at which the connection is closed with 4502, for example when the client has sent a newer token. With
+   * `REALTIME_EXPIRY_NOTICE` the client gets `{"event":"rt:expires","data":{"inMs":…}}` before.
+   *
+   * @param date undefined for never; a date in the past closes the connection now
+   * @throws RealtimeError `bad_date` for anything that is not a valid Date
+   * @example connection.expireAt(new Date(token.exp * 1000));
+   */
+  abstract expireAt(date: Date | undefined): void;
+
   /** Cuts the connection without a close frame: the client sees 1006, and messages that wait for it are lost. */
   abstract terminate(): void;
 }
@@ -140,14 +155,22 @@ export interface ConnectionInfo {
   readonly path: string;
   /** The client's IP address. */
   readonly address: string;
+  /**
+   * The port of the TCP connection that opened it; behind a proxy it is the proxy's. Undefined on a unix socket.
+   */
+  readonly remotePort?: number;
   /** The agreed subprotocol; an empty string when there is none. */
   readonly protocol: string;
   readonly userId?: string;
   readonly rooms: readonly string[];
+  /** A connection that is closing still counts, until its wire is gone; it takes no messages. */
+  readonly state: 'open' | 'closing';
   /** When it was opened, in milliseconds since 1970. */
   readonly openedAt: number;
   /** Milliseconds since the client's last sign of life. */
   readonly silentForMs: number;
+  /** When bytes of messages were last written to its wire, in milliseconds since 1970; undefined if there were none. */
+  readonly lastSentAt?: number;
   /** Bytes that wait until the client reads them. */
   readonly bufferedBytes: number;
   readonly messagesIn: number;

@@ -5,14 +5,14 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
 import { drain, farewell } from './connections/drain.js';
-import { endAt } from './connections/expiry.js';
 import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
 import { logOpened } from './connections/log-lines.js';
+import { Rechecks } from './connections/rechecks.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
-import type { Log } from './log.js';
-import { Node } from './node/node.js';
+import { label, type Log } from './log.js';
+import { Node, type Replace } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
 import type { Socket } from './transport.js';
 
@@ -26,6 +26,7 @@ export class Engine {
     opened: (connection) => this.endWhereStopping(connection),
     ended: (connection) => void this.living.delete(connection),
   };
+  private readonly rechecks: Rechecks;
   private stopping?: Promise<void>;
   /** Called with every client that is let in. Only nestjs-realtime/testing sets it. */
   onAdmitted?: (admission: Admission) => void;
@@ -33,6 +34,7 @@ export class Engine {
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
     this.node = new Node(settings, broker, log);
     this.gate = new Gate(this.node);
+    this.rechecks = new Rechecks(this.node);
   }
 
   async start(): Promise<void> {
@@ -52,12 +54,14 @@ export class Engine {
   private async drain(): Promise<void> {
     const { settings, log } = this.node;
     this.gate.stop();
-    if (this.living.size > 0) log.log(`WebSocket shutdown closes connections=${this.living.size}`);
+    if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
     const unfinished = await drain(this.living, settings, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
-    for (const { id } of unfinished) log.warn(`WebSocket hook still runs after the shutdown timeout id=${id}`);
+    for (const { id, transport } of unfinished)
+      log.warn(`${label(transport)} hook still runs after the shutdown timeout id=${id}`);
+    this.rechecks.stop();
     await this.node.stop();
   }
 
@@ -85,13 +89,13 @@ export class Engine {
   /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
   private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
-    const connection = new LiveConnection(transport, admission, socket, node, this.events);
+    const connection = new LiveConnection(transport, admission, socket, node, this.events, this.rechecks);
     this.living.add(connection);
     node.counters.accepted++;
     logOpened(node, connection);
     const { expiresAt, replace } = admission.identity;
-    if (expiresAt) endAt(connection, expiresAt);
-    if (replace && connection.userId !== undefined) this.replace(connection.userId, connection.id);
+    if (expiresAt) connection.expireAt(expiresAt);
+    if (replace) this.replace(connection, replace);
     return connection;
   }
 
@@ -100,8 +104,9 @@ export class Engine {
     connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
   }
 
-  private replace(userId: string, connectionId: string): void {
+  private replace({ userId, id }: LiveConnection, replace: Replace): void {
     const { node } = this;
-    void node.promise({ what: 'replace', user: userId }, () => node.replaceOthers(userId, connectionId));
+    if (userId === undefined) return;
+    void node.promise({ what: 'replace', user: userId }, () => node.replace(userId, id, replace));
   }
 }

@@ -24,6 +24,8 @@ export interface Gateway {
   readonly answersGet?: boolean;
   /** True: hooks after `onOpen` also run in the handshake's async context (AsyncLocalStorage). Default: false. */
   readonly keepContext?: boolean;
+  /** True: the request is kept, so that `guard` can be asked again on open connections. Default: only at an interval. */
+  readonly recheck?: boolean;
   /** Runs before `onHandshake` and refuses by throwing. `response` is the platform's. */
   guard?(request: HandshakeRequest, response: unknown): Promise<void>;
   /** What happens when one of its clients is too slow. Default: `REALTIME_SLOW_CONSUMER`. */

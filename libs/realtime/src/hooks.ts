@@ -19,8 +19,11 @@ export interface Identity {
   readonly data?: unknown;
   /** When the credential expires; the connection is then closed with 4502. Default: never. */
   readonly expiresAt?: Date;
-  /** True: the user's older connections are closed with 4503. Default: false. */
-  readonly replace?: boolean;
+  /**
+   * True: the user's other connections are closed with 4503. `{ keep: 3 }`: of all the user's connections on this node,
+   * this one included, the newest three stay and older ones are closed with 4503. Default: false.
+   */
+  readonly replace?: boolean | { readonly keep: number };
 }
 
 /** Decides who may connect. It runs before the 101 response: until it returns, no socket and no connection exist. */

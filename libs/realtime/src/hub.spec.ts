@@ -126,9 +126,7 @@ describe('delivery', () => {
     });
     expect(() => hub.deliver({ channel: '*', except: NOBODY_EXCEPTED, action: push('x') })).not.toThrow();
     expect([ann.obeyed.length, eve.obeyed.length]).toEqual([1, 1]);
-    expect(log.lines).toEqual([
-      'error WebSocket delivery failed id=n.2 kind=push error="Error: ERR_HTTP_HEADERS_SENT"',
-    ]);
+    expect(log.lines).toEqual(['error Realtime delivery failed id=n.2 kind=push error="Error: ERR_HTTP_HEADERS_SENT"']);
   });
 
   it('leaves out the connections that a command excepts', () => {

@@ -5,6 +5,7 @@
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
 import { errorField, type Log, stackOf } from './log.js';
+import { Roll } from './roll.js';
 
 /** What the hub needs of a connection. */
 export interface HubMember {
@@ -21,6 +22,8 @@ const NOBODY: ReadonlySet<never> = new Set();
 export class Hub<M extends HubMember = HubMember> {
   /** The open connections of this node by id, oldest first. */
   readonly connections = new Map<string, M>();
+  /** The same connections in the order of their ids. */
+  readonly roll = new Roll<M>();
   private readonly channels = new Map<Channel, Set<M>>();
 
   constructor(
@@ -30,12 +33,14 @@ export class Hub<M extends HubMember = HubMember> {
 
   add(connection: M): void {
     this.connections.set(connection.id, connection);
+    this.roll.add(connection);
     this.enter(channelOf.path(connection.path), connection);
   }
 
   /** Takes a connection out of all its channels; `connection.rooms` stays as it was. */
   remove(connection: M): void {
     this.connections.delete(connection.id);
+    this.roll.delete(connection);
     this.exit(channelOf.path(connection.path), connection);
     if (connection.userId !== undefined) this.exit(channelOf.user(connection.userId), connection);
     for (const room of connection.rooms) this.exit(channelOf.room(room), connection);
@@ -100,7 +105,7 @@ export class Hub<M extends HubMember = HubMember> {
       connection.obey(action);
     } catch (error) {
       const at = `id=${connection.id} kind=${action.kind}`;
-      this.log.error(`WebSocket delivery failed ${at} error=${errorField(error)}`, stackOf(error));
+      this.log.error(`Realtime delivery failed ${at} error=${errorField(error)}`, stackOf(error));
     }
   }
 

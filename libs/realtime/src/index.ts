@@ -27,6 +27,7 @@ export type { LimitCounts, LimitName } from './limits/limits.js';
 // Server
 export { RealtimeServer } from './server.js';
 export { Target } from './target.js';
+export type { Rechecked, Replace } from './node/node.js';
 export type { Member, Page } from './question.js';
 export type { Stats } from './node/stats.js';
 

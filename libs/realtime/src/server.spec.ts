@@ -96,6 +96,8 @@ describe('what is known of a connection', () => {
 
   it('describes a connection as plain data', async () => {
     const { socket, connection } = await node.opened({ userId: '7', rooms: ['a'] }, { protocol: 'chat' });
+    expect((await node.server.info(connection.id))?.lastSentAt).toBeUndefined();
+    jest.advanceTimersByTime(500);
     socket.sends('12345');
     connection.send('123');
     jest.advanceTimersByTime(1500);
@@ -104,8 +106,19 @@ describe('what is known of a connection', () => {
       ...{ id: connection.id, transport: 'websocket', path: '/ws', address: '192.0.2.7', protocol: 'chat' },
       ...{ userId: '7', rooms: ['a'], openedAt: connection.openedAt, silentForMs: 1500, bufferedBytes: 0 },
       ...{ messagesIn: 1, messagesOut: 1, bytesIn: 5, bytesOut: 3 },
+      ...{ state: 'open', lastSentAt: connection.openedAt + 500 },
     });
     expect(JSON.parse(JSON.stringify(info))).toEqual(info);
+  });
+
+  it('counts a connection that is closing until its wire is gone, and says that it is closing', async () => {
+    const { socket, connection } = await node.opened({ rooms: ['a'] }, { answers: 'by hand' });
+    expect([connection.isOpen, connection.data]).toEqual([true, {}]);
+    connection.close();
+    expect([connection.isOpen, (await node.server.info(connection.id))?.state]).toEqual([false, 'closing']);
+    expect([await node.server.exists(connection.id), await node.server.to('a').count()]).toEqual([true, 1]);
+    socket.answer();
+    expect([await node.server.exists(connection.id), await node.server.to('a').count()]).toEqual([false, 0]);
   });
 
   it('returns undefined as the info of an unknown id', async () => {
@@ -117,6 +130,47 @@ describe('what is known of a connection', () => {
     expect([...node.server.connections.values()]).toEqual([ann!.connection, bob!.connection]);
     ann!.socket.closes();
     expect([...node.server.connections.keys()]).toEqual([bob!.connection.id]);
+  });
+});
+
+describe('replace', () => {
+  const replaced = { code: 4503, reason: 'replaced by a newer connection' };
+
+  it('closes the oldest connections of a user above the number that is kept', async () => {
+    const tabs = [];
+    for (let tab = 0; tab < 4; tab++) tabs.push(await node.opened({ userId: '7', replace: { keep: 2 } }));
+    const other = await node.opened({ userId: '8' });
+    expect([...tabs, other].map(({ socket }) => socket.closeFrame)).toEqual([
+      replaced,
+      replaced,
+      ...[undefined, undefined, undefined],
+    ]);
+  });
+
+  it('does not count a connection that is closing already', async () => {
+    const [first, second] = [
+      await node.opened({ userId: '7' }),
+      await node.opened({ userId: '7' }, { answers: 'by hand' }),
+    ];
+    second.connection.close();
+    await node.opened({ userId: '7', replace: { keep: 2 } });
+    expect([first.socket.closeFrame, second.socket.closeFrame?.code]).toEqual([undefined, 1000]);
+  });
+
+  it('closes the oldest connections of the user to whom a connection is bound', async () => {
+    const [first, second] = [await node.opened({ userId: '7' }), await node.opened({ userId: '7' })];
+    const { socket, connection } = await node.opened();
+    expect(await node.server.bind(connection.id, '7', { replace: { keep: 2 } })).toBe(true);
+    expect([first, second, { socket }].map(({ socket: { closeFrame } }) => closeFrame?.code)).toEqual([
+      ...[4503, undefined, undefined],
+    ]);
+  });
+
+  it.each([0, -1, 1.5, NaN, '2' as never])('refuses to keep %p connections', async (keep) => {
+    const { connection } = await node.opened();
+    const bound = node.server.bind(connection.id, '7', { replace: { keep } });
+    await expect(bound).rejects.toMatchObject({ code: 'bad_keep' });
+    expect(connection.userId).toBeUndefined();
   });
 });
 

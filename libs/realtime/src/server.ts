@@ -5,8 +5,8 @@ import type { Connection, ConnectionInfo } from './connection.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
 import { Frame, type Payload, type PushOptions } from './frame.js';
-import { checkClose, checkName, checkSize } from './limits/checks.js';
-import type { Node } from './node/node.js';
+import { checkClose, checkName, checkReplace, checkSize } from './limits/checks.js';
+import type { Node, Rechecked, Replace } from './node/node.js';
 import type { Stats } from './node/stats.js';
 import type { Page } from './question.js';
 import { Target } from './target.js';
@@ -123,17 +123,34 @@ export class RealtimeServer {
    *
    * @param id the connection's id
    * @param userId 1 to `REALTIME_MAX_NAME_LENGTH` characters
-   * @param options `replace: true` closes the user's other connections with 4503; default: false
+   * @param options `replace: true` closes the user's other connections with 4503, `replace: { keep: 3 }` the oldest on
+   *   this node, so that three are left; default: false
    * @returns false when no such connection exists
-   * @throws RealtimeError `bad_name` for any other user id
+   * @throws RealtimeError `bad_name` for any other user id, `too_many_connections` above
+   *   `REALTIME_MAX_CONNECTIONS_PER_USER` (not with `replace`), `bad_keep` for a `keep` below 1
    */
-  bind(id: string, userId: string, { replace = false }: { replace?: boolean } = {}): Promise<boolean> {
+  bind(id: string, userId: string, { replace = false }: { replace?: Replace } = {}): Promise<boolean> {
     return this.node.promise({ what: 'bind', id }, async () => {
       checkName('user', userId, this.node);
-      const isBound = await this.node.ask({ kind: 'order', id, action: { kind: 'bind', userId } });
-      if (isBound && replace) await this.node.replaceOthers(userId, id);
+      checkReplace(replace);
+      const action = { kind: 'bind', userId, replaces: Boolean(replace) } as const;
+      const isBound = await this.node.ask({ kind: 'order', id, action });
+      if (isBound && replace) await this.node.replace(userId, id, replace);
       return isBound;
     });
+  }
+
+  /**
+   * Asks the guards of a user's connections again: one that is refused with 401 or 403 is closed with 4501. Whatever else
+   * a guard throws is logged, and the connection stays. Use it when you have revoked an access.
+   *
+   * @returns how many connections were asked, and how many of them are closed
+   * @throws RealtimeError `not_kept` if a connection of the user has no request to ask with: set `recheck: true` in
+   *   `@WebSocketGateway()`, or `REALTIME_RECHECK_INTERVAL`
+   * @example await this.server.recheck(user.id);
+   */
+  recheck(userId: string): Promise<Rechecked> {
+    return this.node.promise({ what: 'recheck', user: userId }, () => this.node.recheck(userId));
   }
 
   /** Counts what this node has done since it started, and what it has open now. */

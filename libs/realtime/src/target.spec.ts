@@ -296,7 +296,7 @@ describe('names of events', () => {
     await expect(node.server.to('a').emit('x'.repeat(13))).rejects.toThrow('REALTIME_MAX_NAME_LENGTH');
     expect(node.engine.node.limits.counts.nameLength).toBe(2);
     expect(node.log.with('limit=nameLength')).toEqual([
-      'warn WebSocket limit reached limit=nameLength name=event characters=13 setting=REALTIME_MAX_NAME_LENGTH',
+      'warn Realtime limit reached limit=nameLength name=event characters=13 setting=REALTIME_MAX_NAME_LENGTH',
     ]);
     expect(connection.emit('x'.repeat(12))).toBe(true);
   });

@@ -16,6 +16,8 @@ export interface Socket {
   readonly isFull: boolean;
   /** The agreed subprotocol, or an empty string. */
   readonly protocol: string;
+  /** When bytes of messages were last written to the network, in milliseconds of `performance.now()`; 0 for never. */
+  readonly sentAt: number;
   /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
   send(frame: Frame): boolean;
   ping(): void;

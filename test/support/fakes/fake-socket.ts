@@ -27,6 +27,7 @@ export class FakeSocket implements Socket {
   /** The messages that were sent, in order: text as a string, binary as bytes. */
   readonly sent: (string | Buffer)[] = [];
   readonly pingedAt: number[] = [];
+  sentAt = 0;
   /** The close frame that this side sent. */
   closeFrame?: { code: number; reason: string };
   /** Bytes that the peer has not read yet; a test of a slow client sets it. */
@@ -67,6 +68,7 @@ export class FakeSocket implements Socket {
   send(frame: Frame): boolean {
     if (this.isClosing) return false;
     this.sent.push(frame.data);
+    this.sentAt = performance.now();
     return true;
   }
 

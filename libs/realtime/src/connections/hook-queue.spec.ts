@@ -504,7 +504,7 @@ describe('a hook that takes longer than REALTIME_HOOK_TIMEOUT', () => {
     socket.sends('next');
     await late();
     expect(lines()).toEqual([
-      `warn WebSocket limit reached limit=hookTime id=${connection.id} gateway=RecordingGateway hook=onMessage seconds=2 waiting=1`,
+      `warn Realtime limit reached limit=hookTime id=${connection.id} gateway=RecordingGateway hook=onMessage seconds=2 waiting=1 setting=REALTIME_HOOK_TIMEOUT`,
     ]);
     expect(await node.server.stats()).toMatchObject({ current: 1, limits: { hookTime: 1 } });
     await settleAll(node.gateway);

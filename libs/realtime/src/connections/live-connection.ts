@@ -6,24 +6,26 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
 import type { Action } from '../command.js';
-import { Connection, type ConnectionInfo, ReadyState } from '../connection.js';
+import { ReadyState } from '../connection.js';
 import type { Payload, PushOptions } from '../frame.js';
 import type { Admission } from '../handshake/admission.js';
-import { checkClose } from '../limits/checks.js';
+import { checkClose, checkDate } from '../limits/checks.js';
 import { Message } from '../message.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Beating } from '../node/heartbeat.js';
 import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
 import { Ending } from './ending.js';
+import { Expiry } from './expiry.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
-import { infoOf } from './info.js';
+import { KnownConnection } from './known-connection.js';
 import { logClosed, logExpired, logMessage } from './log-lines.js';
 import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
 import { openingOf } from './opening.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { envelopeFrame, payloadFrame } from './outgoing.js';
+import type { Recheck, Rechecks } from './rechecks.js';
 
 /** Who looks after connections. */
 export interface ConnectionEvents {
@@ -33,50 +35,37 @@ export interface ConnectionEvents {
   ended(connection: LiveConnection): void;
 }
 
-export class LiveConnection extends Connection implements Sink, Beating, NodeConnection, HookedConnection, OutboxOwner {
-  readonly id: string;
-  readonly path: string;
-  readonly params: Readonly<Record<string, string>>;
-  readonly url: string;
-  readonly address: string;
-  readonly protocol: string;
-  readonly openedAt = Date.now();
-  data: unknown;
-  lastSeenAt = performance.now();
+export class LiveConnection
+  extends KnownConnection
+  implements Sink, Beating, NodeConnection, HookedConnection, OutboxOwner
+{
   beatSlot = -1;
   beatPingAt = 0;
   isPausedByUser = false;
-  messagesIn = 0;
-  messagesOut = 0;
-  bytesIn = 0;
-  bytesOut = 0;
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
   private readonly membership: Membership;
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
+  private expiry: Expiry | undefined = undefined;
+  private readonly guards: Recheck | undefined;
 
   constructor(
-    readonly transport: string,
+    transport: string,
     /** Gone once it is opened: the request in it is not kept. */
     private admission: Admission | undefined,
-    readonly socket: Socket,
+    socket: Socket,
     private readonly node: Node,
     private readonly events: ConnectionEvents,
+    private readonly rechecks: Rechecks,
   ) {
-    super();
-    const { id, gateway, request, identity, scope, place } = admission!;
-    this.id = id;
-    this.path = gateway.path;
-    this.params = request.params;
-    this.url = request.url;
-    this.address = request.address;
-    this.protocol = socket.protocol;
-    this.data = identity.data;
+    super(transport, admission!, socket);
+    const { gateway, identity, scope, place } = admission!;
     this.outbox = new Outbox(this, socket, node, gateway.slowConsumer);
     this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
     this.membership = new Membership(this, node, place);
     this.membership.begin(identity);
+    this.guards = rechecks.of(this, admission!);
     node.heartbeat.add(this);
   }
 
@@ -147,6 +136,8 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
     if (!close) return;
     this.node.heartbeat.remove(this);
     this.membership.end();
+    this.expiry?.stop();
+    if (this.guards) this.rechecks.delete(this.guards);
     this.outbox.gone();
     this.node.counters.closed[close.initiator]++;
     logClosed(this.node, this, close);
@@ -196,15 +187,11 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
   // --- rooms and users ---
 
   join(room: string): Promise<void> {
-    return this.node.promise({ what: 'join', id: this.id }, () => this.membership.join(room));
+    return this.node.promise(this.about('join'), () => this.membership.join(room));
   }
 
   leave(room: string): Promise<void> {
-    return this.node.promise({ what: 'leave', id: this.id }, () => this.membership.leave(room));
-  }
-
-  info(): ConnectionInfo {
-    return infoOf(this);
+    return this.node.promise(this.about('leave'), () => this.membership.leave(room));
   }
 
   // --- the end ---
@@ -217,6 +204,18 @@ export class LiveConnection extends Connection implements Sink, Beating, NodeCon
   terminate(): void {
     this.decide(CloseCode.ABNORMAL, '', 'server');
     if (this.readyState !== ReadyState.CLOSED) this.socket.terminate();
+  }
+
+  recheck(): Promise<boolean> | undefined {
+    if (!this.hooks.gateway.guard) return Promise.resolve(true);
+    return this.guards && this.rechecks.ask(this.guards);
+  }
+
+  expireAt(date: Date | undefined): void {
+    if (date) checkDate(date);
+    if (this.readyState === ReadyState.CLOSED) return;
+    this.expiry ??= new Expiry(this, this.node.settings.expiryNotice * 1000);
+    this.expiry.at(date);
   }
 
   /** Ends the connection after the messages that were sent before. Nothing happens when it is ending already. */

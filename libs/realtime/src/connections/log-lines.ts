@@ -4,7 +4,7 @@ import type { Connection } from '../connection.js';
 import { bytesField, errorField, field, label, type Log, quotedField } from '../log.js';
 import type { Message } from '../message.js';
 import type { RealtimeSettings } from '../settings/settings.js';
-import type { Traffic } from './info.js';
+import type { Traffic } from './known-connection.js';
 
 /** What decides about the lines of a connection, and where they go. */
 interface Logging {

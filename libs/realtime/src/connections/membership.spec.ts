@@ -30,7 +30,7 @@ describe('the rooms of a connection', () => {
     expect([...connection.rooms]).toEqual(['b', 'c', 'd']);
     expect((await stats()).limits.rooms).toBe(1);
     expect(node.log.with('limit=rooms')).toEqual([
-      `warn WebSocket limit reached limit=rooms id=${connection.id} rooms=3 setting=REALTIME_MAX_ROOMS_PER_CONNECTION`,
+      `warn Realtime limit reached limit=rooms id=${connection.id} rooms=3 setting=REALTIME_MAX_ROOMS_PER_CONNECTION`,
     ]);
   });
 

@@ -5,7 +5,7 @@ import { FaultLog } from '../node/fault-log.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import { envelopeFrame, payloadFrame } from './outgoing.js';
 
-const connection = { id: 'n.1', path: '/ws' } as Connection;
+const connection = { id: 'n.1', path: '/ws', transport: 'websocket' } as Connection;
 
 let log: RecordingLog;
 

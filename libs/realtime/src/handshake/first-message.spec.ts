@@ -57,6 +57,17 @@ afterEach(() => {
 });
 
 describe('a client that has not identified itself', () => {
+  it('keeps no network read in memory for its messages while onAuthenticate runs', async () => {
+    const sink = await start();
+    const kept: Message[] = [];
+    gateway.onAuthenticate = (message) => (kept.push(message), new Promise(() => {}));
+    const read = Buffer.alloc(65_536, 'x');
+    for (let from = 0; from < 60; from += 10) sink.received(read.subarray(from, from + 10), false);
+    const { waiting } = sink as unknown as { waiting: [Buffer, boolean][] };
+    const messages = [...kept.map((message) => message.bytes()), ...waiting.map(([data]) => data)];
+    expect(messages.map(({ length, buffer }) => [length, buffer.byteLength])).toEqual(Array(6).fill([10, 10]));
+  });
+
   it('pushes nothing to a client that has not identified itself, and runs no hook for it', async () => {
     await start();
     await node.server.toEveryone().push('for all');

@@ -4,9 +4,10 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { HandshakeError, MessageError } from '../errors.js';
-import { errorField, label, stackOf } from '../log.js';
+import { errorField, label } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
+import { owned } from '../owned.js';
 import type { Sink, Socket } from '../transport.js';
 import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
@@ -25,8 +26,8 @@ export class FirstMessage implements Sink {
     /** Undefined once there is a connection, so that its request does not stay in memory. */
     private admission: Admission | undefined,
     private readonly socket: Socket,
-    private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests'>,
-    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters' | 'log'>,
+    private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests' | 'refusals'>,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters'>,
     private readonly open: Establish,
   ) {
     this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
@@ -39,11 +40,11 @@ export class FirstMessage implements Sink {
   received(data: Buffer, isBinary: boolean): void {
     if (this.connection) this.connection.received(data, isBinary);
     else if (this.hasEnded) return;
-    else if (this.isAsked) this.waiting.push([data, isBinary]);
+    else if (this.isAsked) this.waiting.push([owned(data), isBinary]);
     else {
       this.isAsked = true;
       this.socket.pause();
-      void this.authenticate(this.admission!, new Message(data, isBinary));
+      void this.authenticate(this.admission!, new Message(owned(data), isBinary));
     }
   }
 
@@ -82,16 +83,12 @@ export class FirstMessage implements Sink {
 
   /** Only what the client did counts against its address. */
   private note({ gateway, request }: Admission, error: unknown, code: number): void {
-    const { log, counters, settings } = this.node;
     const who = label(request.transport);
     const at = `code=${code} path=${gateway.path} ip=${request.address}`;
     if (code === CloseCode.UNAUTHORIZED) this.gate.failed(request);
-    if (code !== CloseCode.INTERNAL_ERROR) {
-      if (settings.logLifecycle !== 'none') log.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
-      return;
-    }
-    counters.hookErrors++;
-    log.error(`${who} onAuthenticate failed ${at} error=${errorField(error)}`, stackOf(error));
+    const { refusals } = this.gate;
+    if (code === CloseCode.INTERNAL_ERROR) refusals.failed(`${who} onAuthenticate failed ${at}`, error);
+    else refusals.warn(`${who} connection refused ${at} reason=${errorField(error)}`);
   }
 
   /** Closes the wire because the server shuts down. */

@@ -11,7 +11,7 @@ import type { HandshakeRequest } from '../handshake-request.js';
 import type { Identity } from '../hooks.js';
 import type { HttpAnswer, HttpExchange } from '../http/exchange.js';
 import { addressOf, LazyRequest, type PlatformRequest, splitTarget, targetOf } from '../http/platform-request.js';
-import { answerFor, isClientsFault, logRefusal, refusal, unavailable } from '../http/refusals.js';
+import { answerFor, isClientsFault, refusal, RefusalLog, unavailable } from '../http/refusals.js';
 import type { UpgradeResponse } from '../http/upgrade-response.js';
 import { field } from '../log.js';
 import type { Node } from '../node/node.js';
@@ -37,6 +37,7 @@ export type Arrived = Pick<HttpExchange, 'incoming' | 'raw' | 'response'>;
 export class Gate {
   /** Guests add and remove themselves. */
   readonly guests = new Set<Guest>();
+  readonly refusals: RefusalLog;
   private platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
   private readonly routes = new Routes();
@@ -45,6 +46,7 @@ export class Gate {
   private readonly attempts: Attempts<IncomingMessage, Verdict>;
 
   constructor(private readonly node: Node) {
+    this.refusals = new RefusalLog(node);
     this.limits = new AdmissionLimits(node);
     this.handshake = new Handshake(node, this.limits);
     const timeMs = node.settings.handshakeTimeout * 1000;
@@ -241,6 +243,6 @@ export class Gate {
     const isFlood = this.limits.hasFailedTooOften(address);
     if (isClientsFault(error)) this.limits.failed(incoming, address);
     const at = `path=${field(splitTarget(targetOf(incoming)).path)} ip=${address}`;
-    logRefusal(this.node, { transport, at }, error, isFlood);
+    this.refusals.refused({ transport, at }, error, isFlood);
   }
 }

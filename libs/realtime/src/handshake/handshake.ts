@@ -9,7 +9,7 @@ import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
 import { refusal, unavailable } from '../http/refusals.js';
-import { checkDate, checkName } from '../limits/checks.js';
+import { checkDate, checkName, checkReplace } from '../limits/checks.js';
 import type { Node } from '../node/node.js';
 import type { AdmissionLimits } from './admission-limits.js';
 import type { Verdict } from './admission.js';
@@ -94,6 +94,7 @@ export class Handshake {
     const { rooms = [], expiresAt, replace, userId = userIdOf(request.user) } = identity;
     this.limits.requireRooms(rooms);
     if (expiresAt) requireFuture(expiresAt);
+    if (replace) checkReplace(replace);
     if (userId === undefined) return identity;
     checkName('user', userId, this.node);
     if (!replace) this.limits.requireUser(userId);

@@ -1,5 +1,6 @@
 /** The HTTP answers to refused handshakes, and their lines in the log. */
 import { AnsweredError, HandshakeError } from '../errors.js';
+import { LineRate } from '../limits/line-rate.js';
 import { errorField, label, type Log, quotedField, stackOf } from '../log.js';
 import type { Counters } from '../node/stats.js';
 import type { RealtimeSettings } from '../settings/settings.js';
@@ -56,27 +57,53 @@ interface Refused {
   readonly at: string;
 }
 
+/** Lines about refused clients that may be logged at once, and per second after that: of refusals, and of faults. */
+const LINES_AT_ONCE = 100;
+const LINES_PER_SECOND = 10;
+
 /**
- * Counts and logs a refusal; any other error is a fault of the application, and is logged with every setting.
- *
- * @param isFlood true if this client was refused so often that one more warning would not help
+ * Counts and logs refusals. Clients can cause as many as they like, also from many addresses: warnings above the rate go
+ * to `debug`, and errors above it are only counted.
  */
-export function logRefusal(
-  { log, counters, settings }: { log: Log; counters: Counters; settings: Pick<RealtimeSettings, 'logLifecycle'> },
-  { transport, at }: Refused,
-  error: unknown,
-  isFlood: boolean,
-): void {
-  counters.refused++;
-  if (!isRefusal(error)) {
-    counters.hookErrors++;
-    log.error(`${label(transport)} handshake failed status=500 ${at} error=${errorField(error)}`, stackOf(error));
-    return;
+export class RefusalLog {
+  private readonly warnings = new LineRate(LINES_PER_SECOND, LINES_AT_ONCE);
+  private readonly errors = new LineRate(LINES_PER_SECOND, LINES_AT_ONCE);
+
+  constructor(
+    private readonly node: { log: Log; counters: Counters; settings: Pick<RealtimeSettings, 'logLifecycle'> },
+  ) {}
+
+  /**
+   * Counts and logs a refused request; any error that is no refusal is a fault of the application, and is logged with
+   * every setting.
+   *
+   * @param isFlood true if this client was refused so often that one more warning would not help
+   */
+  refused({ transport, at }: Refused, error: unknown, isFlood: boolean): void {
+    this.node.counters.refused++;
+    if (!isRefusal(error)) this.failed(`${label(transport)} handshake failed status=500 ${at}`, error);
+    else {
+      const reason = quotedField(error.message);
+      const line = `${label(transport)} connection refused status=${error.status} ${at} reason=${reason}`;
+      this.warn(line, isFlood || isQuiet(error));
+    }
   }
-  if (settings.logLifecycle === 'none') return;
-  const line = `${label(transport)} connection refused status=${error.status} ${at} reason=${quotedField(error.message)}`;
-  if (isFlood || isQuiet(error)) log.debug(line);
-  else log.warn(line);
+
+  /** Logs that the client is at fault, unless the settings leave that out. @param isQuiet true for the level `debug` */
+  warn(line: string, isQuiet = false): void {
+    const { log, settings } = this.node;
+    if (settings.logLifecycle === 'none') return;
+    const more = isQuiet ? undefined : this.warnings.take();
+    if (more === undefined) log.debug(line);
+    else log.warn(line + more);
+  }
+
+  /** Counts and logs that the application is at fault. @param line without the error */
+  failed(line: string, error: unknown): void {
+    this.node.counters.hookErrors++;
+    const more = this.errors.take();
+    if (more !== undefined) this.node.log.error(`${line} error=${errorField(error)}${more}`, stackOf(error));
+  }
 }
 
 function isRefusal(error: unknown): error is AnsweredError | HandshakeError {

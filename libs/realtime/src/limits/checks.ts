@@ -49,6 +49,12 @@ export function checkDate(date: Date): void {
   throw new RealtimeError('bad_date', `A time of expiry must be a valid Date, got ${String(date)}`);
 }
 
+/** @throws RealtimeError `bad_keep` unless the number of connections that a user keeps is a whole number from 1 on */
+export function checkReplace(replace: boolean | { readonly keep: number }): void {
+  if (typeof replace === 'boolean' || (Number.isInteger(replace.keep) && replace.keep >= 1)) return;
+  throw new RealtimeError('bad_keep', `replace.keep must be a whole number from 1 on, got ${String(replace.keep)}`);
+}
+
 /** @throws RealtimeError `too_big` for a message that is longer than all that may wait for one client */
 export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;

@@ -19,7 +19,7 @@ describe('a limit that is reached', () => {
     expect(limits.reached('rooms', 'id=x rooms=3')).toBe(true);
     expect(limits.counts.rooms).toBe(1);
     expect(log.lines).toEqual([
-      'warn WebSocket limit reached limit=rooms id=x rooms=3 setting=REALTIME_MAX_ROOMS_PER_CONNECTION',
+      'warn Realtime limit reached limit=rooms id=x rooms=3 setting=REALTIME_MAX_ROOMS_PER_CONNECTION',
     ]);
   });
 
@@ -32,7 +32,7 @@ describe('a limit that is reached', () => {
     jest.advanceTimersByTime(1);
     limits.reached('messageRate', 'id=next');
     expect(log.lines[1]).toBe(
-      'warn WebSocket limit reached limit=messageRate id=next setting=REALTIME_MAX_MESSAGE_RATE unsaid=10000',
+      'warn Realtime limit reached limit=messageRate id=next setting=REALTIME_MAX_MESSAGE_RATE unsaid=10000',
     );
     expect(limits.counts.messageRate).toBe(10_002);
   });
@@ -48,7 +48,7 @@ describe('a limit that is reached', () => {
     limits.reached('rooms', 'a');
     jest.advanceTimersByTime(5000);
     limits.reached('rooms', 'b');
-    expect(log.lines[1]).toBe('warn WebSocket limit reached limit=rooms b setting=REALTIME_MAX_ROOMS_PER_CONNECTION');
+    expect(log.lines[1]).toBe('warn Realtime limit reached limit=rooms b setting=REALTIME_MAX_ROOMS_PER_CONNECTION');
   });
 });
 
@@ -58,7 +58,7 @@ describe('report-only mode', () => {
     expect(limits.reached('fragments', 'x')).toBe(false);
     expect(limits.counts.fragments).toBe(1);
     expect(log.lines).toEqual([
-      'warn WebSocket limit reached (report only) limit=fragments x setting=REALTIME_MAX_FRAGMENTS',
+      'warn Realtime limit reached (report only) limit=fragments x setting=REALTIME_MAX_FRAGMENTS',
     ]);
   });
 });

@@ -3,6 +3,7 @@
  * `REALTIME_LIMITS=report`. docs/limits.md has the table of limits, codes and settings.
  */
 import type { Log } from '../log.js';
+import { LineRate } from './line-rate.js';
 
 /** The limits, as `stats().limits` names them, and the setting of each, which its line in the log names. */
 const SETTING_OF = {
@@ -44,11 +45,12 @@ export const LIMIT_NAMES = Object.keys(SETTING_OF) as LimitName[];
 /** How often each limit was reached. */
 export type LimitCounts = Readonly<Record<LimitName, number>>;
 
-const LOG_EVERY_MS = 1000;
+/** Lines of each limit. */
+const LINES_PER_SECOND = 1;
 
 export class Limits {
   readonly counts = Object.fromEntries(LIMIT_NAMES.map((name) => [name, 0])) as Record<LimitName, number>;
-  private readonly loggedAt = new Map<LimitName, { at: number; unsaid: number }>();
+  private readonly rates = new Map<LimitName, LineRate>();
 
   constructor(
     private readonly log: Log,
@@ -69,15 +71,11 @@ export class Limits {
   }
 
   private logReached(name: LimitName, at: string): void {
-    const now = performance.now();
-    const last = this.loggedAt.get(name);
-    if (last && now - last.at < LOG_EVERY_MS) {
-      last.unsaid++;
-      return;
-    }
-    const more = last?.unsaid ? ` unsaid=${last.unsaid}` : '';
+    const rate = this.rates.get(name) ?? new LineRate(LINES_PER_SECOND, 1);
+    this.rates.set(name, rate);
+    const more = rate.take();
+    if (more === undefined) return;
     const mode = this.isReportOnly ? ' (report only)' : '';
-    this.loggedAt.set(name, { at: now, unsaid: 0 });
-    this.log.warn(`WebSocket limit reached${mode} limit=${name} ${at} setting=${SETTING_OF[name]}${more}`);
+    this.log.warn(`Realtime limit reached${mode} limit=${name} ${at} setting=${SETTING_OF[name]}${more}`);
   }
 }

@@ -48,6 +48,7 @@ function servedAt(gateway: FoundGateway, settings: RealtimeSettings, guards: str
     `hooks ${hooks.join(', ') || 'none'}`,
     ...(messages > 0 ? [`${messages} message methods`] : []),
     `guards ${guards}`,
+    ...(hooks.includes('onAuthenticate') ? ['onAuthenticate refuses with UnauthorizedException'] : []),
     `transports ${transports.join(', ')}`,
   ];
   return `${paths.join(', ')} (${name}): ${facts.join('; ')}`;

@@ -60,6 +60,7 @@ export interface FoundGateway {
   readonly messages: number;
   readonly middleware: boolean;
   readonly keepContext: boolean;
+  readonly recheck: boolean;
   readonly guards: NonNullable<RealtimeGatewayOptions['guards']>;
   readonly slowConsumer?: SlowPolicy;
   readonly transports?: readonly TransportName[];

@@ -26,6 +26,12 @@ export interface RealtimeGatewayOptions {
    * names, without credentials, and the request, and returns one of them, or nothing. Default: none is agreed.
    */
   readonly protocols?: Protocols;
+  /**
+   * True: `server.recheck(userId)` can ask the guards of its open connections again. It keeps the request's url, headers,
+   * cookies, session id and user in memory, about 1.5 KB for each connection. Default: only with
+   * `REALTIME_RECHECK_INTERVAL`.
+   */
+  readonly recheck?: boolean;
   /** True: `onMessage` and `onClose` run in the async context of the handshake, which stays in memory. Default false. */
   readonly keepContext?: boolean;
 }

@@ -14,9 +14,9 @@ beforeEach(() => {
   hub = new Hub<NodeConnection>(new MemoryBroker(), new RecordingLog());
 });
 
-function answers({ maxMembers = 2, isReportOnly = false } = {}) {
+function answers({ maxMembers = 2, maxConnectionsPerUser = 0, isReportOnly = false } = {}) {
   const limits = new Limits(new RecordingLog(), isReportOnly);
-  return Object.assign(new Answers('n', hub, { maxMembers }, limits), { counts: limits.counts });
+  return Object.assign(new Answers('n', hub, { maxMembers, maxConnectionsPerUser }, limits), { counts: limits.counts });
 }
 
 /** Adds connections to the hub in this order, all in the room `a`. */
@@ -92,4 +92,16 @@ it('answers an order to nobody with false and a question about nobody with nothi
     expect(answers().to({ kind: 'info', id })).toBeUndefined();
   }
   expect([ann!.obeyed, answers().to({ kind: 'exists', id: 'n.1' })]).toEqual([[], true]);
+});
+
+it('refuses to bind one connection more to a user than the user may have, and counts it', () => {
+  const [ann, other] = add('n.1', 'n.2');
+  const bounded = answers({ maxConnectionsPerUser: 1 });
+  const bind = (id: string, replaces = false) =>
+    bounded.to({ kind: 'order', id, action: { kind: 'bind', userId: 'user of n.1', replaces } });
+  hub.enter(channelOf.user('user of n.1'), hub.connections.get('n.1')!);
+  expect(() => bind('n.2')).toThrow(expect.objectContaining({ code: 'too_many_connections' }));
+  expect([bounded.counts.connectionsPerUser, other!.obeyed]).toEqual([1, []]);
+  expect([bind('n.2', true), bind('n.1'), bind('n.9')]).toEqual([true, true, false]);
+  expect([ann!.obeyed.length, other!.obeyed.length]).toEqual([1, 1]);
 });

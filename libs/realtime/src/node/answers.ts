@@ -1,15 +1,19 @@
 /** Road OUT, step 8: the answers of this node to questions about its connections. */
+import { channelOf } from '../command.js';
 import type { Connection, ConnectionInfo } from '../connection.js';
 import { RealtimeError } from '../errors.js';
 import type { Hub, HubMember } from '../hub.js';
 import type { Limits } from '../limits/limits.js';
 import type { Answer, Question, QuestionKind } from '../question.js';
+import { numberOf } from '../roll.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 
 /** A connection as its node knows it. */
 export interface NodeConnection extends Connection, HubMember {
   /** @returns a copy of its public facts */
   info(): ConnectionInfo;
+  /** Asks its guards, if any, again. @returns whether it may stay; undefined when its request was not kept */
+  recheck(): Promise<boolean> | undefined;
 }
 
 type Answering = { readonly [K in QuestionKind]: (question: Question<K>) => Answer<K> };
@@ -18,7 +22,7 @@ export class Answers implements Answering {
   constructor(
     private readonly nodeId: string,
     private readonly hub: Hub<NodeConnection>,
-    private readonly settings: Pick<RealtimeSettings, 'maxMembers'>,
+    private readonly settings: Pick<RealtimeSettings, 'maxMembers' | 'maxConnectionsPerUser'>,
     private readonly limits: Pick<Limits, 'reached'>,
   ) {}
 
@@ -27,8 +31,12 @@ export class Answers implements Answering {
     return (this as Answering)[question.kind](question as never) as Answer<K>;
   }
 
+  /** @throws RealtimeError `too_many_connections` for a user who has all the connections they may have */
   order({ id, action }: Question<'order'>): boolean {
-    return this.find(id)?.obey(action) ?? false;
+    const connection = this.find(id);
+    if (!connection) return false;
+    if (action.kind === 'bind' && !action.replaces) this.requireUser(action.userId, connection);
+    return connection.obey(action);
   }
 
   exists({ id }: Question<'exists'>): boolean {
@@ -39,21 +47,10 @@ export class Answers implements Answering {
     return this.find(id)?.info();
   }
 
-  /**
-   * The oldest connections after the cursor, in the order of their ids. The hub has them in the order in which they
-   * opened, and one that had to authenticate first opens late.
-   */
+  /** The oldest connections after the cursor, in the order of their ids. */
   list({ after, limit }: Question<'list'>): Answer<'list'> {
-    const start = after === undefined ? 0 : this.positionAfter(after);
-    const found: (readonly [position: number, connection: NodeConnection])[] = [];
-    for (const connection of this.hub.connections.values()) {
-      const position = positionOf(connection.id);
-      if (position >= start) found.push([position, connection]);
-    }
-    const items = found
-      .sort(([one], [other]) => one - other)
-      .slice(0, limit)
-      .map(([, connection]) => connection.info());
+    const found = this.hub.roll.from(after === undefined ? 0 : this.numberAfter(after), limit + 1);
+    const items = found.slice(0, limit).map((connection) => connection.info());
     return found.length > limit ? { items, next: items[limit - 1]!.id } : { items };
   }
 
@@ -80,19 +77,26 @@ export class Answers implements Answering {
     return found;
   }
 
+  private requireUser(userId: string, connection: NodeConnection): void {
+    const { settings, hub, limits } = this;
+    const max = settings.maxConnectionsPerUser;
+    const open = hub.size(channelOf.user(userId));
+    if (max === 0 || open < max || connection.userId === userId) return;
+    if (!limits.reached('connectionsPerUser', `id=${connection.id} open=${open}`)) return;
+    throw new RealtimeError(
+      'too_many_connections',
+      `The user has ${open} connections, and may have ${max} (REALTIME_MAX_CONNECTIONS_PER_USER): close one first`,
+    );
+  }
+
   private find(id: string): NodeConnection | undefined {
     return this.hub.connections.get(id);
   }
 
   /** The cursor may come from another node or an earlier run: nodes are listed in the order of their ids. */
-  private positionAfter(cursor: string): number {
+  private numberAfter(cursor: string): number {
     const node = cursor.slice(0, cursor.indexOf('.'));
-    if (node === this.nodeId) return positionOf(cursor) + 1;
+    if (node === this.nodeId) return numberOf(cursor) + 1;
     return node < this.nodeId ? 0 : Infinity;
   }
-}
-
-/** @returns the number of a connection on its node */
-function positionOf(id: string): number {
-  return parseInt(id.slice(id.indexOf('.') + 1), 36);
 }

@@ -4,8 +4,8 @@ import { FaultLog } from './fault-log.js';
 
 let log: RecordingLog;
 let faults: FaultLog;
-const ann = { id: 'n.1', path: '/ws' };
-const bob = { id: 'n.2', path: '/a b' };
+const ann = { id: 'n.1', path: '/ws', transport: 'websocket' };
+const bob = { id: 'n.2', path: '/a b', transport: 'sse' };
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -40,8 +40,8 @@ it('logs one line a second for a client that fails with every message, with the 
   expect(log.lines[6]).toBe('error WebSocket onMessage failed id=n.1 path=/ws error="Error: after a rest"');
 });
 
-it('logs the failures of one client independently of those of another', () => {
+it('logs the failures of one client independently of those of another, each with its transport', () => {
   for (let times = 0; times < 100; times++) faults.report(ann, 'onMessage', new Error('x'));
   faults.report(bob, 'onMessage', new Error('y'));
-  expect(log.lines.at(-1)).toBe('error WebSocket onMessage failed id=n.2 path="/a b" error="Error: y"');
+  expect(log.lines.at(-1)).toBe('error SSE onMessage failed id=n.2 path="/a b" error="Error: y"');
 });

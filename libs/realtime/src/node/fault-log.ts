@@ -3,20 +3,15 @@
  * makes a hook fail with every message cannot fill the disk.
  */
 import type { Connection } from '../connection.js';
-import { TokenBucket } from '../limits/token-bucket.js';
-import { errorField, field, type Log, stackOf } from '../log.js';
+import { LineRate } from '../limits/line-rate.js';
+import { errorField, field, label, type Log, stackOf } from '../log.js';
 
 /** Lines of one connection that may be logged at once, and per second after that. */
 const LINES_AT_ONCE = 5;
 const LINES_PER_SECOND = 1;
 
-interface Said {
-  readonly rate: TokenBucket;
-  unsaid: number;
-}
-
 export class FaultLog {
-  private readonly said = new WeakMap<object, Said>();
+  private readonly said = new WeakMap<object, LineRate>();
 
   constructor(private readonly log: Pick<Log, 'error'>) {}
 
@@ -26,23 +21,21 @@ export class FaultLog {
    * @param what the hook or the method that failed
    * @param error anything that was thrown
    */
-  report(connection: Pick<Connection, 'id' | 'path'>, what: string, error: unknown): void {
-    const said = this.of(connection);
-    if (!said.rate.take()) {
-      said.unsaid++;
-      return;
-    }
-    const more = said.unsaid > 0 ? ` unsaid=${said.unsaid}` : '';
-    said.unsaid = 0;
+  report(connection: Pick<Connection, 'id' | 'path' | 'transport'>, what: string, error: unknown): void {
+    const more = this.rateOf(connection).take();
+    if (more === undefined) return;
     const at = `id=${connection.id} path=${field(connection.path)}`;
-    this.log.error(`WebSocket ${what} failed ${at} error=${errorField(error)}${more}`, stackOf(error));
+    this.log.error(
+      `${label(connection.transport)} ${what} failed ${at} error=${errorField(error)}${more}`,
+      stackOf(error),
+    );
   }
 
-  private of(connection: object): Said {
+  private rateOf(connection: object): LineRate {
     const known = this.said.get(connection);
     if (known) return known;
-    const said = { rate: new TokenBucket(LINES_PER_SECOND, LINES_AT_ONCE), unsaid: 0 };
-    this.said.set(connection, said);
-    return said;
+    const rate = new LineRate(LINES_PER_SECOND, LINES_AT_ONCE);
+    this.said.set(connection, rate);
+    return rate;
   }
 }

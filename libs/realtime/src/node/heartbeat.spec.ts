@@ -6,6 +6,7 @@ import { type Beating, Heartbeat, type HeartbeatTimings } from './heartbeat.js';
 class FakeBeating implements Beating {
   readonly id = 'node.1';
   readonly path = '/ws';
+  readonly transport = 'websocket';
   isPaused = false;
   beatSlot = -1;
   beatPingAt = 0;

@@ -8,7 +8,7 @@ import type { Connection } from '../connection.js';
 import type { FaultLog } from './fault-log.js';
 
 /** What the heartbeat needs of a connection. */
-export interface Beating extends Pick<Connection, 'id' | 'path'> {
+export interface Beating extends Pick<Connection, 'id' | 'path' | 'transport'> {
   /** When the last sign of life was received, in milliseconds of `performance.now()`. */
   readonly lastSeenAt: number;
   /** True while this side deliberately does not read from it: silence then says nothing about the peer. */

@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Awaitable } from '../awaitable.js';
 import type { Broker } from '../broker.js';
-import { channelOf, type Command } from '../command.js';
+import { type Action, channelOf, type Command } from '../command.js';
+import { RealtimeError } from '../errors.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
@@ -25,6 +26,19 @@ export interface LateHook {
   /** Called once when its time is over. */
   late(): void;
 }
+
+/** What `RealtimeServer.recheck()` has done. */
+export interface Rechecked {
+  /** How many connections were checked; one that has no guards may stay. */
+  readonly checked: number;
+  /** How many of them were refused, and are closed with 4501. */
+  readonly closed: number;
+}
+
+/** True closes all other connections of a user, a number the oldest ones above it. */
+export type Replace = boolean | { readonly keep: number };
+
+const REPLACED: Action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' };
 
 export class Node {
   /** The first part of every connection id; no other node, and no other run of this one, has the same. */
@@ -60,7 +74,7 @@ export class Node {
 
   /** @returns logs a fault that would otherwise end a loop over connections */
   failed(what: string): (error: unknown) => void {
-    return (error) => this.log.error(`WebSocket ${what} failed error=${errorField(error)}`, stackOf(error));
+    return (error) => this.log.error(`Realtime ${what} failed error=${errorField(error)}`, stackOf(error));
   }
 
   async start(): Promise<void> {
@@ -104,9 +118,36 @@ export class Node {
     return this.answers.to(question);
   }
 
-  /** Closes the user's other connections, on every node, with 4503. */
-  replaceOthers(userId: string, connectionId: string): Awaitable<void> {
-    const action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' } as const;
-    return this.publish({ channel: channelOf.user(userId), except: [channelOf.connection(connectionId)], action });
+  /**
+   * Closes connections of a user with 4503: all others on every node, or the oldest on this node.
+   *
+   * @param id the connection that replaces them
+   */
+  replace(userId: string, id: string, replace: Replace): Awaitable<void> {
+    const channel = channelOf.user(userId);
+    if (typeof replace === 'boolean')
+      return this.publish({ channel, except: [channelOf.connection(id)], action: REPLACED });
+    const open = [...this.hub.members(channel)].filter(({ isOpen }) => isOpen);
+    for (const { id } of open.slice(0, -replace.keep)) this.answers.to({ kind: 'order', id, action: REPLACED });
   }
+
+  /**
+   * Asks the guards of a user's connections on this node again.
+   *
+   * @throws RealtimeError `not_kept` for connections whose request was not kept; the others are asked all the same
+   */
+  async recheck(userId: string): Promise<Rechecked> {
+    const asked = [...this.hub.members(channelOf.user(userId))].map((connection) => connection.recheck());
+    const kept = asked.filter((answer) => answer !== undefined);
+    const stayed = (await Promise.all(kept)).filter(Boolean).length;
+    if (kept.length < asked.length) throw notKept(asked.length - kept.length);
+    return { checked: kept.length, closed: kept.length - stayed };
+  }
+}
+
+function notKept(count: number): RealtimeError {
+  return new RealtimeError(
+    'not_kept',
+    `The requests of ${count} connections were not kept, so their guards cannot be asked again: set recheck: true in @WebSocketGateway() or REALTIME_RECHECK_INTERVAL`,
+  );
 }

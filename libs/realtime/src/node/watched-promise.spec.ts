@@ -2,7 +2,7 @@ import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { watched } from './watched-promise.js';
 
-const about = { what: 'join', id: 'node.1' };
+const about = { what: 'join', transport: 'sse', id: 'node.1' };
 const reject = () => Promise.reject(new Error('no'));
 
 describe('watched', () => {
@@ -51,8 +51,8 @@ describe('watched', () => {
     void watched(log, { what: 'push', to: 'r:a b' }, reject);
     await twoTurns();
     expect(log.lines).toEqual([
-      'error WebSocket join failed id=node.1 error="RangeError: too long" awaited=no',
-      'error WebSocket push failed to="r:a b" error="Error: no" awaited=no',
+      'error SSE join failed id=node.1 error="RangeError: too long" awaited=no',
+      'error Realtime push failed to="r:a b" error="Error: no" awaited=no',
     ]);
     expect(log.stacks[0]).toContain('watched-promise.spec');
     expect(unhandled).toEqual([]);

@@ -3,11 +3,13 @@
  * where nobody waits for it, the log has the error and the place of the call.
  */
 import { type Awaitable, isPromise } from '../awaitable.js';
-import { errorField, field, type Log, stackOf } from '../log.js';
+import { errorField, field, label, type Log, stackOf } from '../log.js';
 
 /** What a promise is about, for the log: what was called, and for which connection, channel or user. */
 export interface About {
   readonly what: string;
+  /** Of the connection; none for a call that is about several. */
+  readonly transport?: string;
   readonly id?: string;
   readonly to?: string;
   readonly user?: string;
@@ -66,9 +68,12 @@ function follow<T>(log: Log, about: About, result: PromiseLike<T>): Promise<T> {
   return promise;
 }
 
-function logUnawaited(log: Log, { what, ...where }: About, error: unknown): void {
+function logUnawaited(log: Log, { what, transport, ...where }: About, error: unknown): void {
   const at = Object.entries(where).map(([name, value]) => ` ${name}=${field(String(value))}`);
-  log.error(`WebSocket ${what} failed${at.join('')} error=${errorField(error)} awaited=no`, stackOf(error));
+  log.error(
+    `${transport ? label(transport) : 'Realtime'} ${what} failed${at.join('')} error=${errorField(error)} awaited=no`,
+    stackOf(error),
+  );
 }
 
 function ignore(): void {}

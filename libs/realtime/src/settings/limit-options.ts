@@ -68,7 +68,7 @@ export const LIMIT_SETTINGS = {
   ),
   maxBufferedBytes: count(
     'REALTIME_MAX_BUFFERED_BYTES',
-    1_048_576,
+    4_194_304,
     1024,
     MAX_INT32,
     'bytes',

@@ -138,6 +138,26 @@ export const SETTINGS = {
     0.001,
     'How long the first message and `onAuthenticate` may take, on gateways that have that hook, before the connection is closed with 4501, or with 1013 while the hook runs.',
   ),
+  expiryNotice: seconds(
+    'REALTIME_EXPIRY_NOTICE',
+    0,
+    0,
+    'How long before its credential expires a client gets the event `rt:expires`, so that it can send a newer one.',
+  ),
+  recheckInterval: seconds(
+    'REALTIME_RECHECK_INTERVAL',
+    0,
+    0,
+    'How often the guards of open connections are asked again, so that a revoked user is out; a request is then kept for each connection.',
+  ),
+  maxRechecks: count(
+    'REALTIME_MAX_RECHECKS',
+    20,
+    1,
+    10_000,
+    'connections',
+    'How many open connections have their guards asked again at the same time; the others wait.',
+  ),
   queryToken: {
     env: 'REALTIME_QUERY_TOKEN',
     fallback: '',

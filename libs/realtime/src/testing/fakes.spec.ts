@@ -28,7 +28,7 @@ describe('FakeConnection', () => {
     const cycle: { self?: object } = {};
     cycle.self = cycle;
     expect(connection.send({} as never)).toBe(false);
-    expect(connection.send('x'.repeat(2 ** 20 + 1))).toBe(false);
+    expect(connection.send('x'.repeat(2 ** 22 + 1))).toBe(false);
     expect(connection.emit('', 1)).toBe(false);
     expect(connection.emit('news', cycle)).toBe(false);
     expect(() => connection.close(1006)).toThrow(RangeError);

@@ -4,7 +4,7 @@ import { CloseInfo } from '../close-info.js';
 import { Connection, ReadyState } from '../connection.js';
 import { eventFrame, Frame, type Payload } from '../frame.js';
 import { HandshakeRequest } from '../handshake-request.js';
-import { checkClose, checkName, checkSize, type NameBounds } from '../limits/checks.js';
+import { checkClose, checkDate, checkName, checkSize, type NameBounds } from '../limits/checks.js';
 import { Message } from '../message.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import type { Received } from './wires/wire.js';
@@ -69,6 +69,8 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
   /** How the gateway ended it: by `close`, or by `terminate` with 1006; undefined while it has not. */
   closed?: { readonly code: number; readonly reason: string };
   isPaused = false;
+  /** What the gateway has passed to `expireAt`. */
+  expiresAt?: Date;
   private readonly aborter = new AbortController();
 
   constructor(parts: FakeConnectionParts<Data> = {}) {
@@ -120,6 +122,11 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
 
   resume(): void {
     this.isPaused = false;
+  }
+
+  expireAt(date: Date | undefined): void {
+    if (date) checkDate(date);
+    this.expiresAt = date;
   }
 
   /** As on a real connection, the client still has to answer: `end()` does that. */

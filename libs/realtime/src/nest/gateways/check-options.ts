@@ -35,6 +35,7 @@ const RULES: Readonly<Record<keyof KnownOptions, Rule>> = {
   version: { allowed: 'a version or a list of versions', allows: (value) => oneOrMore(value, isVersion) },
   middleware: FLAG,
   keepContext: FLAG,
+  recheck: FLAG,
   guards: oneOf('handshake', 'message', 'both'),
   slowConsumer: oneOf('close', 'drop-newest', 'drop-oldest'),
   transports: {

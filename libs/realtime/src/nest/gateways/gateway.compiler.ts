@@ -65,6 +65,7 @@ export class GatewayCompiler {
       answersGet: hooked !== undefined,
       middleware: hooked?.middleware ?? false,
       keepContext: hooked?.keepContext ?? false,
+      recheck: hooked?.recheck ?? false,
       slowConsumer: hooked?.slowConsumer,
       transports: hooked?.transports,
       protocols: hooked?.protocols ?? gateways.find(({ protocols }) => protocols)?.protocols,

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { OptionsError } from '../../errors.js';
 import type { FoundGateway, GatewayElsewhere } from '../found-gateway.js';
-import { type GatewayProvider, gatewayProviders, messageMethodsOf } from '../internals/nest.js';
+import { type GatewayProvider, gatewayProviders, messageMethodsOf, unfoundGateways } from '../internals/nest.js';
 import { type KnownOptions, optionProblems, optionsWithoutEffect } from './check-options.js';
 import { hookProblems, hooksOf } from './gateway-hooks.js';
 import { GatewayPaths } from './gateway-paths.js';
@@ -31,6 +31,7 @@ export class GatewayExplorer {
         ...optionProblems(metatype.name, options),
       ]);
     if (problems.length > 0) throw new OptionsError(problems);
+    this.warnOfUnfound();
     return providers.filter(isOurs).map((provider) => this.describe(provider));
   }
 
@@ -47,27 +48,24 @@ export class GatewayExplorer {
     const hooks = hooksOf(instance);
     const hasHooks = hooks.length > 0;
     const options = provider.options as KnownOptions;
-    const { middleware = true, keepContext = false, guards = hasHooks ? 'handshake' : 'message' } = options;
-    const paths = hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter);
-    const messages = messageMethodsOf(instance).length;
     const facts = {
-      name,
-      instance,
-      scoped,
-      moduleKey,
-      paths,
-      hooks,
-      hasHooks,
-      messages,
-      middleware,
-      keepContext,
-      guards,
+      ...{ name, instance, scoped, moduleKey, hooks, hasHooks, messages: messageMethodsOf(instance).length },
+      ...choicesOf(options, hasHooks),
+      paths: hasHooks ? this.paths.expand(options) : [options.path ?? '/'].flat().map(asWsAdapter),
     };
     requireUsable(facts, port);
     this.warnOfOptions(name, options);
     const { slowConsumer, transports, verifyClient, handleProtocols } = options;
     const { protocols = handleProtocols && asProtocols(handleProtocols) } = options;
     return { ...facts, slowConsumer, transports, protocols, verifyClient };
+  }
+
+  private warnOfUnfound(): void {
+    for (const name of unfoundGateways(this.modules)) {
+      this.logger.warn(
+        `${name} is not found as a gateway, because useFactory or useValue provides it: provide the class`,
+      );
+    }
   }
 
   /** Some options of `ws` and Socket.IO are limits, so an option without effect must not go unnoticed. */
@@ -77,6 +75,17 @@ export class GatewayExplorer {
     const advice = 'use the REALTIME_* settings instead (docs/gateways.md)';
     this.logger.warn(`${name}: ${unknown.join(', ')} in @WebSocketGateway() has no effect here: ${advice}`);
   }
+}
+
+/** The options that have a default. */
+function choicesOf(options: KnownOptions, hasHooks: boolean) {
+  const {
+    middleware = true,
+    keepContext = false,
+    recheck = false,
+    guards = hasHooks ? 'handshake' : 'message',
+  } = options;
+  return { middleware, keepContext, recheck, guards };
 }
 
 /** A gateway without hooks that names a port stays on Nest's WsAdapter. */

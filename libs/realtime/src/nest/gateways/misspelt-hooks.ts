@@ -1,5 +1,6 @@
 /** Finds methods of a gateway that were meant as hooks: near misses, and what other libraries call the same hook. */
 import type { Type } from '@nestjs/common';
+import { isGatewayClass } from '../internals/nest.js';
 import { hasOtherMetadata, isMessageMethod } from '../internals/nest-enhancers.js';
 import { distanceIn, isNear } from './near-miss.js';
 
@@ -37,12 +38,24 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['onerror', 'onClose for a connection that failed, and an exception filter for an error that was thrown'],
 ]);
 
+/** What decides who may connect; without it, everybody may. */
+const DECIDES: ReadonlySet<string> = new Set([ADMITS, OPENS]);
+
 /** Words of their own that are one letter away from a hook, in lower case. */
 const INNOCENT: ReadonlySet<string> = new Set(['onlose', 'onclone', 'onchose', 'onrain', 'ontrain']);
 
+/** A method, accessor or function property. */
+interface Member {
+  /** Undefined for an accessor. */
+  readonly value: unknown;
+  /** True if it comes from a base class that is not a gateway: it may have a caller there. */
+  readonly isFromHelper: boolean;
+}
+
 /**
  * @returns one line for each method, accessor or function property that looks like a hook and is never called. Methods
- *   under `@SubscribeMessage()` are called; so are methods with another library's name and decorator (`@OnEvent()`)
+ *   under `@SubscribeMessage()` are called; so are methods with another library's name and decorator (`@OnEvent()`), and
+ *   the `onError` or `onDisconnect` of a base class that is not a gateway
  */
 export function misspeltHooks({ name: className, prototype }: Type, instance: object): string[] {
   const problems = new Map<string, string>();
@@ -54,12 +67,15 @@ export function misspeltHooks({ name: className, prototype }: Type, instance: ob
   return [...problems.values()];
 }
 
-function meant(name: string, member: unknown): string | undefined {
-  const isMethod = typeof member === 'function';
-  if (CALLED.includes(name) || INNOCENT.has(name.toLowerCase()) || (isMethod && isMessageMethod(member)))
+function meant(name: string, { value, isFromHelper }: Member): string | undefined {
+  const isMethod = typeof value === 'function';
+  if (CALLED.includes(name) || INNOCENT.has(name.toLowerCase()) || (isMethod && isMessageMethod(value)))
     return undefined;
   const elsewhere = ELSEWHERE.get(name.toLowerCase());
-  if (elsewhere) return isMethod && hasOtherMetadata(member) ? undefined : elsewhere;
+  if (elsewhere) {
+    const hasCaller = (isMethod && hasOtherMetadata(value)) || (isFromHelper && !DECIDES.has(elsewhere));
+    return hasCaller ? undefined : elsewhere;
+  }
   return CALLED.filter((hook) => startsAlike(name, hook) && isNear(name, hook)).sort(distanceIn(name))[0];
 }
 
@@ -69,11 +85,12 @@ function startsAlike(name: string, hook: string): boolean {
   return hook.startsWith('on') ? start.startsWith('o') || start === 'no' : start.startsWith('h');
 }
 
-/** The methods, accessors and function properties by name. No getter is called; its value is undefined here. */
-function membersOf(prototype: object, instance: object): Map<string, unknown> {
-  const members = new Map<string, unknown>();
-  for (const each of lineOf(prototype)) addMembers(each, members);
-  addMembers(instance, members);
+/** The methods, accessors and function properties by name. No getter is called. */
+function membersOf(prototype: object, instance: object): Map<string, Member> {
+  const members = new Map<string, Member>();
+  // What is nearer to the instance hides what it overrides
+  for (const each of lineOf(prototype).reverse()) addMembers(each, members, !isGatewayClass(each.constructor));
+  addMembers(instance, members, false);
   return members;
 }
 
@@ -89,8 +106,8 @@ export function lineOf(prototype: object): object[] {
   return line;
 }
 
-function addMembers(owner: object, members: Map<string, unknown>): void {
+function addMembers(owner: object, members: Map<string, Member>, isFromHelper: boolean): void {
   for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-    if (get ?? typeof value === 'function') members.set(name, value);
+    if (get ?? typeof value === 'function') members.set(name, { value: value as unknown, isFromHelper });
   }
 }

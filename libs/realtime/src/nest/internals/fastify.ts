@@ -10,6 +10,8 @@ import { type PlatformRequest, splitTarget } from '../../http/platform-request.j
 export interface FastifyRequest extends PlatformRequest {
   readonly raw: IncomingMessage;
   readonly log: unknown;
+  /** True when no route takes it. */
+  readonly is404: boolean;
 }
 
 export interface FastifyReply {

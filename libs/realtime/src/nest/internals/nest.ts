@@ -4,6 +4,7 @@
  * when a new version changes it: docs/architecture.md, "What is not public". For guards, pipes, interceptors and filters
  * the door is nest-enhancers.ts.
  */
+import { types } from 'node:util';
 import type { ArgumentsHost, HttpServer, Type } from '@nestjs/common';
 import { MetadataScanner, ModuleRef, type ModulesContainer } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
@@ -49,7 +50,7 @@ export function gatewayProviders(modules: ModulesContainer): GatewayProvider[] {
     for (const wrapper of module.providers.values()) {
       const { metatype } = wrapper;
       if (typeof metatype !== 'function' || wrapper.isNotMetatype || found.has(metatype)) continue;
-      if (!Reflect.getMetadata(GATEWAY_METADATA, metatype)) continue;
+      if (!isGatewayClass(metatype)) continue;
       const isStatic = wrapper.isDependencyTreeStatic();
       const scoped = { token: wrapper.token as Type, id: wrapper.id, isDurable: wrapper.isDependencyTreeDurable() };
       found.set(metatype, {
@@ -63,6 +64,33 @@ export function gatewayProviders(modules: ModulesContainer): GatewayProvider[] {
     }
   }
   return [...found.values()];
+}
+
+/** Returns whether a class, or one that it extends, stands under `@WebSocketGateway()`. */
+export function isGatewayClass(metatype: unknown): boolean {
+  return typeof metatype === 'function' && Boolean(Reflect.getMetadata(GATEWAY_METADATA, metatype));
+}
+
+/**
+ * Gateways that Nest does not find, and this module neither: only classes among the providers are gateways, not what
+ * `useFactory` and `useValue` provide.
+ *
+ * @returns the name of each such class once; a class that is a provider as well is left out
+ */
+export function unfoundGateways(modules: ModulesContainer): string[] {
+  const found = new Set(gatewayProviders(modules).map(({ metatype }) => metatype));
+  const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
+  const values = wrappers.filter(({ isNotMetatype }) => isNotMetatype).map(({ instance }) => instance as unknown);
+  const classes = new Set(values.map(classOf).filter((each) => each && !found.has(each) && isGatewayClass(each)));
+  return [...classes].map((each) => each!.name);
+}
+
+/** Reads no property of a value, which may be of any kind. */
+function classOf(value: unknown): Type | undefined {
+  if (typeof value !== 'object' || value === null || types.isProxy(value)) return undefined;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (!prototype || types.isProxy(prototype)) return undefined;
+  return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value as Type | undefined;
 }
 
 /** The ModuleRef that a module would inject: it resolves what that module can see. */
@@ -128,16 +156,19 @@ export function parametersOf(instance: object, method: string): GatewayParameter
   }));
 }
 
-const explorer = new GatewayMetadataExplorer(new MetadataScanner());
+/** A scanner keeps every class that it has seen. */
+const explorer = () => new GatewayMetadataExplorer(new MetadataScanner());
 
 /** The `@SubscribeMessage()` methods of a gateway: their event and their name. */
 export function messageMethodsOf(instance: object): { readonly event: unknown; readonly name: string }[] {
-  return explorer.explore(instance).map(({ message, methodName }) => ({ event: message as unknown, name: methodName }));
+  return explorer()
+    .explore(instance)
+    .map(({ message, methodName }) => ({ event: message as unknown, name: methodName }));
 }
 
 /** The properties of a gateway that stand under `@WebSocketServer()`. */
 export function serverPropertiesOf(instance: object): Iterable<string> {
-  return explorer.scanForServerHooks(instance);
+  return explorer().scanForServerHooks(instance);
 }
 
 /** The arguments of a message handler, as a filter gets them. */

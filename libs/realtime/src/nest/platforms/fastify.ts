@@ -69,7 +69,7 @@ export class FastifyPlatform extends HttpPlatform {
     if (paths.length === 0) return;
     this.instance.addConstraintStrategy(KIND_OF_REQUEST);
     this.instance.addHook('onRequest', (request, _reply, done) => {
-      this.hideBody(request.raw);
+      this.hideBody(request.raw, request.is404);
       done();
     });
     for (const path of paths) this.addRoute(path);

@@ -143,9 +143,11 @@ export abstract class HttpPlatform implements Platform {
   /**
    * The application's parsers read a body to its end before they refuse it. One that is ours they must not see: the door
    * reads it, within our bounds. MUST be called before they run.
+   *
+   * @param isUnclaimed true for a request that no route takes: on a gateway's path nobody reads its body
    */
-  protected hideBody(incoming: IncomingMessage): void {
-    if (!isUpstream(incoming) || !this.door.answersGet(splitTarget(targetOf(incoming)).path)) return;
+  protected hideBody(incoming: IncomingMessage, isUnclaimed = false): void {
+    if (!(isUnclaimed || isUpstream(incoming)) || !this.door.answersGet(splitTarget(targetOf(incoming)).path)) return;
     const { headers } = incoming;
     this.bodies.set(incoming, Object.fromEntries(BODY_HEADERS.map((name) => [name, headers[name]])));
     for (const name of BODY_HEADERS) delete headers[name];
@@ -183,8 +185,14 @@ function answeredError(upgrade: UpgradeResponse, refusal?: unknown): AnsweredErr
   return new AnsweredError(upgrade.response.statusCode, refusal);
 }
 
+/** To Express these are not errors: the request would go on to the next route. */
+const SKIPPING: ReadonlySet<unknown> = new Set(['route', 'router']);
+
 /** So that the application's exception filters see what a controller would have thrown. */
 function asHttpException(error: unknown, answer: HttpAnswer): unknown {
+  if (!error || SKIPPING.has(error)) {
+    return new TypeError(`A guard or hook threw ${String(error)}, which is not an error: throw an HttpException`);
+  }
   if (!(error instanceof HandshakeError)) return error;
   try {
     validateHeaders(error.headers);

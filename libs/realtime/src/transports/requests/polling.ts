@@ -72,6 +72,10 @@ export class PollingSocket extends RequestSocket {
     return true;
   }
 
+  turnBack(answer: WatchedAnswer, position: number): void {
+    send(answer, batch({ position }, []));
+  }
+
   /** At most half of the idle time: the next poll is the client's sign of life. */
   private get holdMs(): number {
     const { pollHold, heartbeatIdleTime } = this.settings;
@@ -126,6 +130,7 @@ export class PollingSocket extends RequestSocket {
     if (!answer) return;
     this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
+    if (entries.length > 0) this.sentAt = performance.now();
     send(answer, batch(head, entries, close));
     if (close) answer.cutAfter(this.settings.closeTimeout);
     else answer.cutAfter(this.settings.maxSlowTime, () => this.node.limits.reached('slowTime', 'transport=polling'));

@@ -41,6 +41,7 @@ export abstract class RequestSocket implements Socket {
   /** The credential of the connection; it cannot be guessed, and is not the public id. */
   readonly token = randomBytes(24).toString('base64url');
   readonly protocol = '';
+  sentAt = 0;
   end?: RequestEnd;
   /** True once the end was reported to the core. */
   isGone = false;
@@ -52,6 +53,8 @@ export abstract class RequestSocket implements Socket {
   protected position = 0;
   /** The bytes that it counts against the limit of the process. */
   private counted = 0;
+  /** The number of the newest request that has had its turn. */
+  private newest = 0;
   private reading?: Posts;
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
@@ -79,6 +82,9 @@ export abstract class RequestSocket implements Socket {
    */
   abstract open(answer: WatchedAnswer, id: string, position: number | undefined): boolean;
 
+  /** Answers a request that a newer one has overtaken, for example while its guards ran. It changes nothing. */
+  abstract turnBack(answer: WatchedAnswer, position: number): void;
+
   /** Returns a frame as the text that is kept and sent; all connections share it. */
   protected abstract encode(frame: Frame): string;
 
@@ -101,6 +107,18 @@ export abstract class RequestSocket implements Socket {
   attach(sink: Sink, whenGone: () => void): void {
     this.sink = sink;
     this.whenGone = whenGone;
+  }
+
+  /**
+   * Takes note of a request that is about to be opened.
+   *
+   * @param arrival its number
+   * @returns true when a newer request was opened before it, whose client may be the only one that is left
+   */
+  isOvertaken(arrival: number): boolean {
+    if (arrival < this.newest) return true;
+    this.newest = arrival;
+    return false;
   }
 
   /** Receives a message from the client. */

@@ -19,6 +19,7 @@ import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
 export class Requests {
   private readonly tokens: Tokens;
+  private arrivals = 0;
 
   constructor(
     private readonly gate: Gate,
@@ -40,7 +41,7 @@ export class Requests {
     if (isPreflight(plain.incoming)) return this.preflight(plain);
     const transport = method === 'GET' ? this.transportOf(plain) : undefined;
     if (!transport && !isUpstream(plain.incoming)) return false;
-    const exchange: WatchedExchange = { ...plain, answer: new WatchedAnswer(plain) };
+    const exchange: WatchedExchange = { ...plain, answer: new WatchedAnswer(plain), arrival: ++this.arrivals };
     this.letRead(exchange);
     try {
       await (transport ? this.get(exchange, transport) : this.upstream(exchange, String(headers[TOKEN_HEADER])));
@@ -115,6 +116,10 @@ export class Requests {
       throw rejection(400, `This connection uses the transport ${found.transport.name}`);
     // The connection may have ended while the guards ran
     const { socket, id } = this.tokens.find(token, exchange) ?? {};
+    if (socket?.isOvertaken(exchange.arrival)) {
+      socket.turnBack(exchange.answer, position);
+      return true;
+    }
     if (socket?.open(exchange.answer, id!, position)) return true;
     if (socket && !socket.isGone) socket.terminate();
     return false;

@@ -90,6 +90,11 @@ export class SseSocket extends RequestSocket {
     return true;
   }
 
+  /** An EventSource stays away after a 204. Its network connection may carry the newer stream too (HTTP/2). */
+  turnBack(answer: WatchedAnswer): void {
+    answer.send(204);
+  }
+
   /**
    * Answers a client that has had the end, or can no longer get it. An EventSource stays away after a 204 (WHATWG HTML
    * §9.2.3).
@@ -159,6 +164,7 @@ export class SseSocket extends RequestSocket {
 
   private write(stream: Writable, entry: Entry): void {
     stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
     this.written = entry.position;
     this.sent.push(entry);

@@ -5,6 +5,8 @@ import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 /** An exchange whose response is watched. */
 export interface WatchedExchange extends HttpExchange {
   readonly answer: WatchedAnswer;
+  /** Rises with every request: of two requests, the newer one has the greater number. */
+  readonly arrival: number;
 }
 
 /**

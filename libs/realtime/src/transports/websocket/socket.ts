@@ -173,6 +173,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   private sendByWs(frame: Frame): void {
     this.writeOut();
     frame.keep();
+    this.sentAt = performance.now();
     this.inWs++;
     const compress = frame.size >= this.shared.settings.compressionThresholdBytes;
     this.webSocket.send(frame.data, { binary: frame.isBinary, compress }, () => {

@@ -15,6 +15,7 @@ import type { Run, Slab } from './slab.js';
 export const FLUSH_BYTES = 32_768;
 
 export class FrameWriter implements Flushable {
+  sentAt = 0;
   /** The frames that wait for the end of the turn, and behind them the run of replies that may still grow. */
   private chain: FrameChain;
   private run: Run | undefined = undefined;
@@ -125,6 +126,7 @@ export class FrameWriter implements Flushable {
   writeOut(): void {
     const { run, stream } = this;
     if (run !== undefined && this.chain.size === 0) {
+      this.sentAt = performance.now();
       this.run = undefined;
       stream.write(lasting(stream, run.view()));
       return;
@@ -132,6 +134,7 @@ export class FrameWriter implements Flushable {
     this.endRun();
     const { chain } = this;
     if (chain.size === 0) return;
+    this.sentAt = performance.now();
     this.dropWaiting();
     const bytes = chain.join();
     if (bytes) stream.write(lasting(stream, bytes));

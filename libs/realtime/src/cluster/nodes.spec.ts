@@ -1,0 +1,94 @@
+import { jest } from '@jest/globals';
+import type { Announcement } from './messages.js';
+import { Nodes } from './nodes.js';
+
+const FACTS: Announcement = {
+  ...{ reads: [1, 1], startedAt: 1, host: 'host', pid: 7, connections: 0, rooms: 0, users: 0 },
+};
+const OPTIONS = { announceMs: 2000, lostMs: 6000, maxNodes: 3 };
+
+let events: string[];
+let announced: number;
+let nodes: Nodes;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  events = [];
+  announced = 0;
+  nodes = new Nodes(
+    'me',
+    OPTIONS,
+    {
+      came: ({ id }) => events.push(`${id} came`),
+      went: ({ id }, how) => events.push(`${id} ${how}`),
+      ignored: (id) => events.push(`${id} ignored`),
+    },
+    () => announced++,
+  );
+  nodes.start();
+});
+
+afterEach(() => {
+  nodes.stop();
+  jest.useRealTimers();
+});
+
+it('announces this node at its start and at intervals, and no longer when it has stopped', () => {
+  expect(announced).toBe(1);
+  jest.advanceTimersByTime(6000);
+  expect(announced).toBe(4);
+  nodes.stop();
+  jest.advanceTimersByTime(6000);
+  expect([announced, jest.getTimerCount()]).toEqual([4, 0]);
+});
+
+it('reports a node once when it comes, and not itself', () => {
+  for (const id of ['a', 'a', 'me']) nodes.announced(id, FACTS);
+  expect([events, nodes.ids, nodes.has('a'), nodes.has('me')]).toEqual([['a came'], ['a'], true, false]);
+});
+
+it('has what a node announced last', () => {
+  nodes.announced('a', FACTS);
+  nodes.announced('a', { ...FACTS, connections: 5 });
+  expect(nodes.all[0]!.announcement.connections).toBe(5);
+});
+
+it('loses a node that is silent for too long, and no other', () => {
+  nodes.announced('a', FACTS);
+  nodes.announced('b', FACTS);
+  for (let second = 0; second < 8; second++) {
+    jest.advanceTimersByTime(1000);
+    nodes.announced('b', FACTS);
+  }
+  expect([events, nodes.ids]).toEqual([['a came', 'b came', 'a lost'], ['b']]);
+});
+
+it('reports a node that was lost and announces itself again as one that comes', () => {
+  nodes.announced('a', FACTS);
+  jest.advanceTimersByTime(8000);
+  nodes.announced('a', FACTS);
+  expect(events).toEqual(['a came', 'a lost', 'a came']);
+});
+
+it('forgets a node that leaves at once, and ignores the leave of an unknown one', () => {
+  nodes.announced('a', FACTS);
+  nodes.left('a');
+  nodes.left('b');
+  expect([events, nodes.ids]).toEqual([['a came', 'a left'], []]);
+});
+
+it('knows a bounded number of nodes', () => {
+  for (const id of ['a', 'b', 'c', 'd']) nodes.announced(id, FACTS);
+  nodes.announced('a', FACTS);
+  expect([events.at(-1), nodes.ids]).toEqual(['d ignored', ['a', 'b', 'c']]);
+});
+
+it('does not take a pause of its own process for the silence of the others', () => {
+  nodes.announced('a', FACTS);
+  jest.advanceTimersByTime(1000);
+  const now = performance.now();
+  const spy = jest.spyOn(performance, 'now').mockImplementation(() => now + 20_000);
+  jest.advanceTimersByTime(1000);
+  expect(nodes.has('a')).toBe(true);
+  spy.mockRestore();
+});

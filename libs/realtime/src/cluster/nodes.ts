@@ -1,0 +1,119 @@
+/**
+ * Which nodes there are. Every node announces itself at intervals; one that has been silent for some intervals is lost,
+ * and one that stops says so. Only the clock of the receiver counts.
+ */
+import { detached } from '../async-context.js';
+import type { NodeId } from './format.js';
+import type { Announcement } from './messages.js';
+
+/** Another node, as it announced itself. */
+export interface KnownNode {
+  readonly id: NodeId;
+  readonly announcement: Announcement;
+}
+
+/** Who wants to know of changes. Its methods MUST NOT throw. */
+export interface NodesListener {
+  /** A node that was not known has announced itself: it does not know this one yet. */
+  came(node: KnownNode): void;
+  /** It has stopped (`left`), or has been silent for too long (`lost`). */
+  went(node: KnownNode, how: 'left' | 'lost'): void;
+  /** More nodes than `maxNodes` announce themselves; called once for each that is ignored. */
+  ignored(id: NodeId): void;
+}
+
+export interface NodesOptions {
+  /** How often a node announces itself, in milliseconds. */
+  readonly announceMs: number;
+  /** After how long without an announcement a node is lost, in milliseconds. */
+  readonly lostMs: number;
+  /** How many other nodes are known at most: whoever can publish could invent any number. */
+  readonly maxNodes: number;
+}
+
+interface Seen extends KnownNode {
+  readonly heardAt: number;
+}
+
+export class Nodes {
+  private readonly known = new Map<NodeId, Seen>();
+  private timer?: NodeJS.Timeout;
+  /** When `sweep` ran last: silence while this process stood still is not the silence of the others. */
+  private sweptAt = 0;
+
+  constructor(
+    private readonly self: NodeId,
+    private readonly options: NodesOptions,
+    private readonly listener: NodesListener,
+    /** Announces this node to all others. */
+    private readonly announce: () => void,
+  ) {}
+
+  /** Announces this node now and at intervals, and looks for lost ones. */
+  start(): void {
+    this.sweptAt = performance.now();
+    this.announce();
+    this.timer = detached(() => setInterval(() => this.beat(), this.options.announceMs));
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.known.clear();
+  }
+
+  get ids(): NodeId[] {
+    return [...this.known.keys()];
+  }
+
+  get all(): KnownNode[] {
+    return [...this.known.values()];
+  }
+
+  has(id: NodeId): boolean {
+    return this.known.has(id);
+  }
+
+  /** A node has announced itself. */
+  announced(id: NodeId, announcement: Announcement): void {
+    if (id === this.self) return;
+    const isNew = !this.known.has(id);
+    if (isNew && this.known.size >= this.options.maxNodes) {
+      this.listener.ignored(id);
+      return;
+    }
+    const seen = { id, announcement, heardAt: performance.now() };
+    this.known.set(id, seen);
+    if (isNew) this.listener.came(seen);
+  }
+
+  /** A node has stopped. */
+  left(id: NodeId): void {
+    const node = this.known.get(id);
+    if (node) this.remove(node, 'left');
+  }
+
+  private beat(): void {
+    this.announce();
+    this.sweep();
+  }
+
+  private sweep(): void {
+    const now = performance.now();
+    const { announceMs, lostMs } = this.options;
+    const stoodStillMs = Math.max(0, now - this.sweptAt - announceMs);
+    this.sweptAt = now;
+    // Announcements that came while this process stood still may not have been read yet
+    if (stoodStillMs > announceMs) this.forgive(stoodStillMs);
+    for (const node of [...this.known.values()]) if (now - node.heardAt > lostMs) this.remove(node, 'lost');
+  }
+
+  private forgive(ms: number): void {
+    for (const [id, node] of this.known) this.known.set(id, { ...node, heardAt: node.heardAt + ms });
+  }
+
+  private remove(node: KnownNode, how: 'left' | 'lost'): void {
+    this.known.delete(node.id);
+    this.listener.went(node, how);
+  }
+}

@@ -1,0 +1,67 @@
+/** What is known of a connection: the facts of its handshake, its counters, and how the server reports both. */
+import { Connection, type ConnectionInfo } from '../connection.js';
+import type { Admission } from '../handshake/admission.js';
+import type { About } from '../node/watched-promise.js';
+import type { Socket } from '../transport.js';
+
+/** The counters of a connection since it was opened. */
+export interface Traffic {
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export abstract class KnownConnection extends Connection implements Traffic {
+  readonly id: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly url: string;
+  readonly address: string;
+  readonly protocol: string;
+  readonly openedAt = Date.now();
+  data: unknown;
+  /** When the last sign of life was received, in milliseconds of `performance.now()`. */
+  lastSeenAt = performance.now();
+  messagesIn = 0;
+  messagesOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  private readonly remotePort: number | undefined;
+
+  constructor(
+    readonly transport: string,
+    { id, gateway, request, identity }: Admission,
+    readonly socket: Socket,
+  ) {
+    super();
+    this.id = id;
+    this.path = gateway.path;
+    this.params = request.params;
+    this.url = request.url;
+    this.address = request.address;
+    this.protocol = socket.protocol;
+    this.data = identity.data ?? {};
+    this.remotePort = request.incoming.socket?.remotePort;
+  }
+
+  /** What a promise of this connection is about, for the log. */
+  protected about(what: string): About {
+    return { what, transport: this.transport, id: this.id };
+  }
+
+  /** @returns a copy of its public facts */
+  info(): ConnectionInfo {
+    const { id, transport, path, address, remotePort, protocol, userId, openedAt, bufferedBytes } = this;
+    const { messagesIn, messagesOut, bytesIn, bytesOut } = this;
+    const now = performance.now();
+    const { sentAt } = this.socket;
+    return {
+      ...{ id, transport, path, address, remotePort, protocol, userId, rooms: [...this.rooms] },
+      ...{ state: this.isOpen ? 'open' : 'closing', openedAt, bufferedBytes },
+      silentForMs: Math.max(0, Math.round(now - this.lastSeenAt)),
+      lastSentAt: sentAt > 0 ? Math.round(Date.now() - (now - sentAt)) : undefined,
+      ...{ messagesIn, messagesOut, bytesIn, bytesOut },
+    };
+  }
+}

@@ -1,0 +1,67 @@
+/** What is known of one connection, and the order of its hooks: open, one message at a time, close once. */
+import { performance } from 'node:perf_hooks';
+
+/** A timer may fire this many milliseconds before its time by another clock. */
+const EARLY_MS = 20;
+
+export class Record {
+  opens = 0;
+  closes = 0;
+  /** The end as `onClose` got it. */
+  close = undefined;
+  /** The tags that `send` or `push` took. */
+  taken = [];
+  /** The numbers of the client's messages, in the order of `onMessage`. */
+  heard = [];
+  problems = [];
+  /** True when what `onOpen` sent may be discarded: its session was not stored. */
+  mayLose = false;
+  running = undefined;
+  sequence = 0;
+
+  constructor(connection, plan, era) {
+    this.connection = connection;
+    this.plan = plan;
+    this.era = era;
+  }
+
+  tag(kind) {
+    return `${this.connection.id}|${kind}|${++this.sequence}|`;
+  }
+
+  /** Runs a hook, and notes what it may not do at this moment. */
+  run(hook, call) {
+    this.enter(hook);
+    const mine = (this.running = { hook, at: performance.now() });
+    const leave = () => {
+      if (this.running === mine) this.running = undefined;
+    };
+    let result;
+    try {
+      result = call();
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (!(result instanceof Promise)) {
+      leave();
+      return result;
+    }
+    return result.finally(leave);
+  }
+
+  enter(hook) {
+    if (hook === 'onOpen' && ++this.opens > 1) this.note('onOpen ran again');
+    if (hook !== 'onOpen' && this.opens === 0) this.note(`${hook} ran before onOpen`);
+    if (this.closes > 0) this.note(`${hook} ran after onClose`);
+    if (hook === 'onClose') this.closes++;
+    if (!this.running) return;
+    const age = performance.now() - this.running.at;
+    const isGivenUp = hook === 'onClose' && age >= this.era.settings.hookTimeout * 1000 - EARLY_MS;
+    if (!isGivenUp) this.note(`${hook} ran while ${this.running.hook} was running for ${age.toFixed(0)} ms`);
+  }
+
+  note(problem) {
+    this.problems.push(problem);
+  }
+}
