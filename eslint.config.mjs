@@ -35,7 +35,6 @@ const FLOORS = [
   ['handshake-request.ts'],
   ['http', 'target.ts'],
   ['node'],
-  ['cluster'],
   ['brokers', 'hub.ts'],
   ['cluster'],
   ['roll.ts'],

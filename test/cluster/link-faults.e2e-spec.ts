@@ -4,7 +4,8 @@ import { Links, QUICK } from '../contracts/broker-link.contract.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { until } from '../support/process-guard.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
-import { crc16, SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
+import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
+import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
 import type { Link } from '../../libs/realtime/src/brokers/redis/link.js';
 import type { LinkLog } from '../support/fakes/link-log.js';
 
@@ -247,7 +248,7 @@ describe('a Cluster', () => {
   let a: { link: Link; log: LinkLog };
   let b: { link: Link; log: LinkLog };
   const channels = Array.from({ length: 600 }, (_, index) => `r:${index}`);
-  const slotOf = (channel: string) => SLOT_OF[crc16(channel) % 128]!;
+  const slotOf = (channel: string) => SLOT_OF[partitionOf(channel)]!;
 
   beforeAll(async () => {
     nodes = await startCluster(['cluster-require-full-coverage no']);

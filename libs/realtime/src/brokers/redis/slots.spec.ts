@@ -1,11 +1,28 @@
-import { crc16, mastersOf, partitionOf, PARTITIONS, SLOT_OF } from './slots.js';
+import { ChannelNames, PARTITIONS, partitionOf } from '../../cluster/channel-names.js';
+import { EXACT_OPTIONS, type RedisConstructor } from './client.js';
+import { mastersOf, SLOT_OF } from './slots.js';
+import { topologyOf } from './topology.js';
 
-it('computes the CRC that the specification of Redis Cluster gives for 123456789', () => {
-  expect(crc16('123456789')).toBe(0x31c3);
+/** A client that is never connected. */
+const Client = class {
+  options = { ...EXACT_OPTIONS, protocol: 3 };
+} as unknown as RedisConstructor;
+
+it.each([
+  ['redis://h', false],
+  ['redis+cluster://h', true],
+])('the names of %s are those that other publishers use', (url, isSharded) => {
+  const topology = topologyOf(url, Client, 1000);
+  const names = new ChannelNames('app', isSharded);
+  for (const channel of ['r:lobby', 'u:ü', '*', 'n:1']) {
+    const prefix = topology.prefixOf('app', topology.partitionOf(channel));
+    expect(prefix + channel).toBe(names.of(channel));
+  }
 });
 
-it('puts a channel into the partition of its bytes', () => {
-  expect([partitionOf('r:lobby'), partitionOf('r:ü')]).toEqual([crc16('r:lobby') % 128, crc16('r:ü') % 128]);
+it('puts the channels of a partition into the slot of its number', () => {
+  expect(SLOT_OF[partitionOf('r:lobby')]).toBeLessThan(16_384);
+  expect(new Set(SLOT_OF).size).toBe(PARTITIONS);
 });
 
 it('finds the master of each partition, at the host that was asked where a server does not know its own', () => {

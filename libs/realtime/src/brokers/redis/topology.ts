@@ -1,4 +1,5 @@
 /** One Redis, a Sentinel or a Cluster: which server has which channel, and how to connect to it. */
+import { PARTITIONS, partitionOf } from '../../cluster/channel-names.js';
 import { OptionsError } from '../../errors.js';
 import { parseAddress, redactor, shownAddress, type HostPort } from './address.js';
 import {
@@ -9,7 +10,7 @@ import {
   type RedisClusterClient,
   type RedisConstructor,
 } from './client.js';
-import { mastersOf, PARTITIONS, partitionOf } from './slots.js';
+import { mastersOf } from './slots.js';
 
 /** A server, and a way to make connections to it. */
 export interface Server {
