@@ -1,10 +1,11 @@
 /** What a link does when Redis, or the way there, fails: real processes, and a TCP proxy that breaks things. */
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { Links, QUICK } from '../contracts/broker-link.contract.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { until } from '../support/process-guard.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
-import { crc16, SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
+import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
+import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
 import type { Link } from '../../libs/realtime/src/brokers/redis/link.js';
 import type { LinkLog } from '../support/fakes/link-log.js';
 
@@ -145,9 +146,9 @@ describe('one Redis behind a proxy', () => {
 
   it('loses nobody when Redis cuts a subscriber that reads too slowly', async () => {
     await connect();
-    const list = String(await redis.commands.client('LIST', 'TYPE', 'pubsub'));
+    const list = String(await redis.commands.call('CLIENT', 'LIST', 'TYPE', 'pubsub'));
     const [, id] = /\bid=(\d+)/.exec(list)!;
-    await redis.commands.client('KILL', 'ID', id!);
+    await redis.commands.call('CLIENT', 'KILL', 'ID', id!);
     await log.reported('up', 'down', 'up', 'gap');
     expect(log.gaps).toEqual(['all']);
   });
@@ -247,7 +248,7 @@ describe('a Cluster', () => {
   let a: { link: Link; log: LinkLog };
   let b: { link: Link; log: LinkLog };
   const channels = Array.from({ length: 600 }, (_, index) => `r:${index}`);
-  const slotOf = (channel: string) => SLOT_OF[crc16(channel) % 128]!;
+  const slotOf = (channel: string) => SLOT_OF[partitionOf(channel)]!;
 
   beforeAll(async () => {
     nodes = await startCluster(['cluster-require-full-coverage no']);
@@ -268,6 +269,19 @@ describe('a Cluster', () => {
     expect([0, 1, 77, 127].map((p) => SLOT_OF[p])).toEqual(asked);
   });
 
+  it('is also reached by the settings of a Cluster of ioredis that is passed', async () => {
+    const passed = new Cluster(nodes.map(({ port }) => ({ port, host: '127.0.0.1' })));
+    await until(
+      'the client',
+      () => passed.status,
+      (status) => status === 'ready',
+    );
+    const { link } = await links.make({ at: passed as never });
+    await comesThrough(link, a.log, 'r:1', 'from the passed one');
+    expect(passed.status).toBe('ready');
+    passed.disconnect();
+  });
+
   it('follows a slot that moves, without reporting that it is down, and keeps the order of messages', async () => {
     const slot = slotOf('r:0');
     const owners = await Promise.all(nodes.map(({ commands }) => commands.call('CLUSTER', 'MYID') as Promise<string>));
@@ -277,6 +291,8 @@ describe('a Cluster', () => {
     const publish = () => published.push(b.link.publish('r:0', text(String(published.length))));
     for (let i = 0; i < 100; i++) publish();
     await Promise.all(published);
+    await nodes[to]!.commands.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', owners[from]!);
+    await nodes[from]!.commands.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', owners[to]!);
     await nodes[to]!.commands.call('CLUSTER', 'SETSLOT', slot, 'NODE', owners[to]!);
     await nodes[from]!.commands.call('CLUSTER', 'SETSLOT', slot, 'NODE', owners[to]!);
     await until(

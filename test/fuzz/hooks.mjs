@@ -27,7 +27,7 @@ function report(findings) {
   for (const { era, number, problem, plan } of findings) {
     found++;
     const which = number === undefined ? `--era ${era}` : `--case ${number}`;
-    console.error(`\nFINDING ${problem}\n  npm run fuzz:hooks -- --seed ${seed} ${which}   (era ${era})`);
+    console.error(`\nFINDING ${problem}\n  npm run fuzz:hooks -- --seed=${seed} ${which}   (era ${era})`);
     if (plan && values.verbose) console.error(JSON.stringify(plan, undefined, 1));
   }
 }

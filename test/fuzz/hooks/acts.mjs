@@ -56,10 +56,10 @@ const MEMBERS = {
 };
 
 const FLOW = {
-  pause: ({ connection }) => connection.pause(),
+  pause: ({ record }) => record.pause(),
   resume: ({ connection }) => connection.resume(),
-  pauseAWhile: ({ connection, step }) => {
-    connection.pause();
+  pauseAWhile: ({ connection, record, step }) => {
+    record.pause();
     setTimeout(() => connection.resume(), step.ms * 5);
   },
 };

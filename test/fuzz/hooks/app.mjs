@@ -84,7 +84,7 @@ export class World {
 
   message(connection, number) {
     const record = this.recordOf(connection);
-    if (number !== undefined) record.heard.push(number);
+    if (number !== undefined) record.hear(number);
     const { onMessage } = record.plan.hooks;
     return this.hook('onMessage', connection, {}, onMessage[record.heard.length % onMessage.length]);
   }

@@ -11,14 +11,8 @@ const EXPECTED = [
   /The session could not be saved/,
 ];
 
-/** Nest on Fastify logs a client that resets while the application's own parser reads its body. */
-const ABORTED = /^Error: aborted .*ExceptionsHandler$/;
-
 /** @returns the lines of the level `error` that nothing explains */
-export function unexpected(lines, { platform }) {
-  const expected = platform === 'fastify' ? [...EXPECTED, ABORTED] : EXPECTED;
-  return lines.filter((line) => !expected.some((each) => each.test(line)));
-}
+export const unexpected = (lines) => lines.filter((line) => !EXPECTED.some((expected) => expected.test(line)));
 
 const TAG = /([\w-]+(?:\.\w+)?\|[spr]\|\d+)\|/g;
 

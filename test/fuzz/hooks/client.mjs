@@ -18,9 +18,16 @@ async function until(isDone, milliseconds) {
 /** The messages that a client sends are numbered; `m<number>` goes to `onMessage`. */
 class Voice {
   count = 0;
+  /** When each message was made; it leaves later. */
+  sentAt = new Map();
 
-  plain = (bytes = 0) => `m${++this.count} ${'~'.repeat(bytes)}`;
-  envelope = (event) => JSON.stringify({ event, id: `${event}${++this.count}`, data: { k: this.count } });
+  next() {
+    this.sentAt.set(++this.count, performance.now());
+    return this.count;
+  }
+
+  plain = (bytes = 0) => `m${this.next()} ${'~'.repeat(bytes)}`;
+  envelope = (event) => JSON.stringify({ event, id: `${event}${this.next()}`, data: { k: this.count } });
   many = (count) => Array.from({ length: count + 1 }, () => this.plain());
 }
 
@@ -50,6 +57,7 @@ export async function runClient(port, plan) {
   const { client, transport, path, number } = plan;
   const wire = new WIRES[transport](port, `${path}?case=${number}`, client);
   const voice = new Voice();
+  plan.sentAt = voice.sentAt;
   if (client.waitsForOpen) await until(() => wire.isOpen || wire.isRefused || wire.isOver, OPEN_MS);
   if (path.startsWith('/ask')) wire.say('credential');
   for (const { after, act, count } of client.acts) {

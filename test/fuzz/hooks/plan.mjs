@@ -21,8 +21,8 @@ const SETTINGS = {
   messageTimeout: 0.15,
   maxSlowTime: 0.3,
   headerTimeout: 0.5,
-  heartbeatPingInterval: 0.1,
-  heartbeatIdleTime: 0.4,
+  heartbeatPingInterval: 0.06,
+  heartbeatIdleTime: 0.18,
   heartbeatCheckInterval: 0.05,
   // These would refuse the fuzzer itself
   maxConnectionRate: 0,
@@ -69,7 +69,7 @@ export function drawEra(seed, number) {
 
 const WAITS = { none: 4, micro: 2, immediate: 2, ms: 2, late: 0.15 };
 
-const SENDS = { send: 6, emit: 3, binary: 1, push: 3, large: 0.5, flood: 0.3 };
+const SENDS = { send: 6, emit: 3, binary: 1, push: 3, large: 0.7, flood: 0.7 };
 const SHARED = { pushRoom: 1, pushEveryone: 0.6, pushUser: 0.5, pushPath: 0.5 };
 const MEMBERSHIP = { join: 1.5, leave: 0.5, bind: 0.4, joinEveryone: 0.1, ask: 0.5 };
 const FLOW = { pause: 1, resume: 1, pauseAWhile: 1 };
@@ -146,13 +146,13 @@ const DOES = {
   junk: 0.5,
   ping: 0.5,
   posts: 1,
-  deaf: 0.6,
+  deaf: 1,
   hear: 0.6,
   reconnect: 1.5,
 };
 
 /** How it leaves; `stay` gives the server the time to end the connection. */
-const LEAVES = { stay: 3, fin: 1, rst: 1, close: 1.5, destroy: 1 };
+const LEAVES = { stay: 4, fin: 1, rst: 1, close: 1.5, destroy: 1 };
 
 function drawClient(draw) {
   const acts = draw.list(6, () => ({

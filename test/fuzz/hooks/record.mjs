@@ -61,6 +61,19 @@ export class Record {
     if (!isGivenUp) this.note(`${hook} ran while ${this.running.hook} was running for ${age.toFixed(0)} ms`);
   }
 
+  pause() {
+    if (!this.connection.isPausedByUser) this.pausedAt = performance.now();
+    this.connection.pause();
+  }
+
+  /** A message of the client is about to be handled. One that was sent after a pause is not even read before its end. */
+  hear(number) {
+    this.heard.push(number);
+    const sentAt = this.plan.sentAt?.get(number);
+    if (this.connection.isPausedByUser && sentAt > this.pausedAt)
+      this.note(`message ${number} came in spite of a pause`);
+  }
+
   note(problem) {
     this.problems.push(problem);
   }

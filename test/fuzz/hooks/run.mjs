@@ -61,10 +61,6 @@ class EraRun {
   async one(plan) {
     if (plan.number % ERA === this.era.stopAt) this.stopping = this.stop();
     this.results.set(plan.number, await runClient(this.app.port, plan));
-    // A connection that nobody reads does not see that its client has left
-    setTimeout(() => {
-      for (const { plan: of, connection } of this.app.world.records.values()) if (of === plan) connection.resume();
-    }, 100);
   }
 
   stop() {
@@ -80,10 +76,23 @@ class EraRun {
       const left = await this.app.left();
       const some = Object.entries(left).filter(([, count]) => count !== 0);
       if (some.length === 0) return;
-      if (performance.now() > end)
-        return this.note(`There is something left: ${JSON.stringify(Object.fromEntries(some))}`);
+      this.resumeAll();
+      if (performance.now() > end) return this.noteLeft(Object.fromEntries(some));
       await sleep(5);
     }
+  }
+
+  /** The server does not see that a client has left whose connection the application has paused. */
+  resumeAll() {
+    for (const { connection } of this.app.world.records.values()) if (connection.isPausedByUser) connection.resume();
+  }
+
+  noteLeft(left) {
+    const open = [...this.app.world.records.values()].filter(({ opens, closes }) => opens !== closes);
+    const which = open.map(({ plan, running, connection: { readyState, isPaused } }) =>
+      JSON.stringify({ case: plan.number, running: running?.hook, readyState, isPaused }),
+    );
+    this.note(`There is something left: ${JSON.stringify(left)} ${which}`);
   }
 
   check() {
@@ -93,7 +102,7 @@ class EraRun {
       const records = [...world.records.values()].filter((record) => record.plan === plan);
       for (const problem of caseProblems(records, this.results.get(plan.number))) this.note(problem, plan);
     }
-    for (const line of unexpected(world.errors, this.era)) this.note(`ERROR ${line}`);
+    for (const line of unexpected(world.errors)) this.note(`ERROR ${line}`);
     for (const problem of uncaught.splice(0)) this.note(problem);
     const bytes = this.app.forget();
     if (bytes !== 0) this.note(`${bytes} bytes are counted for clients that have gone`);

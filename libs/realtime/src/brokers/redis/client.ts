@@ -51,6 +51,8 @@ export const EXACT_OPTIONS: ClientOptions = {
   sentinelRetryStrategy: () => null,
   reconnectOnError: null,
   failoverDetector: false,
+  // ioredis waits so long, in milliseconds, even for a connection that has ended; the process could not exit meanwhile
+  disconnectTimeout: 50,
   commandTimeout: undefined,
   socketTimeout: undefined,
   keyPrefix: '',

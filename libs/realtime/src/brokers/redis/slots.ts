@@ -1,27 +1,11 @@
 /**
- * Where a channel is on a Cluster: sharded pub/sub binds a channel to a slot. 128 partitions keep the channels of one
- * SSUBSCRIBE in one slot, and their number small.
+ * Where the partitions of channels are on a Cluster: sharded pub/sub binds a channel to the slot of its hash tag. The
+ * channels of a partition are in one slot, so that one SSUBSCRIBE can have many of them.
  */
+import { PARTITIONS } from '../../cluster/channel-names.js';
+import { crc16 } from '../../cluster/crc16.js';
 
-export const PARTITIONS = 128;
 const SLOTS = 16_384;
-
-const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let value = byte << 8;
-  for (let bit = 0; bit < 8; bit++) value = value & 0x8000 ? (value << 1) ^ 0x1021 : value << 1;
-  return value;
-});
-
-/** CRC-16/XMODEM of the UTF-8 bytes, as Redis computes it. */
-export function crc16(text: string): number {
-  let crc = 0;
-  for (const byte of Buffer.from(text)) crc = ((crc << 8) ^ TABLE[(crc >> 8) ^ byte]!) & 0xffff;
-  return crc;
-}
-
-export function partitionOf(channel: string): number {
-  return crc16(channel) % PARTITIONS;
-}
 
 /** The slot of each partition: that of its number, which stands in braces in the name. */
 export const SLOT_OF: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => crc16(String(p)) % SLOTS);

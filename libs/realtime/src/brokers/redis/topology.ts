@@ -1,4 +1,5 @@
 /** One Redis, a Sentinel or a Cluster: which server has which channel, and how to connect to it. */
+import { PARTITIONS, partitionOf } from '../../cluster/channel-names.js';
 import { OptionsError } from '../../errors.js';
 import { parseAddress, redactor, shownAddress, type HostPort } from './address.js';
 import {
@@ -9,7 +10,7 @@ import {
   type RedisClusterClient,
   type RedisConstructor,
 } from './client.js';
-import { mastersOf, PARTITIONS, partitionOf } from './slots.js';
+import { mastersOf } from './slots.js';
 
 /** A server, and a way to make connections to it. */
 export interface Server {
@@ -47,9 +48,9 @@ export function topologyOf(at: string | PassedClient, Redis: RedisConstructor, c
   const common = { ...exact, username, password, db, ...(tls && { tls: {} }) };
   const named = { shown: shownAddress(address), redact: redactor(username, password) };
   if (kind === 'cluster') return cluster(named, hosts, (to) => new Redis({ ...common, ...to }));
-  const sentinels = { sentinels: hosts, name: masterName, enableTLSForSentinelMode: tls, sentinelTLS: common.tls };
-  const to = kind === 'sentinel' ? sentinels : hosts[0]!;
-  return single(named, () => new Redis({ ...common, ...to }));
+  if (kind === 'single') return single(named, () => new Redis({ ...common, ...hosts[0]! }));
+  const by = { name: masterName, enableTLSForSentinelMode: tls, ...(tls && { sentinelTLS: {} }) };
+  return single(named, () => new Redis({ ...common, ...by, sentinels: shuffled(hosts) }));
 }
 
 const isCluster = (client: PassedClient): client is RedisClusterClient => client.isCluster;
@@ -117,6 +118,7 @@ async function mastersSeenBy(to: HostPort, client: RedisClient): Promise<HostPor
   }
 }
 
+/** A sentinel or server that does not answer is not always the first to be asked. */
 function shuffled<T>(items: readonly T[]): T[] {
   return items
     .map((item) => ({ item, at: Math.random() }))
@@ -129,12 +131,14 @@ function passed(client: RedisClient, exact: ClientOptions): Topology {
     client.options as unknown as Passed;
   const shown = sentinels ? `sentinel ${name}` : (path ?? `${host}:${port}`);
   const redact = redactor(username, password, sentinelPassword);
-  return single({ shown: `redis ${shown} (passed)`, redact }, () => client.duplicate(exact));
+  return single({ shown: `redis ${shown} (passed)`, redact }, () =>
+    client.duplicate({ ...exact, ...(sentinels && { sentinels: shuffled(sentinels) }) }),
+  );
 }
 
 interface Passed extends HostPort {
   readonly path?: string;
-  readonly sentinels?: unknown;
+  readonly sentinels?: readonly HostPort[] | null;
   readonly name?: string;
   readonly username?: string;
   readonly password?: string;

@@ -103,6 +103,7 @@ describe('SseSocket', () => {
   });
 
   it('ends a stream after its hold time, and the connection if its client does not come back', async () => {
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0.5);
     const { socket, sink, visit } = open(fakeRequestNode({ ...OPTIONS, sseHold: 100 }));
     socket.send(text('a'));
     const before = sink.lives;
@@ -113,7 +114,7 @@ describe('SseSocket', () => {
     }
     expect(visit.hasEnded).toBe(false);
     expect(sink.lives).toBeGreaterThan(before);
-    await jest.advanceTimersByTimeAsync(21_010);
+    await jest.advanceTimersByTimeAsync(11_010);
     expect([visit.hasEnded, visit.written.endsWith('\nretry: 100\n\n'), sink.events]).toEqual([true, true, []]);
     const { lives } = sink;
     socket.ping();
@@ -121,6 +122,7 @@ describe('SseSocket', () => {
     expect(sink.lives).toBe(lives);
     expect(sink.events).toEqual(['closed 1006 ']);
     expect(jest.getTimerCount()).toBe(0);
+    random.mockRestore();
   });
 
   it('resumes without loss after the hold time, and holds the next stream as long', async () => {
