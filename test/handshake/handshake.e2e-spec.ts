@@ -52,6 +52,9 @@ class MethodGuard implements CanActivate {
 
 const ran: string[] = [];
 
+/** What is thrown, but is not an error; to Express most of it means that the next route should answer. */
+const ODD = new Map([undefined, null, 0, 'route', 'router', 'text'].map((thrown) => [`throw ${thrown}`, { thrown }]));
+
 @UseGuards(ClassGuard)
 @WebSocketGateway({ path: '/ws' })
 class Gateway implements OnHandshake, OnOpen, OnMessage {
@@ -60,6 +63,8 @@ class Gateway implements OnHandshake, OnOpen, OnMessage {
     ran.push('onHandshake');
     if (wants(request as never, 'hook-refuses')) throw new ForbiddenException('Not today');
     if (wants(request as never, 'hook-fails')) throw new Error('secret detail');
+    const odd = ODD.get(String(request.headers['x-want']));
+    if (odd) throw odd.thrown;
     return { userId: 'ann', rooms: ['lobby'], data: { role: 'admin' } };
   }
   onOpen(connection: Connection, request: HandshakeRequest) {
@@ -163,6 +168,12 @@ describe.each(PLATFORMS)('The handshake on $platform', ({ adapter }) => {
     const refused = await refusal('hook-fails');
     expect(refused.status).toBe(500);
     expect(refused.body).not.toContain('secret');
+  });
+
+  it.each([...ODD.keys()])('answers 500 where onHandshake does %s', async (want) => {
+    expect((await refusal(want)).status).toBe(500);
+    const headers = { 'x-want': want, accept: 'text/event-stream' };
+    expect((await fetch(`${app.url}/ws`, { headers })).status).toBe(500);
   });
 
   it('answers 503 at the handshake timeout when middleware hangs', async () => {

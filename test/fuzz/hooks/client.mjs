@@ -65,8 +65,10 @@ export async function runClient(port, plan) {
     DOES[act](wire, voice, count);
   }
   await sleep(client.leaveAfter);
+  plan.hasLeft = client.leave !== 'stay';
   if (client.leave === 'stay') await until(() => wire.inbox.code !== undefined || wire.isRefused, STAY_MS);
   else wire.leave(client.leave);
+  plan.hasLeft = true;
   const { code } = wire.inbox;
   await (client.leave === 'close' ? sleep(10) : turn());
   await wire.gone();

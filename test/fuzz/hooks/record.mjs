@@ -66,12 +66,15 @@ export class Record {
     this.connection.pause();
   }
 
-  /** A message of the client is about to be handled. One that was sent after a pause is not even read before its end. */
+  /**
+   * A message of the client is about to be handled. One that was sent after a pause is not read before its end, or before
+   * the wire is gone: ws then reads what is left.
+   */
   hear(number) {
     this.heard.push(number);
     const sentAt = this.plan.sentAt?.get(number);
-    if (this.connection.isPausedByUser && sentAt > this.pausedAt)
-      this.note(`message ${number} came in spite of a pause`);
+    const isPaused = this.connection.isPausedByUser && !this.plan.hasLeft;
+    if (isPaused && sentAt > this.pausedAt) this.note(`message ${number} came in spite of a pause`);
   }
 
   note(problem) {

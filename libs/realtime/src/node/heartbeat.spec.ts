@@ -174,10 +174,23 @@ describe('a connection that gives signs of life', () => {
     const connection = added();
     connection.isPaused = true;
     jest.advanceTimersByTime(600_000);
-    expect([connection.pingedAt, connection.expiredAt]).toEqual([[], []]);
+    expect(connection.expiredAt).toEqual([]);
     connection.isPaused = false;
     jest.advanceTimersByTime(100_000);
     expect(connection.expiredAt).toHaveLength(1);
+  });
+
+  it('pings a paused connection at the interval, because a client that has left shows only when something is written', () => {
+    start(25, 60, 15);
+    const connection = added();
+    connection.isPaused = true;
+    jest.advanceTimersByTime(600_000);
+    const gaps = connection.pingedAt.slice(1).map((at, index) => at - connection.pingedAt[index]!);
+    expect(connection.pingedAt.length).toBeGreaterThan(20);
+    for (const gap of gaps) {
+      expect(gap).toBeGreaterThanOrEqual(25_000);
+      expect(gap).toBeLessThanOrEqual(25_000 + 2 * SLOT_MS);
+    }
   });
 });
 

@@ -141,7 +141,9 @@ export class Heartbeat {
       connection.expire(silentMs);
       return;
     }
-    if (this.pingMs > 0 && silentMs >= this.pingMs && now - connection.beatPingAt >= this.pingMs) {
+    // One that is not read is pinged all the same: the end of its client shows only when something is written
+    const isQuiet = connection.isPaused || silentMs >= this.pingMs;
+    if (this.pingMs > 0 && isQuiet && now - connection.beatPingAt >= this.pingMs) {
       connection.beatPingAt = now;
       connection.ping();
     }

@@ -34,6 +34,9 @@ function open(highWaterMark: number) {
   const stream = new StuckStream({ highWaterMark });
   const webSocket = {
     ...{ readyState: 1, extensions: '', protocol: '', isPaused: false },
+    close(this: { readyState: number }) {
+      this.readyState = 2;
+    },
     get bufferedAmount() {
       return stream.writableLength;
     },
@@ -64,5 +67,24 @@ describe.each(HIGH_WATER_MARKS)('a WebSocket over a stream with a high-water mar
     const { socket } = open(highWaterMark);
     socket.send(new Frame('x'.repeat(60_000)));
     expect(socket.isFull).toBe(false);
+  });
+});
+
+describe('pongs', () => {
+  const flood = (socket: WebSocketSocket) => {
+    for (let count = 0; count < 200; count++) socket.ponged();
+  };
+
+  it('that answer pings do not count as control frames of the client, however many arrive at once', () => {
+    const { socket, sink } = open(16_384);
+    for (let count = 0; count < 200; count++) socket.ping();
+    flood(socket);
+    expect(sink.events).toEqual([]);
+  });
+
+  it('that answer nothing close the connection with 4002', () => {
+    const { socket, sink } = open(16_384);
+    flood(socket);
+    expect(sink.events).toEqual(['failed']);
   });
 });

@@ -41,6 +41,8 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   private inWs = 0;
   private watch: MessageWatch | undefined = undefined;
   private controlRate: TokenBucket | undefined = undefined;
+  /** How many pings have had no pong. */
+  private unanswered = 0;
   private sink!: Sink;
 
   constructor(
@@ -110,8 +112,10 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
     if (this.mayControl()) this.webSocket.pong(data, false, ignore);
   }
 
+  /** The answers to our own pings may arrive all at once, when the connection is read again after a pause. */
   ponged(): void {
-    this.mayControl();
+    if (this.unanswered > 0) this.unanswered--;
+    else this.mayControl();
   }
 
   failed(error: Error): void {
@@ -183,6 +187,7 @@ export class WebSocketSocket extends FrameWriter implements Socket, WebSocketOwn
   }
 
   ping(): void {
+    this.unanswered++;
     if (this.inWs > 0) this.webSocket.ping(undefined, false, ignore);
     else if (this.webSocket.readyState === WebSocket.OPEN) this.enqueue(PING);
   }
