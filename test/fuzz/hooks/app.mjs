@@ -74,7 +74,10 @@ export class World {
       record.mayLose = true;
       throw error;
     };
-    if (this.era.hasSessions && record.plan.store !== 'works') record.mayLose = true;
+    // What onOpen sends is held until the session is stored; a close waits for that as long as for the client's answer
+    const { store, hooks } = record.plan;
+    const isHeld = store !== 'works' || hooks.onOpen.some(({ wait }) => wait === 'late');
+    if (this.era.hasSessions && isHeld) record.mayLose = true;
     try {
       return this.hook('onOpen', connection, { request })?.catch(noteLoss);
     } catch (error) {

@@ -57,7 +57,7 @@ const KINDS = {
 };
 
 /** With a session, Fastify itself ends the process if somebody else answers while it is stored, on any route. */
-const NOT_WITH_FASTIFY_SESSIONS = ['endLater', 'nextAndAnswer', 'answerAfterTime'];
+const NOT_WITH_FASTIFY_SESSIONS = ['endLater', 'nextAndAnswer', 'nextTwice', 'answerAfterTime'];
 
 /** @param planOf returns the case of a request's URL, if it is one */
 export function badMiddleware(planOf, { platform, hasSessions }) {
