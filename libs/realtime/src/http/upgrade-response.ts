@@ -104,7 +104,8 @@ export class UpgradeResponse {
     }
     tap.mode = 'discard';
     tap.once('close', () => response.detachSocket(tap as unknown as Socket));
-    tap.destroy();
+    // Not in the callback of its last write: Node would make an error for a stream that was destroyed meanwhile
+    process.nextTick(() => tap.destroy());
   }
 }
 
