@@ -86,6 +86,26 @@ describe('at an interval', () => {
     expect([most, gateway.asked.length]).toEqual([2, 7]);
   });
 
+  it('asks no more guards at a time when connections become due while others wait for their turn', async () => {
+    await start({ maxRechecks: 1 }, true);
+    let running = 0;
+    let most = 0;
+    gateway.answer = async () => {
+      most = Math.max(most, ++running);
+      await Promise.resolve();
+      running--;
+    };
+    for (let user = 0; user < 200; user++) await open(String(user));
+    const asked: Promise<unknown>[] = [];
+    // One in each microtask: some of them come when a turn has just been given to a connection that waited
+    for (let user = 0; user < 200; user++) {
+      asked.push(node.server.recheck(String(user)));
+      await Promise.resolve();
+    }
+    await Promise.all(asked);
+    expect([most, gateway.asked.length]).toEqual([1, 200]);
+  });
+
   it('asks nobody about a connection that has ended, and leaves no timer', async () => {
     await start({ recheckInterval: 60, hookTimeout: 0 });
     const { socket } = await open();

@@ -74,8 +74,7 @@ export class Rechecks {
     } catch (error) {
       return !this.refused(connection, error);
     } finally {
-      this.running--;
-      this.waiting.shift()?.();
+      this.endTurn();
       if (connection.isOpen) this.due.add(recheck);
     }
   }
@@ -97,7 +96,14 @@ export class Rechecks {
 
   /** Waits until fewer than `REALTIME_MAX_RECHECKS` guards are running. */
   private async turn(): Promise<void> {
-    if (this.running >= this.node.settings.maxRechecks) await new Promise<void>((go) => this.waiting.push(go));
-    this.running++;
+    if (this.running < this.node.settings.maxRechecks) this.running++;
+    else await new Promise<void>((go) => this.waiting.push(go));
+  }
+
+  /** Gives the turn to the next that waits, so that nobody who comes meanwhile can take it. */
+  private endTurn(): void {
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.running--;
   }
 }
