@@ -89,8 +89,8 @@ export class Handshake {
    * @throws HandshakeError 401 for an expired credential, 429 for too many connections of one user
    * @throws RealtimeError for bad names, too many rooms or an invalid date
    */
-  accept(answer: Identity | void, request: HandshakeRequest, earlier: Identity = {}): Identity {
-    const identity = merged(earlier, answer ?? {});
+  accept(answer: Identity | void, request: HandshakeRequest, earlier?: Identity): Identity {
+    const identity = earlier ? merged(earlier, answer ?? {}) : (answer ?? {});
     const { rooms = [], expiresAt, replace, userId = userIdOf(request.user) } = identity;
     this.limits.requireRooms(rooms);
     if (expiresAt) requireFuture(expiresAt);

@@ -4,7 +4,7 @@
  */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import { HandshakeRequest } from '../handshake-request.js';
-import { LazyRequest, type RawRequest } from '../http/platform-request.js';
+import { LazyRequest, type RawRequest, splitTarget } from '../http/platform-request.js';
 
 /** The store of a session library: express-session and @fastify/session agree on this method. */
 interface SessionStore {
@@ -49,7 +49,7 @@ export class KeptRequest {
     const { path, transport, params, url, ...facts } = this.facts as Record<'path' | 'transport' | 'url', string> &
       Pick<HandshakeRequest, 'params'>;
     const headers = (facts as Pick<IncomingMessage, 'headers'>).headers;
-    const query = Object.fromEntries(new URLSearchParams(url.split('?')[1]));
+    const query = Object.fromEntries(new URLSearchParams(splitTarget(url).query));
     const raw = { ...facts, url, params, query, session, sessionID: this.sessionId };
     const header = (name: string) => headers[name.toLowerCase()];
     Object.assign(raw, { raw, get: header, header });

@@ -39,17 +39,18 @@ export function requireOrigin(
 /** @throws HandshakeError 403 for a request without `Origin` that a browser sent for another site, or for no script */
 function requireOwnPage(headers: IncomingHttpHeaders, allowed: readonly string[]): void {
   if (allowed.includes('*')) return;
-  const telling = [
-    ['Sec-Fetch-Site', headers['sec-fetch-site'], OTHER_SITES],
-    ['Sec-Fetch-Dest', headers['sec-fetch-dest'], EMBEDDED],
-  ] as const;
-  const found = telling.find(([, value, refused]) => typeof value === 'string' && refused.has(value));
-  if (!found) return;
-  const said = `${found[0]}: ${found[1]}`;
+  const said = oneOf('Sec-Fetch-Site', headers, OTHER_SITES) ?? oneOf('Sec-Fetch-Dest', headers, EMBEDDED);
+  if (said === undefined) return;
   throw refusalLoggedAs(
     `No Origin, and ${said}: only REALTIME_ALLOWED_ORIGINS=* allows that, now ${allowed.join(', ') || 'empty'}`,
     refusal(403, `A browser sent this request without an Origin and with "${said}": connect from a script`),
   );
+}
+
+/** @returns the header as a line, if it has one of the values */
+function oneOf(name: string, headers: IncomingHttpHeaders, values: ReadonlySet<string>): string | undefined {
+  const value = headers[name.toLowerCase()];
+  return typeof value === 'string' && values.has(value) ? `${name}: ${value}` : undefined;
 }
 
 /** Other origins (Fetch Metadata §2.4); `none` is the user, who has typed the address, for example. */

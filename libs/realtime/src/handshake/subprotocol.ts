@@ -9,7 +9,8 @@ import { BEARER } from '../http/bearer-token.js';
  * @throws RangeError when the gateway's function chose what the client did not offer: it would cut the connection
  */
 export function agreedProtocol({ name, protocols = [] }: Gateway, request: HandshakeRequest): string {
-  if (request.transport !== 'websocket') return '';
+  const isNone = typeof protocols !== 'function' && protocols.length === 0;
+  if (isNone || request.transport !== 'websocket') return '';
   const offered = request.protocols.filter((each) => !each.startsWith(BEARER));
   if (offered.length === 0) return '';
   if (typeof protocols !== 'function') return offered.find((each) => protocols.includes(each)) ?? '';

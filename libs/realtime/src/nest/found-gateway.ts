@@ -13,6 +13,16 @@ export type GatewayHooks = OnHandshake & OnAuthenticate & OnOpen & OnMessage & O
 
 export type HookName = keyof GatewayHooks;
 
+/** All hooks, in the order in which they run. */
+export const HOOKS: readonly HookName[] = [
+  'onHandshake',
+  'onAuthenticate',
+  'onOpen',
+  'onMessage',
+  'onDrain',
+  'onClose',
+];
+
 /** The hooks that run once the connection is open. */
 export type ConnectionHookName = Exclude<HookName, 'onHandshake' | 'onAuthenticate'>;
 

@@ -1,4 +1,5 @@
 import { concatMap, from, isObservable, Observable, of } from 'rxjs';
+import { isPromise } from '../awaitable.js';
 
 /**
  * Turns what a method returned into an Observable of its replies: an Observable, or an async iterable.
@@ -12,7 +13,7 @@ export function asObservable(value: unknown): Observable<unknown> | undefined {
 
 /** True for a value that is still to come: a promise, an Observable, an async iterable. */
 export function isDeferred(value: unknown): boolean {
-  return isStreamLike(value) || (typeof value === 'object' && value !== null && 'then' in value);
+  return isStreamLike(value) || isPromise(value);
 }
 
 /** True for an Observable and for an async iterable. */

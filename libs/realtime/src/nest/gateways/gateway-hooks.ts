@@ -4,19 +4,10 @@
  */
 import type { Type } from '@nestjs/common';
 import { OptionsError } from '../../errors.js';
-import type { FoundGateway, HookName } from '../found-gateway.js';
+import { type FoundGateway, type HookName, HOOKS } from '../found-gateway.js';
 import { ENHANCER_KINDS, hasEnhancers, hasOwnEnhancers } from '../internals/nest-enhancers.js';
 import { messageMethodsOf } from '../internals/nest.js';
 import { lineOf, misspeltHooks } from './misspelt-hooks.js';
-
-export const HOOKS: readonly HookName[] = [
-  'onHandshake',
-  'onAuthenticate',
-  'onOpen',
-  'onMessage',
-  'onDrain',
-  'onClose',
-];
 
 /** @returns the hooks of an instance, in the order in which they run */
 export function hooksOf(instance: object): HookName[] {

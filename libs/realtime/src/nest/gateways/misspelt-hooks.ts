@@ -1,20 +1,12 @@
 /** Finds methods of a gateway that were meant as hooks: near misses, and what other libraries call the same hook. */
 import type { Type } from '@nestjs/common';
 import { isGatewayClass } from '../internals/nest.js';
+import { HOOKS } from '../found-gateway.js';
 import { hasOtherMetadata, isMessageMethod } from '../internals/nest-enhancers.js';
 import { distanceIn, isNear } from './near-miss.js';
 
 /** Every hook that is called: ours, and those of Nest's own gateways. */
-const CALLED = [
-  'onHandshake',
-  'onAuthenticate',
-  'onOpen',
-  'onMessage',
-  'onDrain',
-  'onClose',
-  'handleConnection',
-  'handleDisconnect',
-];
+const CALLED: readonly string[] = [...HOOKS, 'handleConnection', 'handleDisconnect'];
 
 const ADMITS = 'onHandshake, which decides who may connect';
 const OPENS = 'onOpen, or onHandshake to decide who may connect';
