@@ -25,12 +25,19 @@ export class ManualClock implements Clock {
     this.after(0, task);
   }
 
-  /** Runs what is due within so many milliseconds, and lets promises settle in between. */
+  /**
+   * Runs what is due within so many milliseconds, and lets promises settle in between.
+   *
+   * @throws Error when time stands still, because each task calls for another at once
+   */
   async pass(ms: number): Promise<void> {
     const end = this.at + ms;
     for (let i = 0; i < 6; i++) await Promise.resolve();
+    let turns = 0;
     while (this.timers.length > 0 && this.timers[0]!.at <= end) {
       const { at, task } = this.timers.shift()!;
+      turns = at > this.at ? 0 : turns + 1;
+      if (turns > 10_000) throw new Error(`Time stands still at ${this.at} ms`);
       this.at = Math.max(this.at, at);
       task();
       for (let i = 0; i < 6; i++) await Promise.resolve();

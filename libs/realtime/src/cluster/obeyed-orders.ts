@@ -174,12 +174,14 @@ export class ObeyedOrders {
     const [oldest] = this.waits;
     if (this.isWatching || !oldest) return;
     this.isWatching = true;
-    this.clock.after(oldest.at + this.options.waitMs - this.clock.now(), () => {
+    const expire = () => {
       this.isWatching = false;
       const before = this.clock.now() - this.options.waitMs;
       for (const seen of firstWhile(this.waits, ({ at }) => at <= before)) void this.obey(seen, seen.copy!);
       this.watch();
-    });
+    };
+    // Where this process stood still, the copy may have come, and is read in the same turn after the timers
+    this.clock.after(oldest.at + this.options.waitMs - this.clock.now(), () => this.clock.soon(expire));
   }
 
   /** Sets the one timer of what is remembered. */
