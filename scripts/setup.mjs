@@ -20,7 +20,7 @@ const hasAptGet = () => spawnSync('apt-get', ['--version']).status === 0;
 function find({ env, binaries, version }) {
   const candidates = process.env[env] ? [process.env[env]] : binaries;
   for (const path of candidates) {
-    const { status, stdout, stderr } = spawnSync(path, [version], { encoding: 'utf8', timeout: 60_000 });
+    const { status, stdout, stderr } = spawnSync(path, [version].flat(), { encoding: 'utf8', timeout: 60_000 });
     if (status === 0) return { path, version: (stdout || stderr).trim().split('\n')[0] };
   }
   return undefined;
@@ -43,7 +43,7 @@ function run(prefix, ...command) {
 
 /** Installs packages. Their services are not started, nor at the next boot. */
 function install(missing, prefix) {
-  const packages = missing.map((tool) => tool.package);
+  const packages = missing.flatMap((tool) => tool.package.split(' '));
   const services = existsSync('/run/systemd/system') ? missing.flatMap(({ service }) => service ?? []) : [];
   console.log(`Installing ${packages.join(' and ')} with apt-get …`);
   run(prefix, 'apt-get', 'update', '-q');

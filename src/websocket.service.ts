@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { WebSocketGateway } from '@nestjs/websockets';
-import { CloseInfo, Connection, Message, MessageError, RealtimeServer } from 'nestjs-realtime';
+import { CloseInfo, Connection, Message, MessageError, RealtimeError, RealtimeServer } from 'nestjs-realtime';
 import type { Member, OnClose, OnMessage, OnOpen } from 'nestjs-realtime';
 
 /** A chat that speaks JSON, `{ type, data }`; any other text is answered with the server's time. */
@@ -38,7 +38,8 @@ export class WebSocketService implements OnOpen, OnMessage, OnClose {
 
   private async whisper(connection: Connection, to: string, text: string): Promise<void> {
     const words = frame('private', connection, { to, text });
-    if (!(await this.server.push(to, words))) throw new MessageError('not_here', 'This person has left');
+    const arrived = await this.server.push(to, words).catch(unanswered);
+    if (!arrived) throw new MessageError('not_here', 'This person has left');
     if (to !== connection.id) connection.send(words);
   }
 
@@ -52,6 +53,12 @@ export class WebSocketService implements OnOpen, OnMessage, OnClose {
 const person = ({ id, userId }: Member) => ({ id, name: userId ?? 'Guest' });
 const frame = (type: string, from: Member, more?: object) =>
   JSON.stringify({ type, data: { ...person(from), ...more } });
+
+/** The node of the receiver may have died a moment ago: then so have its connections. */
+function unanswered(error: RealtimeError): false {
+  if (error.code === 'no_answer') return false;
+  throw error;
+}
 
 function checked(text: unknown, max = 2000): string {
   if (typeof text === 'string' && text.trim() !== '' && text.length <= max) return text;
