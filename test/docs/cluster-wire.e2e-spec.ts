@@ -8,6 +8,7 @@ import { ANSWER, ASK, ORDER } from '../../libs/realtime/src/cluster/schemas.js';
 import { Wire } from '../../libs/realtime/src/cluster/wire.js';
 import { Frame, type SlowPolicy } from '../../libs/realtime/src/frame.js';
 import { codeOf, read } from '../support/docs.js';
+import { FakeNode } from '../support/fakes/fake-node.js';
 
 const PAGE = 'docs/cluster-wire.md';
 const KEY = '0123456789abcdef0123456789abcdef';
@@ -113,6 +114,9 @@ it('lists every action, every question and every field of an answer', () => {
   const info = ANSWER.options.find(({ shape }) => shape.kind.value === 'info')!;
   if (!('value' in info.shape) || !('unwrap' in info.shape.value)) throw new Error('info has no value');
   for (const field of Object.keys(info.shape.value.unwrap().shape)) expect(text).toContain(`\`${field}\``);
+  const statistics = text.slice(text.indexOf('### Statistics'), text.indexOf('## Announce'));
+  const { broker, ...counted } = new FakeNode().engine.node.stats();
+  for (const field of [...Object.keys(counted), ...Object.keys(broker)]) expect(statistics).toContain(`\`${field}\``);
 });
 
 it('names the partitions as they are computed', () => {

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { codeOf, problemsOf, read, ROOT } from '../support/docs.js';
 
 /** Pages whose samples are complete; those of docs/handshake.md are run by a spec of their own. */
-const PAGES = ['README.md', 'docs/gateways.md', 'docs/enhancers.md', 'docs/testing.md', 'docs/migrating.md'];
+const PAGES = [
+  ...['README.md', 'docs/gateways.md', 'docs/enhancers.md', 'docs/testing.md', 'docs/migrating.md'],
+  'docs/scaling.md',
+];
 const folder = join(ROOT, 'test');
 
 it('the TypeScript samples of the documentation compile, and one that does not is found', () => {

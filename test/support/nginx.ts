@@ -1,11 +1,12 @@
 /** A real nginx in front of an application, with default settings or with a configuration of the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './process-guard.js';
+import { toolPath } from './tools.js';
 
 /** Returns the content of `http { … }` in the configuration. */
 export type Servers = (port: number) => string;
@@ -55,7 +56,7 @@ export class Nginx {
     const path = join(folder, 'nginx.conf');
     writeFileSync(path, configuration(servers(port), folder));
     const args = ['-p', folder, '-c', path, '-e', 'stderr'];
-    return new Nginx(port, folder, spawn(binary(), args, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    return new Nginx(port, folder, spawn(toolPath('nginx'), args, { stdio: ['ignore', 'ignore', 'pipe'] }));
   }
 
   /** For example `http://127.0.0.1:8080`. */
@@ -101,16 +102,6 @@ access_log off;
 ${temporary.join(' ')}
 ${servers}}
 `;
-}
-
-function binary(): string {
-  const tools = JSON.parse(readFileSync(new URL('../../scripts/tools.json', import.meta.url), 'utf8')) as {
-    nginx: { env: string; binaries: string[] };
-  };
-  const { env, binaries } = tools.nginx;
-  const path = process.env[env] || binaries.find((each) => existsSync(each));
-  if (!path) throw new Error('There is no nginx here: run `npm run test:setup`');
-  return path;
 }
 
 async function freePort(): Promise<number> {

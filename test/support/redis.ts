@@ -1,12 +1,13 @@
 /** Redis processes of a test: each on a free port, with a folder of its own, stopped by its process id. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { until, within } from './process-guard.js';
+import { toolPath } from './tools.js';
 
 /** How many times ports are chosen, because tests that run at the same time take ports too. */
 const ATTEMPTS = 3;
@@ -64,7 +65,7 @@ export class RedisProcess {
 
   /** Starts the process again on the same port. */
   async restart(): Promise<void> {
-    this.child = spawn(binary(), this.args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(toolPath('redis-server'), this.args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.on('data', (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-10_000)));
     }
@@ -181,16 +182,6 @@ export async function startSentinels(): Promise<SentinelTrio> {
       Promise.all(all.map((each) => each.stop())).then(() => {}),
     );
   return { master, replica, sentinels, url, stop };
-}
-
-function binary(): string {
-  const tools = JSON.parse(readFileSync(new URL('../../scripts/tools.json', import.meta.url), 'utf8')) as {
-    'redis-server': { env: string; binaries: string[] };
-  };
-  const { env, binaries } = tools['redis-server'];
-  const path = process.env[env] || binaries.find((each) => existsSync(each));
-  if (!path) throw new Error('There is no redis-server here: run `npm run test:setup`');
-  return path;
 }
 
 /** @param hasBus also leaves room for the port of the Cluster's bus, which is higher by 10,000 */

@@ -1,6 +1,6 @@
 /** A real Chromium, and pages with the errors of their consoles. */
-import { existsSync, readFileSync } from 'node:fs';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { toolPath } from '../tools.js';
 
 const FLAGS = [
   '--headless',
@@ -13,17 +13,9 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-interface Tools {
-  readonly chromium: { readonly env: string; readonly binaries: readonly string[] };
-}
-
 /** @param args more flags @throws Error when there is no Chromium; `npm run test:setup` installs it or says how */
 export async function startBrowser(...args: string[]): Promise<Browser> {
-  const tools = JSON.parse(readFileSync(new URL('../../../scripts/tools.json', import.meta.url), 'utf8')) as Tools;
-  const { env, binaries } = tools.chromium;
-  const executablePath = process.env[env] || binaries.find((path) => existsSync(path));
-  if (!executablePath) throw new Error('There is no Chromium here: run `npm run test:setup`');
-  return chromium.launch({ executablePath, args: [...FLAGS, ...args] });
+  return chromium.launch({ executablePath: toolPath('chromium'), args: [...FLAGS, ...args] });
 }
 
 /** A page, and its errors. */

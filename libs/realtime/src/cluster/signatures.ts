@@ -4,12 +4,11 @@
  */
 import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { OptionsError } from '../errors.js';
+import { MIN_KEY_BYTES } from '../settings/cluster-options.js';
 import type { DropReason } from './format.js';
 
 /** The length of the trailer in bytes. */
 export const TRAILER = 33;
-
-const MIN_KEY_BYTES = 32;
 
 interface Key {
   /** The first byte of the key's SHA-256: the same on all nodes, whatever the order of their keys. */

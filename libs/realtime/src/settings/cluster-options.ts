@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { choice, count, flag, MAX_INT32, seconds, type Setting } from './kinds.js';
 
+/** That of the hash (RFC 2104 §3). `openssl rand -base64 32` makes one. */
+export const MIN_KEY_BYTES = 32;
+
 const APP = /^[A-Za-z0-9._-]{0,64}$/;
 
 export const CLUSTER_SETTINGS = {
@@ -32,8 +35,8 @@ export const CLUSTER_SETTINGS = {
   clusterKeys: {
     env: 'REALTIME_CLUSTER_KEYS',
     fallback: [],
-    schema: z.array(z.string().min(16)).max(2),
-    allowed: 'one key of at least 16 characters, or two with a comma between them while keys are exchanged',
+    schema: z.array(z.string().refine((key) => Buffer.byteLength(key) >= MIN_KEY_BYTES)).max(2),
+    allowed: 'one key of at least 32 bytes, or two with a comma between them while keys are exchanged',
     about:
       'Keys with which nodes sign what they publish (HMAC-SHA256): the first signs, both are accepted. Empty: whoever may publish is trusted.',
     read: (text: string) =>
