@@ -1,5 +1,5 @@
 /** The documentation as a whole: every page is in the index, every link leads somewhere, every named file exists. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { anchorsOf, EXAMPLES, FRONT, INDEX, linksOf, PAGES, proseOf, read, ROOT } from '../support/docs.js';
 
@@ -54,4 +54,11 @@ it('docs/architecture.md names only files and folders that exist', () => {
   const named = [...tables.matchAll(/`([\w./-]+(?:\.ts|\/))`/g)].map(([, path]) => path!);
   expect(named.length).toBeGreaterThan(25);
   expect(named.filter((path) => !existsSync(join(ROOT, 'libs/realtime/src', path)))).toEqual([]);
+});
+
+it.each(['brokers', 'brokers/redis', 'cluster'])('docs/architecture.md names every file of %s/', (folder) => {
+  const files = readdirSync(join(ROOT, 'libs/realtime/src', folder)).filter((name) => /(?<!\.spec)\.ts$/.test(name));
+  expect(files.length).toBeGreaterThan(0);
+  const text = read('docs/architecture.md');
+  expect(files.filter((name) => !text.includes(`\`${folder}/${name}\``))).toEqual([]);
 });

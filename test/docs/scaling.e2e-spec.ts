@@ -200,6 +200,16 @@ it('docs/scaling.md has every field of stats().broker', () => {
   expect(rows.filter((field) => !field.startsWith('REALTIME_')).sort()).toEqual(Object.keys(brokerStats('x')).sort());
 });
 
+it.each(codeOf('docs/logging.md', 'text')[0]!.trim().split('\n'))(
+  'the source of the cluster writes the line %s',
+  (line) => {
+    const source = read('libs/realtime/src/cluster/cluster-log.ts');
+    const [words, ...fields] = line.replace(/"[^"]*"/g, '').split(/ (?=\w+=)/);
+    expect(source).toContain(words);
+    for (const field of fields) expect(source).toContain(` ${field.split('=')[0]}=`);
+  },
+);
+
 it('docs/scaling.md names only settings that exist', () => {
   const known = new Set(Object.values(SETTINGS).map(({ env }) => env));
   const named = [...proseOf(PAGE).matchAll(/REALTIME_\w+/g)].map(([name]) => name);

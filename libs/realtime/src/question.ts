@@ -9,8 +9,8 @@ import type { Stats } from './stats.js';
 /** What became of a push or an order. */
 export interface Reached {
   /**
-   * The nodes that are not known to have it: their ids, or `*` for all others while the broker is away. Empty: every
-   * member has it.
+   * The nodes that are not known to have it: their ids, or `*` for all others while the broker is away. Empty: an order
+   * was obeyed by every node; a push has reached the members on this node, and the broker for the others.
    */
   readonly missing: readonly string[];
 }
