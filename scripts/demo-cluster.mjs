@@ -36,9 +36,12 @@ function binary(name) {
   return found;
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+/** @param wanted 0: any that is free @throws Error when the wanted one is taken */
+async function freePort(wanted = 0) {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  await once(server, 'listening').catch(() => {
+    throw new Error(`Port ${wanted} is taken: npm run demo:cluster -- --port 9000`);
+  });
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -129,11 +132,11 @@ async function startNode(number, redisPort) {
 
 async function startAll() {
   if (!existsSync(MAIN)) throw new Error('The demo is not built: npm run build');
+  const port = await freePort(Number(values.port));
   const redisPort = await freePort();
   const redisArgs = ['--port', redisPort, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'].map(String);
   await start('redis', binary('redis-server'), redisArgs, { ready: /Ready to accept connections/ });
   const nodes = [await startNode(1, redisPort), await startNode(2, redisPort)];
-  const port = Number(values.port) || (await freePort());
   const conf = join(folder, 'nginx.conf');
   writeFileSync(
     conf,
