@@ -122,6 +122,12 @@ export class Client {
     return this.closed;
   }
 
+  /** Sends a message. @returns a promise that resolves with the next message that the client receives */
+  ask(text) {
+    this.send(text);
+    return new Promise((resolve) => (this.onFrames = resolve));
+  }
+
   /** Ends the connection with a reset, which leaves no TIME_WAIT: tens of thousands of them slow the next connections. */
   reset() {
     this.socket.resetAndDestroy();
@@ -134,7 +140,7 @@ export class Client {
  *
  * @param args those of `Client.open()`; `{i}` in the path becomes the number of the client
  * @param args.concurrency handshakes under way at the same time
- * @param use is called with every client as soon as it is open
+ * @param use is called with every client as soon as it is open; the next one is opened when it has returned or resolved
  */
 export async function openClients(count, { path, concurrency = 32, ...args }, use) {
   let next = 0;
@@ -142,7 +148,7 @@ export async function openClients(count, { path, concurrency = 32, ...args }, us
     while (next < count) {
       const index = next++;
       const source = `${NETWORK}.${2 + Math.floor(index / 10_000)}`;
-      use(await new Client().open({ path: path.replace('{i}', index), source, ...args }));
+      await use(await new Client().open({ path: path.replace('{i}', index), source, ...args }));
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
