@@ -1,5 +1,6 @@
 /** One client on a raw socket: no WebSocket library, no stream machinery, one read buffer for all of them. */
 import net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { clearTimeout } from 'node:timers';
 import { CLOSE, clientFrame, FrameCounter, PING, PONG } from './frames.mjs';
 
@@ -26,6 +27,8 @@ export class Client {
   code = 1006;
   /** The reason in the server's close frame. */
   reason = '';
+  /** When its handshake began, in milliseconds of `performance.now()`. */
+  startedAt = 0;
   head = '';
   isClosing = false;
 
@@ -37,7 +40,7 @@ export class Client {
    * @returns a promise of this client, rejected when the server refuses the handshake
    */
   open({ port, path, headers = '', hello, greeting = 0, source }) {
-    Object.assign(this, { hello, greeting });
+    Object.assign(this, { hello, greeting, startedAt: performance.now() });
     const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
     this.socket = net.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true, onread });
     this.closed = new Promise((resolve) => this.socket.on('close', resolve));

@@ -60,6 +60,22 @@ async function live({ count, payload, isAwake = false, ...args }) {
   return timed(count, isAwake, () => openClients(count, args, life));
 }
 
+/**
+ * Opens clients and keeps them, as `open()` does.
+ *
+ * @returns also how long the clients waited until they were open
+ */
+async function storm({ count, isAwake = false, ...args }) {
+  const latencies = new Latencies();
+  const run = await timed(count, isAwake, () =>
+    openClients(count, args, (client) => {
+      latencies.add(performance.now() - client.startedAt);
+      clients.push(client);
+    }),
+  );
+  return { ...run, ...latencies.result() };
+}
+
 /** Every client keeps `inFlight` messages under way for some seconds. */
 async function echo({ payload, isBinary, inFlight, seconds }) {
   const frame = clientFrame(payload, { isBinary });
@@ -201,7 +217,7 @@ async function rest({ seconds }) {
   return { seconds };
 }
 
-const commands = { open, close, shake, live, echo, paced, fan, watch, arrived, rest };
+const commands = { open, close, shake, live, storm, echo, paced, fan, watch, arrived, rest };
 
 process.on('message', async ({ id, verb, args }) => {
   try {
