@@ -1,6 +1,6 @@
 /**
- * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. The hub delivers locally and
- * subscribes to the channels that have members on this node.
+ * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. The hub delivers locally, and the
+ * broker learns which channels have members on this node.
  */
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
@@ -27,14 +27,14 @@ export class Hub<M extends HubMember = HubMember> {
   private readonly channels = new Map<Channel, Set<M>>();
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: Pick<Broker, 'hold' | 'release'>,
     private readonly log: Log,
   ) {}
 
   add(connection: M): void {
     this.connections.set(connection.id, connection);
     this.roll.add(connection);
-    this.enter(channelOf.path(connection.path), connection);
+    void this.enter(channelOf.path(connection.path), connection);
   }
 
   /** Takes a connection out of all its channels; `connection.rooms` stays as it was. */
@@ -46,21 +46,20 @@ export class Hub<M extends HubMember = HubMember> {
     for (const room of connection.rooms) this.exit(channelOf.room(room), connection);
   }
 
-  enter(channel: Channel, connection: M): void {
+  /** @returns undefined when there is nothing to wait for; else resolves when pushes of other nodes come, never rejects */
+  enter(channel: Channel, connection: M): Promise<unknown> | undefined {
     const members = this.channels.get(channel);
-    if (members) {
-      members.add(connection);
-      return;
-    }
-    this.channels.set(channel, new Set([connection]));
-    this.broker.subscribe(channel).catch((error: unknown) => this.brokerFailed('subscribe', error));
+    if (members?.has(connection)) return undefined;
+    if (members) members.add(connection);
+    else this.channels.set(channel, new Set([connection]));
+    return this.broker.hold(channel);
   }
 
   exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
-    if (!members?.delete(connection) || members.size > 0) return;
-    this.channels.delete(channel);
-    this.broker.unsubscribe(channel).catch((error: unknown) => this.brokerFailed('unsubscribe', error));
+    if (!members?.delete(connection)) return;
+    if (members.size === 0) this.channels.delete(channel);
+    this.broker.release(channel);
   }
 
   /** The members of a channel on this node, as they are now. */
@@ -80,6 +79,11 @@ export class Hub<M extends HubMember = HubMember> {
       if (ids.has(member.id) || others.some((each) => this.has(each, member))) continue;
       yield member;
     }
+  }
+
+  /** @returns whether a connection is in one of the channels */
+  isIn(channels: readonly Channel[], member: M): boolean {
+    return channels.some((each) => connectionIdOf(each) === member.id || this.has(each, member));
   }
 
   private has(channel: Channel, member: M): boolean {
@@ -114,9 +118,5 @@ export class Hub<M extends HubMember = HubMember> {
     let found = 0;
     for (const channel of this.channels.keys()) if (channel.startsWith(prefix)) found++;
     return found;
-  }
-
-  private brokerFailed(what: string, error: unknown): void {
-    this.log.error(`Broker ${this.broker.name} could not ${what} error=${errorField(error)}`);
   }
 }
