@@ -11,8 +11,10 @@ export class Process implements Clock {
   isStalled = false;
   isDead = false;
   resumedAt = 0;
-  private timers: Task[] = [];
-  private inputs: Task[] = [];
+  private readonly timers: Task[] = [];
+  private readonly inputs: Task[] = [];
+  /** What has waited, and has not run since. */
+  private readonly backlog: Task[] = [];
 
   constructor(private readonly time: ManualClock) {}
 
@@ -44,15 +46,21 @@ export class Process implements Clock {
   resume(): void {
     this.isStalled = false;
     this.resumedAt = this.now();
-    const tasks = [...this.timers, ...this.inputs];
-    this.timers = [];
-    this.inputs = [];
-    for (const task of tasks) this.time.after(0, () => this.run(this.inputs, task));
+    this.backlog.push(...this.timers.splice(0), ...this.inputs.splice(0));
+    this.time.after(0, () => this.catchUp());
+  }
+
+  /** What comes meanwhile stands behind what has waited. */
+  private catchUp(): void {
+    const task = this.isStalled || this.isDead ? undefined : this.backlog.shift();
+    task?.();
+    if (task && this.backlog.length > 0) this.time.after(0, () => this.catchUp());
   }
 
   private run(queue: Task[], task: Task): void {
     if (this.isDead) return;
     if (this.isStalled) queue.push(task);
+    else if (this.backlog.length > 0) this.backlog.push(task);
     else task();
   }
 }

@@ -142,12 +142,12 @@ export class OrdersRun {
   /** Two or three tabs of a user return at nearly the same time. */
   private return(user: string): void {
     const count = 2 + Math.floor(this.random() * 2);
-    if (this.random() < 0.5) this.later(60, () => this.stall(this.pick(this.nodes)));
     for (let tab = 0; tab < count; tab++) {
       this.later(this.random() < 0.5 ? 5 : 60, () => {
         if (this.usable.length === 0) return;
         const node = this.pick(this.usable);
         this.records.give(node, node.returns(user, `${node.name}.${this.random()}`), this.nodes);
+        if (this.random() < 0.4) this.later(40, () => this.stall(node));
       });
     }
   }
