@@ -188,13 +188,25 @@ export function brokerContract({ name, start }: BrokerCase): void {
 
     if (isShared)
       it('keeps exactly one of the connections of a user that return on two nodes while the broker is away', async () => {
-        const [a, b] = await pair();
+        const both = await pair();
+        for (const { server } of both)
+          await until(
+            'the other',
+            () => server.nodes().length,
+            (count) => count === 2,
+          );
         await service!.kill();
-        const both = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', replace: true })));
+        const tabs = await Promise.all(both.map((node) => nodes.open(node, { userId: 'ann', replace: true })));
         await service!.restart();
-        const open = () => both.filter(({ connection }) => connection.isOpen).length;
+        const open = () => tabs.filter(({ connection }) => connection.isOpen).length;
         await until('one of them to be closed', open, (count) => count < 2, 30_000);
-        for (const node of [a, b]) await node.settled('ann');
+        for (const { server } of both)
+          await until(
+            'orders',
+            () => server.toUser('ann').leave('x'),
+            ({ missing }) => missing.length === 0,
+            30_000,
+          );
         expect(open()).toBe(1);
       });
 
