@@ -6,12 +6,29 @@ brokerContract({ name: 'memory' });
 
 brokerContract({ name: 'one Redis', start: () => RedisProcess.start() });
 
-brokerContract({ name: 'a Redis behind Sentinel', start: startSentinels });
+brokerContract({
+  name: 'a Redis behind Sentinel',
+  start: async () => {
+    const { url, stop, master, replica } = await startSentinels();
+    // Whichever is the master now
+    const servers = [master, replica];
+    return {
+      ...{ url, stop },
+      kill: () => Promise.all(servers.map((server) => server.kill())),
+      restart: () => Promise.all(servers.map((server) => server.restart())),
+    };
+  },
+});
 
 brokerContract({
   name: 'a Redis Cluster',
   start: async () => {
     const servers = await startCluster();
-    return { url: clusterUrl(servers), stop: () => Promise.all(servers.map((server) => server.stop())) };
+    return {
+      url: clusterUrl(servers),
+      kill: () => Promise.all(servers.map((server) => server.kill())),
+      restart: () => Promise.all(servers.map((server) => server.restart())),
+      stop: () => Promise.all(servers.map((server) => server.stop())),
+    };
   },
 });

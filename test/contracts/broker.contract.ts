@@ -3,16 +3,26 @@ import { MemoryBroker } from '../../libs/realtime/src/brokers/memory.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { turn } from '../support/fakes/fake-node.js';
+import { until } from '../support/process-guard.js';
+
+export interface BrokerService {
+  readonly url: string;
+  stop(): Promise<unknown>;
+  /** Kills what the nodes are connected to. */
+  kill(): Promise<unknown>;
+  /** Starts it again; everything that was on its way is lost. */
+  restart(): Promise<unknown>;
+}
 
 export interface BrokerCase {
   readonly name: string;
   /** Starts the service; undefined for memory, where one node takes every part. */
-  readonly start?: () => Promise<{ url: string; stop: () => Promise<unknown> }>;
+  readonly start?: () => Promise<BrokerService>;
 }
 
 export function brokerContract({ name, start }: BrokerCase): void {
   describe(`a broker over ${name}`, () => {
-    let service: { url: string; stop: () => Promise<unknown> } | undefined;
+    let service: BrokerService | undefined;
     let nodes: ClusterNodes;
 
     beforeAll(async () => {
@@ -157,12 +167,48 @@ export function brokerContract({ name, start }: BrokerCase): void {
       const [a, b] = await pair();
       for (let round = 0; round < 10; round++) {
         const both = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', replace: true })));
-        await a.settled();
-        await b.settled();
+        await a.settled('ann');
+        await b.settled('ann');
         expect(both.filter(({ connection }) => connection.isOpen)).toHaveLength(1);
         for (const { connection } of both) connection.terminate();
       }
     });
+
+    it('closes the connection that a user has on an older node when the user returns to one that has just started', async () => {
+      const a = await nodes.start({}, isShared ? undefined : new MemoryBroker());
+      const older = [];
+      for (let round = 0; round < 3; round++) older.push(await nodes.open(a, { userId: 'ann', replace: true }));
+      await a.settled('ann');
+      const b = isShared ? await nodes.start() : a;
+      const recent = await nodes.open(b, { userId: 'ann', replace: true });
+      await b.settled('ann');
+      expect(older.map(({ connection }) => connection.isOpen)).toEqual([false, false, false]);
+      expect(recent.connection.isOpen).toBe(true);
+    });
+
+    if (isShared)
+      it('keeps exactly one of the connections of a user that return on two nodes while the broker is away', async () => {
+        const both = await pair();
+        for (const { server } of both)
+          await until(
+            'the other',
+            () => server.nodes().length,
+            (count) => count === 2,
+          );
+        await service!.kill();
+        const tabs = await Promise.all(both.map((node) => nodes.open(node, { userId: 'ann', replace: true })));
+        await service!.restart();
+        const open = () => tabs.filter(({ connection }) => connection.isOpen).length;
+        await until('one of them to be closed', open, (count) => count < 2, 30_000);
+        for (const { server } of both)
+          await until(
+            'orders',
+            () => server.toUser('ann').leave('x'),
+            ({ missing }) => missing.length === 0,
+            30_000,
+          );
+        expect(open()).toBe(1);
+      });
 
     it('has the statistics of all nodes, and their names', async () => {
       const [a, b] = await pair();

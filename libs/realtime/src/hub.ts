@@ -25,6 +25,8 @@ export class Hub<M extends HubMember = HubMember> {
   /** The same connections in the order of their ids. */
   readonly roll = new Roll<M>();
   private readonly channels = new Map<Channel, Set<M>>();
+  /** How many channels there are of each kind, by the first two characters of their names. */
+  private readonly kinds = new Map<string, number>();
 
   constructor(
     private readonly broker: Pick<Broker, 'hold' | 'release'>,
@@ -51,14 +53,14 @@ export class Hub<M extends HubMember = HubMember> {
     const members = this.channels.get(channel);
     if (members?.has(connection)) return undefined;
     if (members) members.add(connection);
-    else this.channels.set(channel, new Set([connection]));
+    else this.open(channel, connection);
     return this.broker.hold(channel);
   }
 
   exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
     if (!members?.delete(connection)) return;
-    if (members.size === 0) this.channels.delete(channel);
+    if (members.size === 0) this.close(channel);
     this.broker.release(channel);
   }
 
@@ -113,10 +115,23 @@ export class Hub<M extends HubMember = HubMember> {
     }
   }
 
-  /** @returns the number of channels whose name starts with a prefix; rooms and users are counted this way */
+  /** @param prefix what the names of one kind begin with, such as `r:`; empty: all kinds */
   count(prefix: string): number {
-    let found = 0;
-    for (const channel of this.channels.keys()) if (channel.startsWith(prefix)) found++;
-    return found;
+    return prefix === '' ? this.channels.size : (this.kinds.get(prefix) ?? 0);
+  }
+
+  private open(channel: Channel, first: M): void {
+    this.channels.set(channel, new Set([first]));
+    this.countKind(channel, 1);
+  }
+
+  private close(channel: Channel): void {
+    this.channels.delete(channel);
+    this.countKind(channel, -1);
+  }
+
+  private countKind(channel: Channel, change: number): void {
+    const kind = channel.slice(0, 2);
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + change);
   }
 }

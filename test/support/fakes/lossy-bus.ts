@@ -11,8 +11,10 @@ export class Process implements Clock {
   isStalled = false;
   isDead = false;
   resumedAt = 0;
-  private timers: Task[] = [];
-  private inputs: Task[] = [];
+  private readonly timers: Task[] = [];
+  private readonly inputs: Task[] = [];
+  /** What has waited, and has not run since. */
+  private readonly backlog: Task[] = [];
 
   constructor(private readonly time: ManualClock) {}
 
@@ -44,15 +46,21 @@ export class Process implements Clock {
   resume(): void {
     this.isStalled = false;
     this.resumedAt = this.now();
-    const tasks = [...this.timers, ...this.inputs];
-    this.timers = [];
-    this.inputs = [];
-    for (const task of tasks) this.time.after(0, () => this.run(this.inputs, task));
+    this.backlog.push(...this.timers.splice(0), ...this.inputs.splice(0));
+    this.time.after(0, () => this.catchUp());
+  }
+
+  /** What comes meanwhile stands behind what has waited. */
+  private catchUp(): void {
+    const task = this.isStalled || this.isDead ? undefined : this.backlog.shift();
+    task?.();
+    if (task && this.backlog.length > 0) this.time.after(0, () => this.catchUp());
   }
 
   private run(queue: Task[], task: Task): void {
     if (this.isDead) return;
     if (this.isStalled) queue.push(task);
+    else if (this.backlog.length > 0) this.backlog.push(task);
     else task();
   }
 }
@@ -67,7 +75,8 @@ export class Link<T> {
   constructor(
     readonly name: string,
     readonly process: Process,
-    readonly deliver: (channel: string, from: string, message: T) => void,
+    /** @param at when the message reached the process, which may have stood still since */
+    readonly deliver: (channel: string, from: string, message: T, at: number) => void,
   ) {}
 
   cut(): void {
@@ -82,10 +91,6 @@ export class LossyBus<T> {
   lossRate = 0;
   repeatRate = 0;
   maxDelayMs = 60;
-  /** What every link that is up hears once. */
-  isReliable: (channel: string) => boolean = () => false;
-  /** Sees the messages in the order of the broker. */
-  took: (channel: string, message: T) => void = () => {};
   private readonly lastAt = new Map<string, number>();
 
   constructor(
@@ -95,26 +100,28 @@ export class LossyBus<T> {
 
   publish(from: Link<T>, channel: string, message: T): void {
     const { cuts } = from;
-    if (!from.isUp || this.isLost(channel)) return;
+    if (!from.isUp || this.isLost()) return;
     this.inOrder(`${from.name}>${channel}`, () => {
       if (from.cuts === cuts) this.take(channel, from.name, message);
     });
   }
 
   private take(channel: string, from: string, message: T): void {
-    this.took(channel, message);
     for (const link of this.links) {
-      if (!link.isUp || !link.channels.has(channel) || this.isLost(channel)) continue;
+      if (!link.isUp || !link.channels.has(channel) || this.isLost()) continue;
       const { cuts } = link;
-      const receive = () => link.process.receive(() => link.deliver(channel, from, message));
+      const receive = () => {
+        const at = this.time.now();
+        link.process.receive(() => link.deliver(channel, from, message, at));
+      };
       const arrive = () => (link.cuts === cuts ? receive() : undefined);
       this.inOrder(`${channel}>${link.name}`, arrive);
       if (this.random() < this.repeatRate) this.inOrder(`${channel}>${link.name}`, arrive);
     }
   }
 
-  private isLost(channel: string): boolean {
-    return !this.isReliable(channel) && this.random() < this.lossRate;
+  private isLost(): boolean {
+    return this.random() < this.lossRate;
   }
 
   /** Runs a task after a while, and never before an earlier one of the same lane. */

@@ -87,14 +87,13 @@ export class OrderRecords implements Watcher {
     }
   }
 
-  copied(node: OrdersNode, from: string, order: Order, road: 'channel' | 'direct'): void {
+  copied(node: OrdersNode, from: string, order: Order, road: 'channel' | 'direct', at: number): void {
     const seen = this.seenBy(node, from, order.id);
-    const now = this.time.now();
     if (road === 'channel') {
-      const isInTime = seen.waitsSince !== undefined && now - seen.waitsSince < TIMES.waitMs;
+      const isInTime = seen.waitsSince !== undefined && at - seen.waitsSince < TIMES.waitMs;
       if (seen.isOutOfPlace && isInTime) this.fault('obeys an order before its place on the channel');
     } else if (seen.obeyed === 0 && !seen.isAcknowledged && node.hasMembers(order.to) && node.isOn(order.to)) {
-      seen.waitsSince ??= now;
+      seen.waitsSince ??= this.time.now();
     }
   }
 

@@ -2,6 +2,7 @@
 import type { GivenOrder, GivenOrders } from '../../../libs/realtime/src/cluster/given-orders.js';
 import type { Order } from '../../../libs/realtime/src/cluster/messages.js';
 import type { Obedience, ObeyedOrders } from '../../../libs/realtime/src/cluster/obeyed-orders.js';
+import type { OrderIds } from '../../../libs/realtime/src/cluster/order-ids.js';
 import type { Replaces } from '../../../libs/realtime/src/cluster/replaces.js';
 import { Link, Process, type LossyBus } from './lossy-bus.js';
 import type { ManualClock } from './manual-clock.js';
@@ -10,6 +11,7 @@ export interface OrderClasses {
   readonly GivenOrders: typeof GivenOrders;
   readonly ObeyedOrders: typeof ObeyedOrders;
   readonly Replaces: typeof Replaces;
+  readonly OrderIds: typeof OrderIds;
 }
 
 export type Message =
@@ -19,8 +21,8 @@ export type Message =
 
 /** Sees what a node does. */
 export interface Watcher {
-  /** A copy is handed to the node's orders. */
-  copied(node: OrdersNode, from: string, order: Order, road: 'channel' | 'direct'): void;
+  /** A copy that reached the process at this time is handed to the node's orders. */
+  copied(node: OrdersNode, from: string, order: Order, road: 'channel' | 'direct', at: number): void;
   obeys(node: OrdersNode, from: string, order: Order): Promise<void> | void;
   acknowledges(node: OrdersNode, to: string, id: number): void;
   /** What the node knows of others has changed; with `id`: another has acknowledged this order. */
@@ -56,7 +58,7 @@ export class OrdersNode implements Obedience {
   copies = 0;
   /** Where the order that is obeyed now has come from. */
   road: 'channel' | 'elsewhere' = 'elsewhere';
-  private lastId = 0;
+  private readonly ids: OrderIds;
 
   constructor(
     readonly name: string,
@@ -64,10 +66,10 @@ export class OrdersNode implements Obedience {
     time: ManualClock,
     private readonly bus: LossyBus<Message>,
     private readonly watcher: Watcher,
-    maxKept: number,
+    { maxKept, timeOfDay }: { readonly maxKept: number; readonly timeOfDay: () => number },
   ) {
     this.process = new Process(time);
-    this.link = new Link(name, this.process, (channel, from, message) => this.receive(channel, from, message));
+    this.link = new Link(name, this.process, (...message) => this.receive(...message));
     for (const channel of [EVERYBODY, `n:${name}`]) this.link.channels.add(channel);
     bus.links.push(this.link);
     const options = { ...TIMES, clock: this.process };
@@ -77,7 +79,8 @@ export class OrdersNode implements Obedience {
     };
     this.given = new classes.GivenOrders({ ...options, maxKept }, send, (count) => (this.dropped += count));
     this.obeyed = new classes.ObeyedOrders({ ...options, self: name, maxRemembered: 100_000 }, this);
-    this.replaces = new classes.Replaces();
+    this.replaces = new classes.Replaces({ ...options, maxRemembered: 100_000 });
+    this.ids = new classes.OrderIds(timeOfDay);
   }
 
   get isUsable(): boolean {
@@ -94,7 +97,7 @@ export class OrdersNode implements Obedience {
 
   obey(order: Order, _except: readonly string[], from: string): Promise<void> | void {
     if (order.action.kind === 'disconnect') this.members.delete(order.to);
-    if (order.action.kind === 'replace') this.replace(order.to, order.action.by);
+    if (order.action.kind === 'replace') this.replace(order, order.action.by);
     return this.watcher.obeys(this, from, order);
   }
 
@@ -104,7 +107,7 @@ export class OrdersNode implements Obedience {
   }
 
   nextOrder(to: string, action: Order['action']): Order {
-    return { id: ++this.lastId, to, action };
+    return { id: this.ids.next(), to, action };
   }
 
   /** Gives an order to whom it concerns. @returns to whom, and the promise of its end */
@@ -117,11 +120,12 @@ export class OrdersNode implements Obedience {
     return { to, missing: this.given.give(given, to), own };
   }
 
-  /** A tab has come back and takes the place of the user's others. Its channel is on already. */
+  /** A tab has come back and takes the place of the user's others. */
   returns(user: string, tab: string): Order {
     this.tabs.set(user, (this.tabs.get(user) ?? new Set()).add(tab));
-    this.replaces.begin(user, tab);
-    return this.nextOrder(user, { kind: 'replace', by: tab });
+    const order = this.nextOrder(user, { kind: 'replace', by: tab });
+    this.replaces.begin(user, tab, order.id);
+    return order;
   }
 
   announce(kind: 'announce' | 'leave' = 'announce'): void {
@@ -169,12 +173,11 @@ export class OrdersNode implements Obedience {
     this.link.cut();
   }
 
-  private replace(user: string, by: string): void {
-    const spared = this.replaces.spared(user);
-    const tabs = [...(this.tabs.get(user) ?? [])].filter((tab) => tab === by || spared.includes(tab));
-    this.tabs.set(user, new Set(tabs));
-    this.replaces.end(user, by);
-    if (!this.hasMembers(user)) this.watcher.membersLeft(this, user);
+  private replace({ to, id }: Order, by: string): void {
+    const spared = this.replaces.spared(to, id, by);
+    const tabs = [...(this.tabs.get(to) ?? [])].filter((tab) => tab === by || spared.includes(tab));
+    this.tabs.set(to, new Set(tabs));
+    if (!this.hasMembers(to)) this.watcher.membersLeft(this, to);
   }
 
   private publish(channel: string, message: Message): void {
@@ -192,18 +195,19 @@ export class OrdersNode implements Obedience {
     }
   }
 
-  private receive(channel: string, from: string, message: Message): void {
+  private receive(channel: string, from: string, message: Message, at: number): void {
     if (this.isGone) return;
-    if (message.kind === 'order') this.copied(channel, from, message);
+    if (message.kind === 'order') this.copied(channel, from, message, at);
     else if (from === this.name) return;
     else if (message.kind === 'obeyed') this.given.obeyed(from, message.id);
     else this.heard(from, message.kind);
     this.watcher.knows(this, from, message.kind === 'obeyed' ? message.id : undefined);
   }
 
-  private copied(channel: string, from: string, { order, except }: GivenOrder): void {
+  private copied(channel: string, from: string, { order, except }: GivenOrder, at: number): void {
+    this.ids.saw(order.id);
     const road = channel === order.to ? 'channel' : 'direct';
-    this.watcher.copied(this, from, order, road);
+    this.watcher.copied(this, from, order, road, at);
     if (road === 'direct') return this.obeyed.direct(from, order, except);
     this.road = 'channel';
     this.obeyed.onChannel(from, order, except);

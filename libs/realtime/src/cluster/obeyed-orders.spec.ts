@@ -71,6 +71,20 @@ describe('a node with members', () => {
     expect(await logIn(1000)).toEqual(['acknowledge a 1']);
   });
 
+  it('waits on for copies that came while this process stood still between its timers and the end of the turn', async () => {
+    const endOfTurn: (() => void)[] = [];
+    clock.soon = (task) => endOfTurn.push(task);
+    orders.direct('a', order(1), []);
+    await clock.pass(100);
+    orders.direct('a', order(2), []);
+    await clock.pass(150);
+    await clock.pass(200);
+    endOfTurn.shift()!();
+    expect(await logIn(0)).toEqual(DONE);
+    orders.onChannel('a', order(2), []);
+    expect(await logIn(0)).toEqual(['obey a 2', 'acknowledge a 2']);
+  });
+
   it('obeys the direct copy at once when the subscription is not confirmed', async () => {
     isOn = false;
     orders.direct('a', order(1), []);

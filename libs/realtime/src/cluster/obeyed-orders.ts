@@ -174,14 +174,17 @@ export class ObeyedOrders {
     const [oldest] = this.waits;
     if (this.isWatching || !oldest) return;
     this.isWatching = true;
-    const expire = () => {
+    const expire = (before: number) => {
       this.isWatching = false;
-      const before = this.clock.now() - this.options.waitMs;
       for (const seen of firstWhile(this.waits, ({ at }) => at <= before)) void this.obey(seen, seen.copy!);
       this.watch();
     };
-    // Where this process stood still, the copy may have come, and is read in the same turn after the timers
-    this.clock.after(oldest.at + this.options.waitMs - this.clock.now(), () => this.clock.soon(expire));
+    this.clock.after(oldest.at + this.options.waitMs - this.clock.now(), () => {
+      // Where this process stood still, copies may have come, and are read in the same turn after the timers. It may
+      // also stand still between the two: what is overdue only then has not been read
+      const before = this.clock.now() - this.options.waitMs;
+      this.clock.soon(() => expire(before));
+    });
   }
 
   /** Sets the one timer of what is remembered. */

@@ -1,5 +1,5 @@
 /**
- * Some hundred seeded schedules of the model in test/support; `npm run model:orders` runs as many thousands as
+ * Two hundred seeded schedules of the model in test/support; `npm run model:orders` runs as many thousands as
  * `SCHEDULES` says. Each rule that is taken away makes some schedule fail.
  */
 import { OrdersRun } from '../../../../test/support/fakes/orders-model.js';
@@ -7,15 +7,18 @@ import type { OrderClasses } from '../../../../test/support/fakes/orders-node.js
 import { mutant } from '../../../../test/support/mutants.js';
 import { GivenOrders } from './given-orders.js';
 import { ObeyedOrders } from './obeyed-orders.js';
+import { OrderIds } from './order-ids.js';
 import { Replaces } from './replaces.js';
 
-const SCHEDULES = Number(process.env['SCHEDULES'] ?? 500);
+const SCHEDULES = Number(process.env['SCHEDULES'] ?? 200);
 const FIRST = Number(process.env['FIRST_SCHEDULE'] ?? 1);
-const CLASSES: OrderClasses = { GivenOrders, ObeyedOrders, Replaces };
+const CLASSES: OrderClasses = { GivenOrders, ObeyedOrders, Replaces, OrderIds };
+
+type Rule = [rule: string, file: string, from: string, to: string, first?: number];
 
 /** Runs schedules until one fails. @returns what failed in it, and the command that repeats it */
-async function faultsOf(classes: OrderClasses, count: number): Promise<string[]> {
-  for (let seed = FIRST; seed < FIRST + count; seed++) {
+async function faultsOf(classes: OrderClasses, count: number, first = FIRST): Promise<string[]> {
+  for (let seed = first; seed < first + count; seed++) {
     const faults = await new OrdersRun(seed, classes).run();
     if (faults.length > 0) return [...faults, `SCHEDULES=1 FIRST_SCHEDULE=${seed} npm run model:orders`];
   }
@@ -31,8 +34,10 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
   const LOST = 'cluster/lost-nodes.ts';
   const OBEYED = 'cluster/obeyed-orders.ts';
   const REPLACES = 'cluster/replaces.ts';
+  const IDS = 'cluster/order-ids.ts';
 
-  it.each([
+  // The number is of a schedule near which the rule is first missed
+  it.each<Rule>([
     [
       'a copy to each node',
       GIVEN,
@@ -68,7 +73,7 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
       'this.lostNodes.add(node);',
       'this.lostNodes.add(node); this.left(node); this.lostNodes.add(node);',
     ],
-    ['given to lost nodes too', GIVEN, 'return this.lostNodes.ids;', 'return [];'],
+    ['given to lost nodes too', GIVEN, 'return this.lostNodes.ids;', 'return [];', 95],
     [
       'sent when a node comes back',
       GIVEN,
@@ -80,8 +85,9 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
       GIVEN,
       'came(node: NodeId): void {\n    this.lostNodes.delete(node);',
       'came(node: NodeId): void {',
+      25,
     ],
-    ['repeated to a node that is back', GIVEN, 'if (!this.repeats.has(kept)) this.repeatLater(kept);', ''],
+    ['repeated to a node that is back', GIVEN, 'if (!this.repeats.has(kept)) this.repeatLater(kept);', '', 25],
     [
       'sent and repeated when the broker is back',
       GIVEN,
@@ -117,9 +123,19 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
       'if (this.obedience.isOn(copy.order.to)) this.wait',
       'if (false) this.wait',
     ],
-    ['does not wait for ever', OBEYED, '() => this.clock.soon(expire)', '() => {}'],
-    ['reads what has come before it gives up the place', OBEYED, '() => this.clock.soon(expire)', 'expire'],
-    ['acknowledged when it is obeyed', OBEYED, 'await this.obedience.obey(', 'void this.obedience.obey('],
+    ['does not wait for ever', OBEYED, 'this.clock.soon(() => expire(before));', ''],
+    [
+      'reads what has come before it gives up the place',
+      OBEYED,
+      'this.clock.soon(() => expire(before));',
+      'expire(before);',
+    ],
+    [
+      'acknowledged when it is obeyed',
+      OBEYED,
+      'await this.obedience.obey(copy.order, copy.except, copy.from);',
+      'void Promise.resolve(this.obedience.obey(copy.order, copy.except, copy.from)).catch(() => {});',
+    ],
     ['a failure counts as obeyed', OBEYED, '// It counts as obeyed', 'return;'],
     [
       'acknowledged without members',
@@ -164,21 +180,27 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
       '() => false)) this.forgetOldest();',
     ],
     ['of several nodes apart', OBEYED, '`${from} ${order.id}`', '`${order.id}`'],
+    ['a smaller pair closes nobody', REPLACES, 'isGreater(own, id, by) ?', 'false ?'],
+    ['a greater pair closes', REPLACES, 'isGreater(own, id, by) ?', 'true ?'],
+    ['ids are compared', REPLACES, 'own.id === id ? own.connectionId > by : own.id > id', 'own.connectionId > by'],
+    ['connections are compared where ids are equal', REPLACES, 'own.id === id ? own.connectionId > by : ', ''],
+    ['a pair is remembered', REPLACES, 'if (at > before && this.last.size <= maxRemembered) return;', ''],
     [
-      'a replace is ignored until the own one has come back',
+      'the last pair counts',
       REPLACES,
-      'return [...(this.pending.get(userId) ?? [])];',
-      'return [];',
+      'begin(userId: string, connectionId: string, id: number): void {',
+      'begin(userId: string, connectionId: string, id: number): void {\n    if (this.last.has(userId)) return;',
     ],
-    ['a replace is ignored only until then', REPLACES, 'if (!connections?.delete(connectionId)) return;', 'return;'],
-  ])('fail without the rule: %s', async (_rule, file, from, to) => {
+    ['an id is greater than those seen', IDS, 'this.last = Math.max(this.last, id)', 'void id'],
+  ])('fail without the rule: %s', async (_rule, file, from, to, first = FIRST) => {
     const change = { file, from, to };
     const classes = {
       ...CLASSES,
       ...(file === GIVEN && (await mutant<OrderClasses>([GIVEN, LOST, 'cluster/sets.ts'], change))),
       ...(file === OBEYED && (await mutant<OrderClasses>([OBEYED, 'cluster/sets.ts'], change))),
-      ...(file === REPLACES && (await mutant<OrderClasses>([REPLACES], change))),
+      ...(file === REPLACES && (await mutant<OrderClasses>([REPLACES, OBEYED, 'cluster/sets.ts'], change))),
+      ...(file === IDS && (await mutant<OrderClasses>([IDS], change))),
     };
-    expect(await faultsOf(classes, 100)).not.toEqual([]);
+    expect(await faultsOf(classes, 100, first)).not.toEqual([]);
   });
 });

@@ -13,14 +13,15 @@ import type { Order, OrderedAction } from './messages.js';
 import { OBEYED_ORDERS, ObeyedOrders } from './obeyed-orders.js';
 import type { Post } from './post.js';
 import { prepare } from './prepare.js';
-import { Replaces } from './replaces.js';
+import { REPLACES, Replaces } from './replaces.js';
 
 const USER = channelOf.user('');
+const userOf = (channel: Channel) => channel.slice(USER.length);
 
 export class Orders {
   readonly given: GivenOrders;
   private readonly obeyed: ObeyedOrders;
-  private readonly replaces = new Replaces();
+  private readonly replaces = new Replaces({ ...REPLACES, clock: systemClock });
 
   constructor(
     private readonly local: LocalNode,
@@ -39,7 +40,7 @@ export class Orders {
       {
         hasMembers: (channel) => local.size(channel) > 0,
         isOn: (channel) => interest.isOn(channel),
-        obey: (order, except, from) => this.obey(order, except, from),
+        obey: (order, except) => this.obey(order, except),
         acknowledge: (to, id) => this.acknowledge(to, id),
       },
     );
@@ -60,7 +61,7 @@ export class Orders {
   ): Promise<Reached> {
     const order = { id: this.post.nextId(), to: channel, action };
     const letter = this.post.order(order, except);
-    if (action.kind === 'replace') this.replaces.begin(channel.slice(USER.length), action.by);
+    if (action.kind === 'replace') this.replaces.begin(userOf(channel), action.by, order.id);
     const given = this.given.give({ order, except }, [...new Set([...to, ...this.given.lostIds])]);
     this.post.send(letter).catch((error: unknown) => this.lines.notPublished(channel, error));
     await this.obeyed.own(order, except);
@@ -71,6 +72,7 @@ export class Orders {
 
   /** An order of a node has come, on the channel of its members or on this node's own. */
   received(from: NodeId, channel: Channel, order: Order, except: readonly Channel[]): void {
+    this.post.saw(order.id);
     if (hasMembers(channel)) this.obeyed.onChannel(from, order, except);
     else this.obeyed.direct(from, order, except);
   }
@@ -80,23 +82,10 @@ export class Orders {
     this.obeyed.stop();
   }
 
-  private obey({ to, action }: Order, except: readonly Channel[], from: NodeId): Promise<void> | undefined {
-    if (action.kind === 'replace') return void this.replace(to, action, except, from);
-    this.local.deliver({ channel: to, except, action });
+  private obey({ id, to, action }: Order, except: readonly Channel[]): Promise<void> | undefined {
+    const spared = action.kind === 'replace' ? this.replaces.spared(userOf(to), id, action.by) : [];
+    this.local.deliver({ channel: to, except: [...except, ...spared.map(channelOf.connection)], action });
     return action.kind === 'join' ? prepare(this.interest, [channelOf.room(action.room)]) : undefined;
-  }
-
-  /** Two tabs that return at the same time do not close each other: see Replaces. */
-  private replace(
-    channel: Channel,
-    action: Extract<OrderedAction, { kind: 'replace' }>,
-    except: readonly Channel[],
-    from: NodeId,
-  ): void {
-    const user = channel.slice(USER.length);
-    const spared = this.replaces.spared(user).map(channelOf.connection);
-    if (from === this.local.id) this.replaces.end(user, action.by);
-    this.local.deliver({ channel, except: [...except, ...spared], action });
   }
 
   private acknowledge(to: NodeId, id: number): void {

@@ -1,6 +1,6 @@
 /** Road OUT, step 7: the other nodes. They are met at the start and after each outage, before anybody is asked. */
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { detached } from '../async-context.js';
 import type { LocalNode, OtherNode } from '../broker.js';
 import { OptionsError } from '../errors.js';
 import type { RealtimeSettings } from '../settings/settings.js';
@@ -28,9 +28,9 @@ export class Peers {
   introduced?: Promise<void>;
   private readonly nodes: Nodes;
   private readonly startedAt = Date.now();
-  private readonly stopping = new AbortController();
-  /** Called when a node comes while others are waited for. */
-  private cameWhileMeeting: () => void = () => {};
+  private isStopped = false;
+  /** Looks whether all have been met; called with each node that comes. */
+  private look: () => void = () => {};
 
   constructor(
     private readonly local: LocalNode,
@@ -87,7 +87,8 @@ export class Peers {
 
   async stop(isUp: boolean): Promise<void> {
     this.nodes.stop();
-    this.stopping.abort();
+    this.isStopped = true;
+    this.look();
     if (isUp) await this.post.send(this.post.leave()).catch(() => {});
   }
 
@@ -114,12 +115,15 @@ export class Peers {
   private async meet(subscribed: Promise<unknown> | undefined): Promise<void> {
     await subscribed;
     const others = (await this.announce(EVERY_NODE)) - 1;
-    const all = new Promise<void>((resolve) => {
-      this.cameWhileMeeting = () => this.nodes.ids.length >= Math.min(others, this.settings.maxNodes) && resolve();
+    await new Promise<void>((resolve) => {
+      const timer = detached(() => setTimeout(resolve, this.settings.askTimeout * 1000)).unref();
+      this.look = () => {
+        if (!this.isStopped && this.nodes.ids.length < Math.min(others, this.settings.maxNodes)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.look();
     });
-    this.cameWhileMeeting();
-    const late = sleep(this.settings.askTimeout * 1000, undefined, { ref: false, signal: this.stopping.signal });
-    await Promise.race([all, late.catch(() => {})]);
   }
 
   private came(node: KnownNode, listener: PeersListener): void {
@@ -127,7 +131,7 @@ export class Peers {
     // It does not know this node yet
     void this.announce(node.id);
     listener.came(node.id);
-    this.cameWhileMeeting();
+    this.look();
   }
 
   /** @returns how many nodes have heard it; 0 when it failed */

@@ -4,6 +4,7 @@ import type { Frame } from '../frame.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import type { Link } from './link.js';
 import type { Announcement, Answer, Ask, Order, WireMessage } from './messages.js';
+import { OrderIds } from './order-ids.js';
 import type { Wire } from './wire.js';
 
 /** A frame that is ready to be published. */
@@ -26,7 +27,7 @@ export class Post {
   /** How many frames were published, or tried. */
   published = 0;
   private counter = 0;
-  private ids = 0;
+  private readonly ids = new OrderIds();
 
   constructor(
     private readonly node: NodeId,
@@ -34,9 +35,14 @@ export class Post {
     private readonly wire: Wire,
   ) {}
 
-  /** @returns a number that no other order or question of this node has */
+  /** @returns a number that no other order or question of this node has, greater than every id that it `saw` */
   nextId(): number {
-    return ++this.ids;
+    return this.ids.next();
+  }
+
+  /** An order with this id has come. MUST be called before it is obeyed. */
+  saw(id: number): void {
+    this.ids.saw(id);
   }
 
   push(channel: Channel, except: readonly Channel[], frame: Frame): Letter {

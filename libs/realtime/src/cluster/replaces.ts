@@ -1,49 +1,74 @@
 /**
- * Connections that take the place of the user's others, until their own `replace` has come back from the broker: each
- * ignores the replaces of others until then. Orders on a user's channel come to all nodes in one order, so of two tabs
- * that return at the same time the one that comes second in it closes the first, and is not closed by it.
+ * Connections that have taken the place of their user's others. A replace closes a connection only if its pair, the id
+ * of the order and the connection that gives it, is greater than the connection's own pair. All nodes compare alike, so
+ * of tabs that return at the same time exactly the one with the greatest pair stays, in whatever order, on whatever way
+ * and however late their orders arrive.
  */
+import type { Clock } from './clock.js';
+import { OBEYED_ORDERS } from './obeyed-orders.js';
+
+export interface ReplacesOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** How long a pair is remembered, in milliseconds: as long as an order with a smaller one can still arrive. */
+  readonly rememberMs: number;
+  /** How many users are remembered; beyond it the oldest pair is forgotten. */
+  readonly maxRemembered: number;
+}
+
+/** The default of each setting. */
+export const REPLACES = { rememberMs: OBEYED_ORDERS.rememberMs, maxRemembered: 100_000 } as const;
+
+interface Pair {
+  readonly connectionId: string;
+  readonly id: number;
+  readonly at: number;
+}
+
 export class Replaces {
-  /** The user of each connection, in the order in which the replaces began. */
-  private readonly users = new Map<string, string>();
-  private readonly pending = new Map<string, Set<string>>();
+  /** The last replace of each user on this node, in the order in which they began: it closes the ones before it. */
+  private readonly last = new Map<string, Pair>();
 
-  /** @param max how many replaces are pending at most; beyond it the oldest, which is overdue, ends */
-  constructor(private readonly max = 100_000) {}
+  constructor(private readonly options: ReplacesOptions) {}
 
-  /** How many replaces are pending. */
+  /** How many users are remembered. */
   get size(): number {
-    return this.users.size;
+    this.forget();
+    return this.last.size;
   }
 
-  /** A connection is about to give its replace. MUST be called before the order is given. */
-  begin(userId: string, connectionId: string): void {
-    const former = this.users.get(connectionId);
-    if (former !== undefined) this.end(former, connectionId);
-    this.users.set(connectionId, userId);
-    const connections = this.pending.get(userId);
-    if (connections) connections.add(connectionId);
-    else this.pending.set(userId, new Set([connectionId]));
-    if (this.users.size <= this.max) return;
-    const [oldest] = this.users;
-    this.end(oldest![1], oldest![0]);
+  /**
+   * A connection of this node is about to give its replace. MUST be called before the order is given.
+   *
+   * @param id of the order; greater than those before
+   */
+  begin(userId: string, connectionId: string, id: number): void {
+    this.last.delete(userId);
+    this.last.set(userId, { connectionId, id, at: this.options.clock.now() });
+    this.forget();
   }
 
-  /** True while the replaces of others do not close this connection. */
-  isPending(userId: string, connectionId: string): boolean {
-    return this.pending.get(userId)?.has(connectionId) ?? false;
+  /**
+   * Returns the connections of a user whose own pair is greater than that of a replace: it does not close them.
+   *
+   * @param id of the order
+   * @param by the connection that gives it
+   * @example const except = replaces.spared('7', order.id, order.action.by).map(channelOf.connection);
+   */
+  spared(userId: string, id: number, by: string): readonly string[] {
+    this.forget();
+    const own = this.last.get(userId);
+    return own && isGreater(own, id, by) ? [own.connectionId] : [];
   }
 
-  /** The connections of a user that the replaces of others do not close. */
-  spared(userId: string): readonly string[] {
-    return [...(this.pending.get(userId) ?? [])];
-  }
-
-  /** The replace of this connection has come back, or the connection is closed. */
-  end(userId: string, connectionId: string): void {
-    const connections = this.pending.get(userId);
-    if (!connections?.delete(connectionId)) return;
-    this.users.delete(connectionId);
-    if (connections.size === 0) this.pending.delete(userId);
+  private forget(): void {
+    const { clock, rememberMs, maxRemembered } = this.options;
+    const before = clock.now() - rememberMs;
+    for (const [userId, { at }] of this.last) {
+      if (at > before && this.last.size <= maxRemembered) return;
+      this.last.delete(userId);
+    }
   }
 }
+
+/** Ids of connections are ASCII, so that they compare alike everywhere. */
+const isGreater = (own: Pair, id: number, by: string) => (own.id === id ? own.connectionId > by : own.id > id);

@@ -1,4 +1,4 @@
-import { type DynamicModule, Inject, Logger, Module, type NestModule } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type NestModule } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Broker } from '../broker.js';
 import { Engine } from '../engine.js';
@@ -14,6 +14,7 @@ import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
 import { MessageMethods } from './messages/message-methods.js';
+import { NestLog } from './nest-log.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { RealtimeLifecycle } from './realtime.lifecycle.js';
@@ -40,7 +41,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     },
     {
       provide: Engine,
-      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new Logger('Realtime')),
+      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new NestLog('Realtime')),
       inject: [RealtimeSettings, Broker],
     },
     {

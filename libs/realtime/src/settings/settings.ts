@@ -55,7 +55,7 @@ export class RealtimeSettings {
     const complete = values as Mutable<SettingValues>;
     deriveHeartbeat(complete, sources);
     deriveCluster(complete, sources, options);
-    Object.freeze(complete.allowedOrigins);
+    for (const list of [complete.allowedOrigins, complete.clusterKeys]) Object.freeze(list);
     return new RealtimeSettings(complete, sources, [...unknownVariables(environment, file), ...doubts(complete)]);
   }
 

@@ -68,7 +68,9 @@ function drained(this: OwnedStream): void {
   this[OWNER].drained();
 }
 
+/** ws also ends a socket that it has ended already, for which Node would make an error that nobody sees. */
 function endInOrder(this: OwnedStream, ...args: unknown[]): OwnedStream {
+  if (this.writableEnded) return this;
   this[OWNER].writeOut();
   const { end } = Object.getPrototypeOf(this) as Duplex;
   return Reflect.apply(end, this, args) as OwnedStream;
