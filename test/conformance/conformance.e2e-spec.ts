@@ -5,9 +5,11 @@
 import { brokenRule } from '../../libs/realtime/src/transports/websocket/broken-rule.js';
 import { HEADROOM, READ } from '../../libs/realtime/src/transports/websocket/read-buffer.js';
 import { Receiver } from '../../libs/realtime/src/transports/websocket/receiver.js';
+import { seed } from '../support/random.js';
 import { BOUNDS, cases } from './cases.mjs';
 import { checkPlace, checkSplits, isFor } from './check.mjs';
 import { PlainReader, WsReader } from './readers.mjs';
+import { compare, seeded, streamOf } from './streams.mjs';
 
 const families = [...new Set(cases.map(({ family }) => family))];
 
@@ -41,4 +43,13 @@ it('has cases of every family, and a name for each', () => {
     'compression',
   ]);
   expect(new Set(cases.map(({ family, name }) => `${family}: ${name}`)).size).toBe(cases.length);
+});
+
+it('both readers see the same events in random streams, but for the differences that are intended', () => {
+  const counts: Record<string, number> = {};
+  for (let run = 0; run < 5000; run++) {
+    const result = compare({ Receiver, READ, HEADROOM, brokenRule }, streamOf(seeded(seed + run)));
+    counts[result] = (counts[result] ?? 0) + 1;
+  }
+  expect(Object.keys(counts).sort()).toEqual(['chunks', 'early', 'same']);
 });

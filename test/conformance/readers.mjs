@@ -66,9 +66,7 @@ export class WsReader extends Reader {
   /** @param modules `brokenRule` of broken-rule.ts */
   constructor({ brokenRule }, { maxMessageBytes: maxPayload, maxFragments, maxBufferedChunks }, isCompressed = true) {
     super();
-    const deflate = new PerMessageDeflate({ isServer: true, maxPayload, clientNoContextTakeover: true });
-    deflate.accept([{}]);
-    const extensions = isCompressed ? { 'permessage-deflate': deflate } : {};
+    const extensions = isCompressed ? { 'permessage-deflate': deflater(maxPayload) } : {};
     this.receiver = new WsReceiver({ isServer: true, maxPayload, maxFragments, maxBufferedChunks, extensions })
       .on('message', (data, isBinary) => this.message(data, isBinary))
       .on('ping', (payload) => this.events.push(['ping', described(payload)]))
@@ -87,4 +85,10 @@ export class WsReader extends Reader {
     // ws unmasks where the bytes are
     return new Promise((resolve) => this.receiver.write(Buffer.from(chunk), () => setImmediate(resolve)));
   }
+}
+
+function deflater(maxPayload) {
+  const deflate = new PerMessageDeflate({ isServer: true, maxPayload, clientNoContextTakeover: true });
+  deflate.accept([{}]);
+  return deflate;
 }
