@@ -88,7 +88,6 @@ export class Receiver {
    */
   read(end: number): number {
     let at = HEADROOM;
-    if (this.isDone) return end;
     if (this.message !== undefined && this.message.left > 0) at = this.proceed(this.message, at, end);
     else if (this.held !== undefined) at = this.putBack(this.held);
     while (at < end && !this.isDone && !this.owner.isPaused) at = this.frame(at, end);
