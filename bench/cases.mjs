@@ -17,11 +17,14 @@ import { contestants } from './lib/contestants.mjs';
 
 const ALL = ['ws', 'WsAdapter', 'IoAdapter', 'bun', 'realtime'];
 
-/** Opens `count` clients on a place of the server: on what `path` of the contestant makes of its name. */
-async function open({ name, server, load }, place, count, options = {}) {
+/** How `count` clients open on a place of the server: on what `path` of the contestant makes of its name. */
+function clientsOf({ name, server }, place, count, options = {}) {
   const dialect = contestants[name];
-  const args = { port: server.port, path: dialect.path(place), count, ...dialect.open(place), ...options };
-  return load.call('open', args);
+  return { port: server.port, path: dialect.path(place), count, ...dialect.open(place), ...options };
+}
+
+async function open(context, place, count, options) {
+  return context.load.call('open', clientsOf(context, place, count, options));
 }
 
 /** Runs a load, and relates the server's CPU time to its messages. */
@@ -118,6 +121,33 @@ const handshake = (place) => ({
     return { 'cpu µs': cpu / count, 'per s': count / seconds };
   },
 });
+
+/** Clients that open, send one message, get its echo and leave with a closing handshake. */
+const life = (place) => ({
+  async measure(context) {
+    const where = placeOf(place, context);
+    const payload = contestants[context.name].message(64, where);
+    const clients = clientsOf(context, where, context.isQuick ? 1000 : 2000, { payload, isAwake: true });
+    const before = await context.server.cpu();
+    const { count, seconds } = await context.load.call('live', clients);
+    return { 'cpu µs': ((await context.server.cpu()) - before) / count, 'per s': count / seconds };
+  },
+});
+
+/**
+ * Five thousand clients come back to a process that has just started, as after a deploy. Five hundred connect at a time,
+ * because the queue of the system for new connections is not longer where Nest listens.
+ */
+const storm = {
+  isFresh: true,
+  async measure(context) {
+    const clients = clientsOf(context, 'echo', 5000, { concurrency: 500, isAwake: true });
+    const before = await context.server.cpu();
+    const run = await context.load.call('storm', clients);
+    const cpu = (await context.server.cpu()) - before;
+    return { 'cpu s': cpu / 1e6, 'p99 ms': run.p99, 'last s': run.seconds };
+  },
+};
 
 /**
  * Ten thousand clients send nothing, and the heartbeat has its default timings. The case measures whole ping intervals
@@ -223,6 +253,19 @@ export const cases = {
     on: ['ws', 'realtime', 'realtime+middleware'],
     figure: CPU,
     ...handshake('echo'),
+  },
+  life: { title: 'Life: open, one echo, closing handshake', on: ALL, figure: CPU, ...life('echo') },
+  'life-bare': {
+    title: 'Life that bypasses the HTTP application (`middleware: false`)',
+    on: ['ws', 'realtime'],
+    figure: CPU,
+    ...life('bare'),
+  },
+  'reconnect-storm': {
+    title: '5,000 clients come back to a new process',
+    on: ['ws', 'WsAdapter', 'IoAdapter', 'realtime'],
+    figure: 'cpu s',
+    ...storm,
   },
   heartbeat: { title: 'Heartbeat of 10,000 idle connections', on: ['ws', 'realtime'], figure: 'core %', ...heartbeat },
 };

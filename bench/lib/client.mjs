@@ -1,5 +1,6 @@
 /** One client on a raw socket: no WebSocket library, no stream machinery, one read buffer for all of them. */
 import net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { clearTimeout } from 'node:timers';
 import { CLOSE, clientFrame, FrameCounter, PING, PONG } from './frames.mjs';
 
@@ -26,6 +27,8 @@ export class Client {
   code = 1006;
   /** The reason in the server's close frame. */
   reason = '';
+  /** When its handshake began, in milliseconds of `performance.now()`. */
+  startedAt = 0;
   head = '';
   isClosing = false;
 
@@ -37,7 +40,7 @@ export class Client {
    * @returns a promise of this client, rejected when the server refuses the handshake
    */
   open({ port, path, headers = '', hello, greeting = 0, source }) {
-    Object.assign(this, { hello, greeting });
+    Object.assign(this, { hello, greeting, startedAt: performance.now() });
     const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
     this.socket = net.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true, onread });
     this.closed = new Promise((resolve) => this.socket.on('close', resolve));
@@ -122,6 +125,12 @@ export class Client {
     return this.closed;
   }
 
+  /** Sends a message. @returns a promise that resolves with the next message that the client receives */
+  ask(text) {
+    this.send(text);
+    return new Promise((resolve) => (this.onFrames = resolve));
+  }
+
   /** Ends the connection with a reset, which leaves no TIME_WAIT: tens of thousands of them slow the next connections. */
   reset() {
     this.socket.resetAndDestroy();
@@ -134,7 +143,7 @@ export class Client {
  *
  * @param args those of `Client.open()`; `{i}` in the path becomes the number of the client
  * @param args.concurrency handshakes under way at the same time
- * @param use is called with every client as soon as it is open
+ * @param use is called with every client as soon as it is open; the next one is opened when it has returned or resolved
  */
 export async function openClients(count, { path, concurrency = 32, ...args }, use) {
   let next = 0;
@@ -142,7 +151,7 @@ export async function openClients(count, { path, concurrency = 32, ...args }, us
     while (next < count) {
       const index = next++;
       const source = `${NETWORK}.${2 + Math.floor(index / 10_000)}`;
-      use(await new Client().open({ path: path.replace('{i}', index), source, ...args }));
+      await use(await new Client().open({ path: path.replace('{i}', index), source, ...args }));
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));

@@ -17,11 +17,15 @@ let clients = [];
  *   answer, and a slower one would pay twice for being slower
  */
 async function open({ count, isAwake = false, ...args }) {
+  return timed(count, isAwake, () => openClients(count, args, (client) => void clients.push(client)));
+}
+
+async function timed(count, isAwake, task) {
   const started = performance.now();
   const isOver = { is: !isAwake };
   void stayAwake(isOver);
   try {
-    await openClients(count, args, (client) => clients.push(client));
+    await task();
   } finally {
     isOver.is = true;
   }
@@ -41,6 +45,35 @@ async function close() {
 /** Opens clients that leave at once, each with a reset. */
 async function shake({ count, ...args }) {
   await openClients(count, args, (client) => void client.reset());
+}
+
+/**
+ * Opens clients that live a whole life: each sends one message, gets its echo, and leaves with a closing handshake.
+ *
+ * @param args those of `open()`
+ */
+async function live({ count, payload, isAwake = false, ...args }) {
+  const life = async (client) => {
+    await client.ask(payload);
+    await client.leave();
+  };
+  return timed(count, isAwake, () => openClients(count, args, life));
+}
+
+/**
+ * Opens clients and keeps them, as `open()` does.
+ *
+ * @returns also how long the clients waited until they were open
+ */
+async function storm({ count, isAwake = false, ...args }) {
+  const latencies = new Latencies();
+  const run = await timed(count, isAwake, () =>
+    openClients(count, args, (client) => {
+      latencies.add(performance.now() - client.startedAt);
+      clients.push(client);
+    }),
+  );
+  return { ...run, ...latencies.result() };
 }
 
 /** Every client keeps `inFlight` messages under way for some seconds. */
@@ -184,7 +217,7 @@ async function rest({ seconds }) {
   return { seconds };
 }
 
-const commands = { open, close, shake, echo, paced, fan, watch, arrived, rest };
+const commands = { open, close, shake, live, storm, echo, paced, fan, watch, arrived, rest };
 
 process.on('message', async ({ id, verb, args }) => {
   try {

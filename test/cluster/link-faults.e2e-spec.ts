@@ -6,7 +6,7 @@ import { until } from '../support/process-guard.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
 import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
 import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
-import type { Link } from '../../libs/realtime/src/brokers/redis/link.js';
+import type { Link } from '../../libs/realtime/src/cluster/link.js';
 import type { LinkLog } from '../support/fakes/link-log.js';
 
 const links = new Links();
@@ -26,7 +26,7 @@ async function comesThrough(from: Link, to: LinkLog, channel: string, value: str
   );
 }
 
-const codeOf = (call: Promise<void>) =>
+const codeOf = (call: Promise<unknown>) =>
   call.then(
     () => 'done',
     (error: { code: string }) => error.code,
@@ -287,7 +287,7 @@ describe('a Cluster', () => {
     const owners = await Promise.all(nodes.map(({ commands }) => commands.call('CLUSTER', 'MYID') as Promise<string>));
     const from = Math.floor((slot * 3) / 16384);
     const to = (from + 1) % 3;
-    const published: Promise<void>[] = [];
+    const published: Promise<unknown>[] = [];
     const publish = () => published.push(b.link.publish('r:0', text(String(published.length))));
     for (let i = 0; i < 100; i++) publish();
     await Promise.all(published);

@@ -1,5 +1,5 @@
 /** The behaviour of a link to Redis that does not depend on what Redis is: one server, a Sentinel, a Cluster. */
-import { LinkError, type Link } from '../../libs/realtime/src/brokers/redis/link.js';
+import { LinkError, type Link } from '../../libs/realtime/src/cluster/link.js';
 import { redisLink, type RedisLinkOptions } from '../../libs/realtime/src/brokers/redis/redis-link.js';
 import { LinkLog } from '../support/fakes/link-log.js';
 

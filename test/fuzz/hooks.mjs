@@ -5,6 +5,7 @@
  *   npm run fuzz:hooks -- [--seed 42] [--cases 100000 | --minutes 60]
  *   npm run fuzz:hooks -- --seed 42 --era 7        the 50 cases of one application
  *   npm run fuzz:hooks -- --seed 42 --case 371     one of them alone
+ *   … --with '{"middleware":"none","era":{"hasSessions":false}}'    with some values that are not as they were drawn
  *
  * Choices follow from the seed, the interleaving from the machine: an era may have to be repeated (`--times 20`).
  */
@@ -17,7 +18,10 @@ import { runEra, tally } from './hooks/run.mjs';
 
 const text = { type: 'string' };
 const { values } = parseArgs({
-  options: { seed: text, cases: text, minutes: text, era: text, case: text, times: text, verbose: { type: 'boolean' } },
+  options: {
+    ...{ seed: text, cases: text, minutes: text, era: text, case: text, times: text, with: text },
+    verbose: { type: 'boolean' },
+  },
 });
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const MAX_FINDINGS = 30;
@@ -35,9 +39,9 @@ function report(findings) {
 async function repeat() {
   const number = values.case && Number(values.case);
   const era = values.era === undefined ? Math.floor(number / ERA) : Number(values.era);
-  for (let times = Number(values.times ?? 1); times > 0; times--) {
-    report(await runEra(seed, era, number === undefined ? undefined : [number]));
-  }
+  const cases = number === undefined ? undefined : [number];
+  const changes = JSON.parse(values.with ?? '{}');
+  for (let times = Number(values.times ?? 1); times > 0; times--) report(await runEra(seed, era, { cases, changes }));
 }
 
 async function runLong() {

@@ -336,6 +336,27 @@ describe.each(PLATFORMS)('The session on $platform', ({ adapter }) => {
     expect(await app.server.stats()).toMatchObject({ accepted: 0, current: 0 });
   });
 
+  it.each([
+    ['at its deadline', 0.1],
+    ['by a shutdown', undefined],
+  ])('lets the session store answer when the handshake was refused %s in the meantime', async (_when, timeout) => {
+    app = await start(timeout);
+    store.behaviour = 'slowly';
+    const refused = refusalOf(app.connect('/guests?note=first'));
+    await until(
+      'the save of onHandshake',
+      () => store.held.length,
+      (count) => count === 1,
+    );
+    const closed = timeout === undefined ? app.close() : undefined;
+    expect(await refused).toMatchObject({ status: 503 });
+    // Nothing is saved or sent a second time: that would be an uncaught error of the platform
+    expect(store.held).toHaveLength(1);
+    store.held.shift()!();
+    await closed;
+    expect(store.held).toEqual([]);
+  });
+
   it.each(['/remembered', '/asked'])('releases the request and its session after onOpen on %s', async (path) => {
     const headers = await logIn();
     const clients = await Promise.all([1, 2, 3].map(() => app.connect(path, { headers })));

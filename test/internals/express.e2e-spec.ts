@@ -26,7 +26,7 @@ import {
 
 describe('a request that passes', () => {
   /** Own properties of the request and the response, where Express gets them and where it has done its work. */
-  let before: { request: string[]; response: string[] };
+  let before: { request: PropertyKey[]; response: PropertyKey[] };
   let after: typeof before;
   let response: ServerResponse;
   let seen: Record<string, unknown>;
@@ -36,7 +36,7 @@ describe('a request that passes', () => {
     onHandshake(request: HandshakeRequest): void {
       const raw = request.raw as IncomingMessage & Record<string, unknown>;
       seen = { originalUrl: raw['originalUrl'], baseUrl: raw['baseUrl'], params: raw['params'], url: raw.url };
-      after = { request: Object.keys(raw), response: Object.keys(response) };
+      after = { request: Reflect.ownKeys(raw), response: Reflect.ownKeys(response) };
     }
   }
 
@@ -47,13 +47,15 @@ describe('a request that passes', () => {
     app = await createTestApp(await Test.createTestingModule({ imports, providers: [RoomGateway] }).compile());
     (app.app.getHttpServer() as Server).prependListener('request', (request, born) => {
       response = born;
-      before = { request: Object.keys(request), response: Object.keys(born) };
+      before = { request: Reflect.ownKeys(request), response: Reflect.ownKeys(born) };
     });
   });
 
   afterEach(() => app.close());
 
   it('an upgrade has every property that Express adds before Express changes its prototype', async () => {
+    // The first one shows which key the router has of its own
+    await app.connect('/rooms/7?name=ann');
     await app.connect('/rooms/7?name=ann');
     const added = after.request.filter((name) => !before.request.includes(name));
     expect(added).toEqual([]);

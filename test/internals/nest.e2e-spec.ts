@@ -3,12 +3,14 @@
  * majors (`npm test`, `npm run check:nest11`): a new version of Nest that changes one of them fails here, by name.
  */
 import {
+  ConsoleLogger,
   Controller,
   createParamDecorator,
   Get,
   Inject,
   Injectable,
   type INestApplication,
+  Logger,
   Module,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
@@ -215,4 +217,16 @@ it('a part of Nest that is missing is an error that names it and says what to do
   expect(() => required(undefined, 'ModuleRef.container')).toThrow(
     /^ModuleRef\.container does not exist in the installed version of Nest.*install a version/,
   );
+});
+
+it('a logger makes an instance of ConsoleLogger for its context, which dates each line with getTimestamp', () => {
+  Logger.overrideLogger(new Logger());
+  class Shown extends Logger {
+    get made() {
+      return [this.localInstance, this.localInstanceRef];
+    }
+  }
+  const [instance, kept] = new Shown('Realtime').made;
+  expect([instance instanceof ConsoleLogger, kept === instance]).toEqual([true, true]);
+  expect(typeof (instance as unknown as { getTimestamp: unknown }).getTimestamp).toBe('function');
 });

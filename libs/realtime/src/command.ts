@@ -18,12 +18,21 @@ export function connectionIdOf(channel: Channel): string | undefined {
   return channel.startsWith('c:') ? channel.slice(2) : undefined;
 }
 
+const CONNECTION_ID = /^([\w-]{1,64})\.[0-9a-z]{1,11}$/;
+
+/** @returns the id of the node that a connection belongs to; empty for what is not the id of a connection */
+export function nodeOf(connectionId: string): string {
+  return CONNECTION_ID.exec(connectionId)?.[1] ?? '';
+}
+
 /** What a command does to each member of its channel. */
 export type Action =
   | { readonly kind: 'push'; readonly frame: Frame }
   | { readonly kind: 'join'; readonly room: string }
   | { readonly kind: 'leave'; readonly room: string }
   | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }
+  /** Closes the other connections of the user with 4503. `by`: the connection that takes their place */
+  | { readonly kind: 'replace'; readonly by: string }
   /** `replaces`: the user's other connections are closed afterwards, so their number does not matter. */
   | { readonly kind: 'bind'; readonly userId: string; readonly replaces?: boolean };
 

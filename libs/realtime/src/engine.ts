@@ -34,6 +34,7 @@ export class Engine {
   constructor(settings: RealtimeSettings, broker: Broker, log: Log) {
     this.node = new Node(settings, broker, log);
     this.gate = new Gate(this.node);
+    this.node.underWay = () => this.gate.underWay;
     this.rechecks = new Rechecks(this.node);
   }
 

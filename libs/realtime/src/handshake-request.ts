@@ -105,23 +105,23 @@ export class HandshakeRequest {
   /** The cookies, decoded: those of the application's cookie parser if it has one, otherwise those of the header. */
   get cookies(): Readonly<Record<string, string>> {
     if (this.watchedCookies) return this.watchedCookies;
-    const found = this.fromMiddleware('cookies') as Record<string, string> | undefined;
+    const found = this.platform.cookies ?? (this.incoming as PlatformRequest).cookies;
     return (this.watchedCookies = watched(found ?? parseCookies(this.incoming.headers.cookie), this.cookiesRead));
   }
 
   /** The user that middleware or a guard put on the request, if any. */
   get user(): unknown {
-    return this.fromMiddleware('user');
+    return this.platform.user ?? (this.incoming as PlatformRequest).user;
   }
 
   /** The session that middleware put on the request, if any. Changes that `onOpen` makes to it are saved. */
   get session(): unknown {
-    return this.fromMiddleware('session');
+    return this.platform.session ?? (this.incoming as PlatformRequest).session;
   }
 
-  private fromMiddleware(name: 'user' | 'session' | 'cookies'): unknown {
-    // A platform request that does not exist yet has no more properties than Node's own
-    return this.lazy.known?.[name] ?? (this.incoming as PlatformRequest)[name];
+  /** The platform's request: one that does not exist yet has no more properties than Node's own. */
+  private get platform(): PlatformRequest {
+    return this.lazy.known ?? (this.incoming as PlatformRequest);
   }
 }
 

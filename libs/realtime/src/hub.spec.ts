@@ -1,5 +1,4 @@
 import { jest } from '@jest/globals';
-import { turn } from '../../../test/support/fakes/fake-node.js';
 import { RecordingLog } from '../../../test/support/fakes/recording-log.js';
 import { MemoryBroker } from './brokers/memory.js';
 import { type Action, channelOf } from './command.js';
@@ -51,8 +50,8 @@ describe('membership', () => {
 
   it('counts a connection once, however often it enters a channel', () => {
     const { it: ann } = fake('n.1');
-    hub.enter(channelOf.room('a'), ann);
-    hub.enter(channelOf.room('a'), ann);
+    void hub.enter(channelOf.room('a'), ann);
+    void hub.enter(channelOf.room('a'), ann);
     expect(hub.size(channelOf.room('a'))).toBe(1);
     hub.exit(channelOf.room('a'), ann);
     expect(hub.size(channelOf.room('a'))).toBe(0);
@@ -61,20 +60,20 @@ describe('membership', () => {
   it('does not confuse a room, a user, a path and a connection of one name', () => {
     const { it: ann } = fake('x', 'x');
     const { it: bob } = fake('n.2');
-    hub.enter(channelOf.room('x'), bob);
+    void hub.enter(channelOf.room('x'), bob);
     expect([ids(channelOf.room('x')), ids(channelOf.user('x')), ids(channelOf.path('x'))]).toEqual([
       ['n.2'],
       [],
       ['x'],
     ]);
-    hub.enter(channelOf.user('x'), ann);
+    void hub.enter(channelOf.user('x'), ann);
     expect(ids(channelOf.user('x'))).toEqual(['x']);
   });
 
   it.each(['__proto__', 'constructor', 'error', '*', 'r:x', ''])('accepts %j as the name of a room', (name) => {
     const { it: ann } = fake('n.1');
     expect(ids(channelOf.room(name))).toEqual([]);
-    hub.enter(channelOf.room(name), ann);
+    void hub.enter(channelOf.room(name), ann);
     expect([ids(channelOf.room(name)), hub.size(channelOf.room(name))]).toEqual([['n.1'], 1]);
   });
 
@@ -82,10 +81,10 @@ describe('membership', () => {
     const ann = fake('n.1');
     for (const room of ['a', 'b']) {
       ann.rooms.add(room);
-      hub.enter(channelOf.room(room), ann.it);
+      void hub.enter(channelOf.room(room), ann.it);
     }
     ann.connection.userId = '7';
-    hub.enter(channelOf.user('7'), ann.it);
+    void hub.enter(channelOf.user('7'), ann.it);
     hub.remove(ann.it);
     expect([hub.count(''), hub.connections.size, ids('*'), ids(channelOf.room('a'))]).toEqual([0, 0, [], []]);
     expect([...ann.rooms]).toEqual(['a', 'b']);
@@ -95,7 +94,7 @@ describe('membership', () => {
     const [ann, bob] = [fake('n.1'), fake('n.2')];
     for (const { it: member, rooms } of [ann, bob]) {
       rooms.add('a');
-      hub.enter(channelOf.room('a'), member);
+      void hub.enter(channelOf.room('a'), member);
     }
     hub.remove(ann.it);
     expect(ids(channelOf.room('a'))).toEqual(['n.2']);
@@ -103,8 +102,8 @@ describe('membership', () => {
 
   it('counts rooms and users separately', () => {
     const { it: ann } = fake('n.1');
-    for (const room of ['a', 'b', 'c']) hub.enter(channelOf.room(room), ann);
-    hub.enter(channelOf.user('7'), ann);
+    for (const room of ['a', 'b', 'c']) void hub.enter(channelOf.room(room), ann);
+    void hub.enter(channelOf.user('7'), ann);
     expect([hub.count(channelOf.room('')), hub.count(channelOf.user(''))]).toEqual([3, 1]);
   });
 });
@@ -112,8 +111,8 @@ describe('membership', () => {
 describe('delivery', () => {
   it('delivers to all members of the channel and to nobody else', () => {
     const [ann, bob, eve] = [fake('n.1'), fake('n.2'), fake('n.3')];
-    hub.enter(channelOf.room('a'), ann.it);
-    hub.enter(channelOf.room('a'), bob.it);
+    void hub.enter(channelOf.room('a'), ann.it);
+    void hub.enter(channelOf.room('a'), bob.it);
     const action = push('x');
     hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action });
     expect([ann, bob, eve].map(({ obeyed }) => obeyed)).toEqual([[action], [action], []]);
@@ -137,7 +136,7 @@ describe('delivery', () => {
 
   it('continues a delivery when it makes one member leave and another one end', () => {
     const all = [fake('n.1'), fake('n.2'), fake('n.3')];
-    for (const { it: member } of all) hub.enter(channelOf.room('a'), member);
+    for (const { it: member } of all) void hub.enter(channelOf.room('a'), member);
     all[0]!.obey.mockImplementation(() => {
       hub.exit(channelOf.room('a'), all[0]!.it);
       hub.remove(all[1]!.it);
@@ -149,29 +148,15 @@ describe('delivery', () => {
 });
 
 describe('the broker', () => {
-  it('subscribes with the first member of a channel and unsubscribes with the last one', () => {
-    const subscribe = jest.spyOn(broker, 'subscribe');
-    const unsubscribe = jest.spyOn(broker, 'unsubscribe');
+  it('learns of each member that enters or leaves a channel, once', () => {
+    const hold = jest.spyOn(broker, 'hold');
+    const release = jest.spyOn(broker, 'release');
     const [ann, bob] = [fake('n.1'), fake('n.2')];
-    for (const { it: member } of [ann, bob]) hub.enter(channelOf.room('a'), member);
-    expect(subscribe.mock.calls).toEqual([['p:/ws'], ['r:a']]);
-    hub.exit(channelOf.room('a'), ann.it);
-    expect(unsubscribe).not.toHaveBeenCalled();
-    hub.exit(channelOf.room('a'), bob.it);
-    hub.exit(channelOf.room('a'), bob.it);
-    expect(unsubscribe.mock.calls).toEqual([['r:a']]);
-  });
-
-  it('logs a broker that cannot subscribe or unsubscribe, and the room works on this node', async () => {
-    jest.spyOn(broker, 'subscribe').mockRejectedValue(new Error('no network'));
-    jest.spyOn(broker, 'unsubscribe').mockRejectedValue(new Error('still none'));
-    const { it: ann } = fake('n.1');
-    expect(ids(channelOf.path('/ws'))).toEqual(['n.1']);
-    hub.remove(ann);
-    await turn();
-    expect(log.lines).toEqual([
-      'error Broker memory (this node only) could not subscribe error="Error: no network"',
-      'error Broker memory (this node only) could not unsubscribe error="Error: still none"',
-    ]);
+    for (const { it: member } of [ann, bob, bob]) void hub.enter(channelOf.room('a'), member);
+    expect(hold.mock.calls).toEqual([['p:/ws'], ['p:/ws'], ['r:a'], ['r:a']]);
+    for (const { it: member } of [ann, bob, bob]) hub.exit(channelOf.room('a'), member);
+    expect(release.mock.calls).toEqual([['r:a'], ['r:a']]);
+    hub.remove(ann.it);
+    expect(release.mock.calls.slice(2)).toEqual([['p:/ws']]);
   });
 });

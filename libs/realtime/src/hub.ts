@@ -1,6 +1,6 @@
 /**
- * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. The hub delivers locally and
- * subscribes to the channels that have members on this node.
+ * Road OUT, step 8: the rooms of this node. A user, a path and everyone are rooms too. The hub delivers locally, and the
+ * broker learns which channels have members on this node.
  */
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
@@ -25,16 +25,18 @@ export class Hub<M extends HubMember = HubMember> {
   /** The same connections in the order of their ids. */
   readonly roll = new Roll<M>();
   private readonly channels = new Map<Channel, Set<M>>();
+  /** How many channels there are of each kind, by the first two characters of their names. */
+  private readonly kinds = new Map<string, number>();
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: Pick<Broker, 'hold' | 'release'>,
     private readonly log: Log,
   ) {}
 
   add(connection: M): void {
     this.connections.set(connection.id, connection);
     this.roll.add(connection);
-    this.enter(channelOf.path(connection.path), connection);
+    void this.enter(channelOf.path(connection.path), connection);
   }
 
   /** Takes a connection out of all its channels; `connection.rooms` stays as it was. */
@@ -46,21 +48,20 @@ export class Hub<M extends HubMember = HubMember> {
     for (const room of connection.rooms) this.exit(channelOf.room(room), connection);
   }
 
-  enter(channel: Channel, connection: M): void {
+  /** @returns undefined when there is nothing to wait for; else resolves when pushes of other nodes come, never rejects */
+  enter(channel: Channel, connection: M): Promise<unknown> | undefined {
     const members = this.channels.get(channel);
-    if (members) {
-      members.add(connection);
-      return;
-    }
-    this.channels.set(channel, new Set([connection]));
-    this.broker.subscribe(channel).catch((error: unknown) => this.brokerFailed('subscribe', error));
+    if (members?.has(connection)) return undefined;
+    if (members) members.add(connection);
+    else this.open(channel, connection);
+    return this.broker.hold(channel);
   }
 
   exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
-    if (!members?.delete(connection) || members.size > 0) return;
-    this.channels.delete(channel);
-    this.broker.unsubscribe(channel).catch((error: unknown) => this.brokerFailed('unsubscribe', error));
+    if (!members?.delete(connection)) return;
+    if (members.size === 0) this.close(channel);
+    this.broker.release(channel);
   }
 
   /** The members of a channel on this node, as they are now. */
@@ -80,6 +81,11 @@ export class Hub<M extends HubMember = HubMember> {
       if (ids.has(member.id) || others.some((each) => this.has(each, member))) continue;
       yield member;
     }
+  }
+
+  /** @returns whether a connection is in one of the channels */
+  isIn(channels: readonly Channel[], member: M): boolean {
+    return channels.some((each) => connectionIdOf(each) === member.id || this.has(each, member));
   }
 
   private has(channel: Channel, member: M): boolean {
@@ -109,14 +115,23 @@ export class Hub<M extends HubMember = HubMember> {
     }
   }
 
-  /** @returns the number of channels whose name starts with a prefix; rooms and users are counted this way */
+  /** @param prefix what the names of one kind begin with, such as `r:`; empty: all kinds */
   count(prefix: string): number {
-    let found = 0;
-    for (const channel of this.channels.keys()) if (channel.startsWith(prefix)) found++;
-    return found;
+    return prefix === '' ? this.channels.size : (this.kinds.get(prefix) ?? 0);
   }
 
-  private brokerFailed(what: string, error: unknown): void {
-    this.log.error(`Broker ${this.broker.name} could not ${what} error=${errorField(error)}`);
+  private open(channel: Channel, first: M): void {
+    this.channels.set(channel, new Set([first]));
+    this.countKind(channel, 1);
+  }
+
+  private close(channel: Channel): void {
+    this.channels.delete(channel);
+    this.countKind(channel, -1);
+  }
+
+  private countKind(channel: Channel, change: number): void {
+    const kind = channel.slice(0, 2);
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + change);
   }
 }

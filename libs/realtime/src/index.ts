@@ -5,7 +5,13 @@ export { requestIdOf } from './nest/messages/request-id.js';
 export { Stream } from './nest/messages/stream.decorator.js';
 export { WebSocketGateway } from './nest/gateway-options.js';
 export type { RealtimeGatewayOptions } from './nest/gateway-options.js';
-export type { RealtimeOptions, SettingName, SettingValues, TransportName } from './settings/options.js';
+export type {
+  IoredisInstance,
+  RealtimeOptions,
+  SettingName,
+  SettingValues,
+  TransportName,
+} from './settings/options.js';
 export { RealtimeSettings } from './settings/settings.js';
 export type { SettingSource } from './settings/settings.js';
 
@@ -26,10 +32,12 @@ export type { LimitCounts, LimitName } from './limits/limits.js';
 
 // Server
 export { RealtimeServer } from './server.js';
+export type { NodeInfo } from './server.js';
 export { Target } from './target.js';
-export type { Rechecked, Replace } from './node/node.js';
-export type { Member, Page } from './question.js';
-export type { Stats } from './node/stats.js';
+export type { ClusterStats } from './node/cluster-stats.js';
+export type { Replace } from './node/node.js';
+export type { AskOptions, Member, Members, Page, Reached, Rechecked } from './question.js';
+export type { BrokerStats, Stats } from './stats.js';
 
 // Errors and codes
 export { HandshakeError, MessageError, OptionsError, RealtimeError } from './errors.js';

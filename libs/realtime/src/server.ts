@@ -1,14 +1,19 @@
 /** The service that the application injects to push from anywhere, as `Swoole\WebSocket\Server` does in Swoole. */
 import { CloseCode } from 'nestjs-realtime-protocol';
+import { hostname } from 'node:os';
+import { isPromise } from './awaitable.js';
 import { channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
 import { Frame, type Payload, type PushOptions } from './frame.js';
 import { checkClose, checkName, checkReplace, checkSize } from './limits/checks.js';
-import type { Node, Rechecked, Replace } from './node/node.js';
-import type { Stats } from './node/stats.js';
-import type { Page } from './question.js';
+import { mergedPage, mergedRecheck } from './node/all-answers.js';
+import type { Node, Replace } from './node/node.js';
+import { type ClusterStats, clusterStats } from './node/cluster-stats.js';
+import type { Stats } from './stats.js';
+import type { OtherNode } from './broker.js';
+import type { Page, Rechecked } from './question.js';
 import { Target } from './target.js';
 
 const MAX_PAGE = 100;
@@ -27,7 +32,7 @@ export class RealtimeServer {
   private readonly node: Node;
 
   /** @internal Created by RealtimeModule. */
-  constructor(private readonly engine: Engine) {
+  constructor(engine: Engine) {
     this.node = engine.node;
   }
 
@@ -114,7 +119,8 @@ export class RealtimeServer {
   list({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<ConnectionInfo>> {
     return this.node.promise({ what: 'list' }, () => {
       checkPage(limit, after);
-      return this.node.ask({ kind: 'list', after, limit });
+      const pages = this.node.askAll({ kind: 'list', after, limit });
+      return isPromise(pages) ? pages.then((all) => mergedPage(all, limit)) : mergedPage(pages, limit);
     });
   }
 
@@ -150,18 +156,39 @@ export class RealtimeServer {
    * @example await this.server.recheck(user.id);
    */
   recheck(userId: string): Promise<Rechecked> {
-    return this.node.promise({ what: 'recheck', user: userId }, () => this.node.recheck(userId));
+    return this.node.promise({ what: 'recheck', user: userId }, async () =>
+      mergedRecheck(await this.node.askAll({ kind: 'recheck', userId })),
+    );
   }
 
   /** Counts what this node has done since it started, and what it has open now. */
   async stats(): Promise<Stats> {
-    const { counters, hub, limits, slowConsumers } = this.node;
-    const rooms = hub.count(channelOf.room(''));
-    const users = hub.count(channelOf.user(''));
-    const { underWay: unfinished } = this.engine.gate;
-    const now = { current: hub.connections.size, slow: slowConsumers.count, unfinished, rooms, users };
-    return { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts }, ...now };
+    return this.node.stats();
   }
+
+  /**
+   * Counts what all nodes have done, and what they have open now.
+   *
+   * @returns the sums, and the counts of each node that has answered in time
+   */
+  clusterStats(): Promise<ClusterStats> {
+    return this.node.promise({ what: 'clusterStats' }, async () =>
+      clusterStats(await this.node.askAll({ kind: 'stats' })),
+    );
+  }
+
+  /** The nodes of the cluster: this one first, then the others that are known, in the order of their ids. */
+  nodes(): readonly NodeInfo[] {
+    const { id, counters, broker } = this.node;
+    const self = { id, host: hostname(), pid: process.pid, startedAt: counters.startedAt, ...this.node.facts() };
+    return [{ ...self, isThis: true }, ...broker.nodes().map((node) => ({ ...node, isThis: false }))];
+  }
+}
+
+/** A node of the cluster, as it announced itself last. */
+export interface NodeInfo extends OtherNode {
+  /** True for the node that was asked. */
+  readonly isThis: boolean;
 }
 
 function checkPage(limit: number, after: string | undefined): void {

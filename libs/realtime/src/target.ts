@@ -1,11 +1,12 @@
 /** Road OUT, step 6: an address, and what can be done there. It is immutable: `except…` returns a new one. */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { Awaitable } from './awaitable.js';
+import { type Awaitable, isPromise } from './awaitable.js';
 import { type Action, type Channel, channelOf, connectionIdOf } from './command.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
-import { checkClose, checkName, checkSize } from './limits/checks.js';
+import { checkClose, checkMembers, checkName, checkSize } from './limits/checks.js';
+import { type AllAnswers, mergedMembers, requireAll, sum } from './node/all-answers.js';
 import type { Node } from './node/node.js';
-import type { Member } from './question.js';
+import type { AskOptions, Members, Reached } from './question.js';
 
 /**
  * The members of a room, the connections of a user, one connection, or everyone.
@@ -61,7 +62,7 @@ export class Target {
    * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
    *   `REALTIME_MAX_BUFFERED_BYTES`
    */
-  push(data: Payload, options?: PushOptions): Promise<void> {
+  push(data: Payload, options?: PushOptions): Promise<Reached> {
     return this.promise('push', () => this.pushFrame(Frame.of(data, options?.slow)));
   }
 
@@ -74,12 +75,12 @@ export class Target {
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name` for any other name, `too_big` as
    *   for `push`
    */
-  emit(event: string, data?: unknown, options?: PushOptions): Promise<void> {
+  emit(event: string, data?: unknown, options?: PushOptions): Promise<Reached> {
     return this.promise('emit', () => this.pushFrame(eventFrame(event, data, options?.slow, this.node)));
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` for an empty or too long name */
-  join(room: string): Promise<void> {
+  join(room: string): Promise<Reached> {
     return this.promise('join', () => {
       checkName('room', room, this.node);
       return this.publish({ kind: 'join', room });
@@ -87,7 +88,7 @@ export class Target {
   }
 
   /** Takes all members out of a room. */
-  leave(room: string): Promise<void> {
+  leave(room: string): Promise<Reached> {
     return this.promise('leave', () => this.publish({ kind: 'leave', room }));
   }
 
@@ -98,30 +99,48 @@ export class Target {
    * @param reason at most 123 bytes of UTF-8; default: an empty string
    * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
-  disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<void> {
+  disconnect(code: number = CloseCode.DISCONNECTED, reason = ''): Promise<Reached> {
     return this.promise('disconnect', () => {
       checkClose(code, reason);
       return this.publish({ kind: 'disconnect', code, reason });
     });
   }
 
-  /** Lists the members. @throws RealtimeError `too_many_members` for more than `REALTIME_MAX_MEMBERS` */
-  members(): Promise<Member[]> {
-    const { channel, excepted: except } = this;
-    return this.promise('members', () => this.node.ask({ kind: 'members', channel, except }));
+  /**
+   * Lists the members on all nodes.
+   *
+   * @returns the members; `missing` names the nodes that have not answered in time
+   * @throws RealtimeError `too_many_members` for more than `REALTIME_MAX_MEMBERS`; `incomplete` with `{ exact: true }`
+   *   when a node has not answered
+   */
+  members(options: AskOptions = {}): Promise<Members> {
+    const { channel, excepted: except, node } = this;
+    const max = node.settings.maxMembers;
+    return this.promise('members', () =>
+      merged(node.askAll({ kind: 'members', channel, except }), options, (all) =>
+        mergedMembers(all, max, (found) => checkMembers(found, node)),
+      ),
+    );
   }
 
-  /** Counts the members. */
-  count(): Promise<number> {
+  /**
+   * Counts the members on all nodes.
+   *
+   * @throws RealtimeError `incomplete` with `{ exact: true }` when a node has not answered in time; without it, its
+   *   members are not counted
+   */
+  count(options: AskOptions = {}): Promise<number> {
     const { channel, excepted: except } = this;
-    return this.promise('count', () => this.node.ask({ kind: 'count', channel, except }));
+    return this.promise('count', () =>
+      merged(this.node.askAll({ kind: 'count', channel, except }), options, ({ answers }) => sum(answers)),
+    );
   }
 
   private promise<T>(what: string, work: () => Awaitable<T>): Promise<T> {
     return this.node.promise({ what, to: this.channel }, work);
   }
 
-  private pushFrame(frame: Frame): Awaitable<void> {
+  private pushFrame(frame: Frame): Awaitable<Reached> {
     checkSize(frame, this.node);
     frame.isShared = connectionIdOf(this.channel) === undefined;
     return this.publish({ kind: 'push', frame });
@@ -132,7 +151,16 @@ export class Target {
     return excepted.includes(channel) ? this : new Target(node, this.channel, [...excepted, channel]);
   }
 
-  private publish(action: Action): Awaitable<void> {
+  private publish(action: Action): Awaitable<Reached> {
     return this.node.publish({ channel: this.channel, except: this.excepted, action });
   }
+}
+
+function merged<A, R>(
+  asked: Awaitable<AllAnswers<A>>,
+  options: AskOptions,
+  merge: (all: AllAnswers<A>) => R,
+): Awaitable<R> {
+  const whole = (all: AllAnswers<A>) => merge(requireAll(all, options));
+  return isPromise(asked) ? asked.then(whole) : whole(asked);
 }

@@ -28,6 +28,8 @@ export class World {
   /** The cases by number. */
   cases = new Map();
   records = new Map();
+  /** Requests that the application never reads, and their cases. */
+  unread = new Map();
   /** Lines of the level `error`. */
   errors = [];
   /** How many pushes went to many. */
@@ -53,6 +55,11 @@ export class World {
     return record;
   }
 
+  /** Node does not notice that a client has left whose request nobody reads. */
+  readWhatIsLeft() {
+    for (const [request, plan] of this.unread) if (plan.hasLeft) request.resume();
+  }
+
   /** A hook that runs before there is a connection. */
   early(hook, request) {
     const plan = this.planOf(request.url);
@@ -74,12 +81,10 @@ export class World {
       record.mayLose = true;
       throw error;
     };
-    // What onOpen sends is held until the session is stored; a close waits for that as long as for the client's answer
-    const { store, hooks } = record.plan;
-    const isHeld = store !== 'works' || hooks.onOpen.some(({ wait }) => wait === 'late');
-    if (this.era.hasSessions && isHeld) record.mayLose = true;
+    const opened = this.era.hasSessions ? record.hold() : () => {};
     try {
-      return this.hook('onOpen', connection, { request })?.catch(noteLoss);
+      const opening = this.hook('onOpen', connection, { request });
+      return opening ? opening.then(opened, noteLoss) : opened();
     } catch (error) {
       return noteLoss(error);
     }
@@ -188,7 +193,7 @@ export class App {
     const error = (...parts) => void world.errors.push(parts.map(String).join(' '));
     const logger = { log: nothing, warn: nothing, debug: nothing, verbose: nothing, fatal: error, error };
     app.nest = await NestFactory.create(AppModule, adapter, { logger, abortOnError: false });
-    app.nest.use(badMiddleware(world.planOf, era));
+    app.nest.use(badMiddleware(world));
     if (era.hasSessions) await useSessions(app.nest, world.store, era.platform);
     await app.nest.listen(0, '127.0.0.1');
     app.server = app.nest.getHttpServer();

@@ -43,7 +43,10 @@ function partProblems(part, records, ended, isLast) {
   const tags = part.texts.flatMap((text) => [...text.matchAll(TAG)].map(([, tag]) => tag.split('|')));
   const own = tags.filter(([of]) => of !== 'all');
   const ids = new Set(own.map(([id]) => id));
-  const record = records.find(({ connection }) => connection.id === (part.id ?? [...ids][0]));
+  // A client that received nothing knows its connection only if there was one
+  const [only] = records.length === 1 ? records : [];
+  const id = part.id ?? [...ids][0] ?? only?.connection.id;
+  const record = records.find(({ connection }) => connection.id === id);
   const strange = [...ids].filter((id) => id !== record?.connection.id);
   if (strange.length > 0) return [`received messages of ${strange} as ${part.id}`];
   const received = new Set(tags.map((tag) => tag.join('|')));

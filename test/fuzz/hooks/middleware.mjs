@@ -59,11 +59,14 @@ const KINDS = {
 /** With a session, Fastify itself ends the process if somebody else answers while it is stored, on any route. */
 const NOT_WITH_FASTIFY_SESSIONS = ['endLater', 'nextAndAnswer', 'nextTwice', 'answerAfterTime'];
 
-/** @param planOf returns the case of a request's URL, if it is one */
-export function badMiddleware(planOf, { platform, hasSessions }) {
+/** @param world its `planOf` returns the case of a request's URL, if it is one */
+export function badMiddleware({ planOf, era: { platform, hasSessions }, unread }) {
   const isOff = (kind) => platform === 'fastify' && hasSessions && NOT_WITH_FASTIFY_SESSIONS.includes(kind);
   return (request, response, next) => {
-    const { middleware = 'none', middlewareMs: ms } = planOf(request.originalUrl ?? request.url) ?? {};
+    const plan = planOf(request.originalUrl ?? request.url);
+    const { middleware = 'none', middlewareMs: ms, store } = plan ?? {};
+    // The middleware of the sessions, which is the next one, waits for the store before anybody reads a body
+    if (hasSessions && store === 'hangs') unread.set(request, plan);
     KINDS[isOff(middleware) ? 'none' : middleware]({ request, response, next, ms });
   };
 }

@@ -1,5 +1,6 @@
 /** What is known of one connection, and the order of its hooks: open, one message at a time, close once. */
 import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 
 /** A timer may fire this many milliseconds before its time by another clock. */
 const EARLY_MS = 20;
@@ -14,7 +15,7 @@ export class Record {
   /** The numbers of the client's messages, in the order of `onMessage`. */
   heard = [];
   problems = [];
-  /** True when what `onOpen` sent may be discarded: its session was not stored. */
+  /** True when what `onOpen` sent may be discarded: it failed, or its session was not stored before a close gave up. */
   mayLose = false;
   running = undefined;
   sequence = 0;
@@ -23,6 +24,21 @@ export class Record {
     this.connection = connection;
     this.plan = plan;
     this.era = era;
+  }
+
+  /**
+   * `onOpen` begins in an application with sessions. What it sends leaves when the session is stored; a close waits for
+   * that as long as for the client's answer.
+   *
+   * @returns what to call when `onOpen` has succeeded
+   */
+  hold() {
+    this.mayLose = true;
+    const start = performance.now();
+    const patience = this.era.settings.closeTimeout * 1000 - EARLY_MS;
+    const isInTime = () => this.plan.store === 'works' && performance.now() - start < patience;
+    // A store that works answers in the next turn
+    return () => void setImmediate(() => (this.mayLose = !isInTime()));
   }
 
   tag(kind) {

@@ -32,8 +32,8 @@ class EraRun {
   findings = [];
   results = new Map();
 
-  constructor(seed, era, numbers) {
-    Object.assign(this, { seed, era, numbers });
+  constructor(era, plans) {
+    Object.assign(this, { era, plans });
   }
 
   note(problem, plan) {
@@ -42,7 +42,6 @@ class EraRun {
 
   async run() {
     this.app = await App.boot(this.era);
-    this.plans = this.numbers.map((number) => drawCase(this.seed, number));
     for (const plan of this.plans) this.app.world.cases.set(plan.number, plan);
     const left = [...this.plans];
     const work = async () => {
@@ -61,6 +60,7 @@ class EraRun {
   async one(plan) {
     if (plan.number % ERA === this.era.stopAt) this.stopping = this.stop();
     this.results.set(plan.number, await runClient(this.app.port, plan));
+    this.app.world.readWhatIsLeft();
   }
 
   stop() {
@@ -84,7 +84,9 @@ class EraRun {
 
   /** The server does not see that a client has left whose connection the application has paused. */
   resumeAll() {
-    for (const { connection } of this.app.world.records.values()) if (connection.isPausedByUser) connection.resume();
+    const { world } = this.app;
+    for (const { connection } of world.records.values()) if (connection.isPausedByUser) connection.resume();
+    world.readWhatIsLeft();
   }
 
   noteLeft(left) {
@@ -115,9 +117,23 @@ export const casesOf = (era) => Array.from({ length: ERA }, (_, index) => era * 
 /** How long an era may take, in milliseconds. */
 const ERA_MS = 60_000;
 
-/** @returns what was found in some cases of an era */
-export async function runEra(seed, number, cases = casesOf(number)) {
-  const run = new EraRun(seed, drawEra(seed, number), cases);
+/** A drawn plan with some of its values replaced, those of its groups (`hooks`, `client`, `settings`) one by one. */
+function changed(plan, changes) {
+  const isGroup = (value) => typeof value === 'object' && !Array.isArray(value);
+  const values = Object.entries(changes).map(([name, value]) => [
+    name,
+    isGroup(value) ? { ...plan[name], ...value } : value,
+  ]);
+  return { ...plan, ...Object.fromEntries(values) };
+}
+
+/**
+ * @param options.changes what is not as it was drawn: values of the cases, and under `era` those of the application
+ * @returns what was found in some cases of an era
+ */
+export async function runEra(seed, number, { cases = casesOf(number), changes: { era = {}, ...changes } = {} } = {}) {
+  const plans = cases.map((one) => changed(drawCase(seed, one), changes));
+  const run = new EraRun(changed(drawEra(seed, number), era), plans);
   let timer;
   const stuck = new Promise((resolve) => {
     timer = setTimeout(() => {

@@ -18,12 +18,15 @@ import { RecordingLog } from './recording-log.js';
 
 /** An engine over fake sockets, with one gateway to begin with. */
 export class FakeNode {
-  readonly log = new RecordingLog();
   readonly engine: Engine;
   readonly server: RealtimeServer;
   readonly gateway = new RecordingGateway();
 
-  constructor(options: RealtimeOptions = {}, broker: Broker = new MemoryBroker()) {
+  constructor(
+    options: RealtimeOptions = {},
+    broker: Broker = new MemoryBroker(),
+    readonly log = new RecordingLog(),
+  ) {
     this.engine = new Engine(RealtimeSettings.from({ envFile: false, ...options }, {}), broker, this.log);
     this.server = new RealtimeServer(this.engine);
     this.engine.gate.bind(this.gateway);

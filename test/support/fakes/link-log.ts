@@ -1,5 +1,5 @@
 /** Takes the events of a link, and waits for them. */
-import type { LinkEvents } from '../../../libs/realtime/src/brokers/redis/link.js';
+import type { LinkEvents } from '../../../libs/realtime/src/cluster/link.js';
 import { until } from '../process-guard.js';
 
 export class LinkLog implements LinkEvents {

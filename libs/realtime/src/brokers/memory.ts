@@ -1,24 +1,43 @@
 import type { Command } from '../command.js';
-import { Broker } from '../broker.js';
+import { Broker, type LocalNode } from '../broker.js';
+import { EVERYWHERE, NOBODY_ELSE, type Reached } from '../question.js';
+import { type BrokerStats, brokerStats } from '../stats.js';
 
 /** The broker of a single node. It delivers each command at once. */
 export class MemoryBroker extends Broker {
   readonly name = 'memory (this node only)';
-  private deliver: (command: Command) => void = () => {};
+  readonly isShared = false;
+  readonly isDegraded = false;
+  private local?: LocalNode;
 
-  async start(deliver: (command: Command) => void): Promise<void> {
-    this.deliver = deliver;
+  async start(local: LocalNode): Promise<void> {
+    this.local = local;
   }
 
-  publish(command: Command): void {
-    this.deliver(command);
+  publish(command: Command): Reached {
+    this.local?.deliver(command);
+    return EVERYWHERE;
   }
 
-  async subscribe(): Promise<void> {}
+  hold(): undefined {}
 
-  async unsubscribe(): Promise<void> {}
+  release(): void {}
+
+  prepare(): undefined {}
+
+  ask(): typeof NOBODY_ELSE {
+    return NOBODY_ELSE;
+  }
+
+  nodes(): [] {
+    return [];
+  }
+
+  stats(): BrokerStats {
+    return brokerStats(this.name);
+  }
 
   async stop(): Promise<void> {
-    this.deliver = () => {};
+    this.local = undefined;
   }
 }

@@ -5,14 +5,28 @@ let sent: { id: number; question: string; to: readonly string[] }[];
 let overflows: number[];
 let refuse: (() => void) | undefined;
 let asking: Asking<string, number>;
+let last: number;
+
+/** An answer in parts: complete from 10 on. */
+class Sum {
+  private sum = 0;
+
+  add(part: number): number | undefined {
+    this.sum += part;
+    return this.sum >= 10 ? this.sum : undefined;
+  }
+}
 
 beforeEach(() => {
   jest.useFakeTimers();
   sent = [];
+  last = 0;
   overflows = [];
   refuse = undefined;
   asking = new Asking<string, number>(
     { deadlineMs: 1000, maxQuestions: 2 },
+    () => ++last,
+    (question) => (question === 'in parts?' ? new Sum() : { add: (answer) => answer }),
     (id, question, to) => {
       refuse?.();
       sent.push({ id, question, to });
@@ -94,4 +108,17 @@ it('settles everything when it stops, and leaves no timer', async () => {
   asking.stop();
   expect(await seen(asked)).toEqual([{ a: 1 }, ['b']]);
   expect(jest.getTimerCount()).toBe(0);
+});
+
+it('puts the parts of each answer together, and names a node that sent only some of them', async () => {
+  const asked = asking.ask('in parts?', ['a', 'b']);
+  for (const [from, part] of [
+    ['a', 4],
+    ['b', 7],
+    ['a', 6],
+    ['a', 9],
+  ] as const)
+    asking.answered(from, sent[0]!.id, part);
+  jest.advanceTimersByTime(1000);
+  expect(await seen(asked)).toEqual([{ a: 10 }, ['b']]);
 });

@@ -3,14 +3,8 @@
  * with the names of those who did not; it never hangs, and never rejects because one node was slow.
  */
 import { Deadlines } from '../limits/deadlines.js';
+import type { Asked } from '../question.js';
 import type { NodeId } from './format.js';
-
-/** What came back. */
-export interface Asked<A> {
-  readonly answers: ReadonlyMap<NodeId, A>;
-  /** Nodes that were asked and did not answer in time, are lost, or could not be asked. Empty: the answer is exact. */
-  readonly missing: readonly NodeId[];
-}
 
 /** Sends a question. It may throw or reject: nobody can then be asked. */
 type Send<Q> = (id: number, question: Q, to: readonly NodeId[]) => void | PromiseLike<void>;
@@ -22,14 +16,20 @@ export interface AskingOptions {
   readonly maxQuestions: number;
 }
 
+/** Puts the parts of one node's answer together. */
+export interface Collector<A> {
+  /** @returns the whole answer; undefined while parts are missing */
+  add(part: A): A | undefined;
+}
+
 /** Reports a question that was not sent, because too many wait for answers. */
 type Overflow = (waiting: number) => void;
 
 interface Pending<A> {
   readonly id: number;
   readonly answers: Map<NodeId, A>;
-  /** Nodes that may still answer. */
-  readonly waitsFor: Set<NodeId>;
+  /** Nodes that may still answer, and what they have said so far. */
+  readonly waitsFor: Map<NodeId, Collector<A>>;
   /** Nodes that are gone. */
   readonly gone: NodeId[];
   readonly settle: (asked: Asked<A>) => void;
@@ -38,10 +38,12 @@ interface Pending<A> {
 export class Asking<Q, A> {
   private readonly pending = new Map<number, Pending<A>>();
   private readonly deadlines: Deadlines<Pending<A>>;
-  private last = 0;
 
   constructor(
     private readonly options: AskingOptions,
+    /** Numbers that no other question or order of this node has. */
+    private readonly nextId: () => number,
+    private readonly collectorOf: (question: Q) => Collector<A>,
     private readonly send: Send<Q>,
     private readonly overflow: Overflow,
   ) {
@@ -67,17 +69,23 @@ export class Asking<Q, A> {
       return Promise.resolve({ answers: new Map(), missing: [...to] });
     }
     return new Promise((settle) => {
-      const pending = { id: ++this.last, answers: new Map<NodeId, A>(), waitsFor: new Set(to), gone: [], settle };
+      const waitsFor = new Map(to.map((node) => [node, this.collectorOf(question)]));
+      const pending = { id: this.nextId(), answers: new Map<NodeId, A>(), waitsFor, gone: [], settle };
       this.pending.set(pending.id, pending);
       this.deadlines.add(pending);
       void this.trySend(pending, question, to);
     });
   }
 
-  /** A node has answered. An answer that is late, repeated, or to a question that this node was not asked is ignored. */
-  answered(from: NodeId, id: number, answer: A): void {
+  /**
+   * A node has answered, or has sent a part of its answer. One that is late, repeated, or to a question that this node
+   * was not asked is ignored.
+   */
+  answered(from: NodeId, id: number, part: A): void {
     const pending = this.pending.get(id);
-    if (!pending?.waitsFor.delete(from)) return;
+    const answer = pending?.waitsFor.get(from)?.add(part);
+    if (!pending || answer === undefined) return;
+    pending.waitsFor.delete(from);
     pending.answers.set(from, answer);
     if (pending.waitsFor.size === 0) this.end(pending);
   }
@@ -107,6 +115,6 @@ export class Asking<Q, A> {
   private end(pending: Pending<A>): void {
     if (!this.pending.delete(pending.id)) return;
     this.deadlines.delete(pending);
-    pending.settle({ answers: pending.answers, missing: [...pending.gone, ...pending.waitsFor] });
+    pending.settle({ answers: pending.answers, missing: [...pending.gone, ...pending.waitsFor.keys()] });
   }
 }

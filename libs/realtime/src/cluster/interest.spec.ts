@@ -39,7 +39,7 @@ describe('schedules of joins, outages, late answers and refusals', () => {
     ['on costs no wait', INTEREST, "entry.state === 'on' ||", ''],
     ['nobody waits while degraded', INTEREST, '|| this.isDegraded) return', ') return'],
     ['nobody waits while the broker is down', INTEREST, '!this.isUp || this.waits.isLate', 'this.waits.isLate'],
-    ['nobody waits after a deadline', WAITS, 'this.hasExpired = true;', ''],
+    ['nobody waits after a deadline', WAITS, 'this.setLate(true);', ''],
     ['a deadline', WAITS, 'else this.expire();', ''],
     ['a held channel is not left', INTEREST, "!isHeld && entry.state === 'on'", "entry.state === 'on'"],
     ['an unheld channel is forgotten', INTEREST, 'this.entries.delete(entry.channel);', ''],

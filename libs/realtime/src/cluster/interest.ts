@@ -74,8 +74,10 @@ export class Interest {
     private readonly broker: Subscriber,
     private readonly clock: Clock,
     private readonly times: InterestTimes = INTEREST_TIMES,
+    /** Called when the first deadline has passed in vain, and when subscriptions are confirmed in time again. */
+    lateness: (isLate: boolean) => void = () => {},
   ) {
-    this.waits = new Waits(clock, times.deadlineMs);
+    this.waits = new Waits(clock, times.deadlineMs, lateness);
   }
 
   /** How many channels are held, or not yet left. */
@@ -86,6 +88,11 @@ export class Interest {
   /** True while nobody waits for a subscription: the broker is down, or a deadline has passed in vain. */
   get isDegraded(): boolean {
     return !this.isUp || this.waits.isLate;
+  }
+
+  /** True for a channel that the broker is known to deliver. */
+  isOn(channel: Channel): boolean {
+    return this.isUp && this.entries.get(channel)?.state === 'on';
   }
 
   /**

@@ -6,11 +6,8 @@ import type { NodeId } from './format.js';
 import type { EntryPosition } from './position.js';
 import type { Reads } from './versions.js';
 
-/** What an order does: every action but a push, and the end of all connections of a user but one. */
-export type OrderedAction =
-  | Exclude<Action, { kind: 'push' }>
-  /** Closes the other connections of the user with 4503. `by`: the connection that takes their place */
-  | { readonly kind: 'replace'; readonly by: string };
+/** What an order does: every action but a push. */
+export type OrderedAction = Exclude<Action, { kind: 'push' }>;
 
 /** An order to the members of a channel, or to one connection. Each node obeys it once, and says so. */
 export interface Order {

@@ -6,7 +6,8 @@ import { isSendableCloseCode } from 'nestjs-realtime-protocol';
 import { z } from 'zod';
 import type { Action } from '../command.js';
 import type { ConnectionInfo } from '../connection.js';
-import type { Member, Page, Question, QuestionKind } from '../question.js';
+import type { Member, Page, Question, QuestionKind, RecheckCounts } from '../question.js';
+import type { BrokerStats, Stats } from '../stats.js';
 import { isWellFormed, MAX_EXCEPT, MAX_NAME_BYTES } from './format.js';
 import type { Announcement, Answer, OrderedAction, Probe } from './messages.js';
 
@@ -47,7 +48,7 @@ const ROOM_ACTIONS = [
 
 const orderedAction = z.discriminatedUnion('kind', [
   ...ROOM_ACTIONS,
-  z.object({ kind: z.literal('replace'), by: connectionId }),
+  z.object({ kind: z.literal('replace'), by: connectionId } satisfies ActionRows<'replace'>),
 ]) satisfies z.ZodType<OrderedAction>;
 
 export const ORDER = z.object({ id: number, to: channel, action: orderedAction });
@@ -56,19 +57,21 @@ export const ORDER = z.object({ id: number, to: channel, action: orderedAction }
 const actionOfOne = z.discriminatedUnion('kind', [...ROOM_ACTIONS, z.object({ kind: z.literal('push') })]);
 
 const QUESTIONS = {
-  order: z.object({ kind: z.literal('order'), id: connectionId, action: actionOfOne }),
+  order: z.object({ kind: z.literal('order'), id: connectionId, action: actionOfOne, except: except.optional() }),
   exists: z.object({ kind: z.literal('exists'), id: connectionId }),
   info: z.object({ kind: z.literal('info'), id: connectionId }),
   list: z.object({ kind: z.literal('list'), after: cursor.optional(), limit: z.int().min(1).max(100) }),
   members: z.object({ kind: z.literal('members'), channel, except }),
   count: z.object({ kind: z.literal('count'), channel, except }),
+  recheck: z.object({ kind: z.literal('recheck'), userId: name }),
+  stats: z.object({ kind: z.literal('stats') }),
 } satisfies { readonly [K in QuestionKind]: z.ZodObject<Record<keyof Question<K>, z.ZodType>> };
 
-const { order, exists, info, list, members, count: counted } = QUESTIONS;
+const { order, exists, info, list, members, count: counted, recheck, stats } = QUESTIONS;
 
 export const ASK = z.object({
   id: number.optional(),
-  question: z.discriminatedUnion('kind', [order, exists, info, list, members, counted]),
+  question: z.discriminatedUnion('kind', [order, exists, info, list, members, counted, recheck, stats]),
 });
 
 const connection = z.object({
@@ -91,10 +94,28 @@ const connection = z.object({
   bytesOut: count,
 } satisfies Rows<ConnectionInfo>);
 
+/** Names and numbers; another release may count other things. */
+const counts = z.record(z.string().max(64), count).refine((value) => Object.keys(value).length <= 200);
+
+const BROKER_STATS = z.object({
+  ...{ name: text, isDegraded: z.boolean(), nodes: count, channels: count, lagMs: z.number().nonnegative() },
+  ...{ published: count, received: count, dropped: count, localOnly: count, late: count, gaps: count },
+  ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
+} satisfies Rows<BrokerStats>);
+
+const STATS = z.object({
+  ...{ startedAt: count, current: count, accepted: count, refused: count, messagesIn: count, messagesOut: count },
+  ...{ bytesIn: count, bytesOut: count, hookErrors: count, messageErrors: count, pauses: count, dropped: count },
+  ...{ slow: count, unfinished: count, rooms: count, users: count },
+  closed: counts as unknown as z.ZodType<Stats['closed']>,
+  limits: counts as unknown as z.ZodType<Stats['limits']>,
+  broker: BROKER_STATS,
+} satisfies Rows<Stats>);
+
 const page = z.object({
   items: z.array(connection),
   next: cursor.optional(),
-} satisfies Rows<Page<ConnectionInfo>>);
+} satisfies Rows<Omit<Page<ConnectionInfo>, 'missing'>>);
 
 /** How many parts one answer may have. */
 export const MAX_PARTS = 1024;
@@ -122,6 +143,8 @@ export const ANSWER = z.discriminatedUnion('kind', [
   answered('list', page),
   answered('members', z.array(z.object({ id: connectionId, userId: text.optional() } satisfies Rows<Member>))),
   answered('count', count),
+  answered('recheck', z.object({ checked: count, closed: count, notKept: count } satisfies Rows<RecheckCounts>)),
+  answered('stats', STATS),
 ]) satisfies z.ZodType<Answer>;
 
 const version = z.int().min(1).max(31);

@@ -13,3 +13,13 @@ export function first<T>(items: Iterable<T>, count: number): T[] {
   }
   return taken;
 }
+
+/** The items of an order before the first that does not match. */
+export function firstWhile<T>(items: Iterable<T>, matches: (item: T) => boolean): T[] {
+  const taken: T[] = [];
+  for (const item of items) {
+    if (!matches(item)) break;
+    taken.push(item);
+  }
+  return taken;
+}

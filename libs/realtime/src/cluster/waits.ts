@@ -19,6 +19,7 @@ export class Waits {
   constructor(
     private readonly clock: Clock,
     private readonly deadlineMs: number,
+    private readonly lateness: (isLate: boolean) => void,
   ) {}
 
   /** True from a deadline that has passed in vain until a subscription is confirmed within the deadline. */
@@ -38,13 +39,13 @@ export class Waits {
 
   /** Ends the waits for a channel that is on. @param heldAt since when it has had members, in milliseconds of the clock */
   confirmed(channel: Channel, heldAt: number): void {
-    if (this.clock.now() - heldAt < this.deadlineMs) this.hasExpired = false;
+    if (this.clock.now() - heldAt < this.deadlineMs) this.setLate(false);
     this.end(channel, 'on');
   }
 
   /** The broker is away: ends all waits. */
   down(): void {
-    this.hasExpired = false;
+    this.setLate(false);
     for (const channel of this.waits.keys()) this.end(channel, 'down');
   }
 
@@ -69,7 +70,13 @@ export class Waits {
 
   /** The other waits began later, but wait for the same broker: they end too. */
   private expire(): void {
-    this.hasExpired = true;
+    this.setLate(true);
     for (const channel of this.waits.keys()) this.end(channel, 'late');
+  }
+
+  private setLate(isLate: boolean): void {
+    if (isLate === this.hasExpired) return;
+    this.hasExpired = isLate;
+    this.lateness(isLate);
   }
 }

@@ -239,10 +239,11 @@ export class LiveConnection
   /** Applies a command. Never throws: the sender validated it. */
   obey(action: Action): boolean {
     if (action.kind === 'push') return this.readyState === ReadyState.OPEN && this.outbox.send(action.frame);
+    if (action.kind === 'join') return this.membership.tryJoin(action.room);
     if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
     else if (action.kind === 'leave') this.membership.leave(action.room);
     else if (action.kind === 'bind') this.membership.bind(action.userId);
-    else return this.membership.tryJoin(action.room);
+    else if (action.by !== this.id) this.end(CloseCode.REPLACED, 'replaced by a newer connection', 'server');
     return true;
   }
 }

@@ -26,14 +26,11 @@ export function logClosed({ settings, log }: Logging, connection: Connection & T
   if (logLifecycle === 'none' || (logLifecycle === 'failures' && !isFailure(close))) return;
   const { id, transport, messagesIn, bytesIn, messagesOut, bytesOut, openedAt } = connection;
   const { code, reason, initiator } = close;
-  const fields = [
-    `id=${id}`,
-    ...(logLifecycle === 'failures' ? [whoseField(connection)] : []),
-    `code=${code} reason=${quotedField(reason)} by=${initiator}`,
-    `after=${((Date.now() - openedAt) / 1000).toFixed(1)}s`,
-    `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`,
-  ];
-  log.log(`${label(transport)} connection closed ${fields.join(' ')}`);
+  const whose = logLifecycle === 'failures' ? ` ${whoseField(connection)}` : '';
+  const how = `code=${code} reason=${quotedField(reason)} by=${initiator}`;
+  const seconds = ((Date.now() - openedAt) / 1000).toFixed(1);
+  const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
+  log.log(`${label(transport)} connection closed id=${id}${whose} ${how} after=${seconds}s ${traffic}`);
 }
 
 /** Logs the length and the kind of a message, never its content. */

@@ -1,4 +1,5 @@
 /** The rooms and the user of one connection; the hub learns of every change. */
+import type { Awaitable } from '../awaitable.js';
 import { channelOf } from '../command.js';
 import { ReadyState } from '../connection.js';
 import type { Place } from '../handshake/places.js';
@@ -34,24 +35,29 @@ export class Membership {
   begin({ userId, rooms = [] }: Identity): void {
     this.node.hub.add(this.connection);
     if (userId !== undefined) this.become(userId);
-    for (const room of rooms) this.enter(room);
+    for (const room of rooms) void this.enter(room);
   }
 
-  /** @throws RealtimeError `bad_name`; `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION` */
-  join(room: string): void {
+  /**
+   * Joins a room at once.
+   *
+   * @returns resolves when pushes of other nodes come too, or the time for that is over
+   * @throws RealtimeError `bad_name`; `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION`
+   */
+  join(room: string): Awaitable<void> {
     checkName('room', room, this.node);
     if (this.hasEnded || this.joined?.has(room)) return;
     const max = this.node.settings.maxRoomsPerConnection;
     if (this.rooms.size >= max && this.node.limits.reached('rooms', `id=${this.connection.id} rooms=${max}`)) {
       throw tooManyRooms(max);
     }
-    this.enter(room);
+    return this.enter(room);
   }
 
   /** Joins a room by order of the application; a failure is logged. @returns false when it failed */
   tryJoin(room: string): boolean {
     try {
-      this.join(room);
+      void this.join(room);
       return true;
     } catch (error) {
       this.node.log.warn(joinFailedLine(this.connection, error));
@@ -70,15 +76,17 @@ export class Membership {
   }
 
   private become(userId: string): void {
-    if (this.userId !== undefined) this.node.hub.exit(channelOf.user(this.userId), this.connection);
+    const former = this.userId;
+    if (former === userId) return;
+    void this.node.hub.enter(channelOf.user(userId), this.connection);
     this.userId = userId;
     this.place.bind(userId);
-    this.node.hub.enter(channelOf.user(userId), this.connection);
+    if (former !== undefined) this.node.hub.exit(channelOf.user(former), this.connection);
   }
 
-  private enter(room: string): void {
+  private enter(room: string): Promise<void> | undefined {
     (this.joined ??= new Set()).add(room);
-    this.node.hub.enter(channelOf.room(room), this.connection);
+    return this.node.hub.enter(channelOf.room(room), this.connection) as Promise<void> | undefined;
   }
 
   private get hasEnded(): boolean {

@@ -5,7 +5,7 @@ import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { Frame, type SlowPolicy } from '../frame.js';
 import { Limits } from '../limits/limits.js';
 import { SlowConsumers } from '../node/slow-consumers.js';
-import { Counters } from '../node/stats.js';
+import { Counters } from '../stats.js';
 import { RealtimeSettings } from '../settings/settings.js';
 import { Outbox } from './outbox.js';
 

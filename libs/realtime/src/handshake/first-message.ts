@@ -27,7 +27,7 @@ export class FirstMessage implements Sink {
     private admission: Admission | undefined,
     private readonly socket: Socket,
     private readonly gate: Pick<Gate, 'accept' | 'failed' | 'isRunning' | 'guests' | 'refusals'>,
-    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters'>,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'counters' | 'prepare'>,
     private readonly open: Establish,
   ) {
     this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
@@ -72,6 +72,8 @@ export class FirstMessage implements Sink {
     const { gateway, request } = admission;
     try {
       const identity = this.gate.accept(await gateway.onAuthenticate!(message, request), admission);
+      const subscribed = this.node.prepare(gateway.path, identity);
+      if (subscribed) await subscribed;
       if (!this.gate.isRunning) this.refuse('server shutting down', CloseCode.GOING_AWAY);
       else if (!this.hasEnded) this.establish({ ...admission, identity });
     } catch (error) {

@@ -224,11 +224,11 @@ export class Gate {
   }
 
   /** Takes a place for an admitted request. */
-  private hold(verdict: Verdict): Admission {
-    const { gateway, identity, request } = verdict;
+  private hold({ gateway, request, identity, protocol, scope, session }: Verdict): Admission {
     // With onAuthenticate, the place counts for the user once the first message has identified them
     const place = this.limits.takePlace(request.incoming, request.address, gateway.onAuthenticate ? {} : identity);
-    return { ...verdict, id: this.node.nextConnectionId(), place };
+    // Listed, because a spread costs ten times as much
+    return { gateway, request, identity, protocol, scope, session, id: this.node.nextConnectionId(), place };
   }
 
   /** Ends a handshake whose time, from the middleware to `onHandshake`, is over. */

@@ -32,7 +32,7 @@ export interface Attempt {
 
 export class Handshake {
   constructor(
-    private readonly node: Pick<Node, 'settings' | 'limits'>,
+    private readonly node: Pick<Node, 'settings' | 'limits' | 'prepare'>,
     private readonly limits: AdmissionLimits,
   ) {}
 
@@ -57,6 +57,8 @@ export class Handshake {
     if (attempt.isOver) throw unavailable('The handshake is over');
     const identity = this.accept(await gateway.onHandshake?.(request), request);
     const protocol = agreedProtocol(gateway, request);
+    const subscribed = this.node.prepare(gateway.path, identity);
+    if (subscribed) await subscribed;
     return { gateway, request, identity, protocol, session, scope: new AsyncResource('WebSocketHandshake') };
   }
 

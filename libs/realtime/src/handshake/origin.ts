@@ -39,7 +39,8 @@ export function requireOrigin(
 /** @throws HandshakeError 403 for a request without `Origin` that a browser sent for another site, or for no script */
 function requireOwnPage(headers: IncomingHttpHeaders, allowed: readonly string[]): void {
   if (allowed.includes('*')) return;
-  const said = oneOf('Sec-Fetch-Site', headers, OTHER_SITES) ?? oneOf('Sec-Fetch-Dest', headers, EMBEDDED);
+  const { 'sec-fetch-site': site, 'sec-fetch-dest': dest } = headers;
+  const said = oneOf('Sec-Fetch-Site', site, OTHER_SITES) ?? oneOf('Sec-Fetch-Dest', dest, EMBEDDED);
   if (said === undefined) return;
   throw refusalLoggedAs(
     `No Origin, and ${said}: only REALTIME_ALLOWED_ORIGINS=* allows that, now ${allowed.join(', ') || 'empty'}`,
@@ -48,8 +49,7 @@ function requireOwnPage(headers: IncomingHttpHeaders, allowed: readonly string[]
 }
 
 /** @returns the header as a line, if it has one of the values */
-function oneOf(name: string, headers: IncomingHttpHeaders, values: ReadonlySet<string>): string | undefined {
-  const value = headers[name.toLowerCase()];
+function oneOf(name: string, value: string[] | string | undefined, values: ReadonlySet<string>): string | undefined {
   return typeof value === 'string' && values.has(value) ? `${name}: ${value}` : undefined;
 }
 

@@ -62,6 +62,7 @@ function compiled(path: string, options: MatchOptions): MatchFunction<Record<str
 
 /** Returns whether a path can be decoded. One that cannot is matched all the same, so that the answer is 400. */
 export function isDecodable(path: string): boolean {
+  if (!path.includes('%')) return true;
   try {
     decodeURIComponent(path);
     return true;

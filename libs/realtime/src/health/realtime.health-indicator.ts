@@ -25,12 +25,16 @@ export class RealtimeHealthIndicator {
    * Checks whether this node accepts connections.
    *
    * @param key the name of the check in the answer
-   * @returns up or down, with the number of open connections and of handshakes under way
+   * @returns up or down, with the number of open connections and of handshakes under way, and whether the broker is
+   *   `ok` or `degraded`; it turns readiness down only with `REALTIME_READY_WITHOUT_BROKER=false`
    */
   isReady<Key extends string>(key: Key): HealthIndicatorResult<Key> {
     const { gate, node } = this.modules.get(Engine, { strict: false });
     const check = this.indicators.check(key);
+    const { isDegraded } = node.broker;
     const facts = { connections: node.hub.connections.size, unfinished: gate.underWay };
-    return gate.isRunning ? check.up(facts) : check.down(facts);
+    const said = { ...facts, ...(node.broker.isShared && { broker: isDegraded ? 'degraded' : 'ok' }) };
+    const isReady = gate.isRunning && (node.settings.readyWithoutBroker || !isDegraded);
+    return isReady ? check.up(said) : check.down(said);
   }
 }

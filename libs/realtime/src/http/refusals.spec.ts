@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
-import { Counters } from '../node/stats.js';
+import { Counters } from '../stats.js';
 import { refusal, RefusalLog, rejection } from './refusals.js';
 
 let log: RecordingLog;

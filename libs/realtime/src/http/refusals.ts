@@ -2,7 +2,7 @@
 import { AnsweredError, HandshakeError } from '../errors.js';
 import { LineRate } from '../limits/line-rate.js';
 import { errorField, label, type Log, quotedField, stackOf } from '../log.js';
-import type { Counters } from '../node/stats.js';
+import type { Counters } from '../stats.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 
 const RETRY_AFTER_SECONDS = '5';

@@ -50,19 +50,19 @@ export class UpgradeResponse {
     if (this.made) return this.made;
     const tap = new Tap(this.stream);
     const response = new ServerResponse(this.request);
-    rememberHeaders(response);
+    response.writeHead = writeHead;
     // A write between the end and the close: nobody in the application can listen for it
     response.on('error', ignore);
     response.shouldKeepAlive = false;
     response.assignSocket(tap as unknown as Socket);
     const ended = new Promise<void>((resolve) => {
-      response.once('finish', () => resolve(this.finish()));
-      response.once('close', resolve);
+      response.on('finish', () => resolve(this.finish()));
+      response.on('close', resolve);
     });
     // As Node's server does for its own responses: without it a streamed answer stops at the first full buffer
     tap.on('drain', () => response.writableNeedDrain && response.emit('drain'));
     const gone = () => void tap.destroy();
-    this.stream.once('close', gone);
+    this.stream.on('close', gone);
     return (this.made = { response, tap, ended, gone, isAdmitted: false });
   }
 
@@ -90,7 +90,13 @@ export class UpgradeResponse {
   /** Returns the header lines that middleware set, except those that describe a body or the connection. */
   headers(): string[] {
     if (!this.made) return [];
-    return Object.entries(this.made.response.getHeaders()).flatMap(([name, value]) => headerLines(name, value));
+    const lines: string[] = [];
+    for (const name of this.made.response.getHeaderNames()) {
+      if (NOT_FOR_101.has(name) || name.startsWith('sec-websocket-')) continue;
+      const value = this.made.response.getHeader(name);
+      for (const each of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${each}`);
+    }
+    return lines;
   }
 
   /** Whatever the application still writes is ignored, as with Node's own responses: the response closes. */
@@ -124,33 +130,31 @@ const NOT_FOR_101: ReadonlySet<string> = new Set([
   ...['type', 'length', 'encoding', 'language', 'range', 'location', 'disposition'].map((name) => `content-${name}`),
 ]);
 
-function headerLines(name: string, value: OutgoingHttpHeaders[string]): string[] {
-  if (NOT_FOR_101.has(name) || name.startsWith('sec-websocket-')) return [];
-  const values = Array.isArray(value) ? value : [value];
-  return values.filter((item) => item !== undefined).map((item) => `${name}: ${item}`);
-}
-
 type HeadersToWrite = OutgoingHttpHeaders | OutgoingHttpHeader[];
+type WriteHead = (status: number, reason?: string | HeadersToWrite, headers?: HeadersToWrite) => ServerResponse;
 
 /** Makes `getHeaders()` return also headers that are passed to `writeHead()`, as Fastify passes all of its headers. */
-function rememberHeaders(response: ServerResponse): void {
-  const writeHead = response.writeHead.bind(response) as typeof response.writeHead;
-  response.writeHead = (status: number, reason?: string | HeadersToWrite, headers?: HeadersToWrite) => {
-    const given = typeof reason === 'object' ? reason : headers;
-    if (!given || Array.isArray(given)) return writeHead(status, reason as string, headers);
-    for (const [name, value] of Object.entries(given)) response.setHeader(name, value!);
-    return writeHead(status, typeof reason === 'string' ? reason : undefined);
-  };
+function writeHead(
+  this: ServerResponse,
+  status: number,
+  reason?: string | HeadersToWrite,
+  headers?: HeadersToWrite,
+): ServerResponse {
+  const write = ServerResponse.prototype.writeHead as WriteHead;
+  const given = typeof reason === 'object' ? reason : headers;
+  if (!given || Array.isArray(given)) return write.call(this, status, reason, headers);
+  for (const [name, value] of Object.entries(given)) this.setHeader(name, value!);
+  return write.call(this, status, typeof reason === 'string' ? reason : undefined);
 }
 
 /** The stream that the response takes for its socket. */
 class Tap extends Writable {
   mode: 'forward' | 'hold' | 'discard' = 'forward';
   hasForwarded = false;
-  private held: Buffer[] = [];
+  private readonly held: [Buffer | string, BufferEncoding][] = [];
 
   constructor(private readonly stream: Duplex) {
-    super();
+    super({ decodeStrings: false });
     this.on('error', ignore);
   }
 
@@ -174,16 +178,16 @@ class Tap extends Writable {
   /** Sends what was held back after all. */
   forward(): void {
     this.mode = 'forward';
-    for (const chunk of this.held.splice(0)) this._write(chunk, 'utf8', () => {});
+    for (const [chunk, encoding] of this.held.splice(0)) this._write(chunk, encoding, ignore);
   }
 
-  override _write(chunk: Buffer, encoding: BufferEncoding, done: () => void): void {
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
     if (this.mode === 'forward' && this.stream.writable) {
       this.hasForwarded = true;
       this.stream.write(chunk, encoding, () => done());
       return;
     }
-    if (this.mode === 'hold') this.held.push(chunk);
+    if (this.mode === 'hold') this.held.push([chunk, encoding]);
     done();
   }
 

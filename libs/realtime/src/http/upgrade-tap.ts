@@ -34,9 +34,10 @@ export class UpgradeTap {
   ) {
     const emit = (this.original = server.emit);
     this.wasOwn = Object.hasOwn(server, 'emit');
-    this.replaced = (event: string | symbol, ...args: unknown[]): boolean => {
-      if (event === 'upgrade' && this.take(...(args as [IncomingMessage, Duplex, Buffer]))) return true;
-      return Reflect.apply(emit, server, [event, ...args]) as boolean;
+    this.replaced = (...args: unknown[]): boolean => {
+      const [event, request, stream, head] = args;
+      if (event === 'upgrade' && this.take(request as IncomingMessage, stream as Duplex, head as Buffer)) return true;
+      return Reflect.apply(emit, server, args) as boolean;
     };
     server.emit = this.replaced;
     // Node emits upgrades only if there is a listener

@@ -55,6 +55,21 @@ export function checkReplace(replace: boolean | { readonly keep: number }): void
   throw new RealtimeError('bad_keep', `replace.keep must be a whole number from 1 on, got ${String(replace.keep)}`);
 }
 
+/** The part of the node that knows how many members a listing may have. */
+interface MemberBounds {
+  readonly settings: Pick<RealtimeSettings, 'maxMembers'>;
+  readonly limits: Pick<Limits, 'reached'>;
+}
+
+/** @throws RealtimeError `too_many_members` above `REALTIME_MAX_MEMBERS` */
+export function checkMembers(found: number, { settings: { maxMembers: max }, limits }: MemberBounds): void {
+  if (found <= max || !limits.reached('members', `members=${found}`)) return;
+  throw new RealtimeError(
+    'too_many_members',
+    `members() returns at most ${max} (REALTIME_MAX_MEMBERS), this target has ${found}: use count()`,
+  );
+}
+
 /** @throws RealtimeError `too_big` for a message that is longer than all that may wait for one client */
 export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
   const max = settings.maxBufferedBytes;

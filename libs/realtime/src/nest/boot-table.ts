@@ -1,3 +1,4 @@
+import type { Broker } from '../broker.js';
 import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
 import type { FoundGateway, GatewayElsewhere } from './found-gateway.js';
@@ -18,7 +19,7 @@ export interface Found {
 export function bootTable(
   settings: RealtimeSettings,
   { gateways, elsewhere }: Found,
-  broker: string,
+  broker: Broker,
   guardsOf: (gateway: FoundGateway) => string,
 ): string {
   const served = [
@@ -34,7 +35,7 @@ export function bootTable(
     ['limits', limits(settings)],
     ['origins', origins(settings)],
     ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
-    ['broker', broker],
+    ['broker', brokerRow(broker)],
   ];
   return rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`).join('\n');
 }
@@ -52,6 +53,13 @@ function servedAt(gateway: FoundGateway, settings: RealtimeSettings, guards: str
     `transports ${transports.join(', ')}`,
   ];
   return `${paths.join(', ')} (${name}): ${facts.join('; ')}`;
+}
+
+/** Where the other nodes are, how many there are, and whether they can be reached now. */
+function brokerRow(broker: Broker): string {
+  if (!broker.isShared) return broker.name;
+  const others = `other nodes: ${broker.nodes().length}`;
+  return `${broker.name}; ${broker.isDegraded ? 'AWAY: this node works alone until it is back' : others}`;
 }
 
 function origins({ allowedOrigins }: RealtimeSettings): string {

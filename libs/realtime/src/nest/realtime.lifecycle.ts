@@ -91,9 +91,11 @@ export class RealtimeLifecycle
   private logTable(): void {
     const { log } = this.engine.node;
     const found = { gateways: this.gateways, elsewhere: this.explorer.elsewhere() };
-    const table = bootTable(this.settings, found, this.broker.name, (gateway) => guardNames(this.config, gateway));
+    const table = bootTable(this.settings, found, this.broker, (gateway) => guardNames(this.config, gateway));
     log.log(`${this.tap ? 'Realtime is ready' : 'Realtime has started'}\n${table}`);
-    if (!this.tap) log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
+    if (this.tap) return;
+    if (this.broker.isShared) log.log('Realtime has no HTTP server here: pushes and questions go to the other nodes');
+    else log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
   }
 
   /** The first step of a shutdown: no new connections. */

@@ -1,12 +1,12 @@
-import { type DynamicModule, Inject, Logger, Module, type NestModule } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type NestModule } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Broker } from '../broker.js';
-import { MemoryBroker } from '../brokers/memory.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import { RealtimeServer } from '../server.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import { RealtimeSettings } from '../settings/settings.js';
+import { brokerOf } from './broker-of.js';
 import { Enhancers } from './enhancers/enhancers.js';
 import { HandshakeGuards } from './enhancers/handshake-guards.js';
 import { GatewayPaths } from './gateways/gateway-paths.js';
@@ -14,6 +14,7 @@ import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
 import { MessageMethods } from './messages/message-methods.js';
+import { NestLog } from './nest-log.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { RealtimeLifecycle } from './realtime.lifecycle.js';
@@ -33,10 +34,14 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
       useFactory: (options?: RealtimeOptions) => RealtimeSettings.from(options),
       inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
     },
-    { provide: Broker, useFactory: () => new MemoryBroker() },
+    {
+      provide: Broker,
+      useFactory: (settings: RealtimeSettings, options?: RealtimeOptions) => brokerOf(settings, options?.redis),
+      inject: [RealtimeSettings, { token: MODULE_OPTIONS_TOKEN, optional: true }],
+    },
     {
       provide: Engine,
-      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new Logger('Realtime')),
+      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new NestLog('Realtime')),
       inject: [RealtimeSettings, Broker],
     },
     {

@@ -6,6 +6,7 @@ import { Limits } from '../limits/limits.js';
 import { Answers, type NodeConnection } from './answers.js';
 
 const NOBODY: readonly string[] = [];
+const NO_STATS = () => ({}) as never;
 const LEAVE: Action = { kind: 'leave', room: 'a' };
 
 let hub: Hub<NodeConnection>;
@@ -16,7 +17,9 @@ beforeEach(() => {
 
 function answers({ maxMembers = 2, maxConnectionsPerUser = 0, isReportOnly = false } = {}) {
   const limits = new Limits(new RecordingLog(), isReportOnly);
-  return Object.assign(new Answers('n', hub, { maxMembers, maxConnectionsPerUser }, limits), { counts: limits.counts });
+  return Object.assign(new Answers('n', hub, { maxMembers, maxConnectionsPerUser }, limits, NO_STATS), {
+    counts: limits.counts,
+  });
 }
 
 /** Adds connections to the hub in this order, all in the room `a`. */
@@ -26,13 +29,13 @@ function add(...ids: string[]): { id: string; obeyed: Action[] }[] {
     const obey = (action: Action) => (obeyed.push(action), id !== 'n.deaf');
     const connection = { id, path: '/ws', userId: `user of ${id}`, rooms: new Set(['a']), obey, info: () => ({ id }) };
     hub.add(connection as unknown as NodeConnection);
-    hub.enter(channelOf.room('a'), connection as unknown as NodeConnection);
+    void hub.enter(channelOf.room('a'), connection as unknown as NodeConnection);
     return { id, obeyed };
   });
 }
 
 const list = (limit: number, after?: string) => {
-  const { items, next } = answers().to({ kind: 'list', limit, after });
+  const { items, next } = answers().list({ kind: 'list', limit, after });
   return { ids: items.map(({ id }) => id), next };
 };
 
@@ -99,7 +102,7 @@ it('refuses to bind one connection more to a user than the user may have, and co
   const bounded = answers({ maxConnectionsPerUser: 1 });
   const bind = (id: string, replaces = false) =>
     bounded.to({ kind: 'order', id, action: { kind: 'bind', userId: 'user of n.1', replaces } });
-  hub.enter(channelOf.user('user of n.1'), hub.connections.get('n.1')!);
+  void hub.enter(channelOf.user('user of n.1'), hub.connections.get('n.1')!);
   expect(() => bind('n.2')).toThrow(expect.objectContaining({ code: 'too_many_connections' }));
   expect([bounded.counts.connectionsPerUser, other!.obeyed]).toEqual([1, []]);
   expect([bind('n.2', true), bind('n.1'), bind('n.9')]).toEqual([true, true, false]);

@@ -1,12 +1,15 @@
 /** Road OUT, step 8: the answers of this node to questions about its connections. */
+import type { Awaitable } from '../awaitable.js';
 import { channelOf } from '../command.js';
 import type { Connection, ConnectionInfo } from '../connection.js';
 import { RealtimeError } from '../errors.js';
 import type { Hub, HubMember } from '../hub.js';
+import { checkMembers } from '../limits/checks.js';
 import type { Limits } from '../limits/limits.js';
-import type { Answer, Question, QuestionKind } from '../question.js';
+import type { Answer, Member, Question, QuestionKind } from '../question.js';
 import { numberOf } from '../roll.js';
 import type { RealtimeSettings } from '../settings/settings.js';
+import type { Stats } from '../stats.js';
 
 /** A connection as its node knows it. */
 export interface NodeConnection extends Connection, HubMember {
@@ -16,25 +19,27 @@ export interface NodeConnection extends Connection, HubMember {
   recheck(): Promise<boolean> | undefined;
 }
 
-type Answering = { readonly [K in QuestionKind]: (question: Question<K>) => Answer<K> };
+type Answering = { readonly [K in QuestionKind]: (question: Question<K>) => Awaitable<Answer<K>> };
 
 export class Answers implements Answering {
   constructor(
     private readonly nodeId: string,
     private readonly hub: Hub<NodeConnection>,
-    private readonly settings: Pick<RealtimeSettings, 'maxMembers' | 'maxConnectionsPerUser'>,
-    private readonly limits: Pick<Limits, 'reached'>,
+    readonly settings: Pick<RealtimeSettings, 'maxMembers' | 'maxConnectionsPerUser'>,
+    readonly limits: Pick<Limits, 'reached'>,
+    /** What this node has counted. */
+    readonly stats: () => Stats,
   ) {}
 
   /** Answers a question. @throws RealtimeError `too_many_members` above `REALTIME_MAX_MEMBERS` */
-  to<K extends QuestionKind>(question: Question<K>): Answer<K> {
-    return (this as Answering)[question.kind](question as never) as Answer<K>;
+  to<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>> {
+    return (this as Answering)[question.kind](question as never) as Awaitable<Answer<K>>;
   }
 
   /** @throws RealtimeError `too_many_connections` for a user who has all the connections they may have */
-  order({ id, action }: Question<'order'>): boolean {
+  order({ id, action, except = [] }: Question<'order'>): boolean {
     const connection = this.find(id);
-    if (!connection) return false;
+    if (!connection || this.hub.isIn(except, connection)) return false;
     if (action.kind === 'bind' && !action.replaces) this.requireUser(action.userId, connection);
     return connection.obey(action);
   }
@@ -55,16 +60,9 @@ export class Answers implements Answering {
   }
 
   members({ channel, except }: Question<'members'>): Answer<'members'> {
-    const { hub, settings, limits } = this;
-    const max = settings.maxMembers;
-    const size = hub.size(channel);
-    if (size > max && limits.reached('members', `members=${size}`)) {
-      throw new RealtimeError(
-        'too_many_members',
-        `members() returns at most ${max} (REALTIME_MAX_MEMBERS), this target has ${size}: use count()`,
-      );
-    }
-    const found: Answer<'members'> = [];
+    const { hub } = this;
+    checkMembers(hub.size(channel), this);
+    const found: Member[] = [];
     for (const { id, userId } of hub.membersExcept(channel, except)) found.push({ id, userId });
     return found;
   }
@@ -75,6 +73,14 @@ export class Answers implements Answering {
     let found = 0;
     for (const _member of hub.membersExcept(channel, except)) found++;
     return found;
+  }
+
+  /** Asks the guards of a user's connections on this node again. */
+  async recheck({ userId }: Question<'recheck'>): Promise<Answer<'recheck'>> {
+    const asked = [...this.hub.members(channelOf.user(userId))].map((connection) => connection.recheck());
+    const kept = asked.filter((answer) => answer !== undefined);
+    const stayed = (await Promise.all(kept)).filter(Boolean).length;
+    return { checked: kept.length, closed: kept.length - stayed, notKept: asked.length - kept.length };
   }
 
   private requireUser(userId: string, connection: NodeConnection): void {

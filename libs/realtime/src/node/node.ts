@@ -3,22 +3,29 @@
  * A class that needs some of it takes `Pick<Node, …>`.
  */
 import { randomBytes } from 'node:crypto';
-import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Awaitable } from '../awaitable.js';
-import type { Broker } from '../broker.js';
-import { type Action, channelOf, type Command } from '../command.js';
+import type { Broker, LocalNode, NodeFacts } from '../broker.js';
+import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
 import { RealtimeError } from '../errors.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
 import { errorField, type Log, stackOf } from '../log.js';
-import type { Answer, Question, QuestionKind } from '../question.js';
+import {
+  type Answer,
+  NOBODY_ELSE,
+  type OwnerQuestionKind,
+  type Question,
+  type QuestionKind,
+  type Reached,
+} from '../question.js';
 import type { RealtimeSettings } from '../settings/settings.js';
+import { type AllAnswers, allOf } from './all-answers.js';
 import { Answers, type NodeConnection } from './answers.js';
 import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
 import { SlowConsumers } from './slow-consumers.js';
-import { Counters } from './stats.js';
+import { Counters, type Stats } from '../stats.js';
 import { type About, watched } from './watched-promise.js';
 
 /** A hook that may take too long. */
@@ -27,20 +34,16 @@ export interface LateHook {
   late(): void;
 }
 
-/** What `RealtimeServer.recheck()` has done. */
-export interface Rechecked {
-  /** How many connections were checked; one that has no guards may stay. */
-  readonly checked: number;
-  /** How many of them were refused, and are closed with 4501. */
-  readonly closed: number;
-}
-
 /** True closes all other connections of a user, a number the oldest ones above it. */
 export type Replace = boolean | { readonly keep: number };
 
-const REPLACED: Action = { kind: 'disconnect', code: CloseCode.REPLACED, reason: 'replaced by a newer connection' };
+/** Whose connection it will be, and where. */
+interface Coming {
+  readonly userId?: string;
+  readonly rooms?: readonly string[];
+}
 
-export class Node {
+export class Node implements LocalNode {
   /** The first part of every connection id; no other node, and no other run of this one, has the same. */
   readonly id = randomBytes(9).toString('base64url');
   readonly counters = new Counters();
@@ -52,11 +55,13 @@ export class Node {
   /** The time that asynchronous hooks have. */
   readonly hookTimes: Deadlines<LateHook>;
   private readonly answers: Answers;
+  /** Handshakes under way. The engine, which has them, sets it. */
+  underWay: () => number = () => 0;
   private ids = 0;
 
   constructor(
     readonly settings: RealtimeSettings,
-    private readonly broker: Broker,
+    readonly broker: Broker,
     readonly log: Log,
   ) {
     this.limits = new Limits(log, settings.limits === 'report');
@@ -69,7 +74,7 @@ export class Node {
       this.failed('hook time'),
     );
     this.hub = new Hub(broker, log);
-    this.answers = new Answers(this.id, this.hub, settings, this.limits);
+    this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats());
   }
 
   /** @returns logs a fault that would otherwise end a loop over connections */
@@ -78,7 +83,7 @@ export class Node {
   }
 
   async start(): Promise<void> {
-    await this.broker.start((command) => this.hub.deliver(command));
+    await this.broker.start(this);
   }
 
   async stop(): Promise<void> {
@@ -104,18 +109,54 @@ export class Node {
     return watched(this.log, about, work);
   }
 
-  /** Road OUT, step 7: hands a command to every node that has members of its channel, this one included. */
-  publish(command: Command): Awaitable<void> {
+  // --- road OUT, step 7: to all nodes ---
+
+  /** Hands a command to every node that has members of its channel, this one included. */
+  publish(command: Command): Awaitable<Reached> {
     return this.broker.publish(command);
   }
 
   /**
-   * Asks the nodes that may know the answer. No broker carries questions yet, so only this node is asked.
+   * Subscribes for a connection that is about to be opened, so that it misses nothing.
    *
-   * @throws RealtimeError depending on the kind of question (see Answers)
+   * @returns undefined when there is nothing to wait for; else resolves within `REALTIME_BROKER_TIMEOUT`
    */
-  ask<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>> {
-    return this.answers.to(question);
+  prepare(path: string, { userId, rooms = [] }: Coming): Promise<unknown> | undefined {
+    if (!this.broker.isShared) return undefined;
+    const own = [channelOf.path(path), ...rooms.map(channelOf.room)];
+    return this.broker.prepare(userId === undefined ? own : [...own, channelOf.user(userId)]);
+  }
+
+  /**
+   * Asks the node of one connection.
+   *
+   * @throws RealtimeError `no_answer` when that node does not answer in time, or what it throws itself
+   */
+  ask<K extends OwnerQuestionKind>(question: Question<K>): Awaitable<Answer<K>> {
+    const { id } = question as Question<OwnerQuestionKind>;
+    if (this.hub.connections.has(id)) return this.answer(question);
+    const owner = nodeOf(id);
+    return owner === this.id ? this.answer(question) : this.askOwner(question, owner);
+  }
+
+  /**
+   * Asks all nodes that may know the answer.
+   *
+   * @returns the answers of those who answered in time, this node first
+   */
+  askAll<K extends QuestionKind>(question: Question<K>): Awaitable<AllAnswers<Answer<K>>> {
+    const owner = ownerIn(question as Question);
+    const own = owner === undefined || owner === this.id ? [this.answer(question)] : [];
+    if (owner === this.id || !this.broker.isShared) return allOf(own, NOBODY_ELSE);
+    const asked = this.broker.ask(question, owner);
+    return Promise.resolve(asked).then((others) => allOf(own, others));
+  }
+
+  /** Answers a question about the connections of this node, for any node. */
+  answer<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>> {
+    const answer = this.answers.to(question);
+    const subscribed = question.kind === 'order' && this.subscribed((question as Question<'order'>).action);
+    return subscribed ? subscribed.then(() => answer) : answer;
   }
 
   /**
@@ -123,31 +164,70 @@ export class Node {
    *
    * @param id the connection that replaces them
    */
-  replace(userId: string, id: string, replace: Replace): Awaitable<void> {
+  replace(userId: string, id: string, replace: Replace): Awaitable<unknown> {
     const channel = channelOf.user(userId);
-    if (typeof replace === 'boolean')
-      return this.publish({ channel, except: [channelOf.connection(id)], action: REPLACED });
+    const action = { kind: 'replace', by: id } as const;
+    if (typeof replace === 'boolean') return this.publish({ channel, except: [], action });
     const open = [...this.hub.members(channel)].filter(({ isOpen }) => isOpen);
-    for (const { id } of open.slice(0, -replace.keep)) this.answers.to({ kind: 'order', id, action: REPLACED });
+    for (const { id } of open.slice(0, -replace.keep)) this.answers.to({ kind: 'order', id, action });
+    return undefined;
   }
 
-  /**
-   * Asks the guards of a user's connections on this node again.
-   *
-   * @throws RealtimeError `not_kept` for connections whose request was not kept; the others are asked all the same
-   */
-  async recheck(userId: string): Promise<Rechecked> {
-    const asked = [...this.hub.members(channelOf.user(userId))].map((connection) => connection.recheck());
-    const kept = asked.filter((answer) => answer !== undefined);
-    const stayed = (await Promise.all(kept)).filter(Boolean).length;
-    if (kept.length < asked.length) throw notKept(asked.length - kept.length);
-    return { checked: kept.length, closed: kept.length - stayed };
+  // --- what it says of itself ---
+
+  deliver(command: Command): void {
+    this.hub.deliver(command);
+  }
+
+  size(channel: Channel): number {
+    return this.hub.size(channel);
+  }
+
+  facts(): NodeFacts {
+    const { hub } = this;
+    const [rooms, users] = [hub.count(channelOf.room('')), hub.count(channelOf.user(''))];
+    return { connections: hub.connections.size, rooms, users };
+  }
+
+  /** @returns a copy of what this node has counted, and of what is open now */
+  stats(): Stats {
+    const { counters, limits, slowConsumers, broker } = this;
+    const { connections: current, rooms, users } = this.facts();
+    const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users };
+    const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
+    return { ...counted, ...now, broker: broker.stats() };
+  }
+
+  private async askOwner<K extends OwnerQuestionKind>(question: Question<K>, owner: string): Promise<Answer<K>> {
+    const { answers, missing } = await this.broker.ask(question, owner);
+    if (missing.length > 0) throw noAnswer(owner, this.broker.isDegraded);
+    const [answer] = answers.values();
+    return answer ?? (NO_CONNECTION[question.kind] as Answer<K>);
+  }
+
+  /** Resolves when pushes of other nodes come to whoever has obeyed. */
+  private subscribed(action: Action): Promise<unknown> | undefined {
+    if (!this.broker.isShared) return undefined;
+    if (action.kind === 'join') return this.broker.prepare([channelOf.room(action.room)]);
+    return action.kind === 'bind' ? this.broker.prepare([channelOf.user(action.userId)]) : undefined;
   }
 }
 
-function notKept(count: number): RealtimeError {
-  return new RealtimeError(
-    'not_kept',
-    `The requests of ${count} connections were not kept, so their guards cannot be asked again: set recheck: true in @WebSocketGateway() or REALTIME_RECHECK_INTERVAL`,
-  );
+/** The answer where there is no such connection. */
+const NO_CONNECTION: { readonly [K in OwnerQuestionKind]: Answer<K> } = {
+  order: false,
+  exists: false,
+  info: undefined,
+};
+
+/** @returns the node that a question about one connection is for; undefined for the others */
+function ownerIn(question: Question): string | undefined {
+  if (question.kind !== 'members' && question.kind !== 'count') return undefined;
+  const id = connectionIdOf(question.channel);
+  return id === undefined ? undefined : nodeOf(id);
+}
+
+function noAnswer(owner: string, isDegraded: boolean): RealtimeError {
+  const why = isDegraded ? 'the broker is away or slow' : 'REALTIME_ASK_TIMEOUT is over';
+  return new RealtimeError('no_answer', `The node ${owner} of this connection has not answered: ${why}`);
 }

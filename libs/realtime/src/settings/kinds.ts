@@ -14,6 +14,8 @@ export interface Setting<T> {
   readonly about: string;
   /** Reads an environment variable; returns text that it cannot read as it is, for the schema to refuse. */
   readonly read: (text: string) => unknown;
+  /** True for a value that no error and no line may repeat. */
+  readonly isSecret?: boolean;
 }
 
 const number = (text: string): unknown => (Number.isNaN(Number(text)) ? text : Number(text));

@@ -1,11 +1,12 @@
 /**
- * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. The bounds have a
- * table of their own (limit-options.ts). `.env.example` and `docs/settings.md` are generated from both
+ * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. The bounds and
+ * the settings of several nodes have tables of their own (limit-options.ts, cluster-options.ts). `.env.example` and `docs/settings.md` are generated from both
  * (`npm run docs:settings`) and held to them by a test. Times are seconds, as in LaravelS and Swoole, fractions allowed;
  * every other number names its unit.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { CLUSTER_SETTINGS } from './cluster-options.js';
 import { LIMIT_SETTINGS } from './limit-options.js';
 import { choice, count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
 
@@ -213,6 +214,7 @@ export const SETTINGS = {
     false,
     'Whether each received message gets a line at the level `verbose`, with its length and never its content; it costs more than the message itself.',
   ),
+  ...CLUSTER_SETTINGS,
   ...LIMIT_SETTINGS,
 };
 
@@ -230,4 +232,11 @@ export type SettingValues = {
 export interface RealtimeOptions extends Partial<SettingValues> {
   /** A file of `REALTIME_*` variables; the real environment wins over it. Default `.env`; `false` reads none. */
   readonly envFile?: string | false;
+  /** An instance of ioredis in place of `REALTIME_REDIS_URL`: connections with its options are made, it stays as it is. */
+  readonly redis?: IoredisInstance;
+}
+
+/** A `Redis` or a `Cluster` of ioredis. */
+export interface IoredisInstance {
+  readonly isCluster: boolean;
 }

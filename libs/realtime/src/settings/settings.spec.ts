@@ -358,3 +358,48 @@ describe('a warning', () => {
     expect(from({ heartbeatIdleTime: 0 }).warnings).toEqual([]);
   });
 });
+
+describe('several nodes', () => {
+  const REDIS = { redisUrl: 'redis://user:secret@localhost', app: 'shop' };
+
+  it('is off by default, and REALTIME_REDIS_URL or an instance of ioredis turns it on', () => {
+    expect(from().broker).toBe('memory');
+    expect(from({ app: 'shop' }, { REALTIME_REDIS_URL: 'redis://localhost' }).broker).toBe('redis');
+    const settings = from({ app: 'shop', redis: { isCluster: false } });
+    expect([settings.broker, settings.sourceOf('broker')]).toEqual(['redis', 'derived']);
+  });
+
+  it('stays on one node when the broker is named, whatever else is set', () => {
+    expect(from({ ...REDIS, broker: 'memory' }).broker).toBe('memory');
+  });
+
+  it.each([
+    [{ broker: 'redis', app: 'shop' }, ['REALTIME_BROKER=redis needs REALTIME_REDIS_URL']],
+    [{ redisUrl: 'redis://localhost' }, ['needs REALTIME_APP, the name that all nodes of the application share']],
+    [{ broker: 'redis' }, ['REALTIME_REDIS_URL', 'REALTIME_APP']],
+    [
+      { ...REDIS, maxMessageBytes: 2_097_153 },
+      ['REALTIME_MAX_MESSAGE_BYTES is 2097153', 'raise REALTIME_MAX_BROKER_FRAME_BYTES to 2162689'],
+    ],
+  ] as const)('refuses %j', (options, words) => {
+    expect(() => from(options)).toThrow(OptionsError);
+    for (const word of words) expect(() => from(options)).toThrow(word);
+  });
+
+  it('accepts messages of any length on one node', () => {
+    expect(from({ maxMessageBytes: 100_000_000 }).maxMessageBytes).toBe(100_000_000);
+  });
+
+  it('never repeats a secret', () => {
+    expect(() => from({ ...REDIS, redisUrl: 17 as never })).toThrow('the value is not allowed');
+    const bad = () => from(REDIS, { REALTIME_CLUSTER_KEYS: 'short' });
+    expect(bad).toThrow('REALTIME_CLUSTER_KEYS: the value is not allowed; expected one key of at least 16 characters');
+    expect(bad).not.toThrow('short');
+  });
+
+  it('reads one key, or two', () => {
+    const [one, two] = ['a'.repeat(16), 'b'.repeat(16)];
+    expect(from(REDIS, { REALTIME_CLUSTER_KEYS: ` ${one} , ${two}` }).clusterKeys).toEqual([one, two]);
+    expect(() => from(REDIS, { REALTIME_CLUSTER_KEYS: [one, two, one].join() })).toThrow(OptionsError);
+  });
+});

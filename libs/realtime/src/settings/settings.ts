@@ -4,9 +4,9 @@ import { parseEnv } from 'node:util';
 import { OptionsError } from '../errors.js';
 import { type RealtimeOptions, type SettingName, type SettingValues, SETTINGS } from './options.js';
 import type { Setting } from './kinds.js';
+import { deriveCluster, deriveHeartbeat, doubts, type Mutable, type SettingSource } from './derived.js';
 
-/** Where a value came from. Code wins over the environment, the environment over the file, the file over the default. */
-export type SettingSource = 'code' | 'env' | '.env' | 'default' | 'derived';
+export type { SettingSource } from './derived.js';
 
 /** The environment as `process.env` has it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -49,16 +49,14 @@ export class RealtimeSettings {
       sources.set(name, given.source);
       const parsed = SETTINGS[name].schema.safeParse(given.value);
       if (parsed.success) values[name] = parsed.data;
-      else problems.push(`${given.label}: ${show(given.value)} is not allowed; expected ${SETTINGS[name].allowed}`);
+      else problems.push(problemOf(name, given));
     }
     if (problems.length > 0) throw new OptionsError(problems);
-    deriveHeartbeat(values as Mutable<SettingValues>, sources);
-    const complete = values as SettingValues;
-    Object.freeze(complete.allowedOrigins);
-    return new RealtimeSettings(complete, sources, [
-      ...unknownVariables(environment, file),
-      ...heartbeatDoubts(complete),
-    ]);
+    const complete = values as Mutable<SettingValues>;
+    deriveHeartbeat(complete, sources);
+    deriveCluster(complete, sources, options);
+    for (const list of [complete.allowedOrigins, complete.clusterKeys]) Object.freeze(list);
+    return new RealtimeSettings(complete, sources, [...unknownVariables(environment, file), ...doubts(complete)]);
   }
 
   /** Returns where the value of a setting came from. */
@@ -70,7 +68,10 @@ export class RealtimeSettings {
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- see the class
 export interface RealtimeSettings extends SettingValues {}
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+function problemOf(name: SettingName, { label, value }: Given): string {
+  const row: Setting<unknown> = SETTINGS[name];
+  return `${label}: ${row.isSecret ? 'the value' : show(value)} is not allowed; expected ${row.allowed}`;
+}
 
 interface Given {
   readonly value: unknown;
@@ -101,48 +102,9 @@ function readEnvFile(envFile: string | false | undefined): Environment {
   }
 }
 
-/**
- * Swoole's rules: if only the check interval is set, the idle time is twice as long; if only the idle time is set, the
- * check interval is half of it. A check interval of 0, or of more than half of the idle time, becomes half of it.
- */
-function deriveHeartbeat(values: Mutable<SettingValues>, sources: Map<SettingName, SettingSource>): void {
-  const isSet = (name: SettingName) => sources.get(name) !== 'default';
-  const half = () => values.heartbeatIdleTime / 2;
-  if (isSet('heartbeatCheckInterval') && !isSet('heartbeatIdleTime') && values.heartbeatCheckInterval > 0) {
-    values.heartbeatIdleTime = 2 * values.heartbeatCheckInterval;
-    sources.set('heartbeatIdleTime', 'derived');
-  }
-  const isIdleAlone = isSet('heartbeatIdleTime') && !isSet('heartbeatCheckInterval');
-  if (isIdleAlone || values.heartbeatCheckInterval > half() || values.heartbeatCheckInterval === 0) {
-    values.heartbeatCheckInterval = half();
-    sources.set('heartbeatCheckInterval', 'derived');
-  }
-}
-
-/** Proxies such as nginx and AWS's load balancers cut a connection that is silent for this many seconds. */
-const PROXY_TIMEOUT = 60;
-
-function heartbeatDoubts({ heartbeatPingInterval: ping, heartbeatIdleTime: idle }: SettingValues): string[] {
-  const doubts: string[] = [];
-  if (ping === 0 || ping >= PROXY_TIMEOUT) {
-    const given = ping === 0 ? 'off' : `${ping}s`;
-    doubts.push(
-      `Heartbeat pings are ${given}: a proxy that cuts silent connections after ${PROXY_TIMEOUT}s, the default of nginx and others, will cut quiet clients. ` +
-        `Set REALTIME_HEARTBEAT_PING_INTERVAL below ${PROXY_TIMEOUT}.`,
-    );
-  }
-  if (ping > 0 && idle > 0 && idle <= ping) {
-    doubts.push(
-      `REALTIME_HEARTBEAT_IDLE_TIME (${idle}s) is not above REALTIME_HEARTBEAT_PING_INTERVAL (${ping}s): ` +
-        'healthy clients that send nothing are closed before they are pinged. Set the idle time above the ping interval.',
-    );
-  }
-  return doubts;
-}
-
 function unknownOptions(options: RealtimeOptions): string[] {
   return Object.keys(options)
-    .filter((name) => name !== 'envFile' && !Object.hasOwn(SETTINGS, name))
+    .filter((name) => name !== 'envFile' && name !== 'redis' && !Object.hasOwn(SETTINGS, name))
     .map((name) => `forRoot({ ${name} }): there is no such setting; see docs/settings.md`);
 }
 

@@ -5,7 +5,7 @@
 import { detached } from '../../async-context.js';
 import { Deadlines } from '../../limits/deadlines.js';
 import type { RedisClient } from './client.js';
-import { LinkError, type LinkTimes } from './link.js';
+import { LinkError, type LinkTimes } from '../../cluster/link.js';
 import { Patience } from './patience.js';
 import { Probe } from './probe.js';
 import { checkServer, isReplica } from './server-check.js';
@@ -30,7 +30,7 @@ export interface PairOptions {
 }
 
 interface Call {
-  resolve(): void;
+  resolve(receivers: number): void;
   reject(error: LinkError): void;
 }
 
@@ -104,13 +104,13 @@ export class Pair {
     await this.probe.start();
   }
 
-  publish(channel: string, bytes: Buffer): Promise<void> {
+  publish(channel: string, bytes: Buffer): Promise<number> {
     if (this.isOver) return Promise.reject(new LinkError('unavailable', 'The connection to Redis is lost'));
     return new Promise((resolve, reject) => {
       const call: Call = { resolve, reject };
       this.calls.add(call);
       this.send(channel, bytes).then(
-        () => this.calls.delete(call) && resolve(),
+        (receivers) => this.calls.delete(call) && resolve(receivers),
         (error: unknown) => this.calls.delete(call) && reject(this.failure(error)),
       );
     });

@@ -1,4 +1,4 @@
-import { LinkError } from './link.js';
+import { LinkError } from '../../cluster/link.js';
 import type { Pair } from './pair.js';
 
 /** The most channels in one command. */

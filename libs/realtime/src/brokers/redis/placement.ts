@@ -1,7 +1,7 @@
 /** Which pair of connections serves which partition, and how all of them get one again. */
 import { Pair, type PairOwner } from './pair.js';
 import { Partition } from './partition.js';
-import type { LinkTimes } from './link.js';
+import type { LinkTimes } from '../../cluster/link.js';
 import type { Server, Topology } from './topology.js';
 
 export interface PlacementEvents {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { detached } from '../../async-context.js';
 import { OptionsError } from '../../errors.js';
 import { loadIoredis } from './client.js';
-import { LINK_TIMES, LinkError, type Link, type LinkEvents, type LinkTimes } from './link.js';
+import { LINK_TIMES, LinkError, type Link, type LinkEvents, type LinkTimes } from '../../cluster/link.js';
 import type { Partition } from './partition.js';
 import { Placement } from './placement.js';
 import { Resends } from './resends.js';
@@ -67,6 +67,10 @@ class RedisLink implements Link {
     return this.topology.shown;
   }
 
+  get isSharded(): boolean {
+    return this.topology.isSharded;
+  }
+
   get lagMs(): number | undefined {
     return this.placement.lagMs;
   }
@@ -89,7 +93,7 @@ class RedisLink implements Link {
     detached(() => void this.repair());
   }
 
-  publish(channel: string, bytes: Buffer): Promise<void> {
+  publish(channel: string, bytes: Buffer): Promise<number> {
     const partition = this.partitionOf(channel);
     if (!this.topology.isSharded) return this.publishNow(partition, channel, bytes);
     const publish = () => this.publishNow(partition, channel, bytes);
@@ -116,7 +120,7 @@ class RedisLink implements Link {
     return this.placement.partitions[this.topology.partitionOf(channel)]!;
   }
 
-  private publishNow({ pair, prefix }: Partition, channel: string, bytes: Buffer): Promise<void> {
+  private publishNow({ pair, prefix }: Partition, channel: string, bytes: Buffer): Promise<number> {
     return pair ? pair.publish(prefix + channel, bytes) : Promise.reject(this.unavailable());
   }
 

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { LinkError } from './link.js';
+import { LinkError } from '../../cluster/link.js';
 import { Resends } from './resends.js';
 
 const MOVED = new LinkError('refused', 'Redis refused: MOVED 1 127.0.0.1:7000');
@@ -12,7 +12,7 @@ const publish = (text: string) => async () => {
   const refused = isMoving;
   await Promise.resolve();
   if (refused) throw MOVED;
-  log.push(text);
+  return log.push(text);
 };
 const run = (text: string) => resends.run('partition', publish(text), () => log.push('moving'));
 
@@ -37,7 +37,7 @@ it('repeats what was refused because a slot moves, in the order in which it was 
 it('puts what was under way before what has waited from the start', async () => {
   let refuse!: () => void;
   const slow = () =>
-    isMoving ? new Promise<void>((_resolve, reject) => (refuse = () => reject(MOVED))) : publish('2')();
+    isMoving ? new Promise<number>((_resolve, reject) => (refuse = () => reject(MOVED))) : publish('2')();
   const calls = [run('1'), resends.run('partition', slow, () => {})];
   await jest.advanceTimersByTimeAsync(1);
   calls.push(run('3'));
@@ -70,5 +70,5 @@ it('refuses more than 10,000 waiting messages', async () => {
   isMoving = false;
   await jest.advanceTimersByTimeAsync(25);
   const ends = await Promise.all(calls);
-  expect([ends[9999], ends[10_000]]).toEqual([undefined, 'unavailable']);
+  expect([ends[9999], ends[10_000]]).toEqual([20_001, 'unavailable']);
 });

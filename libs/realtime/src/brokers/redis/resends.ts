@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LinkError } from './link.js';
+import { LinkError } from '../../cluster/link.js';
 
 /** How a Cluster refuses while a slot moves or a server is replaced. Nothing was done then. */
 const MOVING = /^Redis refused: (MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
@@ -10,8 +10,8 @@ const MAX_WAITING = 10_000;
 interface Waiting {
   readonly order: number;
   readonly dueAt: number;
-  readonly publish: () => Promise<void>;
-  readonly resolve: () => void;
+  readonly publish: () => Promise<number>;
+  readonly resolve: (receivers: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -23,7 +23,7 @@ export class Resends<Key> {
   constructor(private readonly timeoutMs: number) {}
 
   /** @param moving called when the Cluster refuses because something moves */
-  run(key: Key, publish: () => Promise<void>, moving: () => void): Promise<void> {
+  run(key: Key, publish: () => Promise<number>, moving: () => void): Promise<number> {
     const order = this.count++;
     if (this.queues.has(key)) return this.wait(key, order, publish);
     return publish().catch((error: unknown) => {
@@ -33,7 +33,7 @@ export class Resends<Key> {
     });
   }
 
-  private wait(key: Key, order: number, publish: () => Promise<void>): Promise<void> {
+  private wait(key: Key, order: number, publish: () => Promise<number>): Promise<number> {
     const queue = this.queues.get(key) ?? this.open(key);
     if (queue.length >= MAX_WAITING) {
       return Promise.reject(new LinkError('unavailable', `${MAX_WAITING} messages wait until the Cluster takes them`));
@@ -64,8 +64,7 @@ export class Resends<Key> {
 /** @returns false when it has to be tried again */
 async function isDone({ publish, resolve, reject, dueAt }: Waiting): Promise<boolean> {
   try {
-    await publish();
-    resolve();
+    resolve(await publish());
   } catch (error) {
     if (isMoving(error) && performance.now() < dueAt) return false;
     reject(error);

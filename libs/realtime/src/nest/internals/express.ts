@@ -64,5 +64,15 @@ export const ADDED_TO_REQUEST = {
   params: undefined,
 };
 
+/**
+ * The key under which Express's router adds the route that matched, from router 2.3 on. Every copy of the router has a
+ * symbol of its own, which only a request that has passed it shows.
+ *
+ * @returns undefined where the router adds none
+ */
+export function matchedRouteKey(request: object): symbol | undefined {
+  return Object.getOwnPropertySymbols(request).find(({ description }) => description === 'router.tracing.matchedRoute');
+}
+
 /** What Express adds to a response, and what Node sets on it later. */
 export const ADDED_TO_RESPONSE = { locals: undefined, statusCode: 200, statusMessage: undefined };

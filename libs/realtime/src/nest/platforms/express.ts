@@ -9,13 +9,14 @@ import type { HttpAnswer } from '../../http/exchange.js';
 import { LazyRequest, type PlatformRequest, splitTarget, targetOf } from '../../http/platform-request.js';
 import type { UpgradeResponse } from '../../http/upgrade-response.js';
 import { type ExpressApplication, expressOf } from '../internals/express.js';
-import { addProperties, asExpressRequest, asExpressResponse, ExpressAddresses } from './express-request.js';
+import { AddedProperties, asExpressRequest, asExpressResponse, ExpressAddresses } from './express-request.js';
 import { type MiddlewareMark, mountDoor } from './express-router.js';
 import { type Door, endedStream, HttpPlatform, onceOver } from './http-platform.js';
 
 export class ExpressPlatform extends HttpPlatform {
   private readonly app: ExpressApplication;
   private readonly addresses: ExpressAddresses;
+  private readonly added = new AddedProperties();
 
   constructor(
     http: HttpServer,
@@ -49,7 +50,7 @@ export class ExpressPlatform extends HttpPlatform {
   }
 
   override pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
-    addProperties(upgrade);
+    this.added.addTo(upgrade);
     return super.pass(upgrade, examine);
   }
 
@@ -74,8 +75,10 @@ export class ExpressPlatform extends HttpPlatform {
       response,
       answer: new ExpressAnswer(response),
     };
-    if (this.isUpgrade(request)) this.arrive(visit).then((upgrade) => upgrade?.admit(), next);
-    else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
+    if (this.isUpgrade(request)) {
+      this.added.learn(request);
+      this.arrive(visit).then((upgrade) => upgrade?.admit(), next);
+    } else if (!this.door.answersGet(splitTarget(targetOf(request)).path)) next();
     else this.answerPlain(visit, response).then((isAnswered) => isAnswered || next(), next);
   }
 }

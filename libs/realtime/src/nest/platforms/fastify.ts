@@ -127,14 +127,25 @@ export class FastifyPlatform extends HttpPlatform {
     const visit = { incoming: request.raw, raw: request, response: reply, answer: new FastifyAnswer(reply) };
     if (this.isUpgrade(request.raw)) {
       const upgrade = await this.arrive(visit);
-      if (!upgrade) return reply;
-      upgrade.hold();
-      return reply.code(101).send();
+      if (upgrade) {
+        upgrade.hold();
+        reply.code(101).send();
+      }
+      return unsettled();
     }
     if (!(await this.answerPlain(visit, reply.raw)))
       throw new NotFoundException(`Cannot ${request.raw.method} ${request.raw.url}`);
     return reply;
   }
+}
+
+/**
+ * What the handler of an upgrade returns. A handler that returned the reply would be done when the response closes, and
+ * Fastify then sends a reply that has not left by itself: a handshake that is refused while its session is being stored
+ * would be answered twice, and the second answer is an error that nobody can catch.
+ */
+function unsettled(): Promise<never> {
+  return new Promise(() => {});
 }
 
 /** Where the application has answered already (a hook that limits the time, for example), it does nothing. */

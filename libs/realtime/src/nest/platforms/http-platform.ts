@@ -80,8 +80,12 @@ function queueOf(socket: Socket): Set<() => void> {
 /** As nginx logs it; nobody is there to receive it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
+/** Marks an upgrade that was sent through the middleware. */
+const PASSED = Symbol('passed');
+
+type Passing = IncomingMessage & { [PASSED]?: PassedUpgrade };
+
 export abstract class HttpPlatform implements Platform {
-  private readonly passed = new WeakMap<IncomingMessage, PassedUpgrade>();
   /** What says that a request has a body, of those that the door reads. */
   private readonly bodies = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
 
@@ -101,7 +105,7 @@ export abstract class HttpPlatform implements Platform {
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const passed: PassedUpgrade = { upgrade, examine, isDone: false };
-    this.passed.set(upgrade.request, passed);
+    (upgrade.request as Passing)[PASSED] = passed;
     this.server.emit('request', upgrade.request, upgrade.response);
     await upgrade.ended;
     passed.isDone = true;
@@ -128,7 +132,7 @@ export abstract class HttpPlatform implements Platform {
    * @throws what the platform's error road should answer
    */
   protected async arrive({ incoming, raw, response, answer }: HttpExchange): Promise<UpgradeResponse | undefined> {
-    const passed = this.passed.get(incoming)!;
+    const passed = (incoming as Passing)[PASSED]!;
     if (passed.isDone) return undefined;
     passed.isDone = true;
     try {
@@ -176,7 +180,7 @@ export abstract class HttpPlatform implements Platform {
 
   /** True for an upgrade that was sent on its way here. */
   protected isUpgrade(incoming: IncomingMessage): boolean {
-    return this.passed.has(incoming);
+    return PASSED in incoming;
   }
 }
 

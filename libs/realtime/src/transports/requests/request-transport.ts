@@ -19,7 +19,7 @@ export interface RequestTransport extends Transport {
 
 /** Returns whether a request on a gateway's path carries messages or the end of a connection. */
 export function isUpstream({ method, headers }: IncomingMessage): boolean {
-  return typeof headers[TOKEN_HEADER] === 'string' && (method === 'POST' || method === 'DELETE');
+  return (method === 'POST' || method === 'DELETE') && typeof headers[TOKEN_HEADER] === 'string';
 }
 
 /** Returns whether a request is a preflight for this module: an application may have routes on the same path. */

@@ -163,8 +163,12 @@ function taken(this: OwnedStream, length: number): boolean {
   return this.push(chunk);
 }
 
-/** ws ends the socket as soon as the client has ended its half; frames that wait are written before that. */
+/**
+ * ws ends the socket as soon as the client has ended its half; frames that wait are written before that. It also ends a
+ * socket that it has ended already, for which Node would make an error that nobody sees.
+ */
 function endInOrder(this: OwnedStream, ...args: unknown[]): OwnedStream {
+  if (this.writableEnded) return this;
   this[OWNER].writeOut();
   const { end } = Object.getPrototypeOf(this) as Duplex;
   return Reflect.apply(end, this, args) as OwnedStream;

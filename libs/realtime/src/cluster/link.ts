@@ -1,8 +1,8 @@
 /**
- * What a broker over Redis is built on: bytes on channels, confirmed subscriptions that outlive a connection, and an
+ * What a broker of several nodes is built on: bytes on channels, confirmed subscriptions that outlive a connection, and an
  * honest word about when it works. The bytes are not looked at. Road OUT, step 7.
  */
-import { RealtimeError } from '../../errors.js';
+import { RealtimeError } from '../errors.js';
 
 export interface LinkEvents {
   /** A message on a channel. @param bytes belong to the receiver */
@@ -41,6 +41,8 @@ export interface Link {
   /** Where it leads, for the boot table and log lines: without user name and password. */
   readonly name: string;
   readonly isUp: boolean;
+  /** True when channels are divided into partitions, as on a Redis Cluster. */
+  readonly isSharded: boolean;
   /** How long the last message of the link to itself took, in milliseconds; undefined before the first. */
   readonly lagMs: number | undefined;
   /** How many channels are subscribed. */
@@ -55,9 +57,10 @@ export interface Link {
   /**
    * Messages of one channel arrive in the order of these calls.
    *
+   * @returns how many links had subscribed; on a Cluster it counts those at one server, and is a hint
    * @throws LinkError within the deadline
    */
-  publish(channel: string, bytes: Buffer): Promise<void>;
+  publish(channel: string, bytes: Buffer): Promise<number>;
   /** Resolves when confirmed. @throws LinkError when none of the channels is subscribed by this call */
   subscribe(channels: readonly string[]): Promise<void>;
   /** Resolves when confirmed. @throws LinkError when all of the channels are still subscribed */

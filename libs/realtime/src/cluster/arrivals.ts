@@ -1,0 +1,61 @@
+/** Road OUT, step 8 between nodes: frames that have arrived. They are hostile until the wire has checked them. */
+import type { LocalNode } from '../broker.js';
+import type { Channel } from '../command.js';
+import type { ClusterLog } from './cluster-log.js';
+import type { WireFrame } from './messages.js';
+import type { Orders } from './orders.js';
+import type { OwnPushes } from './own-pushes.js';
+import type { Peers } from './peers.js';
+import type { Questions } from './questions.js';
+import type { Wire } from './wire.js';
+
+/** Who takes what. */
+interface Recipients {
+  readonly wire: Wire;
+  readonly pushes: OwnPushes;
+  readonly orders: Orders;
+  readonly questions: Questions;
+  readonly peers: Peers;
+}
+
+export class Arrivals {
+  constructor(
+    private readonly local: LocalNode,
+    private readonly to: Recipients,
+    private readonly lines: ClusterLog,
+  ) {}
+
+  /** Gives a frame to whom it concerns. Never throws. */
+  received(channel: Channel, bytes: Buffer): void {
+    const { wire, pushes } = this.to;
+    this.lines.counts.received++;
+    const own = wire.ownPush(this.local.id, bytes);
+    if (own !== undefined) return pushes.returned(own);
+    const received = wire.read(wire.names.of(channel), bytes);
+    if (!received) return this.lines.dropped(channel, wire.drops);
+    if (received.isForeign) this.local.deliver(received.command);
+    else this.handle(received.frame);
+  }
+
+  private handle({ from, counter, channel, except, message }: WireFrame): void {
+    const { pushes, orders, questions, peers } = this.to;
+    switch (message.kind) {
+      case 'push':
+        if (from === this.local.id) return pushes.returned(counter);
+        message.frame.isShared = true;
+        return this.local.deliver({ channel, except, action: { kind: 'push', frame: message.frame } });
+      case 'order':
+        return orders.received(from, channel, message.order, except);
+      case 'ask':
+        return void questions.asked(from, message.ask);
+      case 'answer':
+        if (message.answer.kind === 'obeyed') return orders.given.obeyed(from, message.answer.id);
+        return questions.answered(from, message.answer);
+      case 'announce':
+        return peers.announced(from, message.announcement);
+      case 'leave':
+        return peers.left(from);
+      case 'probe':
+    }
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Road OUT, step 7: the broker of several nodes, over a link that carries bytes. Pushes go through the link first and come
+ * back to this node's own members; orders are acknowledged; questions have a deadline. What
+ * arrives is for arrivals.ts.
+ */
+import { Broker, type LocalNode, type OtherNode } from '../broker.js';
+import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
+import type { Frame } from '../frame.js';
+import type { Log } from '../log.js';
+import {
+  type Answer,
+  type Asked,
+  EVERYWHERE,
+  ONLY_HERE,
+  type Question,
+  type QuestionKind,
+  type Reached,
+} from '../question.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import { type BrokerStats, brokerStats } from '../stats.js';
+import { Arrivals } from './arrivals.js';
+import { ClusterLog } from './cluster-log.js';
+import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
+import { Interest, INTEREST_TIMES } from './interest.js';
+import type { Link } from './link.js';
+import type { OrderedAction } from './messages.js';
+import { Orders } from './orders.js';
+import { OwnPushes } from './own-pushes.js';
+import { Peers } from './peers.js';
+import { Post } from './post.js';
+import { prepare } from './prepare.js';
+import { Questions } from './questions.js';
+import { systemClock } from './clock.js';
+import { Wire } from './wire.js';
+
+/** Makes the link of a node. @throws OptionsError when it cannot work as it is set */
+export type Connect = (node: NodeId) => Promise<Link>;
+
+export class ClusterBroker extends Broker {
+  readonly isShared = true;
+  private readonly lines: ClusterLog;
+  private local!: LocalNode;
+  private link?: Link;
+  private wire!: Wire;
+  private post!: Post;
+  private interest!: Interest;
+  private pushes!: OwnPushes;
+  private orders!: Orders;
+  private questions!: Questions;
+  private peers!: Peers;
+  private arrivals!: Arrivals;
+
+  /** @param engine what carries the bytes, for the boot table while it is not connected: `redis` */
+  constructor(
+    private readonly engine: string,
+    private readonly settings: RealtimeSettings,
+    log: Log,
+    private readonly connect: Connect,
+  ) {
+    super();
+    this.lines = new ClusterLog(log);
+  }
+
+  get name(): string {
+    return `${this.link?.name ?? this.engine}, app ${this.settings.app}`;
+  }
+
+  get isDegraded(): boolean {
+    return !this.isUp || this.interest.isDegraded;
+  }
+
+  async start(local: LocalNode): Promise<void> {
+    const link = await this.connect(local.id);
+    this.assemble(local, link);
+    await link.start({
+      message: (channel, bytes) => this.arrivals.received(channel, bytes),
+      up: () => this.up(),
+      down: (reason) => this.down(reason),
+      gap: (channels) => this.lines.gap(channels),
+    });
+    try {
+      await this.peers.start(link.isUp);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (!this.link) return;
+    this.orders.stop();
+    this.questions.stop();
+    await this.peers.stop(this.isUp);
+    this.pushes.down();
+    await this.link.stop();
+    this.link = undefined;
+  }
+
+  // --- subscriptions ---
+
+  hold(channel: Channel): Promise<unknown> | undefined {
+    return this.interest.hold(channel);
+  }
+
+  release(channel: Channel): void {
+    this.interest.release(channel);
+  }
+
+  prepare(channels: readonly Channel[]): Promise<unknown> | undefined {
+    return prepare(this.interest, channels);
+  }
+
+  // --- out ---
+
+  publish(command: Command): Reached | Promise<Reached> {
+    const { channel, except, action } = command;
+    const id = connectionIdOf(channel);
+    if (id !== undefined) return this.toOwner(id, command);
+    if (action.kind === 'push') return this.push(command, action.frame);
+    return this.link ? this.order(channel, action, except) : ONLY_HERE;
+  }
+
+  async ask<K extends QuestionKind>(question: Question<K>, to?: NodeId): Promise<Asked<Answer<K>>> {
+    if (!this.isUp) return { answers: new Map(), missing: to === undefined ? ONLY_HERE.missing : [to] };
+    await this.peers.introduced;
+    const known = to === undefined || this.peers.has(to);
+    // A node that is not known has no connections, unless it was lost a moment ago
+    if (!known) return { answers: new Map(), missing: this.orders.given.lostIds.includes(to) ? [to] : [] };
+    return this.questions.ask(question, to === undefined ? this.peers.ids : [to]);
+  }
+
+  nodes(): readonly OtherNode[] {
+    return this.link ? this.peers.all() : [];
+  }
+
+  stats(): BrokerStats {
+    if (!this.link) return brokerStats(this.name, { isDegraded: true });
+    const { link, interest, post, pushes, lines } = this;
+    return brokerStats(this.name, {
+      ...{ isDegraded: this.isDegraded, nodes: this.peers.ids.length, channels: interest.size },
+      ...{ lagMs: Math.round((link.lagMs ?? 0) * 10) / 10, published: post.published },
+      ...{ localOnly: pushes.localOnly, late: pushes.late },
+      ...lines.counts,
+    });
+  }
+
+  private get isUp(): boolean {
+    return this.link?.isUp ?? false;
+  }
+
+  private assemble(local: LocalNode, link: Link): void {
+    const { settings, lines } = this;
+    const { app, maxBrokerFrameBytes: maxFrameBytes, maxNameLength, foreignPublishers, clusterKeys } = settings;
+    const keys = clusterKeys.length > 0 ? clusterKeys : undefined;
+    this.local = local;
+    this.link = link;
+    this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
+    this.post = new Post(local.id, link, this.wire);
+    const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
+    this.interest = new Interest(link, systemClock, times, (isLate) => lines.lateness(isLate));
+    this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
+    this.questions = new Questions(local, this.post, settings, lines);
+    this.orders = new Orders(local, this.post, this.interest, settings, lines);
+    this.peers = new Peers(local, this.post, settings, lines, {
+      came: (id) => this.orders.given.came(id),
+      lost: (id) => this.lost(id),
+      left: (id) => this.left(id),
+    });
+    const parts = { wire: this.wire, pushes: this.pushes, orders: this.orders, questions: this.questions };
+    this.arrivals = new Arrivals(local, { ...parts, peers: this.peers }, lines);
+    for (const channel of this.base) void this.interest.hold(channel);
+  }
+
+  /** What every node hears, whether it has members or not. */
+  private get base(): Channel[] {
+    return [channelOf.everyone, ALL_NODES, nodeChannel(this.local.id)];
+  }
+
+  private push(command: Command, frame: Frame): Reached | Promise<Reached> {
+    if (!this.isUp) {
+      if (this.link) this.pushes.deliverHere(command);
+      return ONLY_HERE;
+    }
+    return this.pushes.publish(command, frame);
+  }
+
+  private async order(channel: Channel, action: OrderedAction, except: readonly Channel[]): Promise<Reached> {
+    const wasUp = this.isUp;
+    const reached = await this.orders.give(channel, action, except, this.peers.ids);
+    return wasUp ? reached : ONLY_HERE;
+  }
+
+  private async toOwner(id: string, command: Command): Promise<Reached> {
+    const { action, except } = command;
+    const owner = nodeOf(id);
+    if (owner !== this.local?.id) return this.ask({ kind: 'order', id, action, except }, owner);
+    this.local.deliver(command);
+    return EVERYWHERE;
+  }
+
+  private up(): void {
+    this.lines.up();
+    this.interest.up();
+    this.orders.given.up();
+    this.peers.introduce(this.prepare(this.base));
+  }
+
+  private down(reason: string): void {
+    this.lines.down(reason);
+    this.interest.down();
+    this.orders.given.down();
+    this.pushes.down();
+  }
+
+  private lost(node: NodeId): void {
+    this.orders.given.lost(node);
+    this.questions.lost(node);
+  }
+
+  private left(node: NodeId): void {
+    this.orders.given.left(node);
+    this.questions.lost(node);
+  }
+}

@@ -1,0 +1,132 @@
+import { jest } from '@jest/globals';
+import type { Command } from '../command.js';
+import { Frame } from '../frame.js';
+import type { Reached } from '../question.js';
+import { OwnPushes } from './own-pushes.js';
+
+const ROOM = 'r:a';
+
+let delivered: string[];
+let members: number;
+let isOn: boolean;
+let answers: { resolve: (receivers: number) => void; reject: (error: Error) => void }[];
+let failures: string[];
+let pushes: OwnPushes;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  delivered = [];
+  members = 1;
+  isOn = true;
+  answers = [];
+  failures = [];
+  pushes = make(1000);
+});
+afterEach(() => jest.useRealTimers());
+
+function make(maxInFlightBytes: number): OwnPushes {
+  let counter = 0;
+  return new OwnPushes(
+    {
+      deliver: ({ action }) => void delivered.push(action.kind === 'push' ? action.frame.text : action.kind),
+      size: () => members,
+    },
+    {
+      push: (channel, _except, frame) => ({ counter: ++counter, channel, bytes: Buffer.alloc(100 + frame.size) }),
+      send: () => new Promise((resolve, reject) => answers.push({ resolve, reject })),
+    },
+    { isOn: () => isOn },
+    { brokerTimeout: 2, maxInFlightBytes },
+    { notPublished: (channel) => void failures.push(channel) },
+  );
+}
+
+function push(text: string): { result: Promise<Reached>; end: () => Reached | 'pending' } {
+  const frame = new Frame(text);
+  const command: Command = { channel: ROOM, except: [], action: { kind: 'push', frame } };
+  const result = pushes.publish(command, frame);
+  let end: Reached | 'pending' = 'pending';
+  void result.then((reached) => (end = reached));
+  return { result, end: () => end };
+}
+
+const turn = () => jest.advanceTimersByTimeAsync(0);
+
+it('delivers a push when its copy comes back, and resolves when the broker has it too', async () => {
+  const { end } = push('x');
+  expect(delivered).toEqual([]);
+  pushes.returned(1);
+  await turn();
+  expect([delivered, end()]).toEqual([['x'], 'pending']);
+  answers[0]!.resolve(1);
+  await turn();
+  expect([end(), pushes.size, pushes.localOnly]).toEqual([{ missing: [] }, 0, 0]);
+});
+
+it('does not resolve before the members here have it', async () => {
+  const { end } = push('x');
+  answers[0]!.resolve(1);
+  await turn();
+  expect(end()).toBe('pending');
+  pushes.returned(1);
+  await turn();
+  expect(end()).toEqual({ missing: [] });
+});
+
+it('delivers a push at the deadline without its copy, and drops the copy that comes later', async () => {
+  const { end } = push('x');
+  answers[0]!.resolve(1);
+  await jest.advanceTimersByTimeAsync(2000);
+  expect([delivered, end(), pushes.localOnly]).toEqual([['x'], { missing: [] }, 1]);
+  pushes.returned(1);
+  expect([delivered, pushes.late]).toEqual([['x'], 1]);
+});
+
+it('delivers a push that the broker has not taken, reports it, and says that others miss it', async () => {
+  const { result } = push('x');
+  answers[0]!.reject(new Error('no network'));
+  expect(await result).toEqual({ missing: ['*'] });
+  expect([delivered, failures, pushes.size]).toEqual([['x'], [ROOM], 0]);
+});
+
+it('delivers a push once when the broker refuses it after its copy has come', async () => {
+  const { result } = push('x');
+  pushes.returned(1);
+  answers[0]!.reject(new Error('no answer'));
+  expect(await result).toEqual({ missing: ['*'] });
+  expect([delivered, pushes.localOnly]).toEqual([['x'], 0]);
+});
+
+it('delivers everything in its order when the broker goes away', () => {
+  for (const text of ['1', '2', '3']) push(text);
+  pushes.returned(1);
+  pushes.down();
+  expect([delivered, pushes.size, pushes.localOnly]).toEqual([['1', '2', '3'], 0, 2]);
+});
+
+it('delivers at once where the subscription is not confirmed, if members are here', async () => {
+  isOn = false;
+  const { end } = push('x');
+  answers[0]!.resolve(0);
+  await turn();
+  expect([delivered, end()]).toEqual([['x'], { missing: [] }]);
+  members = 0;
+  push('y');
+  expect([delivered, pushes.localOnly]).toEqual([['x'], 1]);
+});
+
+it('delivers at once what would be too much to keep', () => {
+  pushes = make(250);
+  for (const text of ['1', '2', '3']) push(text);
+  expect([delivered, pushes.size]).toEqual([['3'], 2]);
+  pushes.returned(1);
+  push('4');
+  expect([delivered, pushes.size]).toEqual([['3', '1'], 2]);
+});
+
+it('keeps no timer for pushes whose copies have come', async () => {
+  push('x');
+  pushes.returned(1);
+  await jest.advanceTimersByTimeAsync(2000);
+  expect(jest.getTimerCount()).toBe(0);
+});

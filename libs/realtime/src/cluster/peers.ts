@@ -1,0 +1,143 @@
+/** Road OUT, step 7: the other nodes. They are met at the start and after each outage, before anybody is asked. */
+import { hostname } from 'node:os';
+import { detached } from '../async-context.js';
+import type { LocalNode, OtherNode } from '../broker.js';
+import { OptionsError } from '../errors.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import type { ClusterLog } from './cluster-log.js';
+import type { NodeId } from './format.js';
+import type { Announcement } from './messages.js';
+import { type KnownNode, Nodes } from './nodes.js';
+import { type Addressee, EVERY_NODE, type Post } from './post.js';
+import { READS, versionAtStart } from './versions.js';
+
+/** Who wants to know of changes. Its methods MUST NOT throw. */
+export interface PeersListener {
+  came(node: NodeId): void;
+  lost(node: NodeId): void;
+  left(node: NodeId): void;
+}
+
+type PeersSettings = Pick<
+  RealtimeSettings,
+  'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout' | 'brokerRequired'
+>;
+
+export class Peers {
+  /** Pending while the others are about to announce themselves; never rejects. */
+  introduced?: Promise<void>;
+  private readonly nodes: Nodes;
+  private readonly startedAt = Date.now();
+  private isStopped = false;
+  /** Looks whether all have been met; called with each node that comes. */
+  private look: () => void = () => {};
+
+  constructor(
+    private readonly local: LocalNode,
+    private readonly post: Post,
+    private readonly settings: PeersSettings,
+    private readonly lines: ClusterLog,
+    listener: PeersListener,
+  ) {
+    const { announceInterval, nodeLostTime, maxNodes } = settings;
+    const options = { announceMs: announceInterval * 1000, lostMs: nodeLostTime * 1000, maxNodes };
+    const events = {
+      came: (node: KnownNode) => this.came(node, listener),
+      went: ({ id }: KnownNode, how: 'left' | 'lost') => {
+        lines.went(id, how);
+        listener[how](id);
+      },
+      ignored: (id: NodeId) => lines.ignored(id, maxNodes),
+    };
+    this.nodes = new Nodes(local.id, options, events, () => void this.announce(EVERY_NODE));
+  }
+
+  get ids(): NodeId[] {
+    return this.nodes.ids;
+  }
+
+  has(id: NodeId): boolean {
+    return this.nodes.has(id);
+  }
+
+  all(): OtherNode[] {
+    const named = this.nodes.all.map(({ id, announcement }) => {
+      const { host, pid, startedAt, connections, rooms, users } = announcement;
+      return { id, host, pid, startedAt, connections, rooms, users };
+    });
+    return named.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * Announces this node from now on, and waits until the others have answered.
+   *
+   * @throws OptionsError when the broker is away and `REALTIME_BROKER_REQUIRED` is set, or another node cannot read what
+   *   this one would send
+   */
+  async start(isUp: boolean): Promise<void> {
+    if (!isUp && this.settings.brokerRequired) {
+      throw new OptionsError(
+        'The broker is away, and REALTIME_BROKER_REQUIRED is true: start it first, or let nodes start without it',
+      );
+    }
+    this.nodes.start();
+    await this.introduced;
+    versionAtStart(READS, new Map(this.nodes.all.map(({ id, announcement }) => [id, announcement.reads])));
+  }
+
+  async stop(isUp: boolean): Promise<void> {
+    this.nodes.stop();
+    this.isStopped = true;
+    this.look();
+    if (isUp) await this.post.send(this.post.leave()).catch(() => {});
+  }
+
+  /**
+   * The broker is there, or there again: all nodes are met.
+   *
+   * @param subscribed pending while this node cannot hear them yet
+   */
+  introduce(subscribed: Promise<unknown> | undefined): void {
+    const meeting = this.meet(subscribed).finally(() => {
+      if (this.introduced === meeting) this.introduced = undefined;
+    });
+    this.introduced = meeting;
+  }
+
+  announced(id: NodeId, announcement: Announcement): void {
+    this.nodes.announced(id, announcement);
+  }
+
+  left(id: NodeId): void {
+    this.nodes.left(id);
+  }
+
+  private async meet(subscribed: Promise<unknown> | undefined): Promise<void> {
+    await subscribed;
+    const others = (await this.announce(EVERY_NODE)) - 1;
+    await new Promise<void>((resolve) => {
+      const timer = detached(() => setTimeout(resolve, this.settings.askTimeout * 1000)).unref();
+      this.look = () => {
+        if (!this.isStopped && this.nodes.ids.length < Math.min(others, this.settings.maxNodes)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.look();
+    });
+  }
+
+  private came(node: KnownNode, listener: PeersListener): void {
+    this.lines.came(node);
+    // It does not know this node yet
+    void this.announce(node.id);
+    listener.came(node.id);
+    this.look();
+  }
+
+  /** @returns how many nodes have heard it; 0 when it failed */
+  private announce(to: Addressee): Promise<number> {
+    const { startedAt, local } = this;
+    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid };
+    return this.post.send(this.post.announcement({ ...who, ...local.facts() }, to)).catch(() => 0);
+  }
+}

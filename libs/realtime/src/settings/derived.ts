@@ -1,0 +1,79 @@
+/** Settings that follow from others, and what is not allowed, or probably not meant, in combination. */
+import { OptionsError } from '../errors.js';
+import type { RealtimeOptions, SettingName, SettingValues } from './options.js';
+
+/** Where a value came from. Code wins over the environment, the environment over the file, the file over the default. */
+export type SettingSource = 'code' | 'env' | '.env' | 'default' | 'derived';
+
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * Swoole's rules: if only the check interval is set, the idle time is twice as long; if only the idle time is set, the
+ * check interval is half of it. A check interval of 0, or of more than half of the idle time, becomes half of it.
+ */
+export function deriveHeartbeat(values: Mutable<SettingValues>, sources: Map<SettingName, SettingSource>): void {
+  const isSet = (name: SettingName) => sources.get(name) !== 'default';
+  const half = () => values.heartbeatIdleTime / 2;
+  if (isSet('heartbeatCheckInterval') && !isSet('heartbeatIdleTime') && values.heartbeatCheckInterval > 0) {
+    values.heartbeatIdleTime = 2 * values.heartbeatCheckInterval;
+    sources.set('heartbeatIdleTime', 'derived');
+  }
+  const isIdleAlone = isSet('heartbeatIdleTime') && !isSet('heartbeatCheckInterval');
+  if (isIdleAlone || values.heartbeatCheckInterval > half() || values.heartbeatCheckInterval === 0) {
+    values.heartbeatCheckInterval = half();
+    sources.set('heartbeatCheckInterval', 'derived');
+  }
+}
+
+/** Proxies such as nginx and AWS's load balancers cut a connection that is silent for this many seconds. */
+const PROXY_TIMEOUT = 60;
+
+/** @returns settings that are allowed but probably not meant, one line each */
+export function doubts({ heartbeatPingInterval: ping, heartbeatIdleTime: idle }: SettingValues): string[] {
+  const doubts: string[] = [];
+  if (ping === 0 || ping >= PROXY_TIMEOUT) {
+    const given = ping === 0 ? 'off' : `${ping}s`;
+    doubts.push(
+      `Heartbeat pings are ${given}: a proxy that cuts silent connections after ${PROXY_TIMEOUT}s, the default of nginx and others, will cut quiet clients. ` +
+        `Set REALTIME_HEARTBEAT_PING_INTERVAL below ${PROXY_TIMEOUT}.`,
+    );
+  }
+  if (ping > 0 && idle > 0 && idle <= ping) {
+    doubts.push(
+      `REALTIME_HEARTBEAT_IDLE_TIME (${idle}s) is not above REALTIME_HEARTBEAT_PING_INTERVAL (${ping}s): ` +
+        'healthy clients that send nothing are closed before they are pinged. Set the idle time above the ping interval.',
+    );
+  }
+  return doubts;
+}
+
+/** What a frame between nodes has beside the message in it. */
+const FRAME_OVERHEAD = 65_536;
+
+/**
+ * `REALTIME_REDIS_URL`, or an instance of ioredis, implies the broker `redis`.
+ *
+ * @throws OptionsError when something is missing, or a message would not fit into a frame between nodes
+ */
+export function deriveCluster(
+  values: Mutable<SettingValues>,
+  sources: Map<SettingName, SettingSource>,
+  { redis }: RealtimeOptions,
+): void {
+  if (sources.get('broker') === 'default' && (values.redisUrl || redis)) {
+    values.broker = 'redis';
+    sources.set('broker', 'derived');
+  }
+  if (values.broker === 'memory') return;
+  const problems: string[] = [];
+  if (!values.redisUrl && !redis) problems.push('REALTIME_BROKER=redis needs REALTIME_REDIS_URL');
+  if (!values.app)
+    problems.push('REALTIME_BROKER=redis needs REALTIME_APP, the name that all nodes of the application share');
+  const max = values.maxBrokerFrameBytes - FRAME_OVERHEAD;
+  if (values.maxMessageBytes > max) {
+    problems.push(
+      `REALTIME_MAX_MESSAGE_BYTES is ${values.maxMessageBytes}, but a message between nodes may have ${max} bytes: raise REALTIME_MAX_BROKER_FRAME_BYTES to ${values.maxMessageBytes + FRAME_OVERHEAD}`,
+    );
+  }
+  if (problems.length > 0) throw new OptionsError(problems);
+}

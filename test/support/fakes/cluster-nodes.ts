@@ -1,0 +1,78 @@
+/** Nodes of one application over a real broker, with fake sockets. */
+import type { Broker } from '../../../libs/realtime/src/broker.js';
+import { redisLink } from '../../../libs/realtime/src/brokers/redis/redis-link.js';
+import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
+import { LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
+import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
+import type { Identity } from '../../../libs/realtime/src/hooks.js';
+import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
+import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
+import { until } from '../process-guard.js';
+import { FakeNode } from './fake-node.js';
+import type { FakeSocket } from './fake-socket.js';
+import { RecordingLog } from './recording-log.js';
+
+let applications = 0;
+
+export class ClusterNode extends FakeNode {
+  get id(): string {
+    return this.engine.node.id;
+  }
+
+  /** Resolves when every order that this node gave before has been obeyed or given up. */
+  async settled(): Promise<void> {
+    await this.server.toUser('nobody').leave('nowhere');
+  }
+}
+
+/** A connection of a test, and what it was sent. */
+export class ClusterMember {
+  constructor(
+    readonly connection: LiveConnection,
+    readonly socket: FakeSocket,
+  ) {}
+
+  get texts(): string[] {
+    return this.socket.sent.map(String);
+  }
+
+  /** Waits for so many messages, or for this one. */
+  async until(what: number | string): Promise<void> {
+    const isThere = (texts: string[]) => (typeof what === 'number' ? texts.length >= what : texts.includes(what));
+    await until(`the message ${what}`, () => this.texts, isThere);
+  }
+}
+
+export class ClusterNodes {
+  private readonly app = `app${process.pid}-${++applications}`;
+  private readonly started: ClusterNode[] = [];
+
+  constructor(private readonly url: string | undefined) {}
+
+  /** @param broker default: one over the service of this test */
+  async start(options: RealtimeOptions = {}, broker?: Broker, times: Partial<LinkTimes> = {}): Promise<ClusterNode> {
+    const shared = { broker: 'redis', redisUrl: this.url, app: this.app, ...options } as const;
+    const all = broker ? options : shared;
+    const log = new RecordingLog();
+    const settings = RealtimeSettings.from({ envFile: false, ...all }, {});
+    const connect = (node: string) =>
+      redisLink({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
+    const node = new ClusterNode(all, broker ?? new ClusterBroker('redis', settings, log, connect), log);
+    // The places of fake admissions are in no ledger of the gate
+    node.engine.node.underWay = () => 0;
+    this.started.push(node);
+    await node.start();
+    return node;
+  }
+
+  /** Opens a connection as the handshake does: it is subscribed first. */
+  async open(node: ClusterNode, identity: Identity = {}): Promise<ClusterMember> {
+    await node.engine.node.prepare('/ws', identity);
+    const { connection, socket } = await node.opened(identity);
+    return new ClusterMember(connection, socket);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.started.splice(0).map((node) => node.engine.stop()));
+  }
+}
