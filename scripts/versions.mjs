@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 const FOLDERS = [
   'libs/realtime/src/http/',
   'libs/realtime/src/transports/websocket/',
+  'test/conformance/',
   'test/fuzz/hooks/',
   'test/handshake/',
   'test/hostile/',

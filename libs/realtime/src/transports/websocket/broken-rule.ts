@@ -1,4 +1,4 @@
-/** Turns the errors that ws reports about a peer into a close code, with a reason that names the rule or the limit. */
+/** The rules and limits that a peer can break: the close code of each, with a reason that names the rule or the limit. */
 import type { CloseInitiator } from '../../close-info.js';
 import type { LimitName } from '../../limits/limits.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
@@ -11,21 +11,30 @@ export interface BrokenRule {
   readonly limit?: LimitName;
 }
 
-const LIMITS: ReadonlyMap<string, readonly [code: number, limit: LimitName]> = new Map([
-  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', [1009, 'messageBytes']],
-  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', [1009, 'messageBytes']],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', [1008, 'fragments']],
-]);
+export const PROTOCOL_ERROR: BrokenRule = { code: 1002, initiator: 'error' };
+export const INVALID_DATA: BrokenRule = { code: 1007, initiator: 'error' };
+export const TOO_BIG: BrokenRule = { code: 1009, initiator: 'limit', limit: 'messageBytes' };
+export const TOO_MANY_FRAGMENTS: BrokenRule = { code: 1008, initiator: 'limit', limit: 'fragments' };
+export const TOO_MANY_CHUNKS: BrokenRule = { code: 1008, initiator: 'limit', limit: 'chunks' };
 
-/** @returns undefined when the error is one of the network, which closes with 1006 */
+/**
+ * Returns the rule behind an error of ws.
+ *
+ * @returns undefined when the error is one of the network, which closes with 1006
+ */
 export function brokenRule(error: Error): BrokenRule | undefined {
   const { code } = error as NodeJS.ErrnoException;
-  if (code?.startsWith('Z_')) return { code: 1007, initiator: 'error' };
+  if (code?.startsWith('Z_') || code === 'WS_ERR_INVALID_UTF8') return INVALID_DATA;
   if (!code?.startsWith('WS_ERR_')) return undefined;
-  const limit = LIMITS.get(code);
-  if (limit) return { code: limit[0], initiator: 'limit', limit: /chunks/.test(error.message) ? 'chunks' : limit[1] };
-  return { code: code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002, initiator: 'error' };
+  if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
+    return error.message.includes('chunks') ? TOO_MANY_CHUNKS : TOO_MANY_FRAGMENTS;
+  return TOO_LONG.has(code) ? TOO_BIG : PROTOCOL_ERROR;
 }
+
+const TOO_LONG: ReadonlySet<string> = new Set([
+  'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
+  'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+]);
 
 /** The reason in the close frame, for people who read it in a log a year later. */
 export function reasonOf(code: number, settings: RealtimeSettings): string {

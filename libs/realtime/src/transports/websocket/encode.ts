@@ -4,6 +4,8 @@ import type { Frame } from '../../frame.js';
 const FINAL = 0x80;
 const TEXT = 0x1;
 const BINARY = 0x2;
+const CLOSE = 0x8;
+const PONG = 0xa;
 
 /** A ping without a payload. */
 export const PING = Buffer.from([FINAL | 0x9, 0]);
@@ -44,4 +46,30 @@ export function writeHeader({ size, isBinary }: Frame, bytes: Buffer, at: number
   bytes[at + 1] = 127;
   bytes.writeUInt32BE(Math.floor(size / 2 ** 32), at + 2);
   return bytes.writeUInt32BE(size >>> 0, at + 6);
+}
+
+/** Encodes the answer to a ping with this payload, of at most 125 bytes. */
+export function encodePong(payload: Buffer): Buffer {
+  return control(PONG, payload);
+}
+
+/**
+ * Encodes a close frame.
+ *
+ * @param code 1005 for a frame without a code and a reason
+ * @param reason at most 123 bytes
+ */
+export function encodeClose(code: number, reason: string): Buffer {
+  return control(
+    CLOSE,
+    code === 1005 ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff, ...Buffer.from(reason)]),
+  );
+}
+
+function control(opcode: number, payload: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(2 + payload.length);
+  bytes[0] = FINAL | opcode;
+  bytes[1] = payload.length;
+  bytes.set(payload, 2);
+  return bytes;
 }

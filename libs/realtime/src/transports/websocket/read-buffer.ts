@@ -1,6 +1,6 @@
 /**
- * Road IN, step 1: reads all network sockets of the process into one buffer; each read is copied into memory of its own
- * length. Node itself allocates 64 KiB per read and leaves them to the garbage collector.
+ * Road IN, step 1: reads all network sockets of the process into one buffer; what is kept of a read is copied. Node
+ * itself allocates 64 KiB per read and leaves them to the garbage collector.
  *
  * Node offers this for sockets that it opens (`onread` of `net.connect`), not for sockets that it accepts. This file
  * therefore sets the members that `onread` sets: two symbols of the socket and a method of its handle. None of them is
@@ -11,10 +11,16 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** The number of bytes that Node reads at once. */
-const READ_BYTES = 65_536;
+export const READ_BYTES = 65_536;
 
-/** The bytes of the last read, of any socket. */
-export const READ = Buffer.allocUnsafeSlow(READ_BYTES);
+/** Room before the bytes of a read: for the longest control frame (131 bytes), of which the last byte is missing. */
+export const HEADROOM = 144;
+
+/** The bytes of the last read, of any socket, from `HEADROOM` on; before them, what was kept of the read before. */
+export const MEMORY = Buffer.allocUnsafeSlow(HEADROOM + READ_BYTES);
+
+/** The bytes of the last read alone. */
+export const READ = MEMORY.subarray(HEADROOM);
 
 /**
  * Takes the bytes of a read, before the next read of any socket overwrites them.

@@ -1,6 +1,6 @@
 import { fc } from '../../../../../test/support/properties.js';
 import { frame, type FrameParts, Opcode } from '../../../../../test/support/clients/raw-frames.js';
-import { FrameScanner, isWhole } from './scanner.js';
+import { FrameScanner } from './scanner.js';
 
 const BOUNDS = { maxFragments: 3, maxBufferedChunks: 5 };
 
@@ -106,35 +106,4 @@ it('waits for a frame of 2^63 bytes without an allocation', () => {
   scanner.scan(frame({ declaredLength: 2n ** 63n - 1n, lengthForm: 64 }));
   scanner.scan(Buffer.alloc(100_000));
   expect([scanner.isUnfinished, scanner.finished]).toEqual([true, 0]);
-});
-
-describe('isWhole', () => {
-  const chunk = (messages: readonly FrameParts[][]) => Buffer.concat(messages.flat().map(frame));
-
-  it('accepts a chunk of messages in one frame each, but not with a byte missing or too many', () => {
-    const single = fc.array(
-      message.filter((frames) => frames.every(({ fin }) => fin !== false)),
-      { minLength: 1, maxLength: 4 },
-    );
-    const run = (messages: FrameParts[][], cut: number) => {
-      const bytes = chunk(messages);
-      expect(isWhole(bytes)).toBe(true);
-      expect(isWhole(Buffer.concat([bytes, Buffer.from([0x81])]))).toBe(false);
-      expect(isWhole(bytes.subarray(0, bytes.length - 1))).toBe(false);
-      const part = bytes.subarray(0, cut % bytes.length);
-      const scanner = new FrameScanner(BOUNDS);
-      scanner.scan(part);
-      expect(isWhole(part)).toBe(!scanner.isUnfinished);
-    };
-    fc.assert(fc.property(single, fc.nat(400_000), run), { numRuns: 200 });
-  });
-
-  it('does not accept a chunk that has a message in fragments', () => {
-    const parts = fc.array(message, { minLength: 1, maxLength: 3 });
-    const run = (messages: FrameParts[][]) => {
-      const isFragmented = messages.some((frames) => frames.some(({ fin }) => fin === false));
-      expect(isWhole(chunk(messages))).toBe(!isFragmented);
-    };
-    fc.assert(fc.property(parts, run), { numRuns: 200 });
-  });
 });

@@ -1,6 +1,6 @@
 /**
- * Road IN, step 1: follows the frames of a client (RFC 6455 §5.2) by their headers alone, beside ws's parser. It knows
- * whether a message is unfinished, and how many fragments and chunks it has; ws reports none of this.
+ * Road IN, step 1: follows the frames of a client that ws reads (RFC 6455 §5.2) by their headers alone. It knows whether
+ * a message is unfinished, and how many fragments and chunks it has; ws reports none of this.
  */
 const FINAL = 0x80;
 const OPCODE = 0x0f;
@@ -15,19 +15,6 @@ const FIRST_CONTROL_OPCODE = 0x8;
 export interface ScannerBounds {
   readonly maxFragments: number;
   readonly maxBufferedChunks: number;
-}
-
-/** Returns whether a chunk that starts between two messages also ends between two, and has no message in fragments. */
-export function isWhole(chunk: Buffer): boolean {
-  let at = 0;
-  while (at < chunk.length) {
-    const header = headerLength(chunk, at);
-    if (header === 0 || chunk.length - at < header) return false;
-    const first = chunk[at]!;
-    if ((first & FINAL) === 0 || (first & OPCODE) === 0) return false;
-    at += header + payloadLength(chunk, at);
-  }
-  return at === chunk.length;
 }
 
 export class FrameScanner {
@@ -100,11 +87,10 @@ export class FrameScanner {
 /**
  * The length of a frame's header.
  *
- * @param end where the bytes that have arrived end
  * @returns 0 when the second byte has not arrived yet
  */
-export function headerLength(bytes: Buffer, at: number, end = bytes.length): number {
-  if (end - at < 2) return 0;
+function headerLength(bytes: Buffer, at: number): number {
+  if (bytes.length - at < 2) return 0;
   const second = bytes[at + 1]!;
   const length = second & LENGTH;
   const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
@@ -112,7 +98,7 @@ export function headerLength(bytes: Buffer, at: number, end = bytes.length): num
 }
 
 /** The length of a frame's payload. The whole header MUST have arrived. */
-export function payloadLength(bytes: Buffer, at: number): number {
+function payloadLength(bytes: Buffer, at: number): number {
   const length = bytes[at + 1]! & LENGTH;
   if (length === 126) return bytes.readUInt16BE(at + 2);
   return length === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : length;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { RecordingLog } from '../../../../../test/support/fakes/recording-log.js';
 import { RecordingSink } from '../../../../../test/support/fakes/recording-sink.js';
@@ -5,9 +6,9 @@ import { Frame } from '../../frame.js';
 import { Limits } from '../../limits/limits.js';
 import { RealtimeSettings } from '../../settings/settings.js';
 import { Flusher } from './flusher.js';
-import type { OrderedWebSocket } from './ordered.js';
+import { PlainSocket } from './plain-socket.js';
 import { Slab } from './slab.js';
-import { WebSocketSocket } from './socket.js';
+import type { WebSocketSocket } from './socket.js';
 
 /** A network socket whose peer reads nothing until the test says so. */
 class StuckStream extends Duplex {
@@ -30,22 +31,22 @@ class StuckStream extends Duplex {
 const settings = RealtimeSettings.from({ envFile: false }, {});
 const limits = new Limits(new RecordingLog(), false);
 
+let streams: Duplex[] = [];
+
 function open(highWaterMark: number) {
   const stream = new StuckStream({ highWaterMark });
-  const webSocket = {
-    ...{ readyState: 1, extensions: '', protocol: '', isPaused: false },
-    close(this: { readyState: number }) {
-      this.readyState = 2;
-    },
-    get bufferedAmount() {
-      return stream.writableLength;
-    },
-  } as unknown as OrderedWebSocket;
-  const socket = new WebSocketSocket(webSocket, stream, { settings, limits, flusher: new Flusher(), slab: new Slab() });
+  streams.push(stream);
+  const shared = { settings, limits, flusher: new Flusher(), slab: new Slab(), bounds: settings };
+  const socket = new PlainSocket(stream, shared, '');
   const sink = new RecordingSink();
   socket.attach(sink);
   return { socket, stream, sink };
 }
+
+afterEach(async () => {
+  for (const stream of streams) await once(stream.destroy(), 'close');
+  streams = [];
+});
 
 /** The high-water marks of Node 20, of Node 22 and later, and of a server that sets its own. */
 const HIGH_WATER_MARKS = [16_384, 65_536, 1_048_576];

@@ -1,112 +1,57 @@
 import { fc } from '../../../../../test/support/properties.js';
-import { frame, type FrameParts, Opcode } from '../../../../../test/support/clients/raw-frames.js';
-import { READ } from './read-buffer.js';
-import { headerLength, payloadLength } from './scanner.js';
-import { Unmasker } from './unmask.js';
+import { MEMORY } from './read-buffer.js';
+import { copyUnmasked, keyAt, turned, unmask } from './unmask.js';
 
-const lengths = fc.oneof(fc.nat(20), fc.integer({ min: 120, max: 130 }), fc.integer({ min: 65_530, max: 65_540 }));
-
-const frames = fc.array(
-  fc.record({
-    opcode: fc.constantFrom(Opcode.BINARY, Opcode.CONTINUATION, Opcode.PING),
-    isMasked: fc.integer({ min: 0, max: 9 }).map((one) => one > 0),
-    payload: fc.tuple(lengths, fc.nat(250)).map(([length, seed]) => Buffer.alloc(length).map((_, i) => seed + (i % 5))),
-  }),
-  { maxLength: 6 },
+const lengths = fc.oneof(
+  fc.nat(20),
+  fc.integer({ min: 40, max: 60 }),
+  fc.integer({ min: 120, max: 130 }),
+  fc.nat(20_000),
 );
+const payloads = fc
+  .tuple(lengths, fc.nat(255), fc.constantFrom(0x7f, 0xff))
+  .map(([length, seed, most]) => Buffer.from(Array.from({ length }, (_, index) => (seed + index * 31) & most)));
+const keys = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes) => Buffer.from(bytes));
 
-/** Cuts bytes at the given places, and wherever the buffer of a read would be full. */
-function split(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const cuts = places.map((place) => place % (bytes.length + 1));
-  for (let at = 0; at < bytes.length; at += READ.length) cuts.push(at);
-  const sorted = [...new Set([0, ...cuts, bytes.length])].sort((a, b) => a - b);
-  return sorted.slice(1).map((end, index) => bytes.subarray(sorted[index], end));
+/** Writes a key and the masked payload behind it, between bytes that must stay as they are. */
+function write(at: number, key: Buffer, payload: Buffer): { key: number; start: number; end: number } {
+  MEMORY.fill(0xaa);
+  key.copy(MEMORY, at);
+  const start = at + 4;
+  payload.forEach((byte, index) => (MEMORY[start + index] = byte ^ key[index & 3]!));
+  return { key: keyAt(at), start, end: start + payload.length };
 }
 
-/** Reads the chunks as a socket would. */
-function read(unmasker: Unmasker, chunks: readonly Buffer[], startsFrame: (at: number) => boolean): Buffer {
-  let at = 0;
-  const found = chunks.map((chunk) => {
-    if (unmasker.isLost && startsFrame(at)) unmasker.found();
-    chunk.copy(READ);
-    unmasker.undo(chunk.length);
-    at += chunk.length;
-    return Buffer.from(READ.subarray(0, chunk.length));
-  });
-  return Buffer.concat(found);
-}
+const isAscii = (bytes: Buffer) => bytes.every((byte) => byte < 0x80);
+const isUntouched = (...parts: Buffer[]) => parts.every((part) => part.every((byte) => byte === 0xaa));
 
-/** Parses the bytes as ws would: the payloads, and the keys that were left in the headers. */
-function parse(bytes: Buffer) {
-  const found: { payload: Buffer; key: string }[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const start = at + headerLength(bytes, at);
-    const end = start + payloadLength(bytes, at);
-    const key = bytes[at + 1]! & 0x80 ? bytes.subarray(start - 4, start) : Buffer.alloc(4);
-    const payload = bytes.subarray(start, end).map((byte, index) => byte ^ key[index & 3]!);
-    found.push({ payload: Buffer.from(payload), key: key.toString('hex') });
-    at = end;
-  }
-  return found;
-}
-
-/** Where each frame starts, and where the last one ends. */
-const starts = (encoded: readonly Buffer[]) => encoded.reduce((all, { length }) => [...all, all.at(-1)! + length], [0]);
-
-const NONE = '00000000';
-
-it('leaves the payloads as they were sent, however the network splits the frames', () => {
-  const run = (parts: FrameParts[], places: number[], isLost: boolean) => {
-    const encoded = parts.map(frame);
-    const boundaries = starts(encoded);
-    const chunks = split(Buffer.concat(encoded), places);
-    const found = parse(read(new Unmasker(isLost), chunks, (at) => boundaries.includes(at)));
-    expect(found.length).toBe(parts.length);
-    expect(parts.every(({ payload }, index) => found[index]!.payload.equals(payload as Buffer))).toBe(true);
+it('unmasks a payload at any place and of any length, and no other byte', () => {
+  const run = (payload: Buffer, keyBytes: Buffer, at: number) => {
+    const { key, start, end } = write(at, keyBytes, payload);
+    expect(unmask(start, end, key)).toBe(isAscii(payload));
+    expect(MEMORY.subarray(start, end).equals(payload)).toBe(true);
+    expect(isUntouched(MEMORY.subarray(0, at), MEMORY.subarray(end))).toBe(true);
   };
-  fc.assert(fc.property(frames, fc.array(fc.nat(400_000), { maxLength: 30 }), fc.boolean(), run), { numRuns: 300 });
+  fc.assert(fc.property(payloads, keys, fc.nat(16), run), { numRuns: 300 });
 });
 
-it('leaves the payloads as they were sent where every byte is a read', () => {
-  const short = frames.filter((parts) => parts.every(({ payload }) => payload.length < 200));
-  const run = (parts: FrameParts[]) => {
-    const encoded = parts.map(frame);
-    const boundaries = starts(encoded);
-    const bytes = Buffer.concat(encoded);
-    const found = parse(read(new Unmasker(false), split(bytes, [...bytes.keys()]), (at) => boundaries.includes(at)));
-    expect(found.map(({ payload }) => payload)).toEqual(parts.map(({ payload }) => payload));
+it('unmasks a payload in two parts, with the key turned between them', () => {
+  const run = (payload: Buffer, keyBytes: Buffer, at: number, cut: number) => {
+    const { key, start, end } = write(at, keyBytes, payload);
+    const middle = start + (cut % (payload.length + 1));
+    unmask(start, middle, key);
+    unmask(middle, end, turned(key, middle - start));
+    expect(MEMORY.subarray(start, end).equals(payload)).toBe(true);
   };
-  fc.assert(fc.property(short, run), { numRuns: 100 });
+  fc.assert(fc.property(payloads, keys, fc.nat(16), fc.nat(), run), { numRuns: 300 });
 });
 
-describe('Unmasker', () => {
-  const mask = (payload: Buffer) => frame({ opcode: Opcode.BINARY, payload });
-  const keys = (chunks: Buffer[], unmasker = new Unmasker(false)) =>
-    parse(read(unmasker, chunks, () => false)).map(({ key }) => key);
-
-  it('sets the keys of all frames of a read, and of the next read, to 0', () => {
-    const one = [mask(Buffer.alloc(5)), mask(Buffer.alloc(300)), mask(Buffer.alloc(0))];
-    expect(keys([Buffer.concat(one), mask(Buffer.alloc(64))])).toEqual([NONE, NONE, NONE, NONE]);
-  });
-
-  it('sets the keys of a frame that takes several reads, and of the next frame, to 0', () => {
-    const bytes = Buffer.concat([mask(Buffer.alloc(70_001, 'a')), mask(Buffer.alloc(7))]);
-    expect(keys(split(bytes, [15, 777, 70_010]))).toEqual([NONE, NONE]);
-  });
-
-  it('leaves the keys from a split header on, until found() says that a frame starts', () => {
-    const bytes = mask(Buffer.alloc(64));
-    const unmasker = new Unmasker(false);
-    expect(keys([bytes.subarray(0, 3), bytes.subarray(3), bytes], unmasker)).not.toContain(NONE);
-    unmasker.found();
-    expect(keys([bytes], unmasker)).toEqual([NONE]);
-  });
-
-  it('does not touch the bytes behind those that were read', () => {
-    READ.fill('z', 0, 100);
-    const bytes = mask(Buffer.from('hello'));
-    bytes.copy(READ);
-    new Unmasker(false).undo(bytes.length);
-    expect(READ.toString('latin1', bytes.length - 5, 20)).toBe('hello'.padEnd(20 - bytes.length + 5, 'z'));
-  });
+it('copies a payload unmasked, and reports whether it is ASCII', () => {
+  const run = (payload: Buffer, keyBytes: Buffer, at: number) => {
+    const { key, start } = write(at, keyBytes, payload);
+    const target = Buffer.alloc(payload.length);
+    expect(copyUnmasked(target, start, key)).toBe(isAscii(payload));
+    expect(target.equals(payload)).toBe(true);
+  };
+  fc.assert(fc.property(payloads, keys, fc.nat(16), run), { numRuns: 300 });
 });

@@ -1,88 +1,93 @@
 /**
- * Road IN, step 1: unmasks the bytes of a read (RFC 6455 §5.3) in place, four at a time, and sets the key in the
- * frame's header to 0, so that ws has nothing left to unmask: ws unmasks byte by byte, unless `bufferutil` is
- * installed.
+ * Road IN, step 1: unmasks payloads (RFC 6455 §5.3) in the memory that sockets are read into, four bytes at a time.
+ * The long loop is a function of its own over one typed array: so it is compiled once, for every size of payload.
  */
-import { READ } from './read-buffer.js';
-import { headerLength, payloadLength } from './scanner.js';
+import { MEMORY } from './read-buffer.js';
 
-const WORDS = new Int32Array(READ.buffer);
-const MASKED = 0x80;
+const WORDS = new Int32Array(MEMORY.buffer);
 
-/** The key of a frame, as bytes and as the word that they are in memory. */
-const KEY = new Uint8Array(4);
-const KEY_WORD = new Int32Array(KEY.buffer);
-const TURNED = new Uint8Array(4);
-const TURNED_WORD = new Int32Array(TURNED.buffer);
+/** The bits that only bytes outside ASCII have, in four bytes. */
+const NOT_ASCII = 0x80_80_80_80 | 0;
 
-/** Follows the frames of one client, read after read. Frames that it cannot follow stay masked, and ws unmasks them. */
-export class Unmasker {
-  /** Payload bytes of the current frame that have not arrived. */
-  private left = 0;
-  /** The key for the next of those bytes, in the byte order of memory. */
-  private key = 0;
+/** Below this many bytes, a loop costs less than a call of the copy that Node is compiled with. */
+const SHORT_BYTES = 48;
 
-  /** @param isLost true when it is not known where the next frame starts */
-  constructor(public isLost: boolean) {}
+const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-  /** The next read starts with a frame. */
-  found(): void {
-    this.isLost = false;
-    this.left = 0;
-  }
-
-  /**
-   * Unmasks the bytes of a read.
-   *
-   * @param length how many bytes were read into the common buffer
-   */
-  undo(length: number): void {
-    if (this.isLost) return;
-    let at = this.payload(0, length);
-    while (at < length) {
-      const header = headerLength(READ, at, length);
-      if (header === 0 || at + header > length) {
-        this.isLost = true;
-        return;
-      }
-      this.left = payloadLength(READ, at);
-      this.key = (READ[at + 1]! & MASKED) === 0 ? 0 : takeKey(at + header - 4);
-      at = this.payload(at + header, length);
-    }
-  }
-
-  /** @returns where the payload ends, or where the read ends */
-  private payload(start: number, length: number): number {
-    const end = Math.min(start + this.left, length);
-    this.left -= end - start;
-    if (this.key !== 0) this.key = xor(start, end, this.key);
-    return end;
-  }
+/**
+ * Returns the masking key at an offset, with its first byte in the lowest bits.
+ */
+export function keyAt(at: number): number {
+  return MEMORY[at]! | (MEMORY[at + 1]! << 8) | (MEMORY[at + 2]! << 16) | (MEMORY[at + 3]! << 24);
 }
 
-/** Takes the key out of a frame's header. */
-function takeKey(at: number): number {
-  for (let i = 0; i < 4; i++) {
-    KEY[i] = READ[at + i]!;
-    READ[at + i] = 0;
-  }
-  return KEY_WORD[0]!;
+/** Returns the key for the payload that starts `by` bytes later. */
+export function turned(key: number, by: number): number {
+  const bits = (by & 3) << 3;
+  return bits === 0 ? key : (key >>> bits) | (key << (32 - bits));
 }
 
-/** @returns the key for the byte after `end` */
-function xor(start: number, end: number, key: number): number {
-  KEY_WORD[0] = key;
+/**
+ * Unmasks bytes where they are.
+ *
+ * @param key for the byte at `start`
+ * @returns true if all bytes are ASCII
+ */
+export function unmask(start: number, end: number, key: number): boolean {
+  const aligned = Math.min((start + 3) & ~3, end);
+  const last = Math.max(aligned, end & ~3);
+  const seen =
+    unmaskBytes(start, aligned, key) |
+    unmaskWords(aligned >> 2, last >> 2, turned(key, aligned - start)) |
+    unmaskBytes(last, end, turned(key, last - start));
+  return (seen & NOT_ASCII) === 0;
+}
+
+function unmaskBytes(start: number, end: number, key: number): number {
+  let seen = 0;
+  for (let at = start; at < end; at++) {
+    const byte = (MEMORY[at]! ^ turned(key, at - start)) & 0xff;
+    MEMORY[at] = byte;
+    seen |= byte;
+  }
+  return seen;
+}
+
+function unmaskWords(start: number, end: number, key: number): number {
+  const word = IS_LITTLE_ENDIAN ? key : swapped(key);
+  const last = end - 7;
+  let seen = 0;
   let at = start;
-  for (; at < end && (at & 3) !== 0; at++) READ[at]! ^= KEY[(at - start) & 3]!;
-  const word = turned(at - start);
-  const last = end >> 2;
-  for (let i = at >> 2; i < last; i++) WORDS[i]! ^= word;
-  for (at = Math.max(at, last << 2); at < end; at++) READ[at]! ^= KEY[(at - start) & 3]!;
-  return turned(end - start);
+  for (; at < last; at += 8) {
+    seen |= (WORDS[at]! ^= word) | (WORDS[at + 1]! ^= word) | (WORDS[at + 2]! ^= word) | (WORDS[at + 3]! ^= word);
+    seen |= (WORDS[at + 4]! ^= word) | (WORDS[at + 5]! ^= word) | (WORDS[at + 6]! ^= word) | (WORDS[at + 7]! ^= word);
+  }
+  for (; at < end; at++) seen |= WORDS[at]! ^= word;
+  return seen;
 }
 
-/** The key as it applies to the payload that starts `by` bytes later. */
-function turned(by: number): number {
-  for (let i = 0; i < 4; i++) TURNED[i] = KEY[(by + i) & 3]!;
-  return TURNED_WORD[0]!;
+function swapped(key: number): number {
+  return (key << 24) | ((key & 0xff00) << 8) | ((key >>> 8) & 0xff00) | (key >>> 24);
+}
+
+/**
+ * Copies the payload that starts at `start`, unmasked, into the whole of `target`.
+ *
+ * @returns true if all bytes are ASCII
+ */
+export function copyUnmasked(target: Buffer, start: number, key: number): boolean {
+  const { length } = target;
+  if (length >= SHORT_BYTES) {
+    const isAscii = unmask(start, start + length, key);
+    MEMORY.copy(target, 0, start, start + length);
+    return isAscii;
+  }
+  let seen = 0;
+  for (let at = 0; at < length; at++) {
+    const byte = MEMORY[start + at]! ^ (key & 0xff);
+    key = (key >>> 8) | (key << 24);
+    target[at] = byte;
+    seen |= byte;
+  }
+  return (seen & NOT_ASCII) === 0;
 }

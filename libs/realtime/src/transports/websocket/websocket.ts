@@ -1,11 +1,11 @@
 /**
- * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455) on `ws`, which owns the handshake's answer, the parser
- * and the rules of the protocol. The outbound path is our own: a frame is encoded once for all receivers, and all
- * frames of one turn of the event loop are sent in one write.
+ * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455). ws answers the handshake, and reads connections with
+ * compression; all others are read by receiver.ts. The outbound path is our own: a frame is encoded once for all
+ * receivers, and all frames of one turn of the event loop are sent in one write.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Admission, Open } from '../../handshake/admission.js';
 import type { Gate } from '../../handshake/gate.js';
@@ -17,9 +17,12 @@ import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Transport } from '../../transport.js';
 import { Flusher } from './flusher.js';
-import { orderedWebSocket } from './ordered.js';
+import { CompressedSocket } from './compressed-socket.js';
+import { PlainSocket } from './plain-socket.js';
+import type { ReceiverBounds } from './receiver.js';
 import { Slab } from './slab.js';
-import { type SharedByWebSockets, WebSocketSocket } from './socket.js';
+import type { SharedByWebSockets, WebSocketSocket } from './socket.js';
+import { upgradedWebSocket } from './upgraded.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
@@ -36,7 +39,8 @@ export class WebSocketTransport implements Transport {
   ) {
     const { settings, limits } = node;
     this.server = createServer(settings, () => this.protocol || false);
-    this.shared = { settings, limits, flusher: new Flusher(settings.flushWindow * 1000), slab: new Slab() };
+    const flusher = new Flusher(settings.flushWindow * 1000);
+    this.shared = { settings, limits, flusher, slab: new Slab(), bounds: receiverBounds(settings) };
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
@@ -77,14 +81,19 @@ export class WebSocketTransport implements Transport {
     upgrade.abandon();
     this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
       isOpen = true;
-      // From now on ws has a listener of its own
-      stream.off('error', destroy);
-      const socket = new WebSocketSocket(webSocket, stream, this.shared);
+      const socket = this.socketOf(webSocket, stream);
       const sink = this.open(admission, socket, this.name);
       socket.attach(sink);
       sink.opened();
     });
     if (!isOpen) admission.place.release();
+  }
+
+  private socketOf(webSocket: WebSocket, stream: Duplex): WebSocketSocket {
+    if (webSocket.extensions === '') return new PlainSocket(stream, this.shared, webSocket.protocol);
+    // From now on ws has a listener of its own
+    stream.off('error', destroy);
+    return new CompressedSocket(stream, this.shared, webSocket);
   }
 
   private refuse(request: IncomingMessage, stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
@@ -114,7 +123,7 @@ function createServer(settings: RealtimeSettings, handleProtocols: () => string 
     clientTracking: false,
     // The socket answers, counts and limits pings (socket.ts)
     autoPong: false,
-    WebSocket: orderedWebSocket(settings),
+    WebSocket: upgradedWebSocket(settings),
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,
     handleProtocols,
@@ -126,7 +135,14 @@ function createServer(settings: RealtimeSettings, handleProtocols: () => string 
   } as ConstructorParameters<typeof WebSocketServer>[0]);
 }
 
-/** The limits that ws itself enforces. While limits are only reported, message-watch.ts counts them. */
+/** While limits are only reported, a receiver counts fragments and chunks, and the longest message is what ws can have. */
+function receiverBounds(settings: RealtimeSettings): ReceiverBounds {
+  const { maxFragments, maxBufferedChunks, limits } = settings;
+  const maxMessageBytes = limits === 'report' ? UNBOUNDED.maxPayload : settings.maxMessageBytes;
+  return { maxMessageBytes, maxFragments, maxBufferedChunks };
+}
+
+/** The limits that ws itself enforces. While limits are only reported, compressed-socket.ts counts them. */
 function bounds({ maxMessageBytes, maxFragments, maxBufferedChunks }: RealtimeSettings) {
   return { maxPayload: maxMessageBytes, maxFragments, maxBufferedChunks };
 }
