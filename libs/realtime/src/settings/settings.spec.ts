@@ -393,12 +393,12 @@ describe('several nodes', () => {
   it('never repeats a secret', () => {
     expect(() => from({ ...REDIS, redisUrl: 17 as never })).toThrow('the value is not allowed');
     const bad = () => from(REDIS, { REALTIME_CLUSTER_KEYS: 'short' });
-    expect(bad).toThrow('REALTIME_CLUSTER_KEYS: the value is not allowed; expected one key of at least 16 characters');
+    expect(bad).toThrow('REALTIME_CLUSTER_KEYS: the value is not allowed; expected one key of at least 32 bytes');
     expect(bad).not.toThrow('short');
   });
 
   it('reads one key, or two', () => {
-    const [one, two] = ['a'.repeat(16), 'b'.repeat(16)];
+    const [one, two] = ['a'.repeat(32), 'b'.repeat(32)];
     expect(from(REDIS, { REALTIME_CLUSTER_KEYS: ` ${one} , ${two}` }).clusterKeys).toEqual([one, two]);
     expect(() => from(REDIS, { REALTIME_CLUSTER_KEYS: [one, two, one].join() })).toThrow(OptionsError);
   });
