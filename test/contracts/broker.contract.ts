@@ -157,8 +157,8 @@ export function brokerContract({ name, start }: BrokerCase): void {
       const [a, b] = await pair();
       for (let round = 0; round < 10; round++) {
         const both = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', replace: true })));
-        await a.settled();
-        await b.settled();
+        await a.settled('ann');
+        await b.settled('ann');
         expect(both.filter(({ connection }) => connection.isOpen)).toHaveLength(1);
         for (const { connection } of both) connection.terminate();
       }

@@ -19,9 +19,9 @@ export class ClusterNode extends FakeNode {
     return this.engine.node.id;
   }
 
-  /** Resolves when every order that this node gave before has been obeyed or given up. */
-  async settled(): Promise<void> {
-    await this.server.toUser('nobody').leave('nowhere');
+  /** Resolves when every order that this node gave to a user before has been obeyed or given up: this one comes after. */
+  async settled(userId: string): Promise<void> {
+    await this.server.toUser(userId).leave('nowhere');
   }
 }
 
