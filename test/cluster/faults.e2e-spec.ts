@@ -232,10 +232,10 @@ describe('two nodes, each with its own way to one Redis', () => {
 
   it('deliver at the deadline while Redis is slow, drop the late copies, and count both', async () => {
     await start(
-      { brokerTimeout: 0.1, nodeLostTime: 60 },
-      { timeoutMs: 100, probeIntervalMs: 3_600_000, probeTimeoutMs: 3_600_000 },
+      { brokerTimeout: 0.5, nodeLostTime: 60 },
+      { timeoutMs: 500, probeIntervalMs: 3_600_000, probeTimeoutMs: 3_600_000 },
     );
-    proxies[0]!.delay(150);
+    proxies[0]!.delay(600);
     const reached = await Promise.all(numbered('a', 20).map((text) => a!.server.to('room').push(text)));
     expect(reached).toEqual(Array.from({ length: 20 }, () => ALONE));
     expect(ann!.texts).toEqual(numbered('a', 20));
