@@ -125,8 +125,8 @@ export class ClusterBroker extends Broker {
   }
 
   async ask<K extends QuestionKind>(question: Question<K>, to?: NodeId): Promise<Asked<Answer<K>>> {
+    if (this.isUp) await this.peers.introduced;
     if (!this.isUp) return { answers: new Map(), missing: to === undefined ? ONLY_HERE.missing : [to] };
-    await this.peers.introduced;
     const known = to === undefined || this.peers.has(to);
     // A node that is not known has no connections, unless it was lost a moment ago
     if (!known) return { answers: new Map(), missing: this.orders.given.lostIds.includes(to) ? [to] : [] };
