@@ -20,6 +20,9 @@ const SETTINGS: RealtimeOptions = { announceInterval: 0.1, nodeLostTime: 0.5, as
 const changes = ({ log }: ClusterNode) =>
   log.with('Realtime broker ').map((line) => line.replace(/[:=].*/, '').replace(/ (downMs|reason)$/, ''));
 
+/** The first words of its warnings. */
+const warnings = ({ log }: ClusterNode) => log.with('warn ').map((line) => line.replace(/[:=].*/, ''));
+
 const AWAY = 'warn Realtime broker is away';
 const BACK = 'log Realtime broker is back';
 
@@ -117,6 +120,7 @@ describe('two nodes, each with its own way to one Redis', () => {
     expect(bob!.texts).toEqual([...numbered('b', 100), 'whole a', 'whole b']);
     for (const node of [a!, b!]) expect(changes(node)).toEqual([AWAY, BACK]);
     expect(a!.engine.node.stats().broker).toMatchObject({ localOnly: 100, late: 0, gaps: 1 });
+    expect(a!.log.with('Realtime node lost')).toEqual([]);
   });
 
   it('deliver what was under way when Redis is killed, once and in order', async () => {
@@ -169,6 +173,7 @@ describe('two nodes, each with its own way to one Redis', () => {
     expect(bootTable(engine.node.settings, { gateways: [], elsewhere: [] }, engine.node.broker, () => '')).toContain(
       'AWAY: this node works alone until it is back',
     );
+    expect(warnings(a!)).toEqual([AWAY]);
     await redis.restart();
     await isWhole();
     await b!.server.to('other').push('to a room that was joined meanwhile');
@@ -210,6 +215,39 @@ describe('two nodes, each with its own way to one Redis', () => {
       (is) => !is,
     );
     expect(bob!.socket.closeFrame).toMatchObject({ code: 4500, reason: 'banned' });
+  });
+
+  it('name all others as missing when Redis goes while they are about to be met', async () => {
+    await start({ askTimeout: 1, nodeLostTime: 0.3 });
+    proxies[1]!.pause();
+    await knows(a!);
+    proxies[0]!.cut();
+    await isAway(a!);
+    await isBack(a!);
+    // The other is subscribed, so that it is waited for
+    const members = a!.server.to('room').members();
+    proxies[0]!.pause();
+    proxies[0]!.cut();
+    expect((await members).missing).toEqual(['*']);
+  });
+
+  it('obey a ban that was given while one of them was deaf, and never report that alone as exact', async () => {
+    await start({}, { probeIntervalMs: 1500, probeTimeoutMs: 1500 });
+    proxies[0]!.wedgeSubscribers();
+    expect(await b!.server.toUser('ann').disconnect(4500, 'banned')).toEqual({ missing: [a!.id] });
+    while (!degraded(a!)) expect(['incomplete', 'too late']).toContain(await exactCount());
+    await until(
+      'the ban',
+      () => ann!.connection.isOpen,
+      (is) => !is,
+    );
+    expect([changes(a!), a!.log.with('Realtime node lost'), changes(b!)]).toEqual([[AWAY, BACK], [], []]);
+
+    /** Asked while it is deaf; an answer that comes after the link has been repaired does not count. */
+    async function exactCount() {
+      const code = await codeOf(a!.server.to('room').count({ exact: true }));
+      return degraded(a!) || changes(a!).length > 0 ? 'too late' : code;
+    }
   });
 
   it('name a node that does not answer, and reject only where it alone has the answer', async () => {
