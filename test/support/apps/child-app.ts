@@ -94,7 +94,7 @@ export class ChildApp {
 }
 
 /** The environment of the test without our settings and without jest's options for Node. */
-function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('REALTIME_') && name !== 'NODE_OPTIONS');
   return { ...Object.fromEntries(own), NO_COLOR: '1', ...extra };
 }

@@ -5,6 +5,7 @@
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
 import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
+import { OptionsError } from '../errors.js';
 import type { Frame } from '../frame.js';
 import type { Log } from '../log.js';
 import {
@@ -39,6 +40,8 @@ export type Connect = (node: NodeId) => Promise<Link>;
 export class ClusterBroker extends Broker {
   readonly isShared = true;
   private readonly lines: ClusterLog;
+  /** Why the link was down last. */
+  private reason = '';
   private local!: LocalNode;
   private link?: Link;
   private wire!: Wire;
@@ -79,7 +82,8 @@ export class ClusterBroker extends Broker {
       gap: (channels) => this.lines.gap(channels),
     });
     try {
-      await this.peers.start(link.isUp);
+      this.requireUp();
+      await this.peers.start();
     } catch (error) {
       await this.stop();
       throw error;
@@ -121,8 +125,8 @@ export class ClusterBroker extends Broker {
   }
 
   async ask<K extends QuestionKind>(question: Question<K>, to?: NodeId): Promise<Asked<Answer<K>>> {
+    if (this.isUp) await this.peers.introduced;
     if (!this.isUp) return { answers: new Map(), missing: to === undefined ? ONLY_HERE.missing : [to] };
-    await this.peers.introduced;
     const known = to === undefined || this.peers.has(to);
     // A node that is not known has no connections, unless it was lost a moment ago
     if (!known) return { answers: new Map(), missing: this.orders.given.lostIds.includes(to) ? [to] : [] };
@@ -146,6 +150,14 @@ export class ClusterBroker extends Broker {
 
   private get isUp(): boolean {
     return this.link?.isUp ?? false;
+  }
+
+  /** @throws OptionsError when the broker is away and `REALTIME_BROKER_REQUIRED` is set */
+  private requireUp(): void {
+    if (this.isUp || !this.settings.brokerRequired) return;
+    throw new OptionsError(
+      `The broker is away (${this.name}): ${this.reason}. REALTIME_BROKER_REQUIRED is true: start the broker first, or let nodes start without it`,
+    );
   }
 
   private assemble(local: LocalNode, link: Link): void {
@@ -206,6 +218,7 @@ export class ClusterBroker extends Broker {
   }
 
   private down(reason: string): void {
+    this.reason = reason;
     this.lines.down(reason);
     this.interest.down();
     this.orders.given.down();

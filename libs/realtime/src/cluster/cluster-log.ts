@@ -73,7 +73,9 @@ export class ClusterLog {
     );
   }
 
+  /** While the broker is known to be away, this is no news. */
   notPublished(channel: Channel, error: unknown): void {
+    if (this.downAt !== undefined) return;
     this.bounded('publish', (more) =>
       this.log.warn(`Realtime publish failed channel=${field(channel)} error=${errorField(error)}${more}`),
     );
@@ -96,6 +98,7 @@ export class ClusterLog {
   unanswered(what: string, nodes: readonly string[]): void {
     if (nodes.length === 0) return;
     this.counts.unanswered += nodes.length;
+    if (this.downAt !== undefined) return;
     this.bounded('unanswered', (more) =>
       this.log.warn(`Realtime nodes did not answer in time to=${what} nodes=${nodes.slice(0, 5).join()}${more}`),
     );

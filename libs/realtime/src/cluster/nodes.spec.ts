@@ -10,9 +10,12 @@ const OPTIONS = { announceMs: 2000, lostMs: 6000, maxNodes: 3 };
 let events: string[];
 let announced: number;
 let nodes: Nodes;
+/** False while nothing arrives, not even what this node announces itself. */
+let hears: boolean;
 
 beforeEach(() => {
   jest.useFakeTimers();
+  hears = true;
   events = [];
   announced = 0;
   nodes = new Nodes(
@@ -23,7 +26,10 @@ beforeEach(() => {
       went: ({ id }, how) => events.push(`${id} ${how}`),
       ignored: (id) => events.push(`${id} ignored`),
     },
-    () => announced++,
+    () => {
+      announced++;
+      if (hears) nodes.announced('me', FACTS);
+    },
   );
   nodes.start();
 });
@@ -91,4 +97,18 @@ it('does not take a pause of its own process for the silence of the others', () 
   jest.advanceTimersByTime(1000);
   expect(nodes.has('a')).toBe(true);
   spy.mockRestore();
+});
+
+it('does not take its own deafness for the silence of the others, and loses who is silent when it hears again', () => {
+  nodes.announced('a', FACTS);
+  nodes.announced('b', FACTS);
+  hears = false;
+  jest.advanceTimersByTime(60_000);
+  expect(nodes.ids).toEqual(['a', 'b']);
+  hears = true;
+  for (let second = 0; second < 8; second++) {
+    nodes.announced('b', FACTS);
+    jest.advanceTimersByTime(1000);
+  }
+  expect([events, nodes.ids]).toEqual([['a came', 'b came', 'a lost'], ['b']]);
 });

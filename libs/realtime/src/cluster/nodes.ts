@@ -40,6 +40,8 @@ export class Nodes {
   private timer?: NodeJS.Timeout;
   /** When `sweep` ran last: silence while this process stood still is not the silence of the others. */
   private sweptAt = 0;
+  /** When an announcement came last, of any node: this one hears its own. */
+  private heardAt = 0;
 
   constructor(
     private readonly self: NodeId,
@@ -51,7 +53,7 @@ export class Nodes {
 
   /** Announces this node now and at intervals, and looks for lost ones. */
   start(): void {
-    this.sweptAt = performance.now();
+    this.sweptAt = this.heardAt = performance.now();
     this.announce();
     this.timer = detached(() => setInterval(() => this.beat(), this.options.announceMs));
     this.timer.unref();
@@ -76,13 +78,14 @@ export class Nodes {
 
   /** A node has announced itself. */
   announced(id: NodeId, announcement: Announcement): void {
+    this.heardAt = performance.now();
     if (id === this.self) return;
     const isNew = !this.known.has(id);
     if (isNew && this.known.size >= this.options.maxNodes) {
       this.listener.ignored(id);
       return;
     }
-    const seen = { id, announcement, heardAt: performance.now() };
+    const seen = { id, announcement, heardAt: this.heardAt };
     this.known.set(id, seen);
     if (isNew) this.listener.came(seen);
   }
@@ -101,10 +104,12 @@ export class Nodes {
   private sweep(): void {
     const now = performance.now();
     const { announceMs, lostMs } = this.options;
-    const stoodStillMs = Math.max(0, now - this.sweptAt - announceMs);
+    const sinceMs = now - this.sweptAt;
     this.sweptAt = now;
     // Announcements that came while this process stood still may not have been read yet
-    if (stoodStillMs > announceMs) this.forgive(stoodStillMs);
+    if (sinceMs > 2 * announceMs) this.forgive(sinceMs - announceMs);
+    // Where not even its own announcements come back, the fault is not with the others
+    else if (now - this.heardAt > 1.5 * announceMs) this.forgive(sinceMs);
     for (const node of [...this.known.values()]) if (now - node.heardAt > lostMs) this.remove(node, 'lost');
   }
 

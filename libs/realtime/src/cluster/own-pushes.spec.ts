@@ -41,9 +41,9 @@ function make(maxInFlightBytes: number): OwnPushes {
   );
 }
 
-function push(text: string): { result: Promise<Reached>; end: () => Reached | 'pending' } {
+function push(text: string, channel = ROOM): { result: Promise<Reached>; end: () => Reached | 'pending' } {
   const frame = new Frame(text);
-  const command: Command = { channel: ROOM, except: [], action: { kind: 'push', frame } };
+  const command: Command = { channel, except: [], action: { kind: 'push', frame } };
   const result = pushes.publish(command, frame);
   let end: Reached | 'pending' = 'pending';
   void result.then((reached) => (end = reached));
@@ -115,13 +115,26 @@ it('delivers at once where the subscription is not confirmed, if members are her
   expect([delivered, pushes.localOnly]).toEqual([['x'], 1]);
 });
 
-it('delivers at once what would be too much to keep', () => {
+it('delivers the oldest without their copies when too many bytes are on their way, so that the order stays', () => {
   pushes = make(250);
   for (const text of ['1', '2', '3']) push(text);
-  expect([delivered, pushes.size]).toEqual([['3'], 2]);
-  pushes.returned(1);
+  expect([delivered, pushes.size]).toEqual([['1'], 2]);
+  for (const counter of [1, 2, 3]) pushes.returned(counter);
+  expect([delivered, pushes.late]).toEqual([['1', '2', '3'], 1]);
+  push('x'.repeat(200));
   push('4');
-  expect([delivered, pushes.size]).toEqual([['3', '1'], 2]);
+  expect([delivered.length, pushes.size]).toEqual([4, 1]);
+});
+
+it('delivers one that was not published after those that were pushed to its channel before it', async () => {
+  push('1');
+  push('other', 'r:b');
+  const { result } = push('2');
+  answers[2]!.reject(new Error('no network'));
+  expect(await result).toEqual({ missing: ['*'] });
+  expect([delivered, pushes.size]).toEqual([['1', '2'], 1]);
+  pushes.returned(1);
+  expect([delivered, pushes.late, pushes.localOnly]).toEqual([['1', '2'], 1, 2]);
 });
 
 it('keeps no timer for pushes whose copies have come', async () => {

@@ -3,7 +3,7 @@
  * that all nodes have one order; nothing is decoded, because the command is still at hand. Road OUT, step 7.
  */
 import type { LocalNode } from '../broker.js';
-import type { Command } from '../command.js';
+import type { Channel, Command } from '../command.js';
 import type { Frame } from '../frame.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { EVERYWHERE, ONLY_HERE, type Reached } from '../question.js';
@@ -62,7 +62,7 @@ export class OwnPushes {
       () => (delivered ? delivered.then(() => EVERYWHERE) : EVERYWHERE),
       (error: unknown) => {
         this.lines.notPublished(channel, error);
-        this.now(letter.counter);
+        this.failed(channel, letter.counter);
         return ONLY_HERE;
       },
     );
@@ -99,9 +99,19 @@ export class OwnPushes {
     for (const counter of [...this.sent.keys()]) this.now(counter);
   }
 
-  /** @returns resolves when it is delivered here; undefined when too much is on its way, so that it was delivered at once */
+  /** Not published: it is delivered after those before it on its channel, whose own fate may not be known yet. */
+  private failed(channel: Channel, counter: number): void {
+    if (!this.sent.has(counter)) return;
+    for (const { counter: earlier, command } of this.sent.values()) {
+      if (earlier > counter) break;
+      if (command.channel === channel) this.now(earlier);
+    }
+  }
+
+  /** @returns resolves when it is delivered here; undefined when it is longer than all that may be on its way */
   private add({ counter, bytes }: Letter, command: Command, frame: Frame): Promise<void> | undefined {
-    if (this.bytes + bytes.length > this.settings.maxInFlightBytes) return this.deliverHere(command);
+    this.makeRoom(bytes.length);
+    if (bytes.length > this.settings.maxInFlightBytes) return this.deliverHere(command);
     frame.keep();
     this.bytes += bytes.length;
     return new Promise((settle) => {
@@ -109,6 +119,14 @@ export class OwnPushes {
       this.sent.set(counter, sent);
       this.deadlines.add(sent);
     });
+  }
+
+  /** Delivers the oldest without their copies, so that the order stays, until so many bytes more may be on their way. */
+  private makeRoom(bytes: number): void {
+    for (const counter of this.sent.keys()) {
+      if (this.bytes + bytes <= this.settings.maxInFlightBytes) return;
+      this.now(counter);
+    }
   }
 
   private take(counter: number): Sent | undefined {

@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { detached } from '../async-context.js';
 import type { LocalNode, OtherNode } from '../broker.js';
-import { OptionsError } from '../errors.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { ClusterLog } from './cluster-log.js';
 import type { NodeId } from './format.js';
@@ -18,10 +17,7 @@ export interface PeersListener {
   left(node: NodeId): void;
 }
 
-type PeersSettings = Pick<
-  RealtimeSettings,
-  'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout' | 'brokerRequired'
->;
+type PeersSettings = Pick<RealtimeSettings, 'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout'>;
 
 export class Peers {
   /** Pending while the others are about to announce themselves; never rejects. */
@@ -71,15 +67,9 @@ export class Peers {
   /**
    * Announces this node from now on, and waits until the others have answered.
    *
-   * @throws OptionsError when the broker is away and `REALTIME_BROKER_REQUIRED` is set, or another node cannot read what
-   *   this one would send
+   * @throws OptionsError when another node cannot read what this one would send
    */
-  async start(isUp: boolean): Promise<void> {
-    if (!isUp && this.settings.brokerRequired) {
-      throw new OptionsError(
-        'The broker is away, and REALTIME_BROKER_REQUIRED is true: start it first, or let nodes start without it',
-      );
-    }
+  async start(): Promise<void> {
     this.nodes.start();
     await this.introduced;
     versionAtStart(READS, new Map(this.nodes.all.map(({ id, announcement }) => [id, announcement.reads])));

@@ -113,7 +113,7 @@ export const CLUSTER_SETTINGS = {
     0,
     MAX_INT32,
     'bytes',
-    'How many bytes of pushes may be on their way through the broker and back; above that, members on this node get theirs at once.',
+    'How many bytes of pushes may be on their way through the broker and back; above that, members on this node get the oldest at once.',
   ),
   maxQuestions: count(
     'REALTIME_MAX_QUESTIONS',
