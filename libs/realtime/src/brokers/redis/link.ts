@@ -3,6 +3,7 @@
  * honest word about when it works. The bytes are not looked at. Road OUT, step 7.
  */
 import { RealtimeError } from '../../errors.js';
+import type { ScriptCall } from './script.js';
 
 export interface LinkEvents {
   /** A message on a channel. @param bytes belong to the receiver */
@@ -58,6 +59,17 @@ export interface Link {
    * @throws LinkError within the deadline
    */
   publish(channel: string, bytes: Buffer): Promise<void>;
+  /** Whether it is a Cluster, on which a script publishes with SPUBLISH. */
+  readonly isSharded: boolean;
+  /** What names in Redis begin with that are to be on the server of this channel. */
+  prefixOf(channel: string): string;
+  /**
+   * Runs a script on the server of a channel, in the order of these calls. `publish` does not wait for it.
+   *
+   * @returns the answer of Redis, with bytes as Buffers
+   * @throws LinkError within the deadline
+   */
+  run(channel: string, call: ScriptCall): Promise<unknown>;
   /** Resolves when confirmed. @throws LinkError when none of the channels is subscribed by this call */
   subscribe(channels: readonly string[]): Promise<void>;
   /** Resolves when confirmed. @throws LinkError when all of the channels are still subscribed */
