@@ -1,4 +1,5 @@
 /** Consecutive entries, found by position. The oldest leave first. */
+import type { EntryPosition } from '../cluster/position.js';
 import type { Entry } from './history.js';
 import { placeOf, type Position } from './positions.js';
 
@@ -11,8 +12,16 @@ export class EntryRing {
   private entries: Entry[] = [];
   private start = 0;
 
-  /** @param base the position before the first entry */
-  constructor(public base: Position) {}
+  /**
+   * @param base the position before the first entry
+   * @param entries each MUST follow the one before. Default: none
+   */
+  constructor(
+    public base: Position,
+    entries: readonly Entry[] = [],
+  ) {
+    for (const entry of entries) this.push(entry);
+  }
 
   get length(): number {
     return this.entries.length - this.start;
@@ -21,6 +30,12 @@ export class EntryRing {
   /** The position of the newest entry, or the base. */
   get top(): Position {
     return this.length > 0 ? placeOf(this.entries.at(-1)!.position) : this.base;
+  }
+
+  /** @returns whether an entry comes directly after the newest one */
+  isNext({ n, previous }: EntryPosition): boolean {
+    const { n: newest, tag } = this.length > 0 ? this.entries.at(-1)!.position : this.base;
+    return n === newest + 1 && previous === tag;
   }
 
   /** MUST follow the newest one. */
@@ -38,19 +53,9 @@ export class EntryRing {
     if (this.start > SLACK && this.start > this.length) this.compact();
   }
 
-  /** Forgets all entries. @param base the position from which it goes on */
-  clear(base: Position): void {
-    this.entries = [];
-    this.start = 0;
-    this.bytes = 0;
-    this.base = base;
-  }
-
   /** @returns the entries after a position; undefined when the position is not known */
   after(position: Position): readonly Entry[] | undefined {
-    const index = position.n - this.base.n;
-    const isKnown = index === 0 ? position.tag === this.base.tag : this.at(index - 1)?.position.tag === position.tag;
-    return isKnown ? this.entries.slice(this.start + index) : undefined;
+    return this.knows(position) ? this.entries.slice(this.start + position.n - this.base.n) : undefined;
   }
 
   knows(position: Position): boolean {
