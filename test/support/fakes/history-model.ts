@@ -9,7 +9,8 @@ import { type HistoryClasses, SimNode } from './history-node.js';
 
 /** Faults happen until then; afterwards every client must come to rest at the top of the room. */
 const CHURN_MS = 60_000;
-const REST_MS = 60_000;
+/** What a slow store still has to answer takes up to 60 s, and a quiet room is asked about after 45 s at the latest. */
+const REST_MS = 120_000;
 
 export class HistoryRun {
   readonly faults = new Set<string>();
