@@ -18,13 +18,13 @@ async function memory() {
   const { user, system } = process.cpuUsage(began);
   console.log(`memory: ${round((user + system) / 500_000)} µs of CPU per append`);
   const empty = new MemoryHistory(() => {});
-  global.gc?.();
+  globalThis.gc?.();
   const heap = process.memoryUsage().heapUsed;
   for (let i = 0; i < 10_000; i++) await empty.append(`r:room-${i}`, message, rules);
-  global.gc?.();
+  globalThis.gc?.();
   const one = (process.memoryUsage().heapUsed - heap) / 10_000;
   for (let n = 0; n < 9; n++) for (let i = 0; i < 10_000; i++) await empty.append(`r:room-${i}`, message, rules);
-  global.gc?.();
+  globalThis.gc?.();
   const ten = (process.memoryUsage().heapUsed - heap) / 10_000;
   console.log(`memory: ${Math.round(one)} bytes per room with 1 entry, ${Math.round(ten)} with 10 (shared message)`);
 }
