@@ -126,7 +126,7 @@ export class SimNode {
     this.engine.clock.after(this.dice.upTo(300), () => {
       if (wire !== this.wire) return;
       this.isWedged = false;
-      this.inOrder(() => this.stream.up());
+      this.inOrder(() => this.rise());
     });
   }
 
@@ -195,11 +195,15 @@ export class SimNode {
     this.engine.clock.after(this.dice.upTo(500), () => {
       if (wire !== this.wire || !this.isConnected) return;
       this.inOrder(() => {
-        this.isKnownUp = true;
-        this.stream.up();
+        this.rise();
         this.check.now();
       });
     });
+  }
+
+  private rise(): void {
+    this.isKnownUp = true;
+    this.stream.up();
   }
 
   /** A command and its answer; either may be lost. @throws after the deadline */
