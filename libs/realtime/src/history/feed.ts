@@ -38,7 +38,7 @@ export class Feed<O extends Sized> {
 
   /** True when an entry with this number has not come through yet. */
   isBefore(n: number): boolean {
-    return this.tail !== undefined && this.tail.top.n < n;
+    return !this.tail || this.tail.top.n < n;
   }
 
   other(other: O): void {

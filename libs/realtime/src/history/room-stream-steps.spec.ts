@@ -299,6 +299,53 @@ const SCENARIOS: readonly (readonly [string, Scenario, unknown, readonly [file: 
       [STREAM, 'RETRY_MS * 2 ** Math.min(this.failures++, MAX_DOUBLINGS)', 'RETRY_MS'],
     ],
     [
+      '3: the answer of an abandoned read is ignored',
+      async (room) => {
+        await room.begin();
+        room.stream.up();
+        room.stream.up();
+        await room.answer(window(6, 9, 'b'), 1);
+        return [room.log, room.stream.position];
+      },
+      [[], at(10)],
+      [STREAM, '(window) => no === this.reading && this.loaded(window, no)', '(window) => this.loaded(window, no)'],
+    ],
+    [
+      '4: the room is repaired up to a client that is ahead of it',
+      async (room) => {
+        await room.begin();
+        void room.stream.join(room.member('ahead'), at(12));
+        await room.answer(window(6, 12));
+        await room.answer(window(6, 12));
+        return room.log;
+      },
+      ['m: 11a', 'm: 12a', 'ahead: joined 12 true -'],
+      [STREAM, 'if (isBehind) this.repair();', ''],
+    ],
+    [
+      '6: a top below where the room stood when it was asked is read',
+      async (room) => {
+        await room.begin();
+        room.stream.checked(at(9), at(10));
+        return [room.reads.length, room.log];
+      },
+      [2, []],
+      [STREAM, 'top && top.n >= begun.n && ', 'top && '],
+    ],
+    [
+      '6: a top with an unknown tag is read, and one that was passed meanwhile is not',
+      async (room) => {
+        await room.begin();
+        room.stream.entry(entryOf(11));
+        room.stream.checked(at(10), at(10));
+        const reads = room.reads.length;
+        room.stream.checked(at(11, 'b'), at(10));
+        return [reads, room.reads.length];
+      },
+      [1, 2],
+      [STREAM, 'top.n >= begun.n && this.feed.tail?.knows(top)', 'top.n >= begun.n'],
+    ],
+    [
       '8: after the first loss of a replay nothing more is sent, and the client stands before it',
       async (room) => {
         await room.begin();

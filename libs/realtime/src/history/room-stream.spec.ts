@@ -90,16 +90,9 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
     ],
     ['3: the whole window after an expiry', FEED, "|| reason !== 'reset' ||", '||'],
     ['3: the reset is told', FEED, 'this.members.gap(reason, position);', ''],
-    [
-      '3: an abandoned read is ignored',
-      STREAM,
-      '(window) => no === this.reading && this.loaded(window, no)',
-      '(window) => this.loaded(window, no)',
-    ],
     ['3: a failed read is repeated', STREAM, "if (this.state === 'repairing' && !this.reading) this.load();", ''],
     ['4: the tail is replayed', MEMBERS, 'since ? tail.after(since) : []', '[]'],
     ['4: ahead of the room', VERDICT, ": 'behind';", ': [];'],
-    ['4: the room is repaired up to it', STREAM, 'if (isBehind) this.repair();', ''],
     [
       '4: each is judged by itself',
       MEMBERS,
@@ -132,8 +125,6 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
       '',
     ],
     ['6: quiet rooms are checked', CHECK, 'watched.quiet >= QUIET_TICKS', 'false'],
-    ['6: n of the time of asking', STREAM, 'top && top.n >= begun.n && ', 'top && '],
-    ['6: an unknown tag is read', STREAM, 'top.n >= begun.n && this.feed.tail?.knows(top)', 'top.n >= begun.n'],
     [
       '6: a read decides, not the check',
       STREAM,

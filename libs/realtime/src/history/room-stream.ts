@@ -41,7 +41,7 @@ export class RoomStream<O extends Sized> {
     this.backlog = new Backlog(bounds);
     this.copies = new AwaitedCopies(
       clock,
-      (n) => this.feed.isBefore(n),
+      (n) => this.state !== 'cold' && this.feed.isBefore(n),
       () => this.late(),
     );
   }
@@ -180,9 +180,9 @@ export class RoomStream<O extends Sized> {
 
   /** @returns false when a read that may be older than the append is under way */
   private late(): boolean {
-    const { isLive } = this;
-    if (isLive) this.repair();
-    return isLive;
+    const isReady = this.isLive && this.feed.tail !== undefined;
+    if (isReady) this.repair();
+    return isReady;
   }
 
   private repair(): void {
