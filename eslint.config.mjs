@@ -43,6 +43,7 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
+  ['history'],
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],

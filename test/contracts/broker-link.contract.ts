@@ -1,4 +1,5 @@
 /** The behaviour of a link to Redis that does not depend on what Redis is: one server, a Sentinel, a Cluster. */
+import type { ScriptedLink } from '../../libs/realtime/src/brokers/redis/script.js';
 import { LinkError, type Link } from '../../libs/realtime/src/cluster/link.js';
 import { redisLink, type RedisLinkOptions } from '../../libs/realtime/src/brokers/redis/redis-link.js';
 import { LinkLog } from '../support/fakes/link-log.js';
@@ -16,7 +17,9 @@ export class Links {
   private readonly links: Link[] = [];
   private count = 0;
 
-  async make(options: Partial<RedisLinkOptions> & Pick<RedisLinkOptions, 'at'>): Promise<{ link: Link; log: LinkLog }> {
+  async make(
+    options: Partial<RedisLinkOptions> & Pick<RedisLinkOptions, 'at'>,
+  ): Promise<{ link: ScriptedLink; log: LinkLog }> {
     const link = await redisLink({ app: 'app', node: `n${++this.count}`, times: QUICK, ...options });
     this.links.push(link);
     const log = new LinkLog();

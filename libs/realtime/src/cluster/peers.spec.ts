@@ -28,14 +28,14 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-function make(brokerRequired = false): Peers {
+function make(): Peers {
   const post = {
     announcement: (_announcement: Announcement, to: string) => to,
     leave: () => 'leave',
     send: async (to: Letter) => (announced.push(to as unknown as string), receivers),
   } as unknown as Post;
   const local = { id: 'me', facts: () => FACTS } as LocalNode;
-  const settings = { announceInterval: 2, nodeLostTime: 6, maxNodes: 3, askTimeout: 1, brokerRequired };
+  const settings = { announceInterval: 2, nodeLostTime: 6, maxNodes: 3, askTimeout: 1 };
   return new Peers(local, post, settings, new ClusterLog(log), {
     came: (id) => events.push(`${id} came`),
     lost: (id) => events.push(`${id} lost`),
@@ -98,14 +98,9 @@ describe('meeting the others', () => {
 });
 
 describe('the start', () => {
-  it('fails without the broker when it is required, and says what to do', async () => {
-    await expect(make(true).start(false)).rejects.toThrow('REALTIME_BROKER_REQUIRED');
-    await expect(peers.start(false)).resolves.toBeUndefined();
-  });
-
   it('fails when a node reads no version that this one sends', async () => {
     peers.announced('new', { ...OTHER, reads: [2, 3] });
-    await expect(peers.start(true)).rejects.toThrow('new reads 2 to 3');
+    await expect(peers.start()).rejects.toThrow('new reads 2 to 3');
   });
 });
 
@@ -120,7 +115,7 @@ describe('the others', () => {
   });
 
   it('are logged once when they come, leave, are lost, or are too many', async () => {
-    await peers.start(true);
+    await peers.start();
     for (const id of ['a', 'b', 'c', 'd', 'd']) peers.announced(id, OTHER);
     peers.left('a');
     await jest.advanceTimersByTimeAsync(8000);
@@ -135,7 +130,7 @@ describe('the others', () => {
   });
 
   it('are told when this node stops, if they can be', async () => {
-    await peers.start(true);
+    await peers.start();
     await peers.stop(true);
     expect(announced.at(-1)).toBe('leave');
     await jest.advanceTimersByTimeAsync(0);

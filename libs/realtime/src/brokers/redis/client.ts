@@ -18,6 +18,7 @@ export interface RedisClient {
   info(section: string): Promise<string>;
   role(): Promise<readonly unknown[]>;
   cluster(subcommand: 'SLOTS'): Promise<unknown>;
+  callBuffer(command: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
   publish(channel: string, bytes: Buffer): Promise<number>;
   spublish(channel: string, bytes: Buffer): Promise<number>;
   subscribe(...channels: string[]): Promise<unknown>;

@@ -3,11 +3,12 @@
  * is lost, or the probe from one to the other, both are cut and never used again.
  */
 import { detached } from '../../async-context.js';
-import { Deadlines } from '../../limits/deadlines.js';
+import { Calls } from './calls.js';
 import type { RedisClient } from './client.js';
 import { LinkError, type LinkTimes } from '../../cluster/link.js';
 import { Patience } from './patience.js';
 import { Probe } from './probe.js';
+import type { Script, ScriptCall } from './script.js';
 import { checkServer, isReplica } from './server-check.js';
 
 export interface PairOwner {
@@ -27,18 +28,17 @@ export interface PairOptions {
   readonly times: LinkTimes;
   /** Takes the credentials out of a text. */
   readonly redact: (text: string) => string;
-}
-
-interface Call {
-  resolve(receivers: number): void;
-  reject(error: LinkError): void;
+  /** Loaded on every connection before it is used. */
+  readonly scripts: readonly Script[];
 }
 
 export class Pair {
   private readonly publisher: RedisClient;
   private readonly subscriber: RedisClient;
   private readonly probe: Probe;
-  private readonly calls: Deadlines<Call>;
+  private readonly calls: Calls;
+  /** The hashes of the scripts that the server knows. */
+  private readonly loaded = new Set<string>();
   private lastCommand: Promise<unknown> = Promise.resolve();
   private lastError?: string;
   private isCorked = false;
@@ -56,11 +56,7 @@ export class Pair {
     this.whenLost.catch(() => {});
     this.publisher = this.watched(connect());
     this.subscriber = this.watched(connect());
-    this.calls = new Deadlines(
-      times.timeoutMs,
-      (call) => this.late(call),
-      () => {},
-    );
+    this.calls = new Calls(times.timeoutMs, options.redact, () => this.isOver || this.probe.now());
     this.probe = new Probe(
       times,
       (bytes) => this.sendProbe(bytes),
@@ -93,9 +89,10 @@ export class Pair {
 
   private async prepare(): Promise<void> {
     const { isSharded } = this.options;
-    const refused = (error: unknown) => Promise.reject(this.failure(error));
+    const refused = (error: unknown) => Promise.reject(this.calls.failure(error));
     await Promise.all([this.publisher.connect(), this.subscriber.connect()]).catch(refused);
     await checkServer(this.publisher, isSharded);
+    await this.load().catch(refused);
     this.subscriber.on(isSharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, bytes: Buffer) =>
       this.received(channel.toString(), bytes),
     );
@@ -104,16 +101,35 @@ export class Pair {
     await this.probe.start();
   }
 
-  publish(channel: string, bytes: Buffer): Promise<number> {
-    if (this.isOver) return Promise.reject(new LinkError('unavailable', 'The connection to Redis is lost'));
-    return new Promise((resolve, reject) => {
-      const call: Call = { resolve, reject };
-      this.calls.add(call);
-      this.send(channel, bytes).then(
-        (receivers) => this.calls.delete(call) && resolve(receivers),
-        (error: unknown) => this.calls.delete(call) && reject(this.failure(error)),
-      );
-    });
+  private async load(): Promise<void> {
+    const { scripts } = this.options;
+    await Promise.all(scripts.map(({ text }) => this.publisher.callBuffer('SCRIPT', 'LOAD', text)));
+    for (const { sha } of scripts) this.loaded.add(sha);
+  }
+
+  async publish(channel: string, bytes: Buffer): Promise<number> {
+    this.checkOpen();
+    return this.calls.run('a publish', () => this.send(channel, bytes));
+  }
+
+  /** @returns the answer, with bytes as Buffers */
+  async run({ script, keys, args }: ScriptCall): Promise<unknown> {
+    this.checkOpen();
+    const { sha, text } = script;
+    const [command, name] = this.loaded.has(sha) ? ['EVALSHA', sha] : ['EVAL', text];
+    try {
+      const evaluate = () => this.publisher.callBuffer(command!, name!, keys.length, ...keys, ...args);
+      const answer = await this.calls.run('a script', evaluate);
+      this.loaded.add(sha);
+      return answer;
+    } catch (error) {
+      this.loaded.delete(sha);
+      throw error;
+    }
+  }
+
+  private checkOpen(): void {
+    if (this.isOver) throw new LinkError('unavailable', 'The connection to Redis is lost');
   }
 
   /** @param channels at most 512; on a Cluster all of one partition */
@@ -149,7 +165,7 @@ export class Pair {
     }
     const error = new LinkError('unknown', 'The connection to Redis was lost before it answered');
     this.rejectLost(error);
-    for (const call of this.calls.clear()) call.reject(error);
+    this.calls.end(error);
   }
 
   private lose(reason: string): void {
@@ -180,7 +196,7 @@ export class Pair {
       this.lose(`a subscription was not answered within ${probeTimeoutMs / 1000} s`),
     );
     patience.start();
-    const refused = (error: unknown) => Promise.reject(this.failure(error));
+    const refused = (error: unknown) => Promise.reject(this.calls.failure(error));
     try {
       await Promise.race([this.whenLost, this.isOver ? this.whenLost : run().catch(refused)]);
     } finally {
@@ -214,23 +230,5 @@ export class Pair {
       });
     }
     return this.options.isSharded ? this.publisher.spublish(channel, bytes) : this.publisher.publish(channel, bytes);
-  }
-
-  /** After a stall of this process the answer may have arrived unread: it is read before the call is given up. */
-  private late(call: Call): void {
-    setImmediate(() => {
-      if (!this.calls.delete(call)) return;
-      const { timeoutMs } = this.options.times;
-      call.reject(new LinkError('unknown', `Redis did not answer a publish within ${timeoutMs / 1000} s`));
-      if (!this.isOver) this.probe.now();
-    });
-  }
-
-  private failure(error: unknown): LinkError {
-    const { name, message } = error as Error;
-    if (error instanceof LinkError) return error;
-    if (name === 'ReplyError') return new LinkError('refused', `Redis refused: ${this.options.redact(message)}`);
-    const wasSent = !message.startsWith("Stream isn't writeable");
-    return new LinkError(wasSent ? 'unknown' : 'unavailable', 'The connection to Redis was lost before it answered');
   }
 }

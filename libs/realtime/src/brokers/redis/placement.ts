@@ -2,6 +2,7 @@
 import { Pair, type PairOwner } from './pair.js';
 import { Partition } from './partition.js';
 import type { LinkTimes } from '../../cluster/link.js';
+import type { Script } from './script.js';
 import type { Server, Topology } from './topology.js';
 
 export interface PlacementEvents {
@@ -10,6 +11,13 @@ export interface PlacementEvents {
   lost(reason: string): void;
   /** Partitions have to be subscribed again, while their server goes on. */
   moved(): void;
+}
+
+export interface PlacementOptions {
+  readonly app: string;
+  readonly node: string;
+  readonly times: LinkTimes;
+  readonly scripts: readonly Script[];
 }
 
 export class Placement implements PairOwner {
@@ -21,13 +29,11 @@ export class Placement implements PairOwner {
 
   constructor(
     private readonly topology: Topology,
-    app: string,
-    private readonly node: string,
-    private readonly times: LinkTimes,
+    private readonly options: PlacementOptions,
     private readonly events: PlacementEvents,
   ) {
     const numbers = Array.from({ length: topology.partitions }, (_, number) => number);
-    this.partitions = numbers.map((number) => new Partition(number, topology.prefixOf(app, number)));
+    this.partitions = numbers.map((number) => new Partition(number, topology.prefixOf(options.app, number)));
   }
 
   /** True when every partition is on its server. */
@@ -112,9 +118,10 @@ export class Placement implements PairOwner {
 
   private async open(server: Server, first: Partition): Promise<Pair> {
     const { isSharded, redact } = this.topology;
+    const { times, scripts } = this.options;
     const connect = () => server.connect();
     const probeChannel = this.probeChannelOf(first);
-    const pair = new Pair({ key: server.key, connect, isSharded, probeChannel, times: this.times, redact }, this);
+    const pair = new Pair({ key: server.key, connect, isSharded, probeChannel, times, redact, scripts }, this);
     this.pairs.set(server.key, pair);
     try {
       await pair.open();
@@ -127,7 +134,7 @@ export class Placement implements PairOwner {
   }
 
   private probeChannelOf({ prefix }: Partition): string {
-    return `${prefix}probe:${this.node}`;
+    return `${prefix}probe:${this.options.node}`;
   }
 
   /** Pairs without partitions end, and none probes in a partition that has gone elsewhere. */

@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { detached } from '../../async-context.js';
 import { OptionsError } from '../../errors.js';
 import { loadIoredis } from './client.js';
-import { LINK_TIMES, LinkError, type Link, type LinkEvents, type LinkTimes } from '../../cluster/link.js';
+import { LINK_TIMES, LinkError, type LinkEvents, type LinkTimes } from '../../cluster/link.js';
 import type { Partition } from './partition.js';
 import { Placement } from './placement.js';
 import { Resends } from './resends.js';
+import type { Script, ScriptCall, ScriptedLink } from './script.js';
 import { Subscriptions } from './subscriptions.js';
 import { topologyOf, type PassedClient, type Topology } from './topology.js';
 
@@ -18,6 +19,8 @@ export interface RedisLinkOptions {
   /** The id of this node, unique in the application. */
   readonly node: string;
   readonly times?: Partial<LinkTimes>;
+  /** Loaded on every connection. Default: none. */
+  readonly scripts?: readonly Script[];
 }
 
 /** How many attempts a slot that moves may take before the link reports that it is down. */
@@ -29,12 +32,12 @@ const QUIET_ATTEMPTS = 3;
  * @throws OptionsError when ioredis is not installed or too old, or the URL is not one
  * @example const link = await redisLink({ at: 'redis://127.0.0.1', app: 'shop', node: 'n1' });
  */
-export async function redisLink({ at, app, node, times }: RedisLinkOptions): Promise<Link> {
+export async function redisLink({ at, times, ...options }: RedisLinkOptions): Promise<ScriptedLink> {
   const all = { ...LINK_TIMES, ...times };
-  return new RedisLink(topologyOf(at, await loadIoredis(), all.timeoutMs), app, node, all);
+  return new RedisLink(topologyOf(at, await loadIoredis(), all.timeoutMs), all, options);
 }
 
-class RedisLink implements Link {
+class RedisLink implements ScriptedLink {
   isUp = false;
   private readonly placement: Placement;
   private readonly subscriptions: Subscriptions;
@@ -46,19 +49,22 @@ class RedisLink implements Link {
 
   constructor(
     private readonly topology: Topology,
-    app: string,
-    node: string,
     private readonly times: LinkTimes,
+    { app, node, scripts = [] }: Omit<RedisLinkOptions, 'at' | 'times'>,
   ) {
     const repair = () => detached(() => void this.repair());
-    this.placement = new Placement(topology, app, node, times, {
-      message: (channel, bytes) => this.events.message(channel, bytes),
-      lost: (reason) => {
-        this.fall(reason);
-        repair();
+    this.placement = new Placement(
+      topology,
+      { app, node, times, scripts },
+      {
+        message: (channel, bytes) => this.events.message(channel, bytes),
+        lost: (reason) => {
+          this.fall(reason);
+          repair();
+        },
+        moved: repair,
       },
-      moved: repair,
-    });
+    );
     this.subscriptions = new Subscriptions((channel) => this.partitionOf(channel));
     this.resends = new Resends(times.timeoutMs);
   }
@@ -98,6 +104,16 @@ class RedisLink implements Link {
     if (!this.topology.isSharded) return this.publishNow(partition, channel, bytes);
     const publish = () => this.publishNow(partition, channel, bytes);
     return this.resends.run(partition, publish, () => this.placement.unsettle(partition));
+  }
+
+  prefixOf(channel: string): string {
+    return this.partitionOf(channel).prefix;
+  }
+
+  run(channel: string, call: ScriptCall): Promise<unknown> {
+    const partition = this.partitionOf(channel);
+    const run = () => partition.pair?.run(call) ?? Promise.reject(this.unavailable());
+    return this.resends.run(partition, run, () => this.placement.unsettle(partition));
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {

@@ -72,3 +72,22 @@ it('refuses more than 10,000 waiting messages', async () => {
   const ends = await Promise.all(calls);
   expect([ends[9999], ends[10_000]]).toEqual([20_001, 'unavailable']);
 });
+
+it('repeats a script that the server has forgotten, and looks for no other server', async () => {
+  let attempts = 0;
+  const script = async () => {
+    if (attempts++ < 2) throw new LinkError('refused', 'Redis refused: NOSCRIPT No matching script.');
+    return 'answer';
+  };
+  expect(await resends.run('partition', script, () => log.push('moving'))).toBe('answer');
+  expect([attempts, log]).toEqual([3, []]);
+});
+
+it('looks for the server again when the slot has moved while a call waits', async () => {
+  const moving = () => {
+    log.push('moving');
+    isMoving = log.length < 3;
+  };
+  await resends.run('partition', publish('1'), moving);
+  expect(log).toEqual(['moving', 'moving', 'moving', '1']);
+});

@@ -1,0 +1,104 @@
+/** The last entries of rooms, kept by an engine. What is appended is published by the same act. Road OUT, step 7. */
+import type { Channel } from '../command.js';
+import type { EntryPosition } from '../cluster/position.js';
+import { before, placeOf, type Position, samePosition } from './positions.js';
+
+/** What a history keeps: the bytes of a frame, or in this process the message itself. */
+export interface HistoryMessage {
+  /** The length in bytes. Bounds count it. */
+  readonly size: number;
+  /** Called only by an engine outside this process. */
+  bytes(): Buffer;
+}
+
+/** The frame of an entry as an engine outside this process returned it, without its position. */
+export class StoredBytes implements HistoryMessage {
+  constructor(private readonly frame: Buffer) {}
+
+  get size(): number {
+    return this.frame.length;
+  }
+
+  bytes(): Buffer {
+    return this.frame;
+  }
+}
+
+export interface Entry {
+  readonly position: EntryPosition;
+  readonly message: HistoryMessage;
+}
+
+/** How an entry is kept. */
+export interface HistoryRules {
+  /** The most entries of the room; at least 1. */
+  readonly size: number;
+  /** How long the entries are kept after the last append to the room, in seconds. */
+  readonly age: number;
+  /** Within 5 minutes a second append to the room with the same key appends and publishes nothing. */
+  readonly key?: string;
+}
+
+export interface Appended {
+  /** For a repeated key that of the first append. */
+  readonly position: Position;
+  readonly previous: Position;
+  /** True when the key was known, so that nothing was published. */
+  readonly repeated: boolean;
+}
+
+/** Consecutive entries of a room. */
+export interface HistoryWindow {
+  /** The newest position of the room. */
+  readonly top: Position;
+  /** The position before the first entry; `top` when there is none. */
+  readonly base: Position;
+  readonly entries: readonly Entry[];
+}
+
+/** How long a key is known, in milliseconds. */
+export const KEY_MS = 300_000;
+/** How much longer than its entries the newest position of a room is known, in milliseconds. */
+export const DAY_MS = 86_400_000;
+
+/**
+ * Keeps and publishes the entries of rooms. Each call MUST settle within the deadline of the broker.
+ *
+ * - `append` MUST keep and publish in one act: what is delivered is in the history, in the same order.
+ * - A room that is not known any more MUST begin with a tag that it never had before, also for an n of 0.
+ */
+export interface History {
+  /**
+   * Appends an entry and publishes it as `<n>.<tag>.<tag before> ` and the message.
+   *
+   * @throws RealtimeError `unavailable` or `refused`: nothing was kept; `unknown`: it may have been kept and published,
+   *   and only with a `key` may it be repeated
+   */
+  append(channel: Channel, message: HistoryMessage, rules: HistoryRules): Promise<Appended>;
+  /**
+   * Reads a room. A room that is not known is created, so that its position holds from now on.
+   *
+   * @param after undefined: the newest entries; otherwise the first entries above this n
+   * @param limit the most entries; fewer when they have more than 4 MiB
+   * @throws RealtimeError `unavailable`, `refused` or `unknown`
+   */
+  read(channel: Channel, after: number | undefined, limit: number): Promise<HistoryWindow>;
+  /**
+   * Returns the newest position of each room; undefined for a room that is not known.
+   *
+   * @param renew true: the positions are then known for at least a day more. Default: false
+   * @throws RealtimeError `unavailable`, `refused` or `unknown`
+   */
+  top(channels: readonly Channel[], renew?: boolean): Promise<readonly (Position | undefined)[]>;
+}
+
+/** The most bytes of entries that one read returns, but for one entry that is longer. */
+export const MAX_READ_BYTES = 4 * 1024 * 1024;
+
+/** @returns a window of the entries at the end that follow one another without a hole */
+export function windowOf(top: Position, entries: readonly Entry[]): HistoryWindow {
+  let start = Math.max(0, entries.length - 1);
+  while (start > 0 && samePosition(before(entries[start]!.position), placeOf(entries[start - 1]!.position))) start--;
+  const kept = entries.slice(start);
+  return { top, base: kept.length > 0 ? before(kept[0]!.position) : top, entries: kept };
+}

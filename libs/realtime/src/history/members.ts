@@ -1,0 +1,132 @@
+/** Who gets the entries of a room on this node, and who waits for a read before that. */
+import type { Entry, HistoryWindow } from './history.js';
+import type { Position } from './positions.js';
+import type { GapReason, RoomMember } from './room-member.js';
+import type { Tail } from './tail.js';
+import { judge, type Verdict } from './verdict.js';
+
+export interface ReplayBounds {
+  /** The most entries of a read, and that one client is sent at once. Default: 300 (REALTIME_MAX_RECOVERY_ENTRIES). */
+  readonly maxEntries: number;
+  /** The most bytes that one client is sent at once. Default: 1 MiB (REALTIME_MAX_RECOVERY_BYTES). */
+  readonly maxReplayBytes: number;
+}
+
+interface Waiter {
+  readonly member: RoomMember;
+  /** Where the client stands; undefined: it has no position. */
+  readonly since: Position | undefined;
+  /** How many reads had begun when it came: none of those can show that its position does not exist. */
+  readonly readsBefore: number;
+}
+
+export class Members {
+  /** Those that have joined, and get everything that arrives. */
+  readonly live = new Set<RoomMember>();
+  /** Those that have lost something, and get nothing until they have caught up. */
+  private readonly suspended = new Set<RoomMember>();
+  private waiters: Waiter[] = [];
+
+  constructor(private readonly bounds: ReplayBounds) {}
+
+  get isWaiting(): boolean {
+    return this.waiters.length > 0;
+  }
+
+  suspend(member: RoomMember): void {
+    if (this.live.delete(member)) this.suspended.add(member);
+  }
+
+  /** @returns whether it gets nothing, and no read is under way for it */
+  isSuspended(member: RoomMember): boolean {
+    return this.suspended.has(member) && !this.waiters.some((waiter) => waiter.member === member);
+  }
+
+  /**
+   * Lets a client in that needs no read: it has no position, or the tail has what it missed.
+   *
+   * @returns false when it has to wait
+   */
+  admit(member: RoomMember, since: Position | undefined, tail: Tail): boolean {
+    const verdict = since ? tail.after(since) : [];
+    if (verdict) this.enter(member, since, verdict, tail);
+    return verdict !== undefined;
+  }
+
+  wait(waiter: Waiter): void {
+    this.waiters.push(waiter);
+  }
+
+  remove(member: RoomMember): void {
+    this.live.delete(member);
+    this.suspended.delete(member);
+    this.waiters = this.waiters.filter((waiter) => waiter.member !== member);
+    member.exit();
+  }
+
+  removeAll(): void {
+    for (const member of [...this.live, ...this.suspended, ...this.waiters.map((waiter) => waiter.member)]) {
+      this.remove(member);
+    }
+  }
+
+  entry(entry: Entry): void {
+    for (const member of this.live) {
+      member.entry(entry, false);
+      if (member.isBehind) this.suspend(member);
+    }
+  }
+
+  /** Those that are suspended are told when they have caught up. */
+  gap(reason: GapReason, position: Position | undefined): void {
+    for (const member of this.live) member.gap(reason, position);
+  }
+
+  /** Lets everyone in who waits, without what they have missed. @param tail undefined: nobody knows where they stand */
+  refuse(tail: Tail | undefined): void {
+    for (const { member, since } of this.waiters.splice(0)) this.enter(member, since, 'unavailable', tail);
+  }
+
+  /**
+   * Lets everyone in whom a read says something about; the others go on waiting.
+   *
+   * @param no the number of the read
+   * @returns true when one of them is ahead of the room
+   */
+  judge(window: HistoryWindow, no: number, tail: Tail): boolean {
+    let isBehind = false;
+    for (const waiter of this.waiters.splice(0)) {
+      const verdict = waiter.since ? judge(waiter.since, window, tail, this.bounds.maxEntries) : [];
+      const isTooOld = typeof verdict === 'string' && no <= waiter.readsBefore;
+      isBehind ||= verdict === 'behind';
+      if (verdict === 'behind' || isTooOld) this.waiters.push(waiter);
+      else this.enter(waiter.member, waiter.since, verdict, tail);
+    }
+    return isBehind;
+  }
+
+  private enter(
+    member: RoomMember,
+    since: Position | undefined,
+    verdict: Exclude<Verdict, 'behind'>,
+    tail?: Tail,
+  ): void {
+    const isBack = this.suspended.delete(member);
+    const missed = typeof verdict === 'string' || this.isTooMuch(verdict) ? undefined : verdict;
+    const reason = missed ? undefined : typeof verdict === 'string' ? verdict : 'limit';
+    this.live.add(member);
+    member.isBehind = false;
+    for (const entry of missed ?? []) member.entry(entry, !isBack);
+    const position = member.isBehind ? member.position : tail?.top;
+    if (!isBack) member.joined({ position, ...(since && { recovered: !reason }), ...(reason && { reason }) });
+    else if (reason) member.gap(reason, position);
+    if (member.isBehind) this.suspend(member);
+  }
+
+  private isTooMuch(entries: readonly Entry[]): boolean {
+    if (entries.length > this.bounds.maxEntries) return true;
+    let bytes = 0;
+    for (const { message } of entries) bytes += message.size;
+    return bytes > this.bounds.maxReplayBytes;
+  }
+}

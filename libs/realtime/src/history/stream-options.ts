@@ -1,0 +1,22 @@
+/** What the stream of a room is connected to, and its bounds. */
+import type { Clock } from '../cluster/clock.js';
+import { type BacklogBounds, BACKLOG_BOUNDS, type Sized } from './backlog.js';
+import type { HistoryWindow } from './history.js';
+import type { ReplayBounds } from './members.js';
+import type { RoomMember } from './room-member.js';
+import type { Tails } from './tail.js';
+
+export interface StreamBounds extends BacklogBounds, ReplayBounds {}
+
+export const STREAM_BOUNDS: StreamBounds = { ...BACKLOG_BOUNDS, maxEntries: 300, maxReplayBytes: 1_048_576 };
+
+/** What a room is connected to. Nothing of it may throw. */
+export interface StreamOptions<O extends Sized> {
+  /** Reads the newest entries, at most so many. MUST settle. */
+  readonly read: (limit: number) => Promise<HistoryWindow>;
+  /** Delivers what has no position: a volatile push to these members, an order to whom it concerns. */
+  readonly deliver: (other: O, members: ReadonlySet<RoomMember>) => void;
+  readonly clock: Clock;
+  readonly tails: Tails;
+  readonly bounds?: StreamBounds;
+}

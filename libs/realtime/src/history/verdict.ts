@@ -1,0 +1,28 @@
+/** What a read of a room says about one position. */
+import { EntryRing } from './entry-ring.js';
+import type { Entry, HistoryWindow } from './history.js';
+import type { Position } from './positions.js';
+import type { GapReason } from './room-member.js';
+
+/** The entries after a position; `behind`: the room itself has to be repaired first; otherwise why nobody knows. */
+export type Verdict = readonly Entry[] | 'behind' | GapReason;
+
+/**
+ * @param tail where the room stands, and what it keeps
+ * @param limit the most entries that the read could return
+ */
+export function judge(since: Position, window: HistoryWindow, tail: EntryRing, limit: number): Verdict {
+  const known = tail.after(since);
+  if (known) return known;
+  const all = new EntryRing(window.base, [...window.entries, ...(tail.after(window.top) ?? [])]);
+  const missed = all.after(since);
+  if (!missed) return reasonOf(since, window, limit);
+  const { top } = tail;
+  return all.knows(top) && top.n >= since.n ? missed.slice(0, top.n - since.n) : 'behind';
+}
+
+/** @returns why a position is not in a window */
+export function reasonOf({ n }: Position, { base, entries }: HistoryWindow, limit: number): GapReason {
+  if (n >= base.n) return 'reset';
+  return entries.length >= limit ? 'limit' : 'expired';
+}

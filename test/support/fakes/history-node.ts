@@ -1,0 +1,249 @@
+/** A simulated node: the stream of the room, a connection that subscribes, one that asks, and the clients on it. */
+import type { Position } from '../../../libs/realtime/src/history/positions.js';
+import type { RoomMember } from '../../../libs/realtime/src/history/room-member.js';
+import type { RoomStream } from '../../../libs/realtime/src/history/room-stream.js';
+import type { StreamBounds } from '../../../libs/realtime/src/history/stream-options.js';
+import type { Tails } from '../../../libs/realtime/src/history/tail.js';
+import type { TopCheck } from '../../../libs/realtime/src/history/top-check.js';
+import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
+import { type Dice, isEntry, type SimEngine, type SimItem, type SimOther } from './history-engine.js';
+
+/** The classes under test: those of the library, or with a rule taken away. */
+export interface HistoryClasses {
+  readonly RoomStream: typeof RoomStream;
+  readonly RoomMember: typeof RoomMember;
+  readonly Tails: typeof Tails;
+  readonly TopCheck: typeof TopCheck;
+}
+
+export interface NodeOptions {
+  readonly classes: HistoryClasses;
+  readonly bounds: StreamBounds;
+  readonly tailBytes: number;
+  readonly lagMs: number;
+  readonly roundTripMs: number;
+  /** How often the subscription loses, repeats or delays something. */
+  readonly faults: number;
+  readonly fault: (what: string) => void;
+}
+
+const DEADLINE_MS = 2000;
+
+export class SimNode {
+  stream!: RoomStream<SimOther>;
+  /** Told of everything without a position. */
+  readonly clients = new Set<{
+    other(other: SimOther, isMember: boolean): void;
+    lost(): void;
+    readonly member: RoomMember;
+  }>();
+  isStopped = false;
+  isConnected = false;
+  isSlow = false;
+  /** Whether the node knows that its subscription holds. */
+  isKnownUp = false;
+  /** Grows when the process starts again, or has been stopped. */
+  interruptions = 0;
+  private isWedged = false;
+  private readonly backlog: (() => void)[] = [];
+  private check!: TopCheck;
+  private life = 0;
+  private wire = 0;
+  private commands = 0;
+  private lastAt = 0;
+  private readonly dice: Dice;
+
+  constructor(
+    readonly engine: SimEngine,
+    private readonly options: NodeOptions,
+  ) {
+    this.dice = engine.dice;
+    engine.listeners.add((item) => this.carry(item));
+    this.start();
+  }
+
+  /** Runs a task now, or when the node goes on. */
+  act(task: () => void): void {
+    if (this.isStopped) this.backlog.push(task);
+    else task();
+  }
+
+  /** Stops the process, as SIGSTOP does. */
+  stop(ms: number): void {
+    this.isStopped = true;
+    this.interruptions++;
+    this.engine.clock.after(ms, () => {
+      this.isStopped = false;
+      for (const task of this.backlog.splice(0)) this.act(task);
+    });
+  }
+
+  kill(): void {
+    for (const client of [...this.clients]) client.lost();
+    this.clients.clear();
+    this.backlog.length = 0;
+    this.life++;
+    this.interruptions++;
+    this.commands++;
+    this.isKnownUp = false;
+    this.cut();
+    this.start();
+  }
+
+  /** The connection that subscribes is lost. */
+  cut(): void {
+    this.wire++;
+    this.isWedged = false;
+    const { life } = this;
+    if (this.isConnected) {
+      this.act(() => {
+        if (life !== this.life) return;
+        this.isKnownUp = false;
+        this.stream.down();
+      });
+    }
+    this.isConnected = false;
+    this.engine.clock.after(20 + this.dice.upTo(2000), () => this.connect());
+  }
+
+  /** The connection that asks is lost. */
+  cutCommands(): void {
+    this.commands++;
+  }
+
+  /** Nothing arrives any more, until that is found. */
+  wedge(): void {
+    this.isWedged = true;
+    const { wire } = this;
+    this.engine.clock.after(this.dice.upTo(15_000), () => wire === this.wire && this.cut());
+  }
+
+  /** Something may have been lost, and the subscription holds again. */
+  gap(): void {
+    if (!this.isKnownUp) return;
+    this.isWedged = true;
+    const { wire } = this;
+    this.engine.clock.after(this.dice.upTo(300), () => {
+      if (wire !== this.wire) return;
+      this.isWedged = false;
+      this.inOrder(() => this.rise());
+    });
+  }
+
+  push(except: readonly string[], then: (position: Position) => void): void {
+    void this.ask(() => this.engine.append(except)).then(
+      ({ position }) => {
+        this.stream.appended(position);
+        this.expect(position);
+        then(position);
+      },
+      () => {},
+    );
+  }
+
+  /** What a node has appended itself, it does not miss for longer than two seconds without a read. */
+  private expect({ n }: Position): void {
+    const { interruptions } = this;
+    const isMissed = () => {
+      const { position, isLive } = this.stream;
+      const isUsual = interruptions === this.interruptions && !this.engine.hasLost;
+      return isUsual && isLive && position && position.n < n;
+    };
+    this.engine.clock.after(1001, () => {
+      const { reads } = this.stream;
+      if (!isMissed()) return;
+      this.engine.clock.after(2001, () => {
+        if (isMissed() && reads === this.stream.reads) this.options.fault('an own append that is missed');
+      });
+    });
+  }
+
+  publish(other: SimOther): void {
+    void this.ask(() => this.engine.publish(other)).catch(() => {});
+  }
+
+  private start(): void {
+    const { classes, bounds, tailBytes } = this.options;
+    const { life } = this;
+    const clock: Clock = {
+      now: () => this.engine.clock.now(),
+      after: (ms, task) => this.engine.clock.after(ms, () => life === this.life && this.act(task)),
+      soon: (task) => this.engine.clock.soon(() => life === this.life && this.act(task)),
+    };
+    this.stream = new classes.RoomStream<SimOther>({
+      read: (limit) => this.ask(() => this.engine.read(limit)),
+      deliver: (other, members) => {
+        for (const client of [...this.clients]) client.other(other, members.has(client.member));
+      },
+      clock,
+      tails: new classes.Tails({ maxBytes: tailBytes, maxTotalBytes: tailBytes }),
+      bounds,
+    });
+    this.check = new classes.TopCheck(() => this.ask(() => [this.engine.top]), clock, this.dice.random);
+    this.check.add('r:room', this.stream);
+    this.connect();
+  }
+
+  private connect(): void {
+    if (this.isConnected) return;
+    const { wire } = this;
+    const again = () => wire === this.wire && this.connect();
+    if (!this.engine.isUp) return this.engine.clock.after(100, again);
+    this.isConnected = true;
+    this.lastAt = 0;
+    // What is subscribed delivers before everything is
+    this.engine.clock.after(this.dice.upTo(500), () => {
+      if (wire !== this.wire || !this.isConnected) return;
+      this.inOrder(() => {
+        this.rise();
+        this.check.now();
+      });
+    });
+  }
+
+  private rise(): void {
+    this.isKnownUp = true;
+    this.stream.up();
+  }
+
+  /** A command and its answer; either may be lost. @throws after the deadline */
+  private ask<T>(run: () => T): Promise<T> {
+    const { commands, life } = this;
+    const { clock } = this.engine;
+    const delay = () => this.dice.upTo(this.options.roundTripMs * (this.engine.isSlow ? 500 : 1));
+    return new Promise((resolve, reject) => {
+      const fail = () => life === this.life && this.act(() => reject(new Error('no answer')));
+      clock.after(DEADLINE_MS, fail);
+      clock.after(delay(), () => {
+        if (!this.engine.isUp || commands !== this.commands) return;
+        if (this.engine.isRefusing) return fail();
+        const answer = run();
+        clock.after(delay(), () => commands === this.commands && this.act(() => resolve(answer)));
+      });
+    });
+  }
+
+  /** What was published comes over the subscription. */
+  private carry(item: SimItem): void {
+    if (!this.isConnected || this.isWedged || !this.engine.isUp) return;
+    const { faults } = this.options;
+    if (this.dice.chance(faults)) return;
+    const arrive = () => (isEntry(item) ? this.stream.entry(item) : this.stream.other(item));
+    this.inOrder(arrive);
+    if (isEntry(item) && this.dice.chance(faults)) this.arriveAt(this.engine.clock.now() + this.dice.upTo(500), arrive);
+  }
+
+  private inOrder(task: () => void): void {
+    const { clock } = this.engine;
+    const lagMs = this.dice.upTo(this.options.lagMs * (this.isSlow ? 100 : 1));
+    const isAhead = this.dice.chance(this.options.faults);
+    const at = isAhead ? clock.now() + lagMs : Math.max(this.lastAt, clock.now() + lagMs);
+    this.lastAt = Math.max(this.lastAt, at);
+    this.arriveAt(at, task);
+  }
+
+  private arriveAt(at: number, task: () => void): void {
+    const { wire } = this;
+    this.engine.clock.after(at - this.engine.clock.now(), () => wire === this.wire && this.act(task));
+  }
+}
