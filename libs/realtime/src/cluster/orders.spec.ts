@@ -10,7 +10,7 @@ import { ObeyedOrders } from './obeyed-orders.js';
 import { OrderIds } from './order-ids.js';
 import { Replaces } from './replaces.js';
 
-const SCHEDULES = Number(process.env['SCHEDULES'] ?? 200);
+const SCHEDULES = Number(process.env['SCHEDULES'] ?? 100);
 const FIRST = Number(process.env['FIRST_SCHEDULE'] ?? 1);
 const CLASSES: OrderClasses = { GivenOrders, ObeyedOrders, Replaces, OrderIds };
 

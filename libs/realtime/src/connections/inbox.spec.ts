@@ -82,7 +82,13 @@ describe('an inbox', () => {
     const run = (all: (number | string)[]) => {
       const inbox = new Inbox(100, 300);
       let model: Message[] = [];
-      const shift = () => expect(inbox.shift()).toBe(model.shift());
+      // The memory of the message that was taken last counts until the next one is taken, or none waits
+      let taken = 0;
+      const shift = () => {
+        const message = model.shift();
+        expect(inbox.shift()).toBe(message);
+        taken = model.length > 0 ? message!.size : 0;
+      };
       for (const step of all) {
         if (typeof step === 'number') {
           model.push(message(step));
@@ -92,8 +98,9 @@ describe('an inbox', () => {
         else {
           inbox.clear();
           model = [];
+          taken = 0;
         }
-        const bytes = model.reduce((sum, { size }) => sum + size, 0);
+        const bytes = model.reduce((sum, { size }) => sum + size, taken);
         expect([inbox.length, inbox.isFull, inbox.isLow]).toEqual([
           model.length,
           model.length >= 100 || bytes >= 300,

@@ -10,7 +10,7 @@ import { RoomStream } from './room-stream.js';
 import { Tails } from './tail.js';
 import { TopCheck } from './top-check.js';
 
-const SCHEDULES = Number(process.env['SCHEDULES'] ?? 500);
+const SCHEDULES = Number(process.env['SCHEDULES'] ?? 200);
 const FIRST = Number(process.env['FIRST_SCHEDULE'] ?? 1);
 /** So many schedules may pass before one notices that a rule is gone. */
 const MUTANT_SCHEDULES = 400;
