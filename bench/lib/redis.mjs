@@ -18,6 +18,7 @@ export async function startRedis() {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
+  process.on('exit', () => child.kill('SIGKILL'));
   const failed = new Promise((_, reject) => {
     child.on('error', () => reject(new Error('There is no redis-server; `npm run test:setup` installs it')));
     child.on('exit', (code, signal) => reject(new Error(`redis-server ended with ${code ?? signal}`)));
