@@ -32,6 +32,8 @@ const {
 const PEERS = ['cluster+classic', 'cluster+sharded'];
 const NODES = 3;
 const MEMBERS = 300;
+/** How often each load runs in a round. */
+const TURNS = 3;
 
 /** What a figure must reach: at least so many times the deliveries per CPU-second of each peer. */
 const FLOORS = { '64 B, 1': 1.4, '5 KB, 1': 1.7, '64 B, 8': 3 };
@@ -56,11 +58,10 @@ function judge(title, value, isGood, bound) {
 let redis;
 
 /** @returns deliveries per second of CPU time, over all nodes */
-async function fan({ name, nodes, load }, { name: trigger, inFlight }) {
-  const args = { trigger: contestants[name].trigger(trigger), inFlight };
-  await load.call('fan', { ...args, seconds: seconds / 3 });
+async function fan({ name, nodes, load }, { name: trigger, inFlight }, lasting = seconds) {
+  const args = { trigger: contestants[name].trigger(trigger), inFlight, seconds: lasting };
   const before = await cpuOf(nodes);
-  const { messages } = await load.call('fan', { ...args, seconds });
+  const { messages } = await load.call('fan', args);
   return messages / (((await cpuOf(nodes)) - before) / 1e6);
 }
 
@@ -84,19 +85,29 @@ async function published({ nodes: [{ peer }] }) {
   return { 'publish µs': await cost(1), 'of 100 a turn': await cost(100) };
 }
 
-async function comparePeers(name) {
-  const cluster = await startNodes(name, new Array(NODES).fill(redis.url));
+async function openHall({ name, nodes, load }) {
+  for (const node of nodes) await load.call('open', clientsOf(name, node, 'room=hall', MEMBERS / NODES));
+}
+
+/** Starts all servers, which then take turns: a busy neighbour disturbs all of a turn alike. */
+async function comparePeers(results) {
+  const at = new Array(NODES).fill(redis.url);
+  const clusters = await Promise.all(Object.keys(results).map((name) => startNodes(name, at)));
   try {
-    const figures = await latency(cluster);
-    Object.assign(figures, await published(cluster));
-    for (const node of cluster.nodes)
-      await cluster.load.call('open', clientsOf(name, node, 'room=hall', MEMBERS / NODES));
+    const alone = new Map();
+    for (const each of clusters) alone.set(each, { ...(await latency(each)), ...(await published(each)) });
+    for (const each of clusters) await openHall(each);
     // Socket.IO joins without waiting for its subscription
     await sleep(500);
-    for (const [title, args] of Object.entries(FANS)) figures[title] = await fan(cluster, args);
-    return figures;
+    for (const each of clusters) for (const args of Object.values(FANS)) await fan(each, args, seconds / 2);
+    for (let turn = 0; turn < TURNS; turn++) {
+      const figures = new Map(clusters.map((each) => [each, { ...alone.get(each) }]));
+      for (const [title, args] of Object.entries(FANS))
+        for (const each of clusters) figures.get(each)[title] = await fan(each, args);
+      for (const each of clusters) results[each.name].push(figures.get(each));
+    }
   } finally {
-    await cluster.end();
+    await Promise.all(clusters.map((each) => each.end()));
   }
 }
 
@@ -184,7 +195,8 @@ function print(title, results) {
 
 const parts = {
   async peers() {
-    const results = await inTurn([OURS, ...PEERS], comparePeers);
+    const results = Object.fromEntries([OURS, ...PEERS].map((name) => [name, []]));
+    for (let round = 0; round < rounds; round++) await comparePeers(results);
     print(`One room of ${MEMBERS} on ${NODES} nodes, deliveries per CPU-second by size and pushes in flight`, results);
     const ours = results[OURS];
     const [later, classic] = [ours, results[PEERS[0]]].map((runs) => medians(runs)['p99 ms']);
