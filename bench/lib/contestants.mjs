@@ -52,6 +52,14 @@ const wsAdapter = {
   trigger: () => '{"event":"push"}',
 };
 
+/** The nodes of the study `cluster`. */
+const hall = { path: (query) => `/hall?${query}`, open: () => ({}), trigger: (name) => name };
+const socketIoHall = {
+  path: (query) => `/socket.io/?EIO=4&transport=websocket&${query}`,
+  open: () => ({ hello: '40', greeting: 2 }),
+  trigger: (name) => `42["${name}"]`,
+};
+
 const NAMESPACES = { json: 'echo', users: 'rooms', churn: 'rooms' };
 
 const socketIo = {
@@ -111,6 +119,13 @@ export const contestants = {
     ...node('realtime.mjs', { ...BOUNDS, BENCH_FASTIFY: '1' }),
     ...plain,
   },
+  cluster: { title: 'nestjs-realtime', ...node('cluster-realtime.mjs', BOUNDS), ...hall },
+  'cluster+classic': { title: 'Socket.IO, Redis adapter', ...node('cluster-socketio.mjs'), ...socketIoHall },
+  'cluster+sharded': {
+    title: 'Socket.IO, sharded adapter',
+    ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
+    ...socketIoHall,
+  },
   news: { title: 'nestjs-realtime and a plain endpoint', ...node('news.mjs', BOUNDS), ...plain },
 };
 
@@ -148,7 +163,7 @@ export async function startServer(name, { core, env = {}, hasOwnPackages = false
   return { peer, port, cpu: async () => (await peer.call('cpu')).cpu, times: () => peer.call('cpu') };
 }
 
-async function startLoad() {
+export async function startLoad() {
   const peer = new Peer([process.execPath, at('lib/load.mjs')], { core: CORES.load });
   await peer.ready;
   return peer;

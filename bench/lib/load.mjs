@@ -63,17 +63,20 @@ async function live({ count, payload, isAwake = false, ...args }) {
 /**
  * Opens clients and keeps them, as `open()` does.
  *
- * @returns also how long the clients waited until they were open
+ * @returns also how long the clients waited until they were open; `max` is the longest wait
  */
 async function storm({ count, isAwake = false, ...args }) {
   const latencies = new Latencies();
+  let max = 0;
   const run = await timed(count, isAwake, () =>
     openClients(count, args, (client) => {
-      latencies.add(performance.now() - client.startedAt);
+      const waited = performance.now() - client.startedAt;
+      latencies.add(waited);
+      max = Math.max(max, waited);
       clients.push(client);
     }),
   );
-  return { ...run, ...latencies.result() };
+  return { ...run, ...latencies.result(), max };
 }
 
 /** Every client keeps `inFlight` messages under way for some seconds. */
