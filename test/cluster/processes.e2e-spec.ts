@@ -128,7 +128,7 @@ describe('nodes in processes of their own', () => {
     await knows(a, again);
     const back = await Client.open(again, 'user=bob&room=room');
     await a.call(['to', 'room'], ['push', 'to the new one']);
-    await back.until('to the new one');
+    for (const client of [ann, back]) await client.until('to the new one');
     expect(ann.texts).toEqual(['still here', 'to the new one']);
   });
 
