@@ -69,6 +69,18 @@ function networkSocket() {
   return { stream, read };
 }
 
+it('leaves the common buffer to other connections when a message causes an exception', async () => {
+  const failing = networkSocket();
+  open(failing.stream, () => {
+    throw new Error('a log that throws');
+  });
+  expect(() => failing.read(said('one'))).toThrow('a log that throws');
+  const { stream, read } = networkSocket();
+  const { sink } = open(stream);
+  read(said('two'));
+  expect(sink.events).toEqual(['received two']);
+});
+
 const pauseAtFirst = (socket: PlainSocket, { events }: RecordingSink) => {
   if (events.length === 1) socket.pause();
 };

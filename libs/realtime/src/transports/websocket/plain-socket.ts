@@ -78,13 +78,21 @@ export class PlainSocket extends WebSocketSocket implements ReceiverOwner {
 
   private read(length: number): void {
     const end = HEADROOM + length;
-    isMemoryInUse = true;
-    const at = this.receiver.read(end);
-    isMemoryInUse = false;
+    const at = this.readMemory(end);
     if (at < end) this.keep(MEMORY.subarray(at, end));
     if (this.isInChunk) this.endChunk();
     else this.sink.alive();
     this.watchOver(this.receiver);
+  }
+
+  /** Whatever a message causes, the memory is free again for all other connections. */
+  private readMemory(end: number): number {
+    isMemoryInUse = true;
+    try {
+      return this.receiver.read(end);
+    } finally {
+      isMemoryInUse = false;
+    }
   }
 
   /** Keeps bytes until the connection may be read again. */
