@@ -9,20 +9,16 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { cut, frame } from './frames.mjs';
+import { Draw } from '../fuzz/hooks/draw.mjs';
 import { PlainReader, WsReader } from './readers.mjs';
 
 /** Small enough that random streams often reach them. */
 export const BOUNDS = { maxMessageBytes: 400, maxFragments: 4, maxBufferedChunks: 16 };
 
-/** Numbers from 0 to 1, always the same ones for a seed (mulberry32). */
+/** Numbers from 0 to 1, always the same ones for a seed. */
 export function seeded(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const draw = new Draw(seed);
+  return () => draw.unit();
 }
 
 const below = (random, count) => Math.floor(random() * count);
