@@ -333,6 +333,16 @@ describe('two nodes, each with its own way to one Redis', () => {
     await isWhole();
     expect([changes(a!), a!.log.lines.join().includes(password)]).toEqual([[AWAY, BACK], false]);
   });
+
+  it('log a channel that their user has no right to, and go on with all others', async () => {
+    await redis.commands.acl('SETUSER', 'half', 'on', '>half-password', '+@all', '&*:[^r]*', '&*:r:room');
+    await start({ redisUrl: `redis://half:half-password@127.0.0.1:${redis.port}` });
+    const eve = await nodes.open(a!, { rooms: ['rejected'] });
+    expect(a!.log.with('subscription refused')[0]).toMatch(/channel=r:rejected error=.*NOPERM/);
+    await a!.server.to('rejected').push('to its own');
+    expect([eve.texts, degraded(a!)]).toEqual([['to its own'], false]);
+    await isWhole();
+  });
 });
 
 describe('a slow subscriber', () => {

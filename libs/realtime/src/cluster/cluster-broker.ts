@@ -169,7 +169,7 @@ export class ClusterBroker extends Broker {
     this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
     this.post = new Post(local.id, link, this.wire);
     const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
-    this.interest = new Interest(link, systemClock, times, (isLate) => lines.lateness(isLate));
+    this.interest = new Interest(lines.watched(link), systemClock, times, (isLate) => lines.lateness(isLate));
     this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);

@@ -4,6 +4,7 @@ import { LineRate } from '../limits/line-rate.js';
 import { errorField, field, type Log, quotedField, stackOf } from '../log.js';
 import type { BrokerStats } from '../stats.js';
 import type { DropReason } from './format.js';
+import type { Subscriber } from './interest.js';
 import type { KnownNode } from './nodes.js';
 
 type Counted = 'received' | 'dropped' | 'gaps' | 'ordersDropped' | 'questionsDropped' | 'unanswered' | 'nodesIgnored';
@@ -37,6 +38,16 @@ export class ClusterLog {
   lateness(isLate: boolean): void {
     if (isLate) this.log.warn('Realtime broker is slow: nobody waits for subscriptions until it confirms them in time');
     else this.log.log('Realtime broker confirms subscriptions in time again');
+  }
+
+  /** @returns the subscriptions of a link, with a line for each channel that is refused on its own */
+  watched(link: Subscriber): Subscriber {
+    const subscribe = (channels: readonly Channel[]) =>
+      link.subscribe(channels).catch((error: unknown) => {
+        if (channels.length === 1 && this.downAt === undefined) this.refused(channels[0]!, error);
+        throw error;
+      });
+    return { subscribe, unsubscribe: (channels) => link.unsubscribe(channels) };
   }
 
   gap(channels: readonly Channel[] | 'all'): void {
@@ -108,6 +119,12 @@ export class ClusterLog {
   failed(what: string, error: unknown): void {
     this.bounded('failed', (more) =>
       this.log.error(`Realtime ${what} failed error=${errorField(error)}${more}`, stackOf(error)),
+    );
+  }
+
+  private refused(channel: Channel, error: unknown): void {
+    this.bounded('refused', (more) =>
+      this.log.warn(`Realtime subscription refused channel=${field(channel)} error=${errorField(error)}${more}`),
     );
   }
 

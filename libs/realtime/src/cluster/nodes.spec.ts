@@ -39,13 +39,13 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-it('announces this node at its start and at intervals, and no longer when it has stopped', () => {
-  expect(announced).toBe(1);
+it('announces this node at intervals, and no longer when it has stopped', () => {
+  expect(announced).toBe(0);
   jest.advanceTimersByTime(6000);
-  expect(announced).toBe(4);
+  expect(announced).toBe(3);
   nodes.stop();
   jest.advanceTimersByTime(6000);
-  expect([announced, jest.getTimerCount()]).toEqual([4, 0]);
+  expect([announced, jest.getTimerCount()]).toEqual([3, 0]);
 });
 
 it('reports a node once when it comes, and not itself', () => {
@@ -81,6 +81,28 @@ it('forgets a node that leaves at once, and ignores the leave of an unknown one'
   nodes.left('a');
   nodes.left('b');
   expect([events, nodes.ids]).toEqual([['a came', 'a left'], []]);
+});
+
+it('does not know a node again whose announcement comes after its leave', () => {
+  nodes.announced('a', FACTS);
+  nodes.left('a');
+  nodes.announced('a', FACTS);
+  expect([events, nodes.ids]).toEqual([['a came', 'a left'], []]);
+});
+
+it('remembers a bounded number of nodes that have left', () => {
+  const comeAndGo = (id: string) => (nodes.announced(id, FACTS), nodes.left(id));
+  for (let id = 0; id <= 1000; id++) comeAndGo(String(id));
+  events = [];
+  for (const id of ['0', '1']) nodes.announced(id, FACTS);
+  expect(events).toEqual(['0 came']);
+});
+
+it('knows nobody when it has stopped, so that it does not answer an announcement after its own leave', () => {
+  nodes.announced('a', FACTS);
+  nodes.stop();
+  nodes.announced('a', FACTS);
+  expect([events, nodes.ids]).toEqual([['a came'], []]);
 });
 
 it('knows a bounded number of nodes', () => {

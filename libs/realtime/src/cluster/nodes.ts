@@ -6,6 +6,9 @@ import { detached } from '../async-context.js';
 import type { NodeId } from './format.js';
 import type { Announcement } from './messages.js';
 
+/** How many of the nodes that have left are remembered; the id of a node is new at each boot. */
+const MAX_GONE = 1000;
+
 /** Another node, as it announced itself. */
 export interface KnownNode {
   readonly id: NodeId;
@@ -37,7 +40,10 @@ interface Seen extends KnownNode {
 
 export class Nodes {
   private readonly known = new Map<NodeId, Seen>();
+  /** Those that have left, the longest ago first: an announcement may come after the leave, by another channel. */
+  private readonly gone = new Set<NodeId>();
   private timer?: NodeJS.Timeout;
+  private isStopped = false;
   /** When `sweep` ran last: silence while this process stood still is not the silence of the others. */
   private sweptAt = 0;
   /** When an announcement came last, of any node: this one hears its own. */
@@ -51,15 +57,16 @@ export class Nodes {
     private readonly announce: () => void,
   ) {}
 
-  /** Announces this node now and at intervals, and looks for lost ones. */
+  /** Announces this node at intervals from now on, and looks for lost ones. */
   start(): void {
     this.sweptAt = this.heardAt = performance.now();
-    this.announce();
     this.timer = detached(() => setInterval(() => this.beat(), this.options.announceMs));
     this.timer.unref();
   }
 
+  /** Nobody is announced or known from now on: a node that had left would be known again otherwise. */
   stop(): void {
+    this.isStopped = true;
     clearInterval(this.timer);
     this.known.clear();
   }
@@ -79,7 +86,7 @@ export class Nodes {
   /** A node has announced itself. */
   announced(id: NodeId, announcement: Announcement): void {
     this.heardAt = performance.now();
-    if (id === this.self) return;
+    if (id === this.self || this.isStopped || this.gone.has(id)) return;
     const isNew = !this.known.has(id);
     if (isNew && this.known.size >= this.options.maxNodes) {
       this.listener.ignored(id);
@@ -93,7 +100,10 @@ export class Nodes {
   /** A node has stopped. */
   left(id: NodeId): void {
     const node = this.known.get(id);
-    if (node) this.remove(node, 'left');
+    if (!node) return;
+    this.gone.add(id);
+    if (this.gone.size > MAX_GONE) this.gone.delete(this.gone.values().next().value!);
+    this.remove(node, 'left');
   }
 
   private beat(): void {

@@ -12,6 +12,7 @@ const OTHER: Announcement = { reads: [1, 1], startedAt: 1, host: 'h', pid: 7, ..
 let log: RecordingLog;
 let announced: string[];
 let receivers: number;
+let fault: Error | undefined;
 let events: string[];
 let peers: Peers;
 
@@ -20,6 +21,7 @@ beforeEach(() => {
   log = new RecordingLog();
   announced = [];
   receivers = 1;
+  fault = undefined;
   events = [];
   peers = make();
 });
@@ -30,7 +32,10 @@ afterEach(async () => {
 
 function make(): Peers {
   const post = {
-    announcement: (_announcement: Announcement, to: string) => to,
+    announcement: (_announcement: Announcement, to: string) => {
+      if (fault) throw fault;
+      return to;
+    },
     leave: () => 'leave',
     send: async (to: Letter) => (announced.push(to as unknown as string), receivers),
   } as unknown as Post;
@@ -89,6 +94,14 @@ describe('meeting the others', () => {
     expect(announced).toEqual(['*']);
   });
 
+  it('goes on when it cannot announce itself', async () => {
+    fault = new Error('too long');
+    peers.introduce(undefined);
+    peers.announced('a', OTHER);
+    expect([await isMet(), events]).toEqual([true, ['a came']]);
+    expect(log.with('Realtime publish failed')).toHaveLength(1);
+  });
+
   it('answers a node that comes', async () => {
     peers.announced('a', OTHER);
     peers.announced('a', OTHER);
@@ -136,6 +149,7 @@ describe('the others', () => {
   it('are told when this node stops, if they can be', async () => {
     await peers.start();
     await peers.stop(true);
+    peers.announced('a', OTHER);
     expect(announced.at(-1)).toBe('leave');
     await jest.advanceTimersByTimeAsync(0);
     expect(jest.getTimerCount()).toBe(0);

@@ -4,7 +4,7 @@ import { detached } from '../async-context.js';
 import type { LocalNode, OtherNode } from '../broker.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { ClusterLog } from './cluster-log.js';
-import type { NodeId } from './format.js';
+import { ALL_NODES, type NodeId } from './format.js';
 import type { Announcement } from './messages.js';
 import { type KnownNode, Nodes } from './nodes.js';
 import { type Addressee, EVERY_NODE, type Post } from './post.js';
@@ -125,9 +125,14 @@ export class Peers {
   }
 
   /** @returns how many nodes have heard it; 0 when it failed */
-  private announce(to: Addressee): Promise<number> {
+  private async announce(to: Addressee): Promise<number> {
     const { startedAt, local } = this;
     const who = { reads: READS, startedAt, host: hostname(), pid: process.pid };
-    return this.post.send(this.post.announcement({ ...who, ...local.facts() }, to)).catch(() => 0);
+    try {
+      return await this.post.send(this.post.announcement({ ...who, ...local.facts() }, to));
+    } catch (error) {
+      this.lines.notPublished(ALL_NODES, error);
+      return 0;
+    }
   }
 }

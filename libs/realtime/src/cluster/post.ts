@@ -24,7 +24,7 @@ const channelTo = (to: Addressee): Channel => (to === EVERY_NODE ? ALL_NODES : n
 
 /** The methods that make a frame throw RealtimeError for what cannot be carried; those that send reject with LinkError. */
 export class Post {
-  /** How many frames were published, or tried. */
+  /** How many frames were given to the broker while it was there. */
   published = 0;
   private counter = 0;
   private readonly ids = new OrderIds();
@@ -72,7 +72,7 @@ export class Post {
 
   /** @returns how many nodes have heard it, this one included, as far as the broker knows */
   send({ channel, bytes }: Letter): Promise<number> {
-    this.published++;
+    if (this.link.isUp) this.published++;
     return this.link.publish(channel, bytes);
   }
 
