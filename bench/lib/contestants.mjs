@@ -126,6 +126,12 @@ export const contestants = {
     ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
     ...socketIoHall,
   },
+  memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
+  'memory+session': {
+    title: 'nestjs-realtime, express-session',
+    ...node('memory.mjs', { ...BOUNDS, BENCH_SESSION: '1' }),
+    ...plain,
+  },
   news: { title: 'nestjs-realtime and a plain endpoint', ...node('news.mjs', BOUNDS), ...plain },
 };
 
