@@ -12,6 +12,7 @@ export type {
   SettingValues,
   TransportName,
 } from './settings/options.js';
+export type { HistoryOptions, RoomOptions, RoomPatterns, RoomSettings, UserOptions } from './settings/room-options.js';
 export { RealtimeSettings } from './settings/settings.js';
 export type { SettingSource } from './settings/settings.js';
 
