@@ -39,7 +39,7 @@ export class FakeWebSocket {
   /** The hello of the handshake; undefined without one. */
   get hello(): Fields | undefined {
     const line = this.protocols.find((name) => name.startsWith('hello.'));
-    return line && (JSON.parse(Buffer.from(line.slice(6), 'base64url').toString()) as Fields);
+    return line === undefined ? undefined : (JSON.parse(Buffer.from(line.slice(6), 'base64url').toString()) as Fields);
   }
 
   get token(): string | undefined {
