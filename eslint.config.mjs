@@ -43,7 +43,7 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
-  ['history'],
+  ['history', 'presence'],
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
