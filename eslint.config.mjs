@@ -48,6 +48,7 @@ const FLOORS = [
   ['roll.ts'],
   ['broker.ts'],
   ['question.ts', 'history.ts'],
+  ['presence.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['frame.ts'],
   ['limits'],
