@@ -1,5 +1,6 @@
-/** What an application sees of a broker, on one node or several: {memory, one Redis, Sentinel, Cluster}. */
+/** What an application sees of a broker, on one node or several: {memory, one Redis, Sentinel, Cluster, workers}. */
 import { MemoryBroker } from '../../libs/realtime/src/brokers/memory.js';
+import type { Link } from '../../libs/realtime/src/cluster/link.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { turn } from '../support/fakes/fake-node.js';
@@ -18,9 +19,11 @@ export interface BrokerCase {
   readonly name: string;
   /** Starts the service; undefined for memory, where one node takes every part. */
   readonly start?: () => Promise<BrokerService>;
+  /** Makes the link of a node. Default: one to the Redis at the URL. */
+  readonly link?: (url: string, node: string) => Link;
 }
 
-export function brokerContract({ name, start }: BrokerCase): void {
+export function brokerContract({ name, start, link }: BrokerCase): void {
   describe(`a broker over ${name}`, () => {
     let service: BrokerService | undefined;
     let nodes: ClusterNodes;
@@ -29,7 +32,7 @@ export function brokerContract({ name, start }: BrokerCase): void {
       service = await start?.();
     });
     beforeEach(() => {
-      nodes = new ClusterNodes(service?.url);
+      nodes = new ClusterNodes(service?.url, link);
     });
     afterEach(() => nodes.stop());
     afterAll(() => service?.stop());

@@ -54,7 +54,7 @@ export class RealtimeSettings {
     if (problems.length > 0) throw new OptionsError(problems);
     const complete = values as Mutable<SettingValues>;
     deriveHeartbeat(complete, sources);
-    deriveCluster(complete, sources, options);
+    deriveCluster(complete, sources, options, environment);
     for (const list of [complete.allowedOrigins, complete.clusterKeys]) Object.freeze(list);
     return new RealtimeSettings(complete, sources, [...unknownVariables(environment, file), ...doubts(complete)]);
   }
