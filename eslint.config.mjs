@@ -47,7 +47,7 @@ const FLOORS = [
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
-  ['question.ts'],
+  ['question.ts', 'relay.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['frame.ts'],
   ['limits'],
