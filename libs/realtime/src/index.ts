@@ -25,6 +25,8 @@ export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { bearerToken } from './http/bearer-token.js';
 export type { TokenRequest, TokenSources } from './http/bearer-token.js';
+export type { Hello } from './http/hello.js';
+export type { Position } from './history/positions.js';
 export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
 export type { Payload, PushOptions, SlowPolicy } from './frame.js';

@@ -10,7 +10,7 @@ import type { HttpExchange } from '../../http/exchange.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
-import type { WatchedAnswer } from './watched-answer.js';
+import type { CarryingAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
@@ -47,7 +47,7 @@ interface Streams {
 }
 
 export class SseSocket extends RequestSocket {
-  private answer?: WatchedAnswer;
+  private answer?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
   /** The position of the last message that was written. */
@@ -72,7 +72,7 @@ export class SseSocket extends RequestSocket {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
   }
 
-  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
+  open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.canResume(position)) return this.isGone && this.turnAway(answer, this.end!);
     this.cut();
     const stream = this.begin(answer);
@@ -91,7 +91,7 @@ export class SseSocket extends RequestSocket {
   }
 
   /** An EventSource stays away after a 204. Its network connection may carry the newer stream too (HTTP/2). */
-  turnBack(answer: WatchedAnswer): void {
+  turnBack(answer: CarryingAnswer): void {
     answer.send(204);
   }
 
@@ -99,13 +99,13 @@ export class SseSocket extends RequestSocket {
    * Answers a client that has had the end, or can no longer get it. An EventSource stays away after a 204 (WHATWG HTML
    * §9.2.3).
    */
-  private turnAway(answer: WatchedAnswer, { code }: RequestEnd): boolean {
+  private turnAway(answer: CarryingAnswer, { code }: RequestEnd): boolean {
     if (mayReconnect(code)) return false;
     answer.send(204);
     return true;
   }
 
-  private begin(answer: WatchedAnswer): Writable {
+  private begin(answer: CarryingAnswer): Writable {
     answer.header('Content-Type', 'text/event-stream; charset=utf-8');
     answer.header('Cache-Control', 'no-cache, no-transform');
     answer.header('X-Accel-Buffering', 'no');
@@ -209,7 +209,7 @@ export class SseSocket extends RequestSocket {
     }
   }
 
-  private left(answer: WatchedAnswer): void {
+  private left(answer: CarryingAnswer): void {
     if (this.answer !== answer) return;
     this.release();
     this.absent();
