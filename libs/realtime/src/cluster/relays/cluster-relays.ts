@@ -21,8 +21,7 @@ import type { WireMessage } from '../messages.js';
 import type { Peers } from '../peers.js';
 import type { Post } from '../post.js';
 import { Forwards } from './forwards.js';
-import { OwnedRelays } from './owned-relays.js';
-import type { RelayControl } from './relay-messages.js';
+import { OwnedRelays, type RelayLines } from './owned-relays.js';
 import { ServedRelays } from './served-relays.js';
 
 export type RelaySettings = Pick<
@@ -64,32 +63,15 @@ export class ClusterRelays implements Relays {
     private readonly lines: Pick<ClusterLog, 'relayRefused' | 'relayCut' | 'questionDropped' | 'unanswered' | 'failed'>,
     private readonly clock: Clock = systemClock,
   ) {
-    const deadlineMs = settings.brokerTimeout * 1000;
-    const { maxRelays, maxQuestions: maxForwards } = settings;
-    const control = (to: NodeId, relay: RelayControl) => this.mail(to, { kind: 'relay', relay });
-    const notes = { full: (count: number) => lines.relayRefused(count), cut: (why: string) => lines.relayCut(why) };
-    const options = { openMs: deadlineMs, maxRelays, windowBytes: windowOf(settings) };
-    this.served = new ServedRelays(options, control, () => this.era, notes);
-    const data = (to: NodeId, part: Extract<RelayMessage, { kind: 'relayData' }>['data']) =>
-      this.mail(to, { kind: 'relayData', data: part });
-    const owned = {
-      control,
-      data,
-      soon: (task: () => void) => clock.soon(task),
-      era: () => this.era,
-      full: notes.full,
-    };
-    this.owned = new OwnedRelays({ maxRelays }, owned, () => this.owner);
-    this.forwards = new Forwards(
-      { clock, deadlineMs, maxForwards },
-      {
-        forward: (to, forward) => this.send(to, { kind: 'forward', forward }),
-        done: (to, done) => this.mail(to, { kind: 'done', done }),
-        nextId: () => this.road!.post.nextId(),
-        take: (request) => this.owner?.take(request) ?? NOBODY,
-        full: (waiting) => lines.questionDropped(waiting),
-      },
-    );
+    const { maxRelays } = settings;
+    const road = this.roadOfRelays();
+    const options = { openMs: this.deadlineMs, maxRelays, windowBytes: windowOf(settings) };
+    this.served = new ServedRelays(options, road.control, road.era, {
+      full: road.full,
+      cut: (reason) => lines.relayCut(reason),
+    });
+    this.owned = new OwnedRelays({ maxRelays }, road, () => this.owner);
+    this.forwards = this.makeForwards();
   }
 
   /** How many responses this node serves, and others serve for it. */
@@ -182,6 +164,34 @@ export class ClusterRelays implements Relays {
   /** The broker is there again. */
   up(): void {
     this.awaySince = undefined;
+  }
+
+  private get deadlineMs(): number {
+    return this.settings.brokerTimeout * 1000;
+  }
+
+  private roadOfRelays(): RelayLines {
+    return {
+      control: (to, relay) => this.mail(to, { kind: 'relay', relay }),
+      data: (to, data) => this.mail(to, { kind: 'relayData', data }),
+      soon: (task) => this.clock.soon(task),
+      era: () => this.era,
+      full: (count) => this.lines.relayRefused(count),
+    };
+  }
+
+  private makeForwards(): Forwards {
+    const { clock, deadlineMs, settings, lines } = this;
+    return new Forwards(
+      { clock, deadlineMs, maxForwards: settings.maxQuestions },
+      {
+        forward: (to, forward) => this.send(to, { kind: 'forward', forward }),
+        done: (to, done) => this.mail(to, { kind: 'done', done }),
+        nextId: () => this.road!.post.nextId(),
+        take: (request) => this.owner?.take(request) ?? NOBODY,
+        full: (waiting) => lines.questionDropped(waiting),
+      },
+    );
   }
 
   /** Sends a frame that nobody waits for. */
