@@ -47,12 +47,12 @@ const FLOORS = [
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
-  ['question.ts', 'relay.ts'],
+  ['question.ts', 'history.ts', 'relay.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
+  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */

@@ -3,7 +3,7 @@ import type { Action, Channel } from '../command.js';
 import type { Frame } from '../frame.js';
 import type { Answer as AnswerTo, Question, QuestionKind } from '../question.js';
 import type { NodeId } from './format.js';
-import type { EntryPosition } from './position.js';
+import type { EntryPosition } from '../position.js';
 import type { Done, Forward, RelayControl, RelayData } from './relays/relay-messages.js';
 import type { Reads } from './versions.js';
 

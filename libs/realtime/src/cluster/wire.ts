@@ -21,7 +21,8 @@ import {
 } from './format.js';
 import { type Head, headLength, isSigned, readHead, writeHead } from './head.js';
 import type { WireFrame, WireMessage } from './messages.js';
-import { type EntryPosition, MAX_PREFIX, readPosition } from './position.js';
+import type { EntryPosition } from '../position.js';
+import { MAX_PREFIX, readPosition } from './position.js';
 import { ReplayGuard } from './replay-guard.js';
 import { Signatures, TRAILER } from './signatures.js';
 
