@@ -73,7 +73,7 @@ async function start(size: number): Promise<ClusterApp[]> {
   await resumeAt(serving);
   [poller, poster] = await Promise.all([Poller.connect(owner), Poller.connect(owner)]);
   held = poller.poll(serving);
-  await relaysOf(serving, 2);
+  for (const app of [owner, serving]) await relaysOf(app, 2);
   return apps;
 }
 
