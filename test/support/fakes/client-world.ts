@@ -150,6 +150,18 @@ export class FakeWorld implements Environment {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
   }
 
+  /** Lets attempts fail until the client has made so many. */
+  async failUntil(count: number): Promise<void> {
+    while (this.sockets.length < count) {
+      const before = this.sockets.length;
+      this.socket.end();
+      for (let ms = 0; this.sockets.length === before; ms += 100) {
+        if (ms > 20_000) throw new Error(`There is no attempt after the one of number ${before}`);
+        await this.pass(100);
+      }
+    }
+  }
+
   /** An event of the window. */
   happen(name: 'online' | 'offline' | 'pagehide' | 'pageshow', persisted = false): void {
     if (name === 'online' || name === 'offline') this.fakePage.navigator.onLine = name === 'online';
