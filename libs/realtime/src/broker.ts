@@ -8,6 +8,7 @@
  */
 import type { Awaitable } from './awaitable.js';
 import type { Channel, Command } from './command.js';
+import type { HistoryEvents, PushHistory } from './history.js';
 import type { Answer, Asked, Question, QuestionKind, Reached } from './question.js';
 import type { BrokerStats } from './stats.js';
 
@@ -23,6 +24,8 @@ export interface LocalNode {
   size(channel: Channel): number;
   /** What it says of itself to the others. */
   facts(): NodeFacts;
+  /** Undefined where no room has a history. */
+  readonly history?: HistoryEvents;
 }
 
 /** How much a node has to do. */
@@ -48,6 +51,8 @@ export abstract class Broker {
   abstract readonly isShared: boolean;
   /** True while pushes and questions do not reach other nodes, or may not. */
   abstract readonly isDegraded: boolean;
+  /** Keeps the last pushes to rooms; undefined when this broker cannot. MUST be set when `start` has resolved. */
+  readonly history?: PushHistory;
   /** Called once, at boot. @throws OptionsError when it cannot work as it is set */
   abstract start(local: LocalNode): Promise<void>;
   /**

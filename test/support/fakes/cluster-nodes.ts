@@ -1,6 +1,6 @@
 /** Nodes of one application over a real broker, with fake sockets. */
 import type { Broker } from '../../../libs/realtime/src/broker.js';
-import { redisLink } from '../../../libs/realtime/src/brokers/redis/redis-link.js';
+import { redisConnection } from '../../../libs/realtime/src/brokers/redis/redis-connection.js';
 import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
 import { LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
 import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
@@ -8,7 +8,7 @@ import type { Identity } from '../../../libs/realtime/src/hooks.js';
 import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
 import { until } from '../process-guard.js';
-import { FakeNode } from './fake-node.js';
+import { FakeNode, type OpenOptions } from './fake-node.js';
 import type { FakeSocket } from './fake-socket.js';
 import { RecordingLog } from './recording-log.js';
 
@@ -56,7 +56,7 @@ export class ClusterNodes {
     const log = new RecordingLog();
     const settings = RealtimeSettings.from({ envFile: false, ...all }, {});
     const connect = (node: string) =>
-      redisLink({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
+      redisConnection({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
     const node = new ClusterNode(all, broker ?? new ClusterBroker('redis', settings, log, connect), log);
     // The places of fake admissions are in no ledger of the gate
     node.engine.node.underWay = () => 0;
@@ -66,9 +66,9 @@ export class ClusterNodes {
   }
 
   /** Opens a connection as the handshake does: it is subscribed first. */
-  async open(node: ClusterNode, identity: Identity = {}): Promise<ClusterMember> {
+  async open(node: ClusterNode, identity: Identity = {}, options: OpenOptions = {}): Promise<ClusterMember> {
     await node.engine.node.prepare('/ws', identity);
-    const { connection, socket } = await node.opened(identity);
+    const { connection, socket } = await node.opened(identity, options);
     return new ClusterMember(connection, socket);
   }
 

@@ -4,9 +4,8 @@
  * arrives is for arrivals.ts.
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
-import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
+import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
 import { OptionsError } from '../errors.js';
-import type { Frame } from '../frame.js';
 import type { Log } from '../log.js';
 import {
   type Answer,
@@ -20,6 +19,7 @@ import {
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type BrokerStats, brokerStats } from '../stats.js';
 import { Arrivals } from './arrivals.js';
+import { ClusterHistory } from './cluster-history.js';
 import { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import { Interest, INTEREST_TIMES } from './interest.js';
@@ -37,8 +37,11 @@ import { Wire } from './wire.js';
 /** Makes the link of a node. @throws OptionsError when it cannot work as it is set */
 export type Connect = (node: NodeId) => Promise<Link>;
 
+type Push = Extract<Action, { kind: 'push' }>;
+
 export class ClusterBroker extends Broker {
   readonly isShared = true;
+  override history?: ClusterHistory = undefined;
   private readonly lines: ClusterLog;
   /** Why the link was down last. */
   private reason = '';
@@ -79,7 +82,7 @@ export class ClusterBroker extends Broker {
       message: (channel, bytes) => this.arrivals.received(channel, bytes),
       up: () => this.up(),
       down: (reason) => this.down(reason),
-      gap: (channels) => this.lines.gap(channels),
+      gap: (channels) => this.missed(channels),
     });
     try {
       this.requireUp();
@@ -120,7 +123,7 @@ export class ClusterBroker extends Broker {
     const { channel, except, action } = command;
     const id = connectionIdOf(channel);
     if (id !== undefined) return this.toOwner(id, command);
-    if (action.kind === 'push') return this.push(command, action.frame);
+    if (action.kind === 'push') return this.push(command, action);
     return this.link ? this.order(channel, action, except) : ONLY_HERE;
   }
 
@@ -169,7 +172,10 @@ export class ClusterBroker extends Broker {
     this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
     this.post = new Post(local.id, link, this.wire);
     const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
-    this.interest = new Interest(lines.watched(link), systemClock, times, (isLate) => lines.lateness(isLate));
+    const late = (isLate: boolean) => lines.lateness(isLate);
+    const confirmed = (channel: Channel) => local.history?.subscribed(channel);
+    this.interest = new Interest(lines.watched(link), systemClock, times, late, confirmed);
+    if (link.history) this.history = new ClusterHistory(link.history, this.post, this.wire, this.interest, lines);
     this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
@@ -188,12 +194,12 @@ export class ClusterBroker extends Broker {
     return [channelOf.everyone, ALL_NODES, nodeChannel(this.local.id)];
   }
 
-  private push(command: Command, frame: Frame): Reached | Promise<Reached> {
+  private push(command: Command, { frame, isVolatile }: Push): Reached | Promise<Reached> {
     if (!this.isUp) {
       if (this.link) this.pushes.deliverHere(command);
       return ONLY_HERE;
     }
-    return this.pushes.publish(command, frame);
+    return this.pushes.publish(command, frame, isVolatile);
   }
 
   private async order(channel: Channel, action: OrderedAction, except: readonly Channel[]): Promise<Reached> {
@@ -215,6 +221,7 @@ export class ClusterBroker extends Broker {
     this.interest.up();
     this.orders.given.up();
     this.peers.introduce(this.prepare(this.base));
+    this.local.history?.missed('all');
   }
 
   private down(reason: string): void {
@@ -223,6 +230,12 @@ export class ClusterBroker extends Broker {
     this.interest.down();
     this.orders.given.down();
     this.pushes.down();
+    this.local.history?.down();
+  }
+
+  private missed(channels: readonly Channel[] | 'all'): void {
+    this.lines.gap(channels);
+    this.local.history?.missed(channels);
   }
 
   private lost(node: NodeId): void {

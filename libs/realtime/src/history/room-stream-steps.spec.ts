@@ -97,10 +97,11 @@ const FILES = [
   'backlog',
   'awaited-copies',
   'entry-ring',
-  'positions',
   'stream-options',
   'tail',
-].map((name) => `history/${name}.ts`);
+]
+  .map((name) => `history/${name}.ts`)
+  .concat('position.ts');
 const [STREAM, MEMBER, MEMBERS, FEED, VERDICT, BACKLOG, COPIES] = FILES as [string, ...string[]];
 
 /** The rule, what happens, what is expected, and the rule taken away. */
@@ -255,7 +256,7 @@ const SCENARIOS: readonly (readonly [string, Scenario, unknown, readonly [file: 
         return [room.log.filter((text) => text.startsWith('n')).at(-2), room.reads.length];
       },
       ['n: 11a', 2],
-      [VERDICT, ', ...(tail.after(window.top) ?? [])', ''],
+      [VERDICT, ', ...(tail.after(top) ?? [])', ''],
     ],
     [
       '4: a read that began before a client came cannot convict it',

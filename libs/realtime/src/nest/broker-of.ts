@@ -2,7 +2,7 @@
 import { Logger } from '@nestjs/common';
 import type { Broker } from '../broker.js';
 import { MemoryBroker } from '../brokers/memory.js';
-import { redisLink } from '../brokers/redis/redis-link.js';
+import { redisConnection } from '../brokers/redis/redis-connection.js';
 import type { PassedClient } from '../brokers/redis/topology.js';
 import { ClusterBroker } from '../cluster/cluster-broker.js';
 import { LINK_TIMES } from '../cluster/link.js';
@@ -11,7 +11,7 @@ import type { RealtimeSettings } from '../settings/settings.js';
 
 /** @param redis an instance of ioredis in place of `REALTIME_REDIS_URL` */
 export function brokerOf(settings: RealtimeSettings, redis?: IoredisInstance): Broker {
-  if (!settings.enabled || settings.broker === 'memory') return new MemoryBroker();
+  if (!settings.enabled || settings.broker === 'memory') return new MemoryBroker(settings);
   const times = {
     ...LINK_TIMES,
     timeoutMs: settings.brokerTimeout * 1000,
@@ -20,6 +20,6 @@ export function brokerOf(settings: RealtimeSettings, redis?: IoredisInstance): B
   };
   const at = (redis as PassedClient | undefined) ?? settings.redisUrl;
   return new ClusterBroker(settings.broker, settings, new Logger('Realtime'), (node) =>
-    redisLink({ at, app: settings.app, node, times }),
+    redisConnection({ at, app: settings.app, node, times }),
   );
 }
