@@ -1,5 +1,6 @@
 /** Nodes of one application over a real broker, with fake sockets. */
 import type { Broker } from '../../../libs/realtime/src/broker.js';
+import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import { redisConnection } from '../../../libs/realtime/src/brokers/redis/redis-connection.js';
 import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
 import { LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
@@ -22,6 +23,11 @@ export class ClusterNode extends FakeNode {
   /** Resolves when every order that this node gave to a user before has been obeyed or given up: this one comes after. */
   async settled(userId: string): Promise<void> {
     await this.server.toUser(userId).leave('nowhere');
+  }
+
+  /** How many orders of this node some other node has not acknowledged yet. */
+  get ordersUnderWay(): number {
+    return (this.engine.node.broker as ClusterBroker)['orders'].given.size;
   }
 }
 
@@ -47,11 +53,30 @@ export class ClusterNodes {
   private readonly app = `app${process.pid}-${++applications}`;
   private readonly started: ClusterNode[] = [];
 
-  constructor(private readonly url: string | undefined) {}
+  /**
+   * @param url the address of the service; undefined for memory
+   * @param defaults what every node is started with
+   */
+  constructor(
+    private readonly url: string | undefined,
+    private readonly defaults: RealtimeOptions = {},
+  ) {}
+
+  /** Starts a node; over memory it is alone. */
+  one(options: RealtimeOptions = {}): Promise<ClusterNode> {
+    return this.start(options, this.url === undefined ? new MemoryBroker() : undefined);
+  }
+
+  /** Starts two nodes; over memory one takes both parts. */
+  async pair(options: RealtimeOptions = {}): Promise<[ClusterNode, ClusterNode]> {
+    if (this.url !== undefined) return Promise.all([this.start(options), this.start(options)]);
+    const alone = await this.one(options);
+    return [alone, alone];
+  }
 
   /** @param broker default: one over the service of this test */
   async start(options: RealtimeOptions = {}, broker?: Broker, times: Partial<LinkTimes> = {}): Promise<ClusterNode> {
-    const shared = { broker: 'redis', redisUrl: this.url, app: this.app, ...options } as const;
+    const shared = { broker: 'redis', redisUrl: this.url, app: this.app, ...this.defaults, ...options } as const;
     const all = broker ? options : shared;
     const log = new RecordingLog();
     const settings = RealtimeSettings.from({ envFile: false, ...all }, {});
