@@ -1,6 +1,7 @@
 /** Road OUT, step 8 between nodes: frames that have arrived. They are hostile until the wire has checked them. */
 import type { LocalNode } from '../broker.js';
 import type { Channel } from '../command.js';
+import { keptPush } from './cluster-history.js';
 import type { ClusterLog } from './cluster-log.js';
 import type { WireFrame } from './messages.js';
 import type { Orders } from './orders.js';
@@ -36,14 +37,18 @@ export class Arrivals {
     const received = wire.read(wire.names.of(channel), bytes);
     if (!received) return this.lines.dropped(channel, wire.drops);
     if (received.isForeign) this.local.deliver(received.command);
-    else this.handle(received.frame);
+    else this.handle(received.frame, bytes.length);
   }
 
-  private handle({ from, counter, channel, except, message }: WireFrame): void {
+  private handle(frame: WireFrame, size: number): void {
+    const { from, counter, channel, except, message, position } = frame;
     const { pushes, orders, questions, peers, relays } = this.to;
     switch (message.kind) {
       case 'push':
-        if (from === this.local.id) return pushes.returned(counter);
+        if (position && this.local.history) {
+          return this.local.history.entry(channel, { position, message: keptPush(message.frame, except, size) });
+        }
+        if (from === this.local.id && !position) return pushes.returned(counter);
         message.frame.isShared = true;
         return this.local.deliver({ channel, except, action: { kind: 'push', frame: message.frame } });
       case 'order':

@@ -4,9 +4,7 @@
  * arrives is for arrivals.ts.
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
-import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
-import { OptionsError } from '../errors.js';
-import type { Frame } from '../frame.js';
+import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
 import type { Log } from '../log.js';
 import {
   type Answer,
@@ -20,10 +18,11 @@ import {
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type BrokerStats, brokerStats } from '../stats.js';
 import { Arrivals } from './arrivals.js';
+import { ClusterHistory } from './cluster-history.js';
 import { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import { Interest, INTEREST_TIMES } from './interest.js';
-import type { Link } from './link.js';
+import { type Link, requiredBroker } from './link.js';
 import type { OrderedAction } from './messages.js';
 import { Orders } from './orders.js';
 import { OwnPushes } from './own-pushes.js';
@@ -38,9 +37,12 @@ import { Wire } from './wire.js';
 /** Makes the link of a node. @throws OptionsError when it cannot work as it is set */
 export type Connect = (node: NodeId) => Promise<Link>;
 
+type Push = Extract<Action, { kind: 'push' }>;
+
 export class ClusterBroker extends Broker {
   readonly isShared = true;
   override readonly relays: ClusterRelays;
+  override history?: ClusterHistory = undefined;
   private readonly lines: ClusterLog;
   /** Why the link was down last. */
   private reason = '';
@@ -86,7 +88,7 @@ export class ClusterBroker extends Broker {
       cut: (node, reason) => this.lines.cut(node, reason),
     });
     try {
-      this.requireUp();
+      if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);
       await this.peers.start();
     } catch (error) {
       await this.stop();
@@ -125,7 +127,7 @@ export class ClusterBroker extends Broker {
     const { channel, except, action } = command;
     const id = connectionIdOf(channel);
     if (id !== undefined) return this.toOwner(id, command);
-    if (action.kind === 'push') return this.push(command, action.frame);
+    if (action.kind === 'push') return this.push(command, action);
     return this.link ? this.order(channel, action, except) : ONLY_HERE;
   }
 
@@ -157,14 +159,6 @@ export class ClusterBroker extends Broker {
     return this.link?.isUp ?? false;
   }
 
-  /** @throws OptionsError when the broker is away and `REALTIME_BROKER_REQUIRED` is set */
-  private requireUp(): void {
-    if (this.isUp || !this.settings.brokerRequired) return;
-    throw new OptionsError(
-      `The broker is away (${this.name}): ${this.reason}. REALTIME_BROKER_REQUIRED is true: start the broker first, or let nodes start without it`,
-    );
-  }
-
   private assemble(local: LocalNode, link: Link): void {
     const { settings, lines } = this;
     const { app, maxBrokerFrameBytes: maxFrameBytes, maxNameLength, foreignPublishers, clusterKeys } = settings;
@@ -174,7 +168,10 @@ export class ClusterBroker extends Broker {
     this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
     this.post = new Post(local.id, link, this.wire);
     const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
-    this.interest = new Interest(lines.watched(link), systemClock, times, (isLate) => lines.lateness(isLate));
+    const late = (isLate: boolean) => lines.lateness(isLate);
+    const confirmed = (channel: Channel) => local.history?.subscribed(channel);
+    this.interest = new Interest(lines.watched(link), systemClock, times, late, confirmed);
+    if (link.history) this.history = new ClusterHistory(link.history, this.post, this.wire, this.interest, lines);
     this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
@@ -196,12 +193,12 @@ export class ClusterBroker extends Broker {
     return [channelOf.everyone, ALL_NODES, nodeChannel(this.local.id)];
   }
 
-  private push(command: Command, frame: Frame): Reached | Promise<Reached> {
+  private push(command: Command, { frame, isVolatile }: Push): Reached | Promise<Reached> {
     if (!this.isUp) {
       if (this.link) this.pushes.deliverHere(command);
       return ONLY_HERE;
     }
-    return this.pushes.publish(command, frame);
+    return this.pushes.publish(command, frame, isVolatile);
   }
 
   private async order(channel: Channel, action: OrderedAction, except: readonly Channel[]): Promise<Reached> {
@@ -224,6 +221,7 @@ export class ClusterBroker extends Broker {
     this.interest.up();
     this.orders.given.up();
     this.peers.introduce(this.prepare(this.base));
+    this.local.history?.missed('all');
   }
 
   private down(reason: string): void {
@@ -233,10 +231,12 @@ export class ClusterBroker extends Broker {
     this.interest.down();
     this.orders.given.down();
     this.pushes.down();
+    this.local.history?.down();
   }
 
   private gap(channels: readonly Channel[] | 'all'): void {
     this.lines.gap(channels);
+    this.local.history?.missed(channels);
     if (channels === 'all' || channels.includes(this.wire.names.of(nodeChannel(this.local.id)))) this.relays.endEra();
   }
 

@@ -7,6 +7,7 @@ import type { Awaitable } from '../awaitable.js';
 import type { Broker, LocalNode, NodeFacts } from '../broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
 import { RealtimeError } from '../errors.js';
+import type { HistoryEvents } from '../history.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
@@ -24,8 +25,9 @@ import { type AllAnswers, allOf } from './all-answers.js';
 import { Answers, type NodeConnection } from './answers.js';
 import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
+import { Histories } from './histories.js';
 import { SlowConsumers } from './slow-consumers.js';
-import { Counters, type Stats } from '../stats.js';
+import { Counters, NO_HISTORY, type Stats } from '../stats.js';
 import { type About, watched } from './watched-promise.js';
 
 /** A hook that may take too long. */
@@ -52,6 +54,8 @@ export class Node implements LocalNode {
   readonly heartbeat: Heartbeat;
   readonly slowConsumers: SlowConsumers;
   readonly hub: Hub<NodeConnection>;
+  /** Undefined where neither rooms nor users have a history. */
+  readonly histories?: Histories;
   /** The time that asynchronous hooks have. */
   readonly hookTimes: Deadlines<LateHook>;
   private readonly answers: Answers;
@@ -73,7 +77,8 @@ export class Node implements LocalNode {
       (hook) => hook.late(),
       this.failed('hook time'),
     );
-    this.hub = new Hub(broker, log);
+    this.histories = Histories.of(settings, broker, () => this.hub);
+    this.hub = new Hub(broker, log, this.histories?.streams);
     this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats());
   }
 
@@ -82,8 +87,15 @@ export class Node implements LocalNode {
     return (error) => this.log.error(`Realtime ${what} failed error=${errorField(error)}`, stackOf(error));
   }
 
+  /** @throws OptionsError for rooms with history over a broker that keeps none */
   async start(): Promise<void> {
     await this.broker.start(this);
+    try {
+      this.histories?.check();
+    } catch (error) {
+      await this.broker.stop();
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -114,6 +126,11 @@ export class Node implements LocalNode {
   /** Hands a command to every node that has members of its channel, this one included. */
   publish(command: Command): Awaitable<Reached> {
     return this.broker.publish(command);
+  }
+
+  /** What the broker reports of rooms with history goes there. */
+  get history(): HistoryEvents | undefined {
+    return this.histories?.streams;
   }
 
   /**
@@ -195,7 +212,7 @@ export class Node implements LocalNode {
     const { connections: current, rooms, users } = this.facts();
     const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
-    return { ...counted, ...now, broker: broker.stats() };
+    return { ...counted, ...now, history: this.histories?.stats() ?? NO_HISTORY, broker: broker.stats() };
   }
 
   private async askOwner<K extends OwnerQuestionKind>(question: Question<K>, owner: string): Promise<Answer<K>> {
