@@ -118,6 +118,9 @@ export class NoticeFrame extends Frame {
 /** Not a message: it only moves the place at which the client of a stream of events stands. */
 export const ONLY_A_PLACE = new NoticeFrame('', undefined);
 
+/** A message about a session itself; it is not one of its numbered messages. */
+export class ControlFrame extends Frame {}
+
 /**
  * Makes the frame of an `{ event, data }` envelope.
  *

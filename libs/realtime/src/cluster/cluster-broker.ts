@@ -38,7 +38,6 @@ import { Wire } from './wire.js';
 export type Connect = (node: NodeId) => Promise<Link>;
 
 type Push = Extract<Action, { kind: 'push' }>;
-
 export class ClusterBroker extends Broker {
   readonly isShared = true;
   override readonly relays: ClusterRelays;

@@ -37,9 +37,10 @@ export class Histories {
     return settings.rooms.isEmpty && !settings.users.history ? undefined : new Histories(settings, broker, hub);
   }
 
-  /** @throws OptionsError when the broker, which has started, keeps nothing */
-  check(): void {
+  /** Stops the broker, which has started, when it keeps nothing. @throws OptionsError then */
+  async check(): Promise<void> {
     if (this.broker.history) return;
+    await this.broker.stop();
     throw new OptionsError(
       `The broker ${this.broker.name} keeps no history of rooms: set REALTIME_BROKER=redis, or remove history from forRoot({ rooms, users })`,
     );

@@ -61,6 +61,8 @@ export class Node implements LocalNode {
   private readonly answers: Answers;
   /** Handshakes under way. The engine, which has them, sets it. */
   underWay: () => number = () => 0;
+  /** Connections that have lost their wire. The engine, which has them, sets it. */
+  detached: () => number = () => 0;
   private ids = 0;
 
   constructor(
@@ -90,12 +92,7 @@ export class Node implements LocalNode {
   /** @throws OptionsError for rooms with history over a broker that keeps none */
   async start(): Promise<void> {
     await this.broker.start(this);
-    try {
-      this.histories?.check();
-    } catch (error) {
-      await this.broker.stop();
-      throw error;
-    }
+    await this.histories?.check();
   }
 
   async stop(): Promise<void> {
@@ -210,7 +207,8 @@ export class Node implements LocalNode {
   stats(): Stats {
     const { counters, limits, slowConsumers, broker } = this;
     const { connections: current, rooms, users } = this.facts();
-    const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users };
+    const [unfinished, detached] = [this.underWay(), this.detached()];
+    const now = { current, detached, slow: slowConsumers.count, unfinished, rooms, users };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
     return { ...counted, ...now, history: this.histories?.stats() ?? NO_HISTORY, broker: broker.stats() };
   }

@@ -1,4 +1,4 @@
-import type { Entry } from './request-socket.js';
+import type { Entry } from './entry-queue.js';
 
 /** Written messages, which may not have arrived: they are kept for a client that comes back. */
 export class SentMessages {
@@ -14,9 +14,11 @@ export class SentMessages {
   /** @param count called with the bytes that are kept, or with a minus are no longer */
   constructor(private readonly count: (bytes: number) => void) {}
 
-  add(entry: Entry): void {
+  /** @param isKept false where somebody else keeps it */
+  add(entry: Entry, isKept: boolean): void {
     this.last = entry.position;
     this.lastPlaces = entry.places;
+    if (!isKept) return;
     this.entries.push(entry);
     this.bytes += entry.cost;
     this.count(entry.cost);

@@ -6,14 +6,15 @@ import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
-import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { parseEventId } from '../../http/event-id.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import type { Place } from '../../transport.js';
 import { EventIds } from './event-ids.js';
-import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
+import type { Entry } from './entry-queue.js';
+import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { SentMessages } from './sent-messages.js';
-import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
+import { COMMENT, controlBlock, messageBlock, messageBody, plainBody } from './sse-format.js';
 import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
@@ -35,8 +36,8 @@ export class SseTransport implements RequestTransport {
     return id && { token: id.token, position: id.n };
   }
 
-  createSocket(): SseSocket {
-    return new SseSocket(this.node, this.streams);
+  createSocket(session?: OfSession): SseSocket {
+    return new SseSocket(this.node, this.streams, session);
   }
 
   /** An empty stream: an EventSource comes back with its last id. */
@@ -57,7 +58,7 @@ export class SseSocket extends RequestSocket {
   private answer?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
-  private readonly sent = new SentMessages((bytes) => this.count(bytes));
+  private readonly sent = new SentMessages((bytes) => this.queue.count(bytes));
   private readonly ids = new EventIds();
   /** The bytes in a stream that is full, as far as they are counted against the limit of the process. */
   private streamBytes = 0;
@@ -65,13 +66,16 @@ export class SseSocket extends RequestSocket {
   constructor(
     node: RequestNode,
     private readonly streams: Streams,
+    session?: OfSession,
   ) {
-    super(node);
+    super(node, session);
+    this.sent.last = this.queue.position;
+    this.isLostAtOnce = session !== undefined;
     streams.count++;
   }
 
   get bufferedBytes(): number {
-    return this.entryBytes + (this.stream?.writableLength ?? 0);
+    return this.queue.bytes + (this.stream?.writableLength ?? 0);
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
@@ -80,7 +84,8 @@ export class SseSocket extends RequestSocket {
     const stream = this.begin(answer);
     const start = { id, token: this.token, recovered: position !== undefined };
     const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
-    stream.write(retry + controlBlock(this.idAt(position ?? 0, this.sent.placesAt(position ?? 0)), 'open', start));
+    const at = position ?? this.sent.last;
+    stream.write(retry + controlBlock(this.idAt(at, this.sent.placesAt(at)), 'open', start));
     if (position !== undefined) this.replay(stream, position);
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
@@ -152,7 +157,7 @@ export class SseSocket extends RequestSocket {
   }
 
   protected encode(frame: Frame): string {
-    return messageBody(frame);
+    return this.session ? plainBody(frame) : messageBody(frame);
   }
 
   protected override placesWith = (place: Place | undefined): string => {
@@ -161,8 +166,8 @@ export class SseSocket extends RequestSocket {
   };
 
   protected flush(): void {
-    while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
-      this.write(this.stream, this.take());
+    while (this.stream && this.queue.entries.length > 0 && !this.stream.writableNeedDrain) {
+      this.write(this.stream, this.queue.take());
     }
   }
 
@@ -170,7 +175,7 @@ export class SseSocket extends RequestSocket {
     stream.write(messageBlock(this.idAt(entry.position, entry.places), entry.text));
     this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
-    this.sent.add(entry);
+    this.sent.add(entry, this.session === undefined);
     this.trim();
   }
 
@@ -184,7 +189,7 @@ export class SseSocket extends RequestSocket {
   }
 
   private countStream(bytes: number): void {
-    this.count(bytes - this.streamBytes);
+    this.queue.count(bytes - this.streamBytes);
     this.streamBytes = bytes;
   }
 
@@ -210,7 +215,7 @@ export class SseSocket extends RequestSocket {
   protected sayGoodbye(end: RequestEnd): boolean {
     const { answer, stream } = this;
     if (!answer || !stream) return false;
-    while (this.entries.length > 0) this.write(stream, this.take());
+    while (this.queue.entries.length > 0) this.write(stream, this.queue.take());
     // The end has a position too: a client that states it has received the end
     stream.end(controlBlock(this.idAt(this.sent.last + 1, this.sent.lastPlaces), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
