@@ -82,7 +82,14 @@ export class ClusterBroker extends Broker {
       message: (channel, bytes) => this.arrivals.received(channel, bytes),
       up: () => this.up(),
       down: (reason) => this.down(reason),
-      gap: (channels) => this.gap(channels),
+      gap: (channels) => {
+        this.lines.gap(channels);
+        if (channels === 'all' || channels.includes(this.wire.names.of(nodeChannel(local.id)))) this.relays.endEra();
+      },
+      cut: (node, reason) => {
+        this.lines.cut(node, reason);
+        this.relays.lost(node);
+      },
     });
     try {
       this.requireUp();
@@ -232,11 +239,6 @@ export class ClusterBroker extends Broker {
     this.interest.down();
     this.orders.given.down();
     this.pushes.down();
-  }
-
-  private gap(channels: readonly Channel[] | 'all'): void {
-    this.lines.gap(channels);
-    if (channels === 'all' || channels.includes(this.wire.names.of(nodeChannel(this.local.id)))) this.relays.endEra();
   }
 
   private gone(node: NodeId, how: 'lost' | 'left'): void {
