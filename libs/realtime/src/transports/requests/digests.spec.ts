@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { HandshakeRequest } from '../../handshake-request.js';
 import { MAX_DIGESTS } from '../../relay.js';
 import { claimOf, matchesClaim, sealOf, tokenDigest } from './digests.js';
-import { fingerprintOf } from './fingerprint.js';
+import { fingerprintOf } from '../../handshake/fingerprint.js';
 
 const TOKEN = 'YMw8vNRo20tX'.padEnd(44, 'x');
 

@@ -5,7 +5,7 @@
 import { createCipheriv, createHash, createHmac } from 'node:crypto';
 import type { HandshakeRequest } from '../../handshake-request.js';
 import { type Claim, MAX_DIGESTS } from '../../relay.js';
-import { credentialsOf, type Fingerprint } from './fingerprint.js';
+import { credentialsOf, type Fingerprint } from '../../handshake/fingerprint.js';
 
 /** A token has 192 random bits, so its plain digest says nothing. */
 export const tokenDigest = (token: string): string => createHash('sha256').update(token).digest('base64url');

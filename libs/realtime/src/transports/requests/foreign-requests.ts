@@ -8,14 +8,14 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { refusal, rejection } from '../../http/refusals.js';
 import type { Outcome, Relays } from '../../relay.js';
-import { nodeOfToken } from '../token.js';
+import { nodeOfToken } from '../../handshake/token.js';
 import { claimOf, sealOf } from './digests.js';
 import { type Post, Posts } from './posts.js';
 import { readMessages, type UpstreamMessage } from './request-body.js';
 import { gone, type RequestNode } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { postpone, ServedAnswer } from './served-answer.js';
-import { messageIdOf } from './take-messages.js';
+import { postOf } from './take-messages.js';
 import { pathOf } from './tokens.js';
 import type { WatchedExchange } from './watched-answer.js';
 
@@ -85,7 +85,7 @@ export class ForeignRequests {
     if (!spoken || reach === 'gone') throw gone();
     const claim = claimOf(token, await this.gate.recheck(exchange, spoken.name));
     if (reach === 'away') throw unanswered('nothing was sent to it');
-    const parts = { ...claim, path: pathOf(exchange), messageId: messageIdOf(exchange) };
+    const parts = { ...claim, path: pathOf(exchange), ...postOf(exchange) };
     const outcome = await this.within(token, (posts) => {
       if (incoming.method === 'DELETE') return relays.forward(owner, { ...parts, method: 'DELETE', messages: [] });
       return this.read(exchange, posts, (messages) => relays.forward(owner, { ...parts, method: 'POST', messages }));

@@ -28,7 +28,7 @@ export class OwnedRequests implements RelayOwner {
       const held = this.find(request, request.path);
       if (!held || held.socket.isGone) throw gone();
       if (request.method === 'DELETE') held.socket.leave(CloseCode.NORMAL, '');
-      else takeMessages(held, request.messages, request.messageId);
+      else takeMessages(held, request.messages, request);
       return TAKEN;
     })!;
   }

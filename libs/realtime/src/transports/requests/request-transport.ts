@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { Transport } from '../../transport.js';
-import type { RequestSocket } from './request-socket.js';
+import type { OfSession, RequestSocket } from './request-socket.js';
 
 /** The request header that carries a connection's token. */
 export const TOKEN_HEADER = 'x-realtime-token';
@@ -11,13 +11,17 @@ export const TOKEN_HEADER = 'x-realtime-token';
 /** The request header with the id that a client gives to a `POST`, so that it can send it again. */
 export const MESSAGE_ID_HEADER = 'x-realtime-message-id';
 
+/** The request header with the number of the first message of a `POST`, from a client library. */
+export const COUNT_HEADER = 'x-realtime-count';
+
 /** A transport that speaks plain HTTP. */
 export interface RequestTransport extends Transport {
   /** Returns whether a GET asks for this transport. */
   takes(exchange: HttpExchange): boolean;
   /** Returns the connection that a GET wants to resume, and the position that its client has reached. */
   ticket(exchange: HttpExchange): { token: string; position: number } | undefined;
-  createSocket(): RequestSocket;
+  /** @param session undefined for a bare client */
+  createSocket(session: OfSession | undefined): RequestSocket;
   /**
    * Answers a client whose connection cannot be reached for the moment, so that it asks again and resumes. Default: 503,
    * which every client understands but an EventSource: that one stays away for good.

@@ -9,14 +9,14 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
+import { fingerprintOf, matches } from '../../handshake/fingerprint.js';
 import type { Relays } from '../../relay.js';
-import { fingerprintOf, matches } from './fingerprint.js';
 import { ForeignRequests } from './foreign-requests.js';
 import { OwnedRequests } from './owned-requests.js';
 import { readMessages } from './request-body.js';
-import { gone, type RequestNode } from './request-socket.js';
+import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
-import { busy, messageIdOf, takeMessages } from './take-messages.js';
+import { busy, postOf, takeMessages } from './take-messages.js';
 import { TakenIds } from './taken-ids.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
@@ -172,14 +172,16 @@ export class Requests {
   }
 
   private connect(exchange: WatchedExchange, transport: RequestTransport, admission: Admission): void {
-    const socket = transport.createSocket();
+    const { id, ticket } = admission;
+    const socket = transport.createSocket(ticket && { token: ticket.token, position: ticket.seen });
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
-    const held = { socket, id: admission.id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
+    if (!sink) return overtaken(exchange, socket);
+    const held = { socket, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
     this.tokens.add(held);
-    socket.attach(sink, () => this.tokens.forget(held));
+    socket.attach(sink, () => (ticket ? this.tokens.dropWire(held) : this.tokens.forget(held)));
     try {
-      socket.open(exchange.answer, admission.id, undefined);
+      socket.open(exchange.answer, id, undefined);
     } finally {
       sink.opened();
     }
@@ -202,10 +204,16 @@ export class Requests {
   }
 
   private async receive(exchange: HttpExchange, held: HeldConnection): Promise<void> {
-    const id = messageIdOf(exchange);
-    if (held.socket.isPaused && !(id !== undefined && held.taken.has(id))) throw busy();
+    const post = postOf(exchange);
+    if (held.socket.isPaused && !(post.messageId !== undefined && held.taken.has(post.messageId))) throw busy();
     const messages = await readMessages(exchange, this.node.settings, this.node.limits, held.socket.posts);
     // Other requests may have arrived while the body was read
-    takeMessages(held, messages, id);
+    takeMessages(held, messages, post);
   }
+}
+
+/** A newer request of the same client has gone on with the session: nobody reads this response. */
+function overtaken({ answer }: WatchedExchange, socket: RequestSocket): void {
+  socket.forget();
+  answer.cut();
 }

@@ -3,8 +3,8 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
+import type { Fingerprint } from '../../handshake/fingerprint.js';
 import { tokenDigest } from './digests.js';
-import type { Fingerprint } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import type { TakenIds } from './taken-ids.js';
@@ -42,6 +42,13 @@ export class Tokens {
 
   add(held: HeldConnection): void {
     this.present.set(tokenDigest(held.socket.token), held);
+  }
+
+  /** The wire of a session is gone: another one may be here already. */
+  dropWire(held: HeldConnection): void {
+    const digest = tokenDigest(held.socket.token);
+    if (this.present.get(digest) === held) this.present.delete(digest);
+    held.socket.forget();
   }
 
   /** Returns the connection of a token on the path of the request; it may have ended. */
