@@ -120,6 +120,7 @@ const forward = fc.oneof(
     fc.record({ id, method: fc.constant('POST'), messages: fc.array(clientMessage, { maxLength: 4 }) }),
     claim,
     optional('messageId', text(fc.constantFrom(...'aZ09_-.:'), 1, 64)),
+    optional('count', id),
   ),
   merged(fc.record({ id, method: fc.constant('DELETE'), messages: fc.constant([]) }), claim),
 );

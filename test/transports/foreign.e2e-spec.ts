@@ -111,7 +111,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('a DELETE ends the connection at its owner, and the poll that another node holds', async () => {
-    const [owner, other] = await start();
+    const [owner, other] = await start({ closeTimeout: 10 });
     const { body } = await poll(owner, 0, {});
     const headers = { 'x-realtime-token': body.token };
     const held = poll(other, 0, headers);
@@ -164,7 +164,7 @@ describe.each(PLATFORMS)('on $platform', ({ adapter }) => {
   });
 
   it('neither a token nor a credential crosses the broker', async () => {
-    const [owner, other] = await start();
+    const [owner, other] = await start({ closeTimeout: 10 });
     const spy = new Redis(redis.url);
     let heard = '';
     spy.on(

@@ -28,6 +28,8 @@ export interface ForwardedRequest extends Claim {
   readonly method: 'POST' | 'DELETE';
   /** The id that the client gave to its request, if it did. */
   readonly messageId?: string;
+  /** The number of the first message, from a client library. */
+  readonly count?: number;
   readonly messages: readonly ClientMessage[];
 }
 

@@ -109,7 +109,7 @@ const BROKER_STATS = z.object({
     cuts: count.default(0),
   },
   ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
-  ...{ relays: count, relaysRefused: count, relaysCut: count },
+  ...{ relays: count.default(0), relaysRefused: count.default(0), relaysCut: count.default(0) },
 } satisfies Rows<BrokerStats>);
 
 const STATS = z.object({
@@ -117,7 +117,8 @@ const STATS = z.object({
   ...{ bytesIn: count, bytesOut: count, hookErrors: count, messageErrors: count, pauses: count, dropped: count },
   ...{ slow: count, unfinished: count, rooms: count, users: count },
   // A node of an earlier release does not count them
-  ...{ detached: count.default(0), resumed: count.default(0) },
+  detached: count.optional() as unknown as z.ZodType<number>,
+  resumed: count.optional() as unknown as z.ZodType<number>,
   closed: counts as unknown as z.ZodType<Stats['closed']>,
   limits: counts as unknown as z.ZodType<Stats['limits']>,
   history: counts as unknown as z.ZodType<Stats['history']>,
