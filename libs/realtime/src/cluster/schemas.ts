@@ -99,8 +99,17 @@ const counts = z.record(z.string().max(64), count).refine((value) => Object.keys
 
 const BROKER_STATS = z.object({
   ...{ name: text, isDegraded: z.boolean(), nodes: count, channels: count, lagMs: z.number().nonnegative() },
-  ...{ published: count, received: count, dropped: count, localOnly: count, late: count, gaps: count },
+  ...{
+    published: count,
+    received: count,
+    dropped: count,
+    localOnly: count,
+    late: count,
+    gaps: count,
+    cuts: count.default(0),
+  },
   ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
+  ...{ relays: count, relaysRefused: count, relaysCut: count },
 } satisfies Rows<BrokerStats>);
 
 const STATS = z.object({
@@ -163,6 +172,7 @@ export const ANNOUNCEMENT = z.object({
   connections: count,
   rooms: count,
   users: count,
+  era: count.optional(),
 } satisfies Rows<Announcement>);
 
 export const PROBE = z.object({ id: number } satisfies Rows<Probe>);
