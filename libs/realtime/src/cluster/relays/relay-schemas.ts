@@ -24,7 +24,7 @@ export const FORWARD = z.object({
   path,
   method: z.enum(['POST', 'DELETE']),
   messageId: z.string().regex(MESSAGE_ID).optional(),
-  count: number.optional(),
+  count: z.int().positive().optional(),
 } satisfies Rows<Omit<Forward, 'messages'>>);
 
 const outcome = {

@@ -5,11 +5,11 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Admission, Open } from '../../handshake/admission.js';
+import { fingerprintOf, matches } from '../../handshake/fingerprint.js';
 import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
-import { fingerprintOf, matches } from '../../handshake/fingerprint.js';
 import type { Relays } from '../../relay.js';
 import { ForeignRequests } from './foreign-requests.js';
 import { OwnedRequests } from './owned-requests.js';
