@@ -24,8 +24,8 @@ import { type Route, Routes } from './routes.js';
 
 /** An admitted client that has not identified itself yet. */
 export interface Guest {
-  /** Closes the wire with 1001. */
-  goAway(reason: string): void;
+  /** Closes the wire. */
+  goAway(reason: string, code: number): void;
 }
 
 /** A request that was refused. */

@@ -1,6 +1,6 @@
 /** Settings that follow from others, and what is not allowed, or probably not meant, in combination. */
 import { OptionsError } from '../errors.js';
-import { workerPlace } from '../workers/place.js';
+import { workerPlace } from './worker-place.js';
 import { defaultApp, defaultFolder } from './app-name.js';
 import type { RealtimeOptions, SettingName, SettingValues } from './options.js';
 
