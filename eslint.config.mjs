@@ -43,16 +43,17 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
-  ['history'],
+  ['history', 'presence'],
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
-  ['question.ts'],
+  ['question.ts', 'history.ts', 'relay.ts'],
+  ['presence.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
+  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */

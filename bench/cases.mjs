@@ -183,7 +183,25 @@ export const cases = {
   },
   'echo-16k': {
     title: 'Echo 16 KiB, 64 connections, 1 in flight (binary; JSON text on the adapters)',
-    on: [...ALL, 'realtime+bufferutil'],
+    on: [...ALL, 'ws+bufferutil'],
+    figure: CPU,
+    ...echo('echo', 16_384, 1, true),
+  },
+  'echo-16k-text': {
+    title: 'Echo 16 KiB as text: the message is decoded and encoded again',
+    on: ['ws', 'ws+bufferutil', 'realtime'],
+    figure: CPU,
+    ...echo('text', 16_384, 1),
+  },
+  tls: {
+    title: 'Echo 64 B over TLS, 64 connections, 1 in flight',
+    on: ['ws+tls', 'realtime+tls'],
+    figure: CPU,
+    ...echo('echo', 64, 1),
+  },
+  'tls-16k': {
+    title: 'Echo 16 KiB over TLS, binary, 1 in flight',
+    on: ['ws+tls', 'realtime+tls'],
     figure: CPU,
     ...echo('echo', 16_384, 1, true),
   },

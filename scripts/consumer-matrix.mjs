@@ -37,7 +37,7 @@ async function newFolder(...path) {
 
 /** The packed packages, as they would be published. */
 async function pack(folder) {
-  const packed = ['realtime-protocol', 'realtime'].map(async (name) => {
+  const packed = ['realtime-protocol', 'realtime-client', 'realtime'].map(async (name) => {
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], {
       cwd: join(root, 'libs', name),
     });
@@ -51,7 +51,8 @@ async function pack(folder) {
 }
 
 /** Compiled code with its types and maps, and what npm wants beside it: nothing else is published. */
-const NEEDED = /^(package\.json|README\.md|LICENSE|dist\/cjs\/package\.json|dist\/(esm|cjs)\/.+\.(js|js\.map|d\.ts))$/;
+const NEEDED =
+  /^(package\.json|README\.md|LICENSE|dist\/cjs\/package\.json|dist\/(esm|cjs|script)\/.+\.(js|js\.map|d\.ts))$/;
 
 function requireLean(paths) {
   const tooMuch = paths.filter((path) => !NEEDED.test(path) || path.includes('.spec.'));

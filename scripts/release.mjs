@@ -45,7 +45,7 @@ function version() {
 function check(tag) {
   const problems = [];
   const expected = tag.replace(/^v/, '');
-  for (const name of ['realtime', 'realtime-protocol']) {
+  for (const name of ['realtime', 'realtime-protocol', 'realtime-client']) {
     const { version: found } = readJson(`libs/${name}/package.json`);
     if (found !== expected) problems.push(`libs/${name}/package.json has the version ${found}`);
   }

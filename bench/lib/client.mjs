@@ -1,6 +1,7 @@
 /** One client on a raw socket: no WebSocket library, no stream machinery, one read buffer for all of them. */
 import net from 'node:net';
 import { performance } from 'node:perf_hooks';
+import tls from 'node:tls';
 import { clearTimeout } from 'node:timers';
 import { CLOSE, clientFrame, FrameCounter, PING, PONG } from './frames.mjs';
 
@@ -36,13 +37,13 @@ export class Client {
    * @param args.headers lines of the handshake besides those that it needs, each with its CRLF
    * @param args.hello a message that is sent right after the 101
    * @param args.greeting how many messages the server sends before the connection can be used
+   * @param args.isSecure opens it over TLS; the certificate of the server is not checked
    * @param args.source the local address; the system chooses one by default
    * @returns a promise of this client, rejected when the server refuses the handshake
    */
-  open({ port, path, headers = '', hello, greeting = 0, source }) {
+  open({ port, path, headers = '', hello, greeting = 0, isSecure = false, source }) {
     Object.assign(this, { hello, greeting, startedAt: performance.now() });
-    const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
-    this.socket = net.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true, onread });
+    this.socket = this.connect({ port, host: '127.0.0.1', localAddress: source, noDelay: true }, isSecure);
     this.closed = new Promise((resolve) => this.socket.on('close', resolve));
     this.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
@@ -61,6 +62,15 @@ export class Client {
         reject(new Error(`No connection on ${path}: ${this.head.split('\r\n')[0] || 'the server closed it'}`));
       });
     });
+  }
+
+  connect(address, isSecure) {
+    if (isSecure) {
+      const socket = tls.connect({ ...address, rejectUnauthorized: false });
+      return socket.on('data', (chunk) => this.read(chunk.length, chunk));
+    }
+    const onread = { buffer: SHARED, callback: (size, buffer) => this.read(size, buffer) };
+    return net.connect({ ...address, onread });
   }
 
   read(size, buffer) {

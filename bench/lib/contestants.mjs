@@ -37,6 +37,9 @@ const plain = {
   trigger: () => 'p',
 };
 
+/** Clients of a server that speaks TLS. */
+const tls = { open: () => ({ isSecure: true }) };
+
 const ENVELOPED = new Set(['json', 'guarded', 'validated']);
 
 /** `{ event, data }` with a length of `bytes`. */
@@ -74,6 +77,8 @@ const socketIo = {
 
 export const contestants = {
   ws: { title: 'ws', ...node('ws.mjs'), ...plain },
+  'ws+bufferutil': { title: 'ws + bufferutil', ...node('ws.mjs', { WS_NO_BUFFER_UTIL: '' }), ...plain },
+  'ws+tls': { title: 'ws', ...node('ws.mjs', { BENCH_TLS: '1' }), ...plain, ...tls },
   WsAdapter: { title: 'Nest WsAdapter', ...node('nest-ws.mjs'), ...wsAdapter },
   IoAdapter: { title: 'Nest + socket.io', ...node('nest-socketio.mjs'), ...socketIo },
   express: { title: 'Express alone', ...node('express.mjs'), ...plain },
@@ -93,10 +98,11 @@ export const contestants = {
     ...node('realtime.mjs', { ...BOUNDS, REALTIME_FLUSH_WINDOW: '0.001' }),
     ...plain,
   },
-  'realtime+bufferutil': {
-    title: 'nestjs-realtime + bufferutil',
-    ...node('realtime.mjs', { ...BOUNDS, WS_NO_BUFFER_UTIL: '' }),
+  'realtime+tls': {
+    title: 'nestjs-realtime',
+    ...node('realtime.mjs', { ...BOUNDS, BENCH_TLS: '1' }),
     ...plain,
+    ...tls,
   },
   'realtime+compression': {
     title: 'nestjs-realtime, compression offered',
@@ -125,6 +131,12 @@ export const contestants = {
     title: 'Socket.IO, sharded adapter',
     ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
     ...socketIoHall,
+  },
+  memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
+  'memory+session': {
+    title: 'nestjs-realtime, express-session',
+    ...node('memory.mjs', { ...BOUNDS, BENCH_SESSION: '1' }),
+    ...plain,
   },
   news: { title: 'nestjs-realtime and a plain endpoint', ...node('news.mjs', BOUNDS), ...plain },
 };

@@ -36,14 +36,18 @@ export function table(head, rows) {
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
+/** The servers that ratios are made to: the heading of each column, and who it is in the cases that have them. */
+const YARDSTICKS = { ws: ['ws', 'ws+tls'], WsAdapter: ['WsAdapter'] };
+
 /** The table of one case: a row per server, its figures, and the ratios to the two yardsticks. */
 export function caseTable({ figure }, results, titleOf) {
   const names = Object.keys(results);
   const figures = Object.keys(medians(Object.values(results)[0]));
-  const head = ['', ...figures, '× ws', '× WsAdapter'];
+  const head = ['', ...figures, ...Object.keys(YARDSTICKS).map((title) => `× ${title}`)];
+  const yardsticks = Object.values(YARDSTICKS).map((all) => all.find((name) => results[name]));
   const rows = names.map((name) => {
     const values = medians(results[name]);
-    const ratios = ['ws', 'WsAdapter'].map((other) => show(ratio(results[name], results[other], figure)));
+    const ratios = yardsticks.map((other) => show(ratio(results[name], results[other], figure)));
     return [titleOf(name), ...figures.map((key) => show(values[key])), ...ratios];
   });
   return table(head, rows);

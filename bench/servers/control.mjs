@@ -31,6 +31,12 @@ const commands = {
     return { timers, listeners };
   },
 
+  /** The objects on the heap, by class; not in Bun. */
+  objects: async () => (await import('./snapshot.mjs')).objects(),
+
+  /** The listeners of all network sockets together, by event; not in Bun. */
+  listeners: async () => (await import('./snapshot.mjs')).listeners(),
+
   watchLoop() {
     delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();

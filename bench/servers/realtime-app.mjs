@@ -6,8 +6,16 @@ import { NestFactory } from '@nestjs/core';
 import { RealtimeModule, RealtimeServer } from 'nestjs-realtime';
 import { now } from '../lib/clock.mjs';
 import { obey } from './control.mjs';
+import { tlsFiles } from './tls.mjs';
 
-const { BENCH_FASTIFY, BENCH_LOG = 'log,warn,error', BENCH_MIDDLEWARE, BENCH_SESSION, BENCH_PORT = '0' } = process.env;
+const {
+  BENCH_FASTIFY,
+  BENCH_LOG = 'log,warn,error',
+  BENCH_MIDDLEWARE,
+  BENCH_SESSION,
+  BENCH_PORT = '0',
+  BENCH_TLS,
+} = process.env;
 
 const commandsOf = (server) => ({
   stats: () => server.stats(),
@@ -25,7 +33,7 @@ const commandsOf = (server) => ({
 });
 
 async function createApp(AppModule) {
-  const options = { logger: BENCH_LOG.split(',') };
+  const options = { logger: BENCH_LOG.split(','), ...(BENCH_TLS && { httpsOptions: tlsFiles() }) };
   if (!BENCH_FASTIFY) return NestFactory.create(AppModule, options);
   const { FastifyAdapter } = await import('@nestjs/platform-fastify');
   return NestFactory.create(AppModule, new FastifyAdapter(), options);

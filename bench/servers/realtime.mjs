@@ -25,6 +25,13 @@ class Echo {
 gateway('/echo', Echo);
 gateway('/bare', class Bare extends Echo {}, { middleware: false });
 
+class TextEcho {
+  onMessage(connection, message) {
+    connection.send(message.text());
+  }
+}
+gateway('/text', TextEcho);
+
 class AsyncEcho {
   async onMessage(connection, message) {
     connection.send(message);

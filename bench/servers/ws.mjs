@@ -1,11 +1,13 @@
 /** The yardstick: raw `ws`, written as in its README. Rooms are a Map of Sets. */
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { setInterval } from 'node:timers';
 import { WebSocket, WebSocketServer } from 'ws';
 import { obey } from './control.mjs';
+import { tlsFiles } from './tls.mjs';
 import { CHURN, churnRooms, indexOf, pathOf, PUSH_TEXT, roomCursor, roomsOf, userOf, USERS } from './shapes.mjs';
 
-const server = createServer();
+const server = process.env.BENCH_TLS ? createTlsServer(tlsFiles()) : createServer();
 const wss = new WebSocketServer({ server, maxPayload: 1 << 20 });
 const rooms = new Map();
 const nextRooms = roomCursor();
@@ -28,6 +30,7 @@ function push(members) {
 
 const onMessage = {
   '/echo': (client, data, isBinary) => client.send(data, { binary: isBinary }),
+  '/text': (client, data) => client.send(data.toString()),
   '/json': (client, data) => client.send(JSON.stringify(JSON.parse(data.toString()))),
   '/fan': () => push(wss.clients),
   '/rooms': () => nextRooms((room) => push(rooms.get(room))),

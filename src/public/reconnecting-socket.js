@@ -44,7 +44,7 @@ export function meaningOf(code) {
 
 /** Returns whether to reconnect after this close code; the same table as in `nestjs-realtime-protocol`. */
 export function mayReconnect(code) {
-  return [1001, 1006, 1011, 1012, 1013].includes(code) || (code >= 4000 && code <= 4499);
+  return [1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015].includes(code) || (code >= 4000 && code <= 4499);
 }
 
 /** Returns when to reconnect, in milliseconds: when the server has asked this page to, in the close reason, else later each time. */

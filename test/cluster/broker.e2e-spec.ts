@@ -17,6 +17,12 @@ brokerContract({
 brokerContract({ name: 'one Redis', start: () => RedisProcess.start() });
 
 brokerContract({
+  name: 'one Redis with signed frames',
+  start: () => RedisProcess.start(),
+  options: { clusterKeys: ['k'.repeat(32)] },
+});
+
+brokerContract({
   name: 'a Redis behind Sentinel',
   start: async () => {
     const { url, stop, master, replica } = await startSentinels();

@@ -1,6 +1,6 @@
 /** What a history in Redis does when Redis forgets, is full, moves slots, or holds what somebody else wrote. */
 import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
-import { parsePosition, positionText } from '../../libs/realtime/src/history/positions.js';
+import { parsePosition, positionText } from '../../libs/realtime/src/position.js';
 import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
 import { messageOf, RULES } from '../contracts/history.contract.js';
 import { RedisBench } from '../support/fakes/redis-bench.js';

@@ -1,6 +1,6 @@
 /** Histories under one contract: in memory, in one Redis, in a Redis Cluster. */
 import { MemoryHistory } from '../../libs/realtime/src/brokers/memory-history.js';
-import { positionText } from '../../libs/realtime/src/history/positions.js';
+import { positionText } from '../../libs/realtime/src/position.js';
 import { type HistoryBench, historyContract } from '../contracts/history.contract.js';
 import { RedisBench } from '../support/fakes/redis-bench.js';
 import { clusterUrl, RedisProcess, startCluster } from '../support/redis.js';

@@ -1,10 +1,10 @@
 /** Nodes in processes of their own: one is killed, stopped or closed, Redis goes and comes, and a job has no clients. */
-import { WebSocket } from 'ws';
 import type { BrokerStats, NodeInfo, Reached } from 'nestjs-realtime';
 import { Child, ClusterApp } from '../support/apps/cluster-app.js';
+import { AppClient } from '../support/clients/app-client.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { until, within } from '../support/process-guard.js';
-import { RedisProcess } from '../support/redis.js';
+import { RedisProcess, startTls } from '../support/redis.js';
 
 /** A twentieth of the defaults, so that a node is lost after 0.3 s. */
 const QUICK = {
@@ -13,42 +13,6 @@ const QUICK = {
   REALTIME_PROBE_INTERVAL: '2',
   REALTIME_ASK_TIMEOUT: '0.5',
 };
-
-/** A client that records what it is sent, and its close code. */
-class Client {
-  readonly texts: string[] = [];
-  code?: number;
-
-  private constructor(socket: WebSocket) {
-    socket.on('message', (data: Buffer) => this.texts.push(data.toString()));
-    socket.on('error', () => {});
-    socket.on('close', (code) => (this.code = code));
-  }
-
-  static async open({ port }: ClusterApp, query: string): Promise<Client> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?${query}`);
-    const client = new Client(socket);
-    const opened = new Promise<void>((resolve, reject) => socket.once('open', resolve).once('close', reject));
-    await within(10_000, 'a handshake', opened);
-    return client;
-  }
-
-  async until(text: string): Promise<void> {
-    await until(
-      `the message ${text}`,
-      () => this.texts,
-      (texts) => texts.includes(text),
-    );
-  }
-
-  async closed(): Promise<number> {
-    return (await until(
-      'the end of a connection',
-      () => this.code,
-      (code) => code !== undefined,
-    ))!;
-  }
-}
 
 describe('nodes in processes of their own', () => {
   let redis: RedisProcess;
@@ -95,7 +59,7 @@ describe('nodes in processes of their own', () => {
     const [a, b] = [await start(), await start()];
     expect((await nodesOf(b)).map(({ id }) => id).sort()).toEqual([a.node, b.node].sort());
     expect(b.output).toContain(`broker       ${redis.url}, app ${env['REALTIME_APP']}; other nodes: 1`);
-    const client = await Client.open(b, 'user=ann&room=room');
+    const client = await AppClient.open(b, 'user=ann&room=room');
     b.signal('SIGTERM');
     expect(await client.closed()).toBe(1001);
     expect(await b.exited).toEqual({ code: null, signal: 'SIGTERM' });
@@ -109,8 +73,8 @@ describe('nodes in processes of their own', () => {
 
   it('go on without one that is killed: it is lost in time, and what it may have missed is named', async () => {
     const [a, b] = [await start(), await start()];
-    const ann = await Client.open(a, 'user=ann&room=room');
-    const bob = await Client.open(b, 'user=bob&room=room');
+    const ann = await AppClient.open(a, 'user=ann&room=room');
+    const bob = await AppClient.open(b, 'user=bob&room=room');
     const [member] = await a.call<{ id: string }[]>(['toUser', 'bob'], ['members']);
     await b.kill();
     expect(await bob.closed()).toBe(1006);
@@ -126,7 +90,7 @@ describe('nodes in processes of their own', () => {
     ]);
     const again = await start();
     await knows(a, again);
-    const back = await Client.open(again, 'user=bob&room=room');
+    const back = await AppClient.open(again, 'user=bob&room=room');
     await a.call(['to', 'room'], ['push', 'to the new one']);
     for (const client of [ann, back]) await client.until('to the new one');
     expect(ann.texts).toEqual(['still here', 'to the new one']);
@@ -134,8 +98,8 @@ describe('nodes in processes of their own', () => {
 
   it('take one back that stood still: it gets what it missed, and is banned what was banned meanwhile', async () => {
     const [a, b] = [await start(), await start()];
-    const bob = await Client.open(b, 'user=bob&room=room');
-    const eve = await Client.open(b, 'user=eve&room=room');
+    const bob = await AppClient.open(b, 'user=bob&room=room');
+    const eve = await AppClient.open(b, 'user=eve&room=room');
     b.signal('SIGSTOP');
     await knows(a);
     for (const text of ['1', '2', '3']) expect(await a.call(['to', 'room'], ['push', text])).toEqual({ missing: [] });
@@ -156,14 +120,14 @@ describe('nodes in processes of their own', () => {
     const url = { REALTIME_REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
     const [a, b] = [await start(url), await start({ ...url, REALTIME_READY_WITHOUT_BROKER: 'false' })];
     expect(await a.ask('ready')).toMatchObject({ status: 'up', broker: 'ok' });
-    const ann = await Client.open(a, 'user=ann&room=room');
+    const ann = await AppClient.open(a, 'user=ann&room=room');
     for (let round = 1; round <= 2; round++) {
       proxy.pause();
       proxy.cut();
       await Promise.all([isDegraded(a, true), isDegraded(b, true)]);
       expect(await a.ask('ready')).toMatchObject({ status: 'up', broker: 'degraded' });
       expect(await b.ask('ready')).toMatchObject({ status: 'down', broker: 'degraded' });
-      await Client.open(a, 'user=new&room=room');
+      await AppClient.open(a, 'user=new&room=room');
       expect(await a.call(['to', 'room'], ['push', `alone ${round}`])).toEqual({ missing: ['*'] });
       proxy.resume();
       await Promise.all([isDegraded(a, false), isDegraded(b, false), knows(a, b), knows(b, a)]);
@@ -188,7 +152,7 @@ describe('nodes in processes of their own', () => {
     await proxy.stop();
     const alone = await start(away);
     expect(alone.output).toMatch(/broker +redis:\/\/127\.0\.0\.1:\d+, app \S+; AWAY: this node works alone/);
-    const client = await Client.open(alone, 'user=ann&room=room');
+    const client = await AppClient.open(alone, 'user=ann&room=room');
     expect(await alone.call(['to', 'room'], ['push', 'alone'])).toEqual({ missing: ['*'] });
     await client.until('alone');
     const required = await start({ ...away, REALTIME_BROKER_REQUIRED: 'true' }).catch(({ message }: Error) => message);
@@ -201,10 +165,42 @@ describe('nodes in processes of their own', () => {
     expect(alone.lines('Realtime broker')).toHaveLength(1);
   });
 
+  it('start alone and in time while Redis hangs, and work together when it goes on', async () => {
+    redis.signal('SIGSTOP');
+    const alone = await start();
+    expect(alone.output).toMatch(/broker +redis:.*; AWAY: this node works alone/);
+    const ann = await AppClient.open(alone, 'user=ann&room=room');
+    expect(await alone.call(['to', 'room'], ['push', 'alone'])).toEqual({ missing: ['*'] });
+    redis.signal('SIGCONT');
+    await isDegraded(alone, false);
+    const other = await start();
+    expect(await other.call(['to', 'room'], ['push', 'together'])).toEqual({ missing: [] });
+    await ann.until('together');
+    redis.signal('SIGSTOP');
+    other.signal('SIGTERM');
+    expect(await within(10_000, 'a stop while Redis hangs', other.exited)).toEqual({ code: null, signal: 'SIGTERM' });
+    redis.signal('SIGCONT');
+    expect(ann.texts).toEqual(['alone', 'together']);
+  });
+
+  it('meet over TLS, and do not trust a certificate that they do not know', async () => {
+    const { redis: secure, url, certificate } = await startTls();
+    const trusted = { REALTIME_REDIS_URL: url, NODE_EXTRA_CA_CERTS: certificate };
+    const [a, b] = [await start(trusted), await start(trusted)];
+    expect((await nodesOf(b)).map(({ id }) => id).sort()).toEqual([a.node, b.node].sort());
+    const ann = await AppClient.open(a, 'user=ann&room=room');
+    await b.call(['to', 'room'], ['push', 'over TLS']);
+    await ann.until('over TLS');
+    const stranger = await start({ REALTIME_REDIS_URL: url });
+    expect(stranger.output).toMatch(/broker is away.*self-signed certificate/);
+    await Promise.all([a, b, stranger].map((app) => app.kill()));
+    await secure.stop();
+  });
+
   it('push and ask from a process without clients, which ends by itself when it is closed', async () => {
     const [a, b] = [await start(), await start()];
-    const ann = await Client.open(a, 'user=ann&room=room');
-    const bob = await Client.open(b, 'user=bob&room=room');
+    const ann = await AppClient.open(a, 'user=ann&room=room');
+    const bob = await AppClient.open(b, 'user=bob&room=room');
     const [{ id }] = await a.call<[{ id: string }]>(['toUser', 'bob'], ['members']);
     const job = Child.run('cluster-job', { ...env, JOB_CONNECTION: id });
     expect(await within(30_000, 'the job to end', job.exited)).toEqual({ code: 0, signal: null });

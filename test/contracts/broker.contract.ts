@@ -1,10 +1,9 @@
 /** What an application sees of a broker, on one node or several: {memory, one Redis, Sentinel, Cluster, workers}. */
-import { MemoryBroker } from '../../libs/realtime/src/brokers/memory.js';
 import type { Link } from '../../libs/realtime/src/cluster/link.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
-import { type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
+import { ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { turn } from '../support/fakes/fake-node.js';
-import { until } from '../support/process-guard.js';
+import { replaceContract } from './replace.contract.js';
 
 export interface BrokerService {
   readonly url: string;
@@ -19,11 +18,13 @@ export interface BrokerCase {
   readonly name: string;
   /** Starts the service; undefined for memory, where one node takes every part. */
   readonly start?: () => Promise<BrokerService>;
+  /** What every node is started with. */
+  readonly options?: RealtimeOptions;
   /** Makes the link of a node. Default: one to the Redis at the URL. */
   readonly link?: (url: string, node: string) => Link;
 }
 
-export function brokerContract({ name, start, link }: BrokerCase): void {
+export function brokerContract({ name, start, options, link }: BrokerCase): void {
   describe(`a broker over ${name}`, () => {
     let service: BrokerService | undefined;
     let nodes: ClusterNodes;
@@ -32,21 +33,15 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
       service = await start?.();
     });
     beforeEach(() => {
-      nodes = new ClusterNodes(service?.url, link);
+      nodes = new ClusterNodes(service?.url, options, link);
     });
     afterEach(() => nodes.stop());
     afterAll(() => service?.stop());
 
     const isShared = start !== undefined;
-    /** Two nodes; over memory the same one twice. */
-    async function pair(options: RealtimeOptions = {}): Promise<[ClusterNode, ClusterNode]> {
-      if (isShared) return Promise.all([nodes.start(options), nodes.start(options)]);
-      const alone = await nodes.start(options, new MemoryBroker());
-      return [alone, alone];
-    }
 
     it('pushes to a room, a user, a path and everyone, on every node and in one order', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const members = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', rooms: ['lobby'] })));
       for (const [index, node] of [a, b].entries()) {
         await node.server.to('lobby').push(`room ${index}`);
@@ -64,7 +59,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('resolves a push when the members of its own node have it, and names nobody as missing', async () => {
-      const [a] = await pair();
+      const [a] = await nodes.pair();
       const member = await nodes.open(a, { rooms: ['lobby'] });
       expect(await a.server.to('lobby').push('x')).toEqual({ missing: [] });
       expect(member.texts).toEqual(['x']);
@@ -72,7 +67,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('leaves out what is excepted: a connection, a room, a user', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const [ann, bob, eve] = [
         await nodes.open(a, { userId: 'ann', rooms: ['lobby'] }),
         await nodes.open(b, { userId: 'bob', rooms: ['lobby', 'muted'] }),
@@ -92,7 +87,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('pushes to one connection, and returns whether it took it', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const member = await nodes.open(a);
       const { connection } = member;
       expect(await b.server.push(connection.id, 'hi')).toBe(true);
@@ -104,7 +99,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('answers questions about a connection of any node: exists, info', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const { connection } = await nodes.open(a, { userId: 'ann', rooms: ['lobby'] });
       expect(await b.server.exists(connection.id)).toBe(true);
       expect(await b.server.info(connection.id)).toMatchObject({ id: connection.id, userId: 'ann', rooms: ['lobby'] });
@@ -114,7 +109,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('lists, counts and names members of all nodes', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const opened = [];
       for (const node of [a, b, a, b]) opened.push(await nodes.open(node, { userId: 'ann', rooms: ['lobby'] }));
       const ids = opened.map(({ connection }) => connection.id).sort();
@@ -133,13 +128,13 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('refuses to list more members than allowed, over all nodes together', async () => {
-      const [a, b] = await pair({ maxMembers: 3 });
+      const [a, b] = await nodes.pair({ maxMembers: 3 });
       for (const node of [a, b, a, b]) await nodes.open(node, { rooms: ['lobby'] });
       await expect(a.server.to('lobby').members()).rejects.toMatchObject({ code: 'too_many_members' });
     });
 
     it('orders members of all nodes: join, leave, disconnect', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const members = [await nodes.open(a, { rooms: ['a'] }), await nodes.open(b, { rooms: ['a'] })];
       expect(await a.server.to('a').join('b')).toEqual({ missing: [] });
       expect(members.map(({ connection }) => [...connection.rooms])).toEqual([
@@ -155,7 +150,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('binds and disconnects one connection of another node, and replaces the others of its user', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const [old, recent] = [await nodes.open(a, { userId: 'ann' }), await nodes.open(b)];
       expect(await a.server.bind(recent.connection.id, 'ann', { replace: true })).toBe(true);
       expect([recent.connection.userId, recent.connection.isOpen, old.connection.isOpen]).toEqual(['ann', true, false]);
@@ -166,55 +161,8 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
       expect(recent.connection.isOpen).toBe(false);
     });
 
-    it('keeps the newest of two connections of a user that replace each other from two nodes', async () => {
-      const [a, b] = await pair();
-      for (let round = 0; round < 10; round++) {
-        const both = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', replace: true })));
-        await a.settled('ann');
-        await b.settled('ann');
-        expect(both.filter(({ connection }) => connection.isOpen)).toHaveLength(1);
-        for (const { connection } of both) connection.terminate();
-      }
-    });
-
-    it('closes the connection that a user has on an older node when the user returns to one that has just started', async () => {
-      const a = await nodes.start({}, isShared ? undefined : new MemoryBroker());
-      const older = [];
-      for (let round = 0; round < 3; round++) older.push(await nodes.open(a, { userId: 'ann', replace: true }));
-      await a.settled('ann');
-      const b = isShared ? await nodes.start() : a;
-      const recent = await nodes.open(b, { userId: 'ann', replace: true });
-      await b.settled('ann');
-      expect(older.map(({ connection }) => connection.isOpen)).toEqual([false, false, false]);
-      expect(recent.connection.isOpen).toBe(true);
-    });
-
-    if (isShared)
-      it('keeps exactly one of the connections of a user that return on two nodes while the broker is away', async () => {
-        const both = await pair();
-        for (const { server } of both)
-          await until(
-            'the other',
-            () => server.nodes().length,
-            (count) => count === 2,
-          );
-        await service!.kill();
-        const tabs = await Promise.all(both.map((node) => nodes.open(node, { userId: 'ann', replace: true })));
-        await service!.restart();
-        const open = () => tabs.filter(({ connection }) => connection.isOpen).length;
-        await until('one of them to be closed', open, (count) => count < 2, 30_000);
-        for (const { server } of both)
-          await until(
-            'orders',
-            () => server.toUser('ann').leave('x'),
-            ({ missing }) => missing.length === 0,
-            30_000,
-          );
-        expect(open()).toBe(1);
-      });
-
     it('has the statistics of all nodes, and their names', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       for (const node of [a, b]) await nodes.open(node, { rooms: ['lobby'] });
       const { total, nodes: each, missing } = await a.server.clusterStats();
       expect([total.current, total.accepted, total.closed.server, missing]).toEqual([2, 2, 0, []]);
@@ -230,7 +178,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('resolves a join when pushes of other nodes come', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const member = await nodes.open(a);
       for (let room = 0; room < 50; room++) {
         await member.connection.join(`room ${room}`);
@@ -241,13 +189,13 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
     });
 
     it('asks the guards of a user on all nodes again', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       for (const node of [a, b]) await nodes.open(node, { userId: 'ann' });
       expect(await a.server.recheck('ann')).toEqual({ checked: 2, closed: 0 });
     });
 
     it('has 1,000 pushes of each of two nodes in one order on both', async () => {
-      const [a, b] = await pair();
+      const [a, b] = await nodes.pair();
       const members = [await nodes.open(a, { rooms: ['r'] }), await nodes.open(b, { rooms: ['r'] })];
       const pushed: Promise<unknown>[] = [];
       for (let number = 0; number < 1000; number++)
@@ -260,5 +208,7 @@ export function brokerContract({ name, start, link }: BrokerCase): void {
         if (isShared) expect(own).toEqual(own.map((_, number) => `${who}${number}`));
       }
     });
+
+    replaceContract(() => nodes, isShared ? () => service! : undefined);
   });
 }

@@ -1,6 +1,6 @@
 /** The behaviour of a history that does not depend on where it is kept. */
-import type { History, HistoryMessage, HistoryRules } from '../../libs/realtime/src/history/history.js';
-import { type Position, positionText } from '../../libs/realtime/src/history/positions.js';
+import type { History, HistoryMessage, HistoryRules } from '../../libs/realtime/src/history.js';
+import { type Position, positionText } from '../../libs/realtime/src/position.js';
 
 /** What was published: `<channel> <position> <tag before> <text>`. */
 export type Delivered = readonly string[];

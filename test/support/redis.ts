@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { until, within } from './process-guard.js';
 import { toolPath } from './tools.js';
@@ -121,6 +122,18 @@ export class RedisProcess {
     if (!this.isRunning) throw new Error(`redis-server does not run:\n${this.output}`);
     return this.output.includes(ready) ? 'ready' : 'starting';
   }
+}
+
+/** A server that speaks TLS on a port of its own. Its certificate, test/fixtures/tls/cert.pem, signs itself. */
+export async function startTls(): Promise<{ redis: RedisProcess; url: string; certificate: string }> {
+  const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url));
+  const certificate = file('cert.pem');
+  const port = await freePort(false);
+  const redis = await RedisProcess.start([
+    ...[`tls-port ${port}`, `tls-cert-file ${certificate}`, `tls-key-file ${file('key.pem')}`],
+    'tls-auth-clients no',
+  ]);
+  return { redis, url: `rediss://127.0.0.1:${port}`, certificate };
 }
 
 /** A Cluster of three masters without replicas; each has a third of the slots. */

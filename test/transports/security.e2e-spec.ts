@@ -234,10 +234,13 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
       await ask('POST', client.token, { 'x-want': 'guard-refuses' }, 'no');
       await ask('PUT', client.token, {}, 'no');
       await client.close();
-      expect(client.token).toMatch(/^[\w-]{32}$/);
+      expect(client.token).toMatch(/^[\w-]{44}$/);
       expect(client.id).toMatch(/^[\w.-]+$/);
-      expect(client.id).not.toContain(client.token.slice(0, 8));
-      tokens.push(client.token);
+      // The node is public; the rest is the secret
+      expect(client.id.split('.')[0]).toBe(client.token.slice(0, 12));
+      const secret = client.token.slice(12);
+      expect(client.id).not.toContain(secret.slice(0, 8));
+      tokens.push(secret);
     }
     await site.room.closed(2);
     expect(new Set(tokens.flatMap((token) => [token, token.slice(0, 8), token.slice(-8)])).size).toBe(6);
@@ -628,7 +631,7 @@ describe.each(PLATFORMS)('on $platform', ({ platform, adapter }) => {
     const client = await connect('polling');
     const answer = await poll(client.token, {}, position as number);
     const batch = (await answer.json()) as { token: string };
-    expect(batch.token).toMatch(/^[\w-]{32}$/);
+    expect(batch.token).toMatch(/^[\w-]{44}$/);
     expect(batch.token).not.toBe(client.token);
     expect(await site.room.closed()).toMatchObject({ code: 1006 });
   });

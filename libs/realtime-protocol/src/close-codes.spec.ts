@@ -1,4 +1,4 @@
-import { CLOSE_CODES, CloseCode, isSendableCloseCode, mayReconnect } from './close-codes.js';
+import { CLOSE_CODES, CloseCode, isSendableCloseCode } from './close-codes.js';
 
 describe('CLOSE_CODES', () => {
   it('lists every code once, in numeric order', () => {
@@ -22,26 +22,6 @@ describe('CLOSE_CODES', () => {
       ...{ DISCONNECTED: 4500, UNAUTHORIZED: 4501, EXPIRED: 4502, REPLACED: 4503 },
     });
   });
-});
-
-describe('mayReconnect', () => {
-  it.each([1001, 1006, 1011, 1012, 1013, 4000, 4001, 4002, 4499])('lets a client reconnect after %d', (code) => {
-    expect(mayReconnect(code)).toBe(true);
-  });
-
-  it.each([1000, 1002, 1003, 1007, 1008, 1009, 1010, 4500, 4501, 4502, 4503, 4999])(
-    'keeps a client away after %d',
-    (code) => {
-      expect(mayReconnect(code)).toBe(false);
-    },
-  );
-
-  it.each([0, 999, 1005, 1014, 1015, 3000, 3999, 5000, NaN])(
-    'keeps a client away after %d, which nobody defined',
-    (code) => {
-      expect(mayReconnect(code)).toBe(false);
-    },
-  );
 });
 
 describe('isSendableCloseCode', () => {

@@ -1,7 +1,7 @@
 /**
  * The close codes: those of RFC 6455 §7.4.1 that are used here, and the range for applications. The number alone says
- * whether a client should reconnect: 1001, 1006, 1011, 1012, 1013 and 4000–4499 mean that it should, 1000, 1002, 1003,
- * 1007–1010 and 4500–4999 that it should stay away. A test holds `docs/errors.md` to this table.
+ * whether a client should reconnect (reconnect.ts): 1001, 1005, 1006, 1011–1015 and 4000–4499 mean that it should, 1000,
+ * 1002, 1003, 1007–1010 and 4500–4999 that it should stay away. A test holds `docs/errors.md` to this table.
  */
 
 /** The close codes by name. 1005, 1006 and 1015 are never sent: RFC 6455 §7.4.1 reserves them for local reports. */
@@ -43,7 +43,7 @@ export const CLOSE_CODES: readonly CloseCodeRow[] = [
   row('GOING_AWAY', 'the server shuts down, or the page was left'),
   row('PROTOCOL_ERROR', 'a frame broke RFC 6455, for example an unmasked one'),
   row('UNSUPPORTED_DATA', 'a kind of data that the other side does not accept'),
-  row('NO_STATUS', 'the client closed without a code; never sent'),
+  row('NO_STATUS', 'closed without a code, by the client or a proxy; never sent'),
   row('ABNORMAL', 'the connection broke without a close frame; never sent'),
   row('INVALID_PAYLOAD', 'a text message was not valid UTF-8'),
   row('POLICY_VIOLATION', 'too many fragments or buffered chunks'),
@@ -60,19 +60,6 @@ export const CLOSE_CODES: readonly CloseCodeRow[] = [
   row('EXPIRED', 'the credential of the handshake expired'),
   row('REPLACED', 'a newer connection of the same user took the place'),
 ];
-
-const RECONNECT: ReadonlySet<number> = new Set([1001, 1006, 1011, 1012, 1013]);
-
-/**
- * Returns whether a client should reconnect after this close code.
- *
- * @param code the close code as the client saw it
- * @returns true to reconnect with backoff; false to stay away until the user or the application acts
- * @example socket.onclose = ({ code }) => mayReconnect(code) && retryLater();
- */
-export function mayReconnect(code: number): boolean {
-  return RECONNECT.has(code) || (code >= 4000 && code <= 4499);
-}
 
 /**
  * Returns whether a close frame may carry a code: RFC 6455 §7.4.2 allows 1000–1014 except 1004–1006, and 3000–4999.

@@ -1,5 +1,6 @@
 // Close codes
-export { CLOSE_CODES, CloseCode, isSendableCloseCode, mayReconnect } from './close-codes.js';
+export { CLOSE_CODES, CloseCode, isSendableCloseCode } from './close-codes.js';
+export { mayReconnect } from './reconnect.js';
 export type { CloseCodeRow } from './close-codes.js';
 
 // Envelope

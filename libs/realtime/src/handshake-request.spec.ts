@@ -35,6 +35,19 @@ describe('a handshake request', () => {
     expect([offered('chat, json,,v2 '), offered(''), request().protocols]).toEqual([['chat', 'json', 'v2'], [], []]);
   });
 
+  it('returns only the subprotocols of the application', () => {
+    const header = 'bearer.x, chat, realtime.v1, hello.eyJ2IjoxfQ';
+    expect(request({ headers: { 'sec-websocket-protocol': header } }).protocols).toEqual(['chat']);
+  });
+
+  it('returns what a client library says of itself, and nothing for a bare client', () => {
+    const headers = { 'sec-websocket-protocol': 'realtime.v1, hello.eyJ2IjoxLCJzZWVuIjo3fQ' };
+    const found = request({ headers });
+    expect(found.hello).toEqual({ seen: 7, was: [], rooms: new Map() });
+    expect(found.hello).toBe(found.hello);
+    expect(request().hello).toBeUndefined();
+  });
+
   it('returns the user and the session that middleware put on the request', () => {
     const found = request({ extras: { user: { id: 7 }, session: { cart: [] } } });
     expect([found.user, found.session]).toEqual([{ id: 7 }, { cart: [] }]);

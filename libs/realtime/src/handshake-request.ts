@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { bearerToken, protocolsOf, SOURCES, type TokenSources } from './http/bearer-token.js';
 import { parseCookies } from './http/cookies.js';
+import { type Hello, helloOf, isOfApplication } from './http/hello.js';
 import {
   addressOf,
   LazyRequest,
@@ -39,6 +40,7 @@ export class HandshakeRequest {
   private watchedCookies?: Readonly<Record<string, string>>;
   private parsedQuery?: URLSearchParams;
   private namesRead?: Set<string>;
+  private greeting?: { readonly hello: Hello | undefined };
 
   /** @internal Created by the gate. */
   constructor(
@@ -78,9 +80,23 @@ export class HandshakeRequest {
     return this.parts.address ?? addressOf(this.incoming.socket, this.raw.ip);
   }
 
-  /** The subprotocols that the client offers, in its order (RFC 6455 §4.2.1). */
+  /**
+   * The subprotocols that the client offers, in its order (RFC 6455 §4.2.1), without those of this module: credentials
+   * (`bearer.…`), `realtime.v1` and `hello.…`.
+   */
   get protocols(): readonly string[] {
-    return protocolsOf(this.incoming.headers);
+    return protocolsOf(this.incoming.headers).filter(isOfApplication);
+  }
+
+  /**
+   * What a client library says of itself: the session that it wants to resume, and where it stands in the history of
+   * its rooms. It may be invented. Undefined for a bare client.
+   *
+   * @throws HandshakeError 400 for one that is not valid; the handshake refuses such a request before any hook sees it
+   */
+  get hello(): Hello | undefined {
+    this.greeting ??= { hello: helloOf(this.incoming.headers, this.transport) };
+    return this.greeting.hello;
   }
 
   /**

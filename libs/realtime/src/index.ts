@@ -12,6 +12,7 @@ export type {
   SettingValues,
   TransportName,
 } from './settings/options.js';
+export type { HistoryOptions, RoomOptions, RoomPatterns, RoomSettings, UserOptions } from './settings/room-options.js';
 export { RealtimeSettings } from './settings/settings.js';
 export type { SettingSource } from './settings/settings.js';
 
@@ -25,6 +26,8 @@ export type { ConnectionInfo } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { bearerToken } from './http/bearer-token.js';
 export type { TokenRequest, TokenSources } from './http/bearer-token.js';
+export type { Hello } from './http/hello.js';
+export type { Position } from './position.js';
 export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
 export type { Payload, PushOptions, SlowPolicy } from './frame.js';

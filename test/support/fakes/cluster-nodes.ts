@@ -1,5 +1,6 @@
 /** Nodes of one application over a real broker, with fake sockets. */
 import type { Broker } from '../../../libs/realtime/src/broker.js';
+import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import { redisLink } from '../../../libs/realtime/src/brokers/redis/redis-link.js';
 import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
 import { type Link, LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
@@ -22,6 +23,11 @@ export class ClusterNode extends FakeNode {
   /** Resolves when every order that this node gave to a user before has been obeyed or given up: this one comes after. */
   async settled(userId: string): Promise<void> {
     await this.server.toUser(userId).leave('nowhere');
+  }
+
+  /** How many orders of this node some other node has not acknowledged yet. */
+  get ordersUnderWay(): number {
+    return (this.engine.node.broker as ClusterBroker)['orders'].given.size;
   }
 }
 
@@ -47,16 +53,33 @@ export class ClusterNodes {
   private readonly app = `app${process.pid}-${++applications}`;
   private readonly started: ClusterNode[] = [];
 
-  /** @param link makes a link to the service of this test; default: one to the Redis there */
+  /**
+   * @param url the address of the service; undefined for memory
+   * @param defaults what every node is started with
+   * @param link makes a link to the service; default: one to the Redis there
+   */
   constructor(
     private readonly url: string | undefined,
+    private readonly defaults: RealtimeOptions = {},
     private readonly link?: (url: string, node: string) => Link,
   ) {}
+
+  /** Starts a node; over memory it is alone. */
+  one(options: RealtimeOptions = {}): Promise<ClusterNode> {
+    return this.start(options, this.url === undefined ? new MemoryBroker() : undefined);
+  }
+
+  /** Starts two nodes; over memory one takes both parts. */
+  async pair(options: RealtimeOptions = {}): Promise<[ClusterNode, ClusterNode]> {
+    if (this.url !== undefined) return Promise.all([this.start(options), this.start(options)]);
+    const alone = await this.one(options);
+    return [alone, alone];
+  }
 
   /** @param broker default: one over the service of this test */
   async start(options: RealtimeOptions = {}, broker?: Broker, times: Partial<LinkTimes> = {}): Promise<ClusterNode> {
     const service = this.link ? ({ broker: 'workers' } as const) : ({ broker: 'redis', redisUrl: this.url } as const);
-    const shared = { ...service, app: this.app, ...options };
+    const shared = { ...service, app: this.app, ...this.defaults, ...options };
     const all = broker ? options : shared;
     const log = new RecordingLog();
     const settings = RealtimeSettings.from({ envFile: false, ...all }, {});

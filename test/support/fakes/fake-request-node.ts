@@ -9,5 +9,11 @@ import { RecordingLog } from './recording-log.js';
 export function fakeRequestNode(options: RealtimeOptions = {}): RequestNode {
   const settings = RealtimeSettings.from({ envFile: false, ...options }, {});
   const limits = new Limits(new RecordingLog(), settings.limits === 'report');
-  return { settings, limits, slowConsumers: new SlowConsumers(settings.maxSlowTime, limits, () => {}) };
+  return {
+    id: 'YMw8vNRo20tX',
+    failed: () => () => {},
+    settings,
+    limits,
+    slowConsumers: new SlowConsumers(settings.maxSlowTime, limits, () => {}),
+  };
 }

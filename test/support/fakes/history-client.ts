@@ -1,5 +1,5 @@
 /** A simulated library client, and the judge of what it gets: every entry once, in the one order, or it was told. */
-import { before, placeOf, type Position, positionText } from '../../../libs/realtime/src/history/positions.js';
+import { before, placeOf, type Position, positionText } from '../../../libs/realtime/src/position.js';
 import type { Gap, Joined } from '../../../libs/realtime/src/history/room-member.js';
 import type { Sent, SimConnection } from './history-connection.js';
 import type { SimEntry, SimEngine, SimOther } from './history-engine.js';

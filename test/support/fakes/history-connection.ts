@@ -1,6 +1,6 @@
 /** The connection of a simulated client to a node, with what waits for it while the client is slow. */
-import type { Entry } from '../../../libs/realtime/src/history/history.js';
-import type { Position } from '../../../libs/realtime/src/history/positions.js';
+import type { Entry } from '../../../libs/realtime/src/history.js';
+import type { Position } from '../../../libs/realtime/src/position.js';
 import type { Gap, Joined, MemberOutput, RoomMember } from '../../../libs/realtime/src/history/room-member.js';
 import type { SimClient } from './history-client.js';
 import type { SimEntry, SimOther } from './history-engine.js';

@@ -1,6 +1,6 @@
 /** A simulated store with one room, and the nodes' connections to it: everything that can go wrong there does. */
-import type { Entry, HistoryMessage, HistoryWindow } from '../../../libs/realtime/src/history/history.js';
-import { before, placeOf, type Position, positionText } from '../../../libs/realtime/src/history/positions.js';
+import type { Entry, HistoryMessage, HistoryWindow } from '../../../libs/realtime/src/history.js';
+import { before, placeOf, type Position, positionText } from '../../../libs/realtime/src/position.js';
 import type { FakeClock } from './fake-clock.js';
 
 export interface SimMessage extends HistoryMessage {

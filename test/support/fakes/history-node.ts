@@ -1,5 +1,5 @@
 /** A simulated node: the stream of the room, a connection that subscribes, one that asks, and the clients on it. */
-import type { Position } from '../../../libs/realtime/src/history/positions.js';
+import type { Position } from '../../../libs/realtime/src/position.js';
 import type { RoomMember } from '../../../libs/realtime/src/history/room-member.js';
 import type { RoomStream } from '../../../libs/realtime/src/history/room-stream.js';
 import type { StreamBounds } from '../../../libs/realtime/src/history/stream-options.js';

@@ -1,6 +1,6 @@
 /** What is special about a history in memory: its bounds and its time. test/contracts/ has the rest. */
 import { FakeClock } from '../../../../test/support/fakes/fake-clock.js';
-import { type Entry, DAY_MS } from '../history/history.js';
+import { type Entry, DAY_MS } from '../history.js';
 import { MemoryHistory, type MemoryHistoryBounds } from './memory-history.js';
 
 let clock: FakeClock;

@@ -11,8 +11,8 @@ import {
   type HistoryRules,
   type HistoryWindow,
   MAX_READ_BYTES,
-} from '../history/history.js';
-import { before, placeOf, type Position } from '../history/positions.js';
+} from '../history.js';
+import { before, placeOf, type Position } from '../position.js';
 import { newTag } from '../history/tag.js';
 import { RecentKeys } from './recent-keys.js';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../cluster/clock.js';
-import { type Appended, KEY_MS } from '../history/history.js';
+import { type Appended, KEY_MS } from '../history.js';
 
 interface Known {
   readonly until: number;

@@ -2,16 +2,8 @@
  * The place of an entry in the history of its room. The engine writes it before the frame, so it is not signed. It
  * names the entry before, so that a hole is seen by whoever reads it.
  */
+import type { EntryPosition } from '../position.js';
 import type { DropReason } from './format.js';
-
-export interface EntryPosition {
-  /** Counts the entries of the room from 1; at most 15 digits. */
-  readonly n: number;
-  /** Six characters of base64url that the publisher chose at random. */
-  readonly tag: string;
-  /** The tag of the entry before; an empty string when there is none. */
-  readonly previous: string;
-}
 
 /** The longest prefix: 15 digits, two tags of 6 characters, two dots and a space. */
 export const MAX_PREFIX = 30;

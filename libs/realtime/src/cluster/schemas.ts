@@ -109,6 +109,7 @@ const BROKER_STATS = z.object({
     cuts: count.default(0),
   },
   ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
+  ...{ relays: count, relaysRefused: count, relaysCut: count },
 } satisfies Rows<BrokerStats>);
 
 const STATS = z.object({
@@ -168,6 +169,7 @@ export const ANNOUNCEMENT = z.object({
   connections: count,
   rooms: count,
   users: count,
+  era: count.optional(),
 } satisfies Rows<Announcement>);
 
 export const PROBE = z.object({ id: number } satisfies Rows<Probe>);

@@ -50,8 +50,7 @@ export class Handshake {
       attempt.address = request.address;
       this.limits.requireAddress(incoming, request.address);
     }
-    if (!isDecodable(splitTarget(request.url).path))
-      throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
+    requireValid(request);
     this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
     if (attempt.isOver) throw unavailable('The handshake is over');
@@ -118,6 +117,13 @@ export class Handshake {
   private requireOrigin(incoming: IncomingMessage, rawOf: () => PlatformRequest): void {
     requireOrigin(incoming, rawOf, this.node.settings.allowedOrigins);
   }
+}
+
+/** @throws HandshakeError 400 for a path or a hello that cannot be read */
+function requireValid(request: HandshakeRequest): void {
+  if (!isDecodable(splitTarget(request.url).path))
+    throw refusal(400, 'The path cannot be decoded: percent-encode it as UTF-8');
+  void request.hello;
 }
 
 /** The later identity wins, field by field. */

@@ -18,11 +18,21 @@ describe('The agreed subprotocol', () => {
     ['none, where the client offers none', ['v1'], undefined, ''],
     ['none, where the case differs', ['v1'], 'V1', ''],
     ['never a credential', ['bearer.v1'], 'bearer.v1', ''],
+    ['chosen among the names of the application', (names: readonly string[]) => names[0], 'bearer.x, v1', 'v1'],
     ['the name that the function returns', (names: readonly string[]) => names.at(-1), 'v1, bearer.x, v2', 'v2'],
     ['none, where the function returns nothing', () => undefined, 'v1', ''],
     ['none, where the function returns false', () => false as const, 'v1', ''],
   ])('is %s', (_what, protocols, offered, expected) => {
     expect(agreed(protocols, offered)).toBe(expected);
+  });
+
+  it.each<[string, Gateway['protocols']]>([
+    ['lists none', undefined],
+    ['lists another one', ['v1']],
+    ['chooses another one', () => 'v1'],
+  ])('is realtime.v1 for a client library, where the gateway %s', (_what, protocols) => {
+    expect(agreed(protocols, 'v1, realtime.v1, bearer.x')).toBe('realtime.v1');
+    expect(agreed(protocols, 'v1, realtime.v1, hello.eyJ2IjoxfQ')).toBe('realtime.v1');
   });
 
   it('is none on transports that have no subprotocols', () => {

@@ -1,17 +1,18 @@
 /** Road IN, step 2: which of the subprotocols that a client offers is agreed (RFC 6455 §4.2.2). */
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
-import { BEARER } from '../http/bearer-token.js';
+import { REALTIME_PROTOCOL } from '../http/hello.js';
 
 /**
- * @returns the protocol for the 101; an empty string agrees to none. A gateway that lists none agrees to none, and a
- *   credential is never agreed to
+ * @returns the protocol for the 101; an empty string agrees to none. `realtime.v1` of a client library is always agreed
+ *   to, and a credential or a hello never. A gateway that lists no protocols agrees to no other
  * @throws RangeError when the gateway's function chose what the client did not offer: it would cut the connection
  */
 export function agreedProtocol({ name, protocols = [] }: Gateway, request: HandshakeRequest): string {
+  if (request.transport !== 'websocket') return '';
+  if (request.hello) return REALTIME_PROTOCOL;
   const isNone = typeof protocols !== 'function' && protocols.length === 0;
-  if (isNone || request.transport !== 'websocket') return '';
-  const offered = request.protocols.filter((each) => !each.startsWith(BEARER));
+  const offered = isNone ? [] : request.protocols;
   if (offered.length === 0) return '';
   if (typeof protocols !== 'function') return offered.find((each) => protocols.includes(each)) ?? '';
   const chosen = protocols(offered, request);

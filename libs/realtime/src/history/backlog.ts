@@ -1,5 +1,5 @@
 /** What has arrived of a room while it is read, in the order of the wire: entries, volatile pushes and orders. */
-import type { Entry } from './history.js';
+import type { Entry } from '../history.js';
 
 export interface Sized {
   /** The length in bytes. */

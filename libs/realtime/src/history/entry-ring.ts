@@ -1,7 +1,7 @@
 /** Consecutive entries, found by position. The oldest leave first. */
-import type { EntryPosition } from '../cluster/position.js';
-import type { Entry } from './history.js';
-import { placeOf, type Position } from './positions.js';
+import type { EntryPosition } from '../position.js';
+import type { Entry } from '../history.js';
+import { placeOf, type Position } from '../position.js';
 
 /** So many entries may have left before the memory of their places is freed. */
 const SLACK = 32;

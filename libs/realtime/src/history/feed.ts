@@ -1,9 +1,9 @@
 /** Where a room stands on this node, and what its members are delivered from there on: every entry once, or a gap. */
 import { type Item, type Sized, weave } from './backlog.js';
 import { EntryRing } from './entry-ring.js';
-import type { Entry, HistoryWindow } from './history.js';
+import type { Entry, HistoryWindow } from '../history.js';
 import type { Members } from './members.js';
-import { before, type Position } from './positions.js';
+import { before, type Position } from '../position.js';
 import type { RoomMember } from './room-member.js';
 import { Tail, type Tails } from './tail.js';
 import { reasonOf } from './verdict.js';

@@ -1,6 +1,6 @@
 /** Who gets the entries of a room on this node, and who waits for a read before that. */
-import type { Entry, HistoryWindow } from './history.js';
-import type { Position } from './positions.js';
+import type { Entry, HistoryWindow } from '../history.js';
+import type { Position } from '../position.js';
 import type { GapReason, RoomMember } from './room-member.js';
 import type { Tail } from './tail.js';
 import { judge, type Verdict } from './verdict.js';

@@ -1,6 +1,6 @@
 /** One connection in one room with history: where it stands, and whether it gets the room's entries as they come. */
-import type { Entry } from './history.js';
-import { before, placeOf, type Position, samePosition } from './positions.js';
+import type { Entry } from '../history.js';
+import { before, placeOf, type Position, samePosition } from '../position.js';
 
 /**
  * - `expired`: it is older than what is kept.

@@ -1,8 +1,8 @@
 /** Rules that the model does not need to find a loss, step by step. Each scenario differs when its rule is taken away. */
 import { FakeClock } from '../../../../test/support/fakes/fake-clock.js';
 import { mutant } from '../../../../test/support/mutants.js';
-import type { Entry, HistoryWindow } from './history.js';
-import { before, placeOf, type Position } from './positions.js';
+import type { Entry, HistoryWindow } from '../history.js';
+import { before, placeOf, type Position } from '../position.js';
 import { type MemberOutput, RoomMember } from './room-member.js';
 import { RoomStream } from './room-stream.js';
 import { STREAM_BOUNDS } from './stream-options.js';
@@ -97,10 +97,11 @@ const FILES = [
   'backlog',
   'awaited-copies',
   'entry-ring',
-  'positions',
   'stream-options',
   'tail',
-].map((name) => `history/${name}.ts`);
+]
+  .map((name) => `history/${name}.ts`)
+  .concat('position.ts');
 const [STREAM, MEMBER, MEMBERS, FEED, VERDICT, BACKLOG, COPIES] = FILES as [string, ...string[]];
 
 /** The rule, what happens, what is expected, and the rule taken away. */

@@ -5,9 +5,9 @@
 import { AwaitedCopies } from './awaited-copies.js';
 import { Backlog, type Item, type Sized } from './backlog.js';
 import { Feed } from './feed.js';
-import type { Entry, HistoryWindow } from './history.js';
+import type { Entry, HistoryWindow } from '../history.js';
 import { Members } from './members.js';
-import type { Position } from './positions.js';
+import type { Position } from '../position.js';
 import type { Gap, RoomMember } from './room-member.js';
 import { STREAM_BOUNDS, type StreamBounds, type StreamOptions } from './stream-options.js';
 import type { Tail } from './tail.js';

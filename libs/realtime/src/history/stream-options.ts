@@ -1,7 +1,7 @@
 /** What the stream of a room is connected to, and its bounds. */
 import type { Clock } from '../cluster/clock.js';
 import { type BacklogBounds, BACKLOG_BOUNDS, type Sized } from './backlog.js';
-import type { HistoryWindow } from './history.js';
+import type { HistoryWindow } from '../history.js';
 import type { ReplayBounds } from './members.js';
 import type { RoomMember } from './room-member.js';
 import type { Tails } from './tail.js';

@@ -1,7 +1,7 @@
 /** The end of a room's history that this node keeps, so that who comes back seldom needs a read. */
 import { EntryRing } from './entry-ring.js';
-import type { Entry, HistoryWindow } from './history.js';
-import { type Position } from './positions.js';
+import type { Entry, HistoryWindow } from '../history.js';
+import { type Position } from '../position.js';
 
 export interface TailBounds {
   /** The most bytes of messages in one tail. Default: 256 KiB (REALTIME_MAX_TAIL_BYTES). */

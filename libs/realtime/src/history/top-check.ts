@@ -1,7 +1,7 @@
 /** Finds rooms that have silently lost something: asks the store where they stand when nothing has come for a while. */
 import type { Clock } from '../cluster/clock.js';
 import type { Channel } from '../command.js';
-import type { Position } from './positions.js';
+import type { Position } from '../position.js';
 
 /** The part of a room's stream that is checked. */
 export interface Checked {

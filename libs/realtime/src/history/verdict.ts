@@ -1,7 +1,7 @@
 /** What a read of a room says about one position. */
 import { EntryRing } from './entry-ring.js';
-import type { Entry, HistoryWindow } from './history.js';
-import type { Position } from './positions.js';
+import type { Entry, HistoryWindow } from '../history.js';
+import type { Position } from '../position.js';
 import type { GapReason } from './room-member.js';
 
 /** The entries after a position; `behind`: the room itself has to be repaired first; otherwise why nobody knows. */

@@ -1,14 +1,16 @@
 /**
- * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. The bounds and
- * the settings of several nodes have tables of their own (limit-options.ts, cluster-options.ts). `.env.example` and `docs/settings.md` are generated from both
- * (`npm run docs:settings`) and held to them by a test. Times are seconds, as in LaravelS and Swoole, fractions allowed;
- * every other number names its unit.
+ * Every setting is one row of a table: its type, default, bounds, environment name and one sentence. Bounds, and the
+ * settings of several nodes and of histories, have tables of their own. `.env.example` and `docs/settings.md` are
+ * generated from all (`npm run docs:settings`) and held to them by a test. Times are seconds, as in LaravelS and Swoole,
+ * fractions allowed; every other number names its unit.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { CLUSTER_SETTINGS } from './cluster-options.js';
+import { HISTORY_SETTINGS } from './history-options.js';
 import { LIMIT_SETTINGS } from './limit-options.js';
 import { choice, count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
+import type { RoomSettings } from './room-options.js';
 
 /** A way to connect. */
 export type TransportName = 'websocket' | 'sse' | 'polling';
@@ -215,6 +217,7 @@ export const SETTINGS = {
     'Whether each received message gets a line at the level `verbose`, with its length and never its content; it costs more than the message itself.',
   ),
   ...CLUSTER_SETTINGS,
+  ...HISTORY_SETTINGS,
   ...LIMIT_SETTINGS,
 };
 
@@ -229,7 +232,7 @@ export type SettingValues = {
 };
 
 /** What `RealtimeModule.forRoot()` takes: any setting, which then wins over the environment, and the file to read. */
-export interface RealtimeOptions extends Partial<SettingValues> {
+export interface RealtimeOptions extends Partial<SettingValues>, RoomSettings {
   /** A file of `REALTIME_*` variables; the real environment wins over it. Default `.env`; `false` reads none. */
   readonly envFile?: string | false;
   /** An instance of ioredis in place of `REALTIME_REDIS_URL`: connections with its options are made, it stays as it is. */

@@ -4,6 +4,7 @@ import { parseEnv } from 'node:util';
 import { OptionsError } from '../errors.js';
 import { type RealtimeOptions, type SettingName, type SettingValues, SETTINGS } from './options.js';
 import type { Setting } from './kinds.js';
+import { roomProblems, RoomTable, type UserOptions } from './room-options.js';
 import { deriveCluster, deriveHeartbeat, doubts, type Mutable, type SettingSource } from './derived.js';
 
 export type { SettingSource } from './derived.js';
@@ -12,6 +13,8 @@ export type { SettingSource } from './derived.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
+/** Options that are no settings: they can be given in code only. */
+const IN_CODE: ReadonlySet<string> = new Set(['envFile', 'redis', 'rooms', 'users']);
 const VARIABLES: ReadonlySet<string> = new Set(NAMES.map((name) => SETTINGS[name].env));
 
 /**
@@ -26,6 +29,10 @@ export class RealtimeSettings {
     private readonly sources: ReadonlyMap<SettingName, SettingSource>,
     /** Settings that are allowed but probably not meant, one line each; logged at boot. */
     readonly warnings: readonly string[],
+    /** The options of rooms, by their names. */
+    readonly rooms: RoomTable,
+    /** The options of all users. */
+    readonly users: UserOptions,
   ) {
     Object.assign(this, values);
     Object.freeze(this);
@@ -43,7 +50,7 @@ export class RealtimeSettings {
     const file = readEnvFile(options.envFile);
     const sources = new Map<SettingName, SettingSource>();
     const values: Record<string, unknown> = {};
-    const problems = unknownOptions(options);
+    const problems = [...unknownOptions(options), ...roomProblems(options)];
     for (const name of NAMES) {
       const given = findValue(name, options, environment, file);
       sources.set(name, given.source);
@@ -56,7 +63,8 @@ export class RealtimeSettings {
     deriveHeartbeat(complete, sources);
     deriveCluster(complete, sources, options, environment);
     for (const list of [complete.allowedOrigins, complete.clusterKeys]) Object.freeze(list);
-    return new RealtimeSettings(complete, sources, [...unknownVariables(environment, file), ...doubts(complete)]);
+    const warnings = [...unknownVariables(environment, file), ...doubts(complete)];
+    return new RealtimeSettings(complete, sources, warnings, new RoomTable(options.rooms), options.users ?? {});
   }
 
   /** Returns where the value of a setting came from. */
@@ -116,7 +124,7 @@ function readEnvFile(envFile: string | false | undefined): Environment {
 
 function unknownOptions(options: RealtimeOptions): string[] {
   return Object.keys(options)
-    .filter((name) => name !== 'envFile' && name !== 'redis' && !Object.hasOwn(SETTINGS, name))
+    .filter((name) => !IN_CODE.has(name) && !Object.hasOwn(SETTINGS, name))
     .map((name) => `forRoot({ ${name} }): there is no such setting; see docs/settings.md`);
 }
 

@@ -13,8 +13,8 @@ import {
   MAX_READ_BYTES,
   StoredBytes,
   windowOf,
-} from '../../history/history.js';
-import { parsePosition, type Position } from '../../history/positions.js';
+} from '../../history.js';
+import { parsePosition, type Position } from '../../position.js';
 import { newTag } from '../../history/tag.js';
 import { owned } from '../../owned.js';
 import { AppendBatches } from './append-batches.js';

@@ -15,8 +15,9 @@ interface Rule {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
-/** A token (RFC 9110 §5.6.2); one that begins with `bearer.` is a credential. */
-const isProtocol = (value: unknown): boolean => /^(?!bearer\.)[!#$%&'*+\-.^_`|~\w]+$/.test(String(value));
+/** A token (RFC 9110 §5.6.2) that is not one of this module: `bearer.…` is a credential, `hello.…` a client library's. */
+const isProtocol = (value: unknown): boolean =>
+  /^(?!bearer\.|hello\.|realtime\.v1$)[!#$%&'*+\-.^_`|~\w]+$/.test(String(value));
 const isVersion = (value: unknown): boolean => typeof value === 'string' || typeof value === 'symbol';
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 const oneOrMore = (value: unknown, allows: (each: unknown) => boolean): boolean =>
@@ -43,7 +44,7 @@ const RULES: Readonly<Record<keyof KnownOptions, Rule>> = {
     allows: (value) => Array.isArray(value) && oneOrMore(value, TRANSPORT.allows),
   },
   protocols: {
-    allowed: 'a list of names that do not begin with "bearer.", or a function',
+    allowed: 'a list of names other than "realtime.v1" that do not begin with "bearer." or "hello.", or a function',
     allows: (value) => typeof value === 'function' || (Array.isArray(value) && oneOrMore(value, isProtocol)),
   },
   verifyClient: FUNCTION,

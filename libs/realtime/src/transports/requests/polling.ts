@@ -8,7 +8,7 @@ import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
-import type { WatchedAnswer } from './watched-answer.js';
+import type { CarryingAnswer } from './watched-answer.js';
 
 /** What an answer has beside its messages. */
 interface BatchHead {
@@ -44,9 +44,9 @@ export class PollingTransport implements RequestTransport {
 
 export class PollingSocket extends RequestSocket {
   /** The poll that waits for messages. */
-  private waiting?: { readonly answer: WatchedAnswer; readonly position: number };
+  private waiting?: { readonly answer: CarryingAnswer; readonly position: number };
   /** The response of the last poll; the client counts as present until it has taken it. */
-  private last?: WatchedAnswer;
+  private last?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   /** The token for the first answer, which is sent at once. */
   private greeting?: { id: string; token: string };
@@ -56,7 +56,7 @@ export class PollingSocket extends RequestSocket {
     return this.entryBytes;
   }
 
-  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
+  open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
     // Of two polls at once the older is answered without messages: they belong to the newer one
     if (this.waiting) this.reply({ position: this.waiting.position }, []);
@@ -72,7 +72,7 @@ export class PollingSocket extends RequestSocket {
     return true;
   }
 
-  turnBack(answer: WatchedAnswer, position: number): void {
+  turnBack(answer: CarryingAnswer, position: number): void {
     send(answer, batch({ position }, []));
   }
 
@@ -137,7 +137,7 @@ export class PollingSocket extends RequestSocket {
   }
 
   /** The client has taken the response, or is gone. */
-  private left(answer: WatchedAnswer): void {
+  private left(answer: CarryingAnswer): void {
     if (this.waiting?.answer === answer) this.stopWaiting();
     if (this.last !== answer) return;
     this.last = undefined;

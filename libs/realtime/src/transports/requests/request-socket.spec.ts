@@ -190,8 +190,8 @@ describe.each([
     expect(socket.bufferedBytes).toBeGreaterThan(3000);
   });
 
-  it('makes a token of 192 random bits', () => {
-    expect(create().token).toMatch(/^[\w-]{32}$/);
+  it('has a token of its own, with the id of its node', () => {
+    expect(create().token).toMatch(/^YMw8vNRo20tX[\w-]{32}$/);
     expect(new Set(Array.from({ length: 100 }, () => create().token)).size).toBe(100);
   });
 });

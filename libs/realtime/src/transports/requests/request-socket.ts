@@ -3,7 +3,6 @@
  * It keeps sent messages under rising positions, so that a lost answer is repeated and a dropped stream resumes where
  * it was. It ends when either side closes it, or when no request has come for the grace time.
  */
-import { randomBytes } from 'node:crypto';
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
 import type { Frame } from '../../frame.js';
@@ -11,8 +10,9 @@ import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Sink, Socket } from '../../transport.js';
+import { newToken } from '../token.js';
 import { Posts } from './posts.js';
-import type { WatchedAnswer } from './watched-answer.js';
+import type { CarryingAnswer } from './watched-answer.js';
 
 /** A message that is kept, as the text that its transport sends: the frame, and what it was made of, can be freed. */
 export interface Entry {
@@ -23,7 +23,7 @@ export interface Entry {
 }
 
 /** What the sockets of these transports need of the node. */
-export type RequestNode = Pick<Node, 'settings' | 'limits' | 'slowConsumers'>;
+export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers' | 'failed'>;
 
 /** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {
@@ -39,7 +39,7 @@ const ENTRY_COST = 128;
 
 export abstract class RequestSocket implements Socket {
   /** The credential of the connection; it cannot be guessed, and is not the public id. */
-  readonly token = randomBytes(24).toString('base64url');
+  readonly token: string;
   readonly protocol = '';
   sentAt = 0;
   end?: RequestEnd;
@@ -62,6 +62,7 @@ export abstract class RequestSocket implements Socket {
 
   constructor(protected readonly node: RequestNode) {
     this.settings = node.settings;
+    this.token = newToken(node.id);
   }
 
   abstract readonly bufferedBytes: number;
@@ -80,10 +81,10 @@ export abstract class RequestSocket implements Socket {
    * @param position the position that the client has reached; undefined on a new connection
    * @returns false when the connection cannot resume from that position
    */
-  abstract open(answer: WatchedAnswer, id: string, position: number | undefined): boolean;
+  abstract open(answer: CarryingAnswer, id: string, position: number | undefined): boolean;
 
   /** Answers a request that a newer one has overtaken, for example while its guards ran. It changes nothing. */
-  abstract turnBack(answer: WatchedAnswer, position: number): void;
+  abstract turnBack(answer: CarryingAnswer, position: number): void;
 
   /** Returns a frame as the text that is kept and sent; all connections share it. */
   protected abstract encode(frame: Frame): string;

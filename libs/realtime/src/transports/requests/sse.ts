@@ -6,11 +6,12 @@ import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
-import type { HttpExchange } from '../../http/exchange.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
-import type { WatchedAnswer } from './watched-answer.js';
+import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
+import type { CarryingAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
   readonly name = 'sse';
@@ -33,13 +34,15 @@ export class SseTransport implements RequestTransport {
   createSocket(): SseSocket {
     return new SseSocket(this.node, this.streams);
   }
+
+  /** An empty stream: an EventSource comes back with its last id. */
+  postpone(answer: HttpAnswer): void {
+    endStream(startStream(answer), POSTPONED_RETRY_MS);
+  }
 }
 
 /** The share of the hold time by which a stream may end earlier. */
 const HOLD_SPREAD = 0.2;
-
-/** How long a client waits before it comes back after the hold time, in milliseconds. */
-const RENEW_RETRY_MS = 100;
 
 /** The streams of a node: they share the memory for replays. */
 interface Streams {
@@ -47,7 +50,7 @@ interface Streams {
 }
 
 export class SseSocket extends RequestSocket {
-  private answer?: WatchedAnswer;
+  private answer?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
   /** The position of the last message that was written. */
@@ -72,7 +75,7 @@ export class SseSocket extends RequestSocket {
     return this.entryBytes + (this.stream?.writableLength ?? 0);
   }
 
-  open(answer: WatchedAnswer, id: string, position: number | undefined): boolean {
+  open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.canResume(position)) return this.isGone && this.turnAway(answer, this.end!);
     this.cut();
     const stream = this.begin(answer);
@@ -91,7 +94,7 @@ export class SseSocket extends RequestSocket {
   }
 
   /** An EventSource stays away after a 204. Its network connection may carry the newer stream too (HTTP/2). */
-  turnBack(answer: WatchedAnswer): void {
+  turnBack(answer: CarryingAnswer): void {
     answer.send(204);
   }
 
@@ -99,17 +102,14 @@ export class SseSocket extends RequestSocket {
    * Answers a client that has had the end, or can no longer get it. An EventSource stays away after a 204 (WHATWG HTML
    * §9.2.3).
    */
-  private turnAway(answer: WatchedAnswer, { code }: RequestEnd): boolean {
+  private turnAway(answer: CarryingAnswer, { code }: RequestEnd): boolean {
     if (mayReconnect(code)) return false;
     answer.send(204);
     return true;
   }
 
-  private begin(answer: WatchedAnswer): Writable {
-    answer.header('Content-Type', 'text/event-stream; charset=utf-8');
-    answer.header('Cache-Control', 'no-cache, no-transform');
-    answer.header('X-Accel-Buffering', 'no');
-    const stream = answer.stream();
+  private begin(answer: CarryingAnswer): Writable {
+    const stream = startStream(answer);
     this.answer = answer;
     this.stream = stream;
     stream.on('drain', () => {
@@ -135,7 +135,7 @@ export class SseSocket extends RequestSocket {
   private renew(): void {
     const { answer, stream } = this;
     if (!answer || !stream) return;
-    stream.end(`retry: ${RENEW_RETRY_MS}\n\n`);
+    endStream(stream, RENEW_RETRY_MS);
     answer.cutAfter(this.settings.graceTime);
     this.release();
     this.absent();
@@ -209,7 +209,7 @@ export class SseSocket extends RequestSocket {
     }
   }
 
-  private left(answer: WatchedAnswer): void {
+  private left(answer: CarryingAnswer): void {
     if (this.answer !== answer) return;
     this.release();
     this.absent();

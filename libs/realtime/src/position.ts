@@ -1,5 +1,12 @@
 /** Where one stands in the history of a room: `<n>.<tag>`, which clients keep and return without looking into it. */
-import type { EntryPosition } from '../cluster/position.js';
+export interface EntryPosition {
+  /** Counts the entries of the room from 1; at most 15 digits. */
+  readonly n: number;
+  /** Six characters of base64url that the publisher chose at random. */
+  readonly tag: string;
+  /** The tag of the entry before; an empty string when there is none. */
+  readonly previous: string;
+}
 
 export interface Position {
   /** How many entries the room has had; 0 before the first. At most 15 digits. */

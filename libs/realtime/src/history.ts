@@ -1,7 +1,6 @@
 /** The last entries of rooms, kept by an engine. What is appended is published by the same act. Road OUT, step 7. */
-import type { Channel } from '../command.js';
-import type { EntryPosition } from '../cluster/position.js';
-import { before, placeOf, type Position, samePosition } from './positions.js';
+import type { Channel } from './command.js';
+import { before, type EntryPosition, placeOf, type Position, samePosition } from './position.js';
 
 /** What a history keeps: the bytes of a frame, or in this process the message itself. */
 export interface HistoryMessage {

@@ -1,0 +1,77 @@
+/** Everything that the client needs of the world, so that tests can give it a world of their own. */
+
+/** The part of a `WebSocket` that the client uses; the class of a browser, of Node 22, and of `ws` have it. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly protocol: string;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** A class of WebSockets. */
+export type WebSocketClass = new (url: string, protocols: string[]) => WebSocketLike;
+
+/** The events of a page: a `Window` or a `Document`. */
+interface Events {
+  addEventListener(name: string, listener: (event: { persisted?: boolean }) => void): void;
+  removeEventListener(name: string, listener: (event: { persisted?: boolean }) => void): void;
+}
+
+/** A page; a process has none. */
+export interface PageLike extends Events {
+  readonly document?: Events & { readonly visibilityState: string };
+  readonly navigator?: { readonly onLine?: boolean };
+  readonly location?: { readonly href: string };
+}
+
+/** The options of a request; the types of Node do not know `cache`. */
+export interface FetchInit extends RequestInit {
+  cache?: 'no-store';
+}
+
+export interface Environment {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Runs a task after so many milliseconds. @returns how to cancel it */
+  after(ms: number, task: () => void): () => void;
+  /** A number from 0 up to 1. */
+  random(): number;
+  fetch(url: string, init: FetchInit): Promise<Response>;
+  /** @returns undefined where there is no class */
+  webSocket(): Promise<WebSocketClass | undefined>;
+  readonly page: PageLike | undefined;
+}
+
+type Global = PageLike & { WebSocket?: WebSocketClass; addEventListener?: unknown };
+
+/** Node 20 has no WebSocket of its own: the package `ws` is used where it is installed. */
+async function installedWebSocket(): Promise<WebSocketClass | undefined> {
+  // Written so that no bundler follows it
+  const name = ['w', 's'].join('');
+  try {
+    const { default: found } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as never;
+    return found;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param given the application's own class */
+export function ownEnvironment(given?: WebSocketClass): Environment {
+  const world = globalThis as unknown as Global;
+  return {
+    now: () => Date.now(),
+    random: () => Math.random(),
+    after(ms, task) {
+      const timer = setTimeout(task, ms);
+      return () => clearTimeout(timer);
+    },
+    fetch: (url, init) => fetch(url, init),
+    webSocket: async () => given ?? world.WebSocket ?? installedWebSocket(),
+    page: world.document ? world : undefined,
+  };
+}

@@ -1,0 +1,92 @@
+/** Listeners by name, and async iterators over what they hear. */
+import { ClientError } from './errors.js';
+
+type Listener = (...args: never[]) => void;
+
+/** How many items may wait for the reader of an iterator. */
+const MAX_WAITING = 1000;
+
+/** Reports an error of a listener where uncaught errors are reported, and goes on. */
+export function report(error: unknown): void {
+  const { reportError } = globalThis as { reportError?: (error: unknown) => void };
+  if (reportError) reportError(error);
+  else console.error(error);
+}
+
+/** Runs a callback of the application: its error must not reach the client. */
+export function call<A extends unknown[]>(listener: (...args: A) => unknown, ...args: A): void {
+  try {
+    const result = listener(...args);
+    if (result instanceof Promise) result.catch(report);
+  } catch (error) {
+    report(error);
+  }
+}
+
+export class Listeners {
+  #all = new Map<string, Set<Listener>>();
+
+  /** @returns how to stop listening */
+  on(name: string, listener: Listener): () => void {
+    const some = this.#all.get(name) ?? new Set();
+    this.#all.set(name, some.add(listener));
+    return () => this.off(name, listener);
+  }
+
+  off(name: string, listener: Listener): void {
+    const some = this.#all.get(name);
+    some?.delete(listener);
+    if (some?.size === 0) this.#all.delete(name);
+  }
+
+  /** Calls the listeners of a name, in the order in which they came. */
+  tell(name: string, ...args: unknown[]): void {
+    for (const listener of [...(this.#all.get(name) ?? [])]) call(listener as (...args: unknown[]) => void, ...args);
+  }
+}
+
+/** A queue that one reader empties. */
+export class Reader<T> implements AsyncIterableIterator<T> {
+  #items: T[] = [];
+  #end: { error?: unknown } | undefined;
+  #wake = () => {};
+
+  /** @param stopped called once, when the reader stops before the end */
+  constructor(private readonly stopped: () => void) {}
+
+  push(item: T): void {
+    if (this.#end) return;
+    this.#items.push(item);
+    if (this.#items.length > MAX_WAITING) {
+      this.end(new ClientError('too_slow', `More than ${MAX_WAITING} items wait for the loop`));
+      this.stopped();
+    }
+    this.#wake();
+  }
+
+  /** What waits is still read. */
+  end(error?: unknown): void {
+    this.#end ??= { error };
+    this.#wake();
+  }
+
+  async next(): Promise<IteratorResult<T>> {
+    while (this.#items.length === 0 && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#items.length > 0) return { value: this.#items.shift()!, done: false };
+    const { error } = this.#end!;
+    this.#end = {};
+    if (error) throw error;
+    return { value: undefined, done: true };
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    if (!this.#end) this.stopped();
+    this.#items = [];
+    this.end();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

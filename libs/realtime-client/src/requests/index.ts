@@ -1,0 +1,2 @@
+export { openPolling } from './polling.js';
+export { openSse } from './sse.js';

@@ -1,0 +1,99 @@
+/**
+ * The present wire, and the one that takes its place: the next is opened while the present one still works. Who sends
+ * a hello is deaf to the wire before it, so what arrives there meanwhile is held, and only handled when the next fails.
+ */
+import { Attempt, type AttemptOptions } from './attempt.js';
+import type { Mode } from './ladder.js';
+import type { Upper } from './upper.js';
+import { DETACH, type Transport, type WireEnd } from './wire.js';
+
+/** What the wires tell the connector. */
+export interface WiresOwner {
+  heard(): void;
+  /** The present wire has ended, and the next takes its place before it is open. */
+  replaced(): void;
+  /** The present wire has ended, or was not opened, and there is no next. */
+  ended(attempt: Attempt, end: WireEnd): void;
+  /** There was no handshake: no token, or no transport. */
+  failed(error: Error): void;
+}
+
+export class Wires {
+  now: Attempt | undefined;
+  #next: Attempt | undefined;
+  #held: (string | ArrayBuffer)[] = [];
+
+  constructor(
+    private readonly options: AttemptOptions,
+    private readonly upper: Upper,
+    private readonly owner: WiresOwner,
+  ) {}
+
+  /** Whether messages may be sent. */
+  get isWritable(): boolean {
+    return Boolean(this.now?.isOpen && !this.#next);
+  }
+
+  /** Opens the present wire, or the next one when there is a present one. */
+  open(transport: Transport, mode: Mode): void {
+    const attempt = this.#begin(transport, mode);
+    if (this.now) this.#next = attempt;
+    else this.now = attempt;
+  }
+
+  drop(code: number): void {
+    this.now?.close(code);
+    this.#next?.close(DETACH);
+    this.now = this.#next = undefined;
+    this.#held = [];
+  }
+
+  #begin(transport: Transport, mode: Mode): Attempt {
+    const { options, upper, owner } = this;
+    return new Attempt(transport, mode, options, upper, {
+      openedPlain: (attempt) => {
+        this.#swapTo(attempt);
+        upper.openedPlain();
+      },
+      received: (attempt, data) => {
+        this.#swapTo(attempt);
+        owner.heard();
+        if (this.#next) this.#held.push(data);
+        else upper.received(data);
+      },
+      heard: () => owner.heard(),
+      ended: (attempt, end) => {
+        if (attempt === this.#next) return this.#stay();
+        if (!this.#next) return this.#gone(() => owner.ended(attempt, end));
+        this.#swapTo(this.#next);
+        owner.replaced();
+      },
+      failed: (attempt, error) => {
+        if (attempt === this.#next) this.#stay();
+        else this.#gone(() => owner.failed(error));
+      },
+    });
+  }
+
+  #gone(say: () => void): void {
+    this.drop(DETACH);
+    say();
+  }
+
+  /** The next wire speaks: the server has cut the present one. */
+  #swapTo(attempt: Attempt): void {
+    if (attempt !== this.#next) return;
+    this.now?.close(DETACH);
+    this.now = attempt;
+    this.#next = undefined;
+    this.#held = [];
+  }
+
+  /** The next wire did not open: the present one goes on. */
+  #stay(): void {
+    this.#next?.close(DETACH);
+    this.#next = undefined;
+    for (const data of this.#held.splice(0)) this.upper.received(data);
+    this.upper.writable();
+  }
+}
