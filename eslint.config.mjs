@@ -31,7 +31,7 @@ const browser = {
  * from above (docs/architecture.md).
  */
 const FLOORS = [
-  ['index.ts', 'testing'],
+  ['index.ts', 'testing', 'workers'],
   ['nest', 'health'],
   ['server.ts'],
   ['engine.ts'],
@@ -53,7 +53,7 @@ const FLOORS = [
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts', 'workers'],
+  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */

@@ -68,7 +68,7 @@ async function reportOf(program, folder, { name, types, report }) {
   const options = await prettier.resolveConfig(report);
   const code = await prettier.format(describe(program, folder, types), { ...options, parser: 'typescript' });
   const head = `# Public types of \`${name}\`\n\nWritten by \`npm run api:update\`; \`npm run check:api\` compares.\n`;
-  return `${head}\n\`\`\`ts\n${code}\`\`\`\n`;
+  return `${head}\n\`\`\`ts\n${code || '\n'}\`\`\`\n`;
 }
 
 async function write(reports) {

@@ -56,9 +56,12 @@ it('docs/architecture.md names only files and folders that exist', () => {
   expect(named.filter((path) => !existsSync(join(ROOT, 'libs/realtime/src', path)))).toEqual([]);
 });
 
-it.each(['brokers', 'brokers/redis', 'cluster'])('docs/architecture.md names every file of %s/', (folder) => {
-  const files = readdirSync(join(ROOT, 'libs/realtime/src', folder)).filter((name) => /(?<!\.spec)\.ts$/.test(name));
-  expect(files.length).toBeGreaterThan(0);
-  const text = read('docs/architecture.md');
-  expect(files.filter((name) => !text.includes(`\`${folder}/${name}\``))).toEqual([]);
-});
+it.each(['brokers', 'brokers/redis', 'brokers/workers', 'cluster', 'workers'])(
+  'docs/architecture.md names every file of %s/',
+  (folder) => {
+    const files = readdirSync(join(ROOT, 'libs/realtime/src', folder)).filter((name) => /(?<!\.spec)\.ts$/.test(name));
+    expect(files.length).toBeGreaterThan(0);
+    const text = read('docs/architecture.md');
+    expect(files.filter((name) => !text.includes(`\`${folder}/${name}\``))).toEqual([]);
+  },
+);

@@ -31,6 +31,8 @@ export class Engine {
   };
   private readonly rechecks: Rechecks;
   private stopping?: Promise<void>;
+  /** What connections are closed with at a shutdown. */
+  private closeCode: number = CloseCode.GOING_AWAY;
   /** Called with every client that is let in. Only nestjs-realtime/testing sets it. */
   onAdmitted?: (admission: Admission) => void;
 
@@ -48,12 +50,17 @@ export class Engine {
   }
 
   /**
-   * Refuses new connections, closes the open ones with 1001 and waits for their hooks, at most the shutdown timeout.
+   * Refuses new connections, closes the open ones and waits for their hooks, at most the shutdown timeout.
    *
+   * @param closeCode default: 1001; the first call decides
    * @returns the same promise, however often it is called
    */
-  stop(): Promise<void> {
-    return (this.stopping ??= this.drain());
+  stop(closeCode: number = CloseCode.GOING_AWAY): Promise<void> {
+    if (!this.stopping) {
+      this.closeCode = closeCode;
+      this.stopping = this.drain();
+    }
+    return this.stopping;
   }
 
   private async drain(): Promise<void> {
@@ -62,7 +69,7 @@ export class Engine {
     if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
     for (const connection of this.living) if (connection.isDetached) this.endBy(connection);
-    const unfinished = await drain(this.living, settings, (connection, error) =>
+    const unfinished = await drain(this.living, settings, this.closeCode, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
     for (const { id, transport } of unfinished)
@@ -74,7 +81,7 @@ export class Engine {
 
   private sendAway(guest: Guest): void {
     try {
-      guest.goAway(farewell(this.node.settings.reconnectSpread));
+      guest.goAway(farewell(this.node.settings.reconnectSpread, this.closeCode), this.closeCode);
     } catch (error) {
       this.node.failed('close')(error);
     }
@@ -126,7 +133,7 @@ export class Engine {
   }
 
   private endBy(connection: LiveConnection): void {
-    connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
+    connection.end(this.closeCode, farewell(this.node.settings.reconnectSpread, this.closeCode), 'shutdown');
   }
 
   private replace({ userId, id }: LiveConnection, replace: Replace): void {

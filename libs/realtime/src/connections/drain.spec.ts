@@ -54,7 +54,7 @@ const some = (count: number, hookMs?: number) => Array.from({ length: count }, (
 async function run(timings: Partial<typeof TIMINGS> = {}) {
   let tookMs = -1;
   const failed = ({ id }: LiveConnection) => void failures.push(id);
-  const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings }, failed);
+  const draining = drain(living as unknown as Set<LiveConnection>, { ...TIMINGS, ...timings }, 1001, failed);
   void draining.then(() => (tookMs = performance.now() - start));
   while (tookMs < 0) {
     await jest.advanceTimersByTimeAsync(10);

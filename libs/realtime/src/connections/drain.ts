@@ -20,16 +20,22 @@ const CUT_MS = 500;
  *
  * @param living the connections whose `onClose` has not settled; each removes itself from the set when it has
  * @param timings how many at once, how long between batches and how long in total, in seconds
+ * @param code of the close frames
  * @param failed called with what a connection throws
  * @returns the connections that had not ended when the time was over
  */
 export async function drain(
   living: ReadonlySet<LiveConnection>,
   timings: Timings,
+  code: number,
   failed: Failed,
 ): Promise<LiveConnection[]> {
   const deadline = performance.now() + timings.shutdownTimeout * 1000;
-  await closeInBatches([...living], timings, deadline, failed);
+  await closeInBatches([...living], timings, deadline, (connections) =>
+    endEach(connections, failed, (connection) => {
+      connection.end(code, farewell(timings.reconnectSpread, code), 'shutdown');
+    }),
+  );
   while (living.size > 0 && performance.now() < deadline) await pause(LOOK_MS);
   await cut(living, failed);
   return [...living];
@@ -48,16 +54,14 @@ async function closeInBatches(
   connections: LiveConnection[],
   timings: Timings,
   deadline: number,
-  failed: Failed,
+  close: (connections: readonly LiveConnection[]) => void,
 ): Promise<void> {
   const batches = Math.ceil(connections.length / timings.shutdownBatch);
   // However many there are, all get their close frame in the first half of the time; the rest is for their answers
   const interval = Math.min(timings.shutdownInterval, timings.shutdownTimeout / 2 / batches) * 1000;
   for (let at = 0; at < connections.length; at += timings.shutdownBatch) {
     if (at > 0 && performance.now() < deadline) await pause(interval);
-    endEach(connections.slice(at, at + timings.shutdownBatch), failed, (connection) => {
-      connection.end(CloseCode.GOING_AWAY, farewell(timings.reconnectSpread), 'shutdown');
-    });
+    close(connections.slice(at, at + timings.shutdownBatch));
   }
 }
 
@@ -72,8 +76,9 @@ function endEach(connections: Iterable<LiveConnection>, failed: Failed, end: (co
 }
 
 /** The reason of the close frame, with a delay for each client: all of them at once would overload the next server. */
-export function farewell(spreadSeconds: number): string {
-  return `server shutting down; retry-after-ms=${Math.floor(Math.random() * spreadSeconds * 1000)}`;
+export function farewell(spreadSeconds: number, code: number): string {
+  const what = code === CloseCode.SERVICE_RESTART ? 'restarting' : 'shutting down';
+  return `server ${what}; retry-after-ms=${Math.floor(Math.random() * spreadSeconds * 1000)}`;
 }
 
 function pause(ms: number): Promise<void> {

@@ -94,8 +94,8 @@ export class FirstMessage implements Sink {
   }
 
   /** Closes the wire because the server shuts down. */
-  goAway(reason: string): void {
-    this.refuse(reason, CloseCode.GOING_AWAY);
+  goAway(reason: string, code: number): void {
+    this.refuse(reason, code);
   }
 
   private late(): void {

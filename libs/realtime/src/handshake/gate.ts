@@ -26,8 +26,8 @@ import { Sessions } from './sessions.js';
 
 /** An admitted client that has not identified itself yet. */
 export interface Guest {
-  /** Closes the wire with 1001. */
-  goAway(reason: string): void;
+  /** Closes the wire. */
+  goAway(reason: string, code: number): void;
 }
 
 /** A request that was refused. */

@@ -35,6 +35,11 @@ export class HeaderDeadline {
     server.prependListener('request', this.requested);
   }
 
+  /** How many connections have not sent their first request; 0 where the limit is off. */
+  get size(): number {
+    return this.waiting.size;
+  }
+
   /** Removes the listeners, and cuts sockets that have sent no request yet: the server would wait for them to close. */
   stop(): void {
     this.server.off('connection', this.connected);

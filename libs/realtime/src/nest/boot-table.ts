@@ -3,7 +3,7 @@ import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
 import type { FoundGateway, GatewayElsewhere } from './found-gateway.js';
 import type { RealtimeSettings } from '../settings/settings.js';
-import { workerPlace } from '../workers/place.js';
+import { workerPlace } from '../settings/worker-place.js';
 
 /** What the application has, as it was found. */
 export interface Found {

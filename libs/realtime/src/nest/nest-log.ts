@@ -1,6 +1,6 @@
 /** Nest's logger for the lines of this module, which are many where clients come and go. */
 import { type ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
-import { workerPlace } from '../workers/place.js';
+import { workerPlace } from '../settings/worker-place.js';
 
 /** The part of Nest's logger that makes the date of a line; subclasses may replace it. */
 interface Dated {

@@ -9,6 +9,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { CloseCode } from 'nestjs-realtime-protocol';
 import { Broker } from '../broker.js';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
@@ -28,7 +29,11 @@ import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
+import { answered, endConnections, onRetire, reportReady, settled } from './retirement.js';
 import { drainOnSignals } from './signals.js';
+
+/** How long a worker that retires waits for the first request of connections that it has accepted. */
+const FIRST_REQUEST_MS = 3000;
 
 /** Starts and stops the engine with the application: binds gateways, attaches to its HTTP server, drains. */
 @Injectable()
@@ -41,6 +46,7 @@ export class RealtimeLifecycle
   private tap?: UpgradeTap;
   private deadline?: HeaderDeadline;
   private forgetSignals: () => void = () => {};
+  private forgetRetirement: () => void = () => {};
 
   constructor(
     @Inject(RealtimeSettings) private readonly settings: RealtimeSettings,
@@ -86,6 +92,19 @@ export class RealtimeLifecycle
     }
     if (this.isInUse) this.logTable();
     this.forgetSignals = drainOnSignals(() => this.engine.stop());
+    this.forgetRetirement = onRetire(() => this.retire());
+    if (!this.bridge.server) reportReady();
+  }
+
+  /** Another worker has the place of this one. The rest of a shutdown is that of a signal. */
+  private async retire(): Promise<void> {
+    const { server } = this.bridge;
+    if (server) endConnections(server);
+    // Clients that were connected to this worker a moment ago are let in, and closed like the others
+    await settled(() => !this.deadline?.size && this.engine.gate.underWay === 0, FIRST_REQUEST_MS);
+    await this.engine.stop(CloseCode.SERVICE_RESTART);
+    if (server) await answered(server, this.settings.shutdownTimeout * 1000);
+    process.kill(process.pid, 'SIGTERM');
   }
 
   private logTable(): void {
@@ -107,6 +126,7 @@ export class RealtimeLifecycle
   async beforeApplicationShutdown(): Promise<void> {
     await this.engine.stop();
     this.forgetSignals();
+    this.forgetRetirement();
     this.tap?.detach();
     this.deadline?.stop();
   }

@@ -59,6 +59,12 @@ export const CLUSTER_SETTINGS = {
       'How many processes `node --import nestjs-realtime/workers` runs; `auto` is one for each CPU. It is read from the environment or from `.env`.',
     read: (text: string) => (/^\d+$/.test(text) ? Number(text) : text.toLowerCase()),
   } satisfies Setting<'auto' | number> as Setting<'auto' | number>,
+  workerStartTimeout: seconds(
+    'REALTIME_WORKER_START_TIMEOUT',
+    60,
+    0.001,
+    'How long a new worker may take to listen during a reload, before it is ended and the reload stops. It is read from the environment or from `.env`.',
+  ),
   workersFolder: {
     env: 'REALTIME_WORKERS_FOLDER',
     fallback: '',

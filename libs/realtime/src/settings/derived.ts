@@ -1,6 +1,6 @@
 /** Settings that follow from others, and what is not allowed, or probably not meant, in combination. */
 import { OptionsError } from '../errors.js';
-import { workerPlace } from '../workers/place.js';
+import { workerPlace } from './worker-place.js';
 import { defaultApp, defaultFolder } from './app-name.js';
 import type { RealtimeOptions, SettingName, SettingValues } from './options.js';
 
@@ -60,7 +60,7 @@ const FRAME_OVERHEAD = 65_536;
 export function deriveCluster(
   values: Mutable<SettingValues>,
   sources: Map<SettingName, SettingSource>,
-  { redis }: RealtimeOptions,
+  options: RealtimeOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
   const derive = <K extends SettingName>(name: K, value: SettingValues[K]) => {
@@ -68,29 +68,35 @@ export function deriveCluster(
     sources.set(name, 'derived');
   };
   if (sources.get('broker') === 'default') {
-    if (values.redisUrl || redis) derive('broker', 'redis');
+    if (values.redisUrl || options.redis) derive('broker', 'redis');
     else if (workerPlace(environment)) derive('broker', 'workers');
   }
   if (values.broker === 'workers') {
     if (!values.app) derive('app', defaultApp(process.argv[1]));
     if (!values.workersFolder) derive('workersFolder', defaultFolder(values.app));
   }
-  const problems = clusterProblems(values, Boolean(redis));
+  const problems = clusterProblems(values, options);
   if (sources.get('workers') === 'code')
     problems.push('forRoot({ workers }) has no effect: set REALTIME_WORKERS in the environment or in .env');
   if (problems.length > 0) throw new OptionsError(problems);
 }
 
-function clusterProblems(values: SettingValues, isPassed: boolean): string[] {
+function clusterProblems(values: SettingValues, { redis, rooms, users }: RealtimeOptions): string[] {
   const { broker, redisUrl, app, maxBrokerFrameBytes, maxMessageBytes, maxWorkerBytes } = values;
   if (broker === 'memory') return [];
   const problems: string[] = [];
-  if (broker === 'redis' && !redisUrl && !isPassed) problems.push('REALTIME_BROKER=redis needs REALTIME_REDIS_URL');
+  if (broker === 'redis' && !redisUrl && !redis) problems.push('REALTIME_BROKER=redis needs REALTIME_REDIS_URL');
   if (!app) problems.push('REALTIME_BROKER=redis needs REALTIME_APP, the name that all nodes of the application share');
   const max = maxBrokerFrameBytes - FRAME_OVERHEAD;
   if (maxMessageBytes > max) {
     problems.push(
       `REALTIME_MAX_MESSAGE_BYTES is ${maxMessageBytes}, but a message between nodes may have ${max} bytes: raise REALTIME_MAX_BROKER_FRAME_BYTES to ${maxMessageBytes + FRAME_OVERHEAD}`,
+    );
+  }
+  const keepsHistory = users?.history !== undefined || Object.values(rooms ?? {}).some(({ history }) => history);
+  if (broker === 'workers' && keepsHistory) {
+    problems.push(
+      'Workers keep no history, and forRoot() asks for one of rooms or users: with REALTIME_REDIS_URL and REALTIME_APP they are nodes over Redis, which keeps it',
     );
   }
   if (broker === 'workers' && maxWorkerBytes < 2 * maxBrokerFrameBytes) {

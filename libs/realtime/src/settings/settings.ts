@@ -73,6 +73,18 @@ export class RealtimeSettings {
   }
 }
 
+/**
+ * Reads one setting where there is no application: from the environment, or from `.env`.
+ *
+ * @throws OptionsError for a value that is not allowed
+ */
+export function settingOf<K extends SettingName>(name: K, environment: Environment): SettingValues[K] {
+  const given = findValue(name, {}, environment, readEnvFile(undefined));
+  const parsed = SETTINGS[name].schema.safeParse(given.value);
+  if (!parsed.success) throw new OptionsError(problemOf(name, given));
+  return parsed.data as SettingValues[K];
+}
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- see the class
 export interface RealtimeSettings extends SettingValues {}
 

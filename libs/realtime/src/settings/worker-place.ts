@@ -15,3 +15,9 @@ export function workerPlace(environment: Readonly<Record<string, string | undefi
   const [, number, of] = /^(\d+)\/(\d+)$/.exec(environment[PLACE_VARIABLE] ?? '') ?? [];
   return cluster.isWorker && number && of ? { number: Number(number), of: Number(of) } : undefined;
 }
+
+/** Emitted by the process of a worker that has to finish and end, because a newer one has its place. */
+export const retireEvent = 'realtime:retire';
+
+/** Emitted by the module in a process without a server, once it has started. */
+export const readyEvent = 'realtime:ready';
