@@ -44,21 +44,22 @@ const FLOORS = [
   ['http', 'target.ts'],
   ['node'],
   ['brokers', 'hub.ts'],
-  ['history'],
+  ['history', 'presence'],
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
   ['question.ts', 'history.ts'],
+  ['presence.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['contract.ts'],
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
+  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts', 'workers'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */
-const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis'] };
+const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis', 'workers'] };
 
 const at = (...names) => ['./libs/realtime/src', ...names].join('/');
 

@@ -91,6 +91,8 @@ export class LossyBus<T> {
   lossRate = 0;
   repeatRate = 0;
   maxDelayMs = 60;
+  /** True for two processes that do not hear each other. */
+  isSplit: (from: string, to: string) => boolean = () => false;
   private readonly lastAt = new Map<string, number>();
 
   constructor(
@@ -108,7 +110,7 @@ export class LossyBus<T> {
 
   private take(channel: string, from: string, message: T): void {
     for (const link of this.links) {
-      if (!link.isUp || !link.channels.has(channel) || this.isLost()) continue;
+      if (!link.isUp || !link.channels.has(channel) || this.isLost() || this.isSplit(from, link.name)) continue;
       const { cuts } = link;
       const receive = () => {
         const at = this.time.now();

@@ -80,6 +80,7 @@ export class ClusterBroker extends Broker {
       up: () => this.up(),
       down: (reason) => this.down(reason),
       gap: (channels) => this.lines.gap(channels),
+      cut: (node, reason) => this.lines.cut(node, reason),
     });
     try {
       this.requireUp();
