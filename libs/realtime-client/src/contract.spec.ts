@@ -110,11 +110,10 @@ describe('the types of a contract', () => {
 describe('the types without a contract', () => {
   it('allow every event', () => {
     checked((_socket, plain) => {
-       
       plain.on('anything', (data) => expectTypeOf(data).toEqualTypeOf<any>());
       plain.emit('anything', { a: 1 });
       plain.emit('anything');
-       
+
       expectTypeOf(plain.request('anything', 1)).toEqualTypeOf<Promise<any>>();
       // @ts-expect-error -- the name of an event is a text
       plain.emit(5);
