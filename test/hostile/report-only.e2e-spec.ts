@@ -3,6 +3,8 @@ import { jest } from '@jest/globals';
 import type { LimitName } from 'nestjs-realtime';
 import { HostileApp } from '../support/apps/hostile-app.js';
 import { ask, open, upstream } from '../support/clients/hostile-requests.js';
+import { SessionClient } from '../support/clients/session-client.js';
+import { wireOf } from '../support/clients/session-wires.js';
 import { frame, httpRequest, Opcode, type RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
 jest.setTimeout(60_000);
@@ -36,6 +38,8 @@ beforeAll(async () => {
       MAX_REPLIES: 3,
       MAX_STREAMS: 1,
       MAX_NAME_LENGTH: 8,
+      MAX_DETACHED: 0,
+      MAX_REPLAY_BYTES: 1000,
     },
   });
 });
@@ -57,6 +61,24 @@ async function slowly(count: number, bytes: number, name: LimitName): Promise<vo
   await reached(name);
   client.socket.resume();
   for (let number = 0; number < count; number++) expect(Number.parseInt(await text(client), 10)).toBe(number);
+}
+
+/** Opens a session of a client library. */
+async function session() {
+  const heard: string[] = [];
+  let opened = () => {};
+  const client = new SessionClient(
+    (text) => heard.push(text),
+    () => {},
+    () => opened(),
+  );
+  const opens = () => {
+    const isOpen = new Promise<void>((done) => (opened = done));
+    client.connect(wireOf('websocket', `http://127.0.0.1:${app.port}/newest`));
+    return isOpen;
+  };
+  await opens();
+  return { heard, client: { cut: () => client.cut(), goesOn: opens } };
 }
 
 async function handshakes(count: number, target = '/ws'): Promise<void> {
@@ -171,6 +193,23 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
   },
   bufferedBytesTotal: () => slowly(2000, 5000, 'bufferedBytesTotal'),
   slowTime: () => slowly(150, 65_536, 'slowTime'),
+  async detached() {
+    const { client } = await session();
+    client.cut();
+    await reached('detached');
+    await client.goesOn();
+    client.cut();
+  },
+  async replayBytes() {
+    const { client, heard } = await session();
+    client.cut();
+    await app.until('it to be detached', ({ stats }) => stats.detached === 1);
+    await app.order('flood', { path: '/newest', count: 5, bytes: 1000 });
+    await reached('replayBytes');
+    await client.goesOn();
+    expect(heard.map((text) => Number.parseInt(text, 10))).toEqual([0, 1, 2, 3, 4]);
+    client.cut();
+  },
   async rooms() {
     const client = await app.open('/ws?rooms=k,l,m');
     for (const room of ['a', 'b', 'c', 'd']) client.send(frame({ payload: `join ${room}` }));

@@ -154,3 +154,26 @@ describe('a client that is closed while it is sent to', () => {
     await app.until('closes', ({ stats }) => stats.closed.server >= 15);
   });
 });
+
+describe('a client library that loses its wire', () => {
+  /** Opens a session, and loses its wire. */
+  const lose = async () => {
+    const client = await app.open('/newest', { headers: { 'Sec-WebSocket-Protocol': 'realtime.v1' } });
+    expect((await client.frame()).payload.toString()).toContain('rt:open');
+    client.reset();
+  };
+
+  it('a session without a wire keeps only so many bytes, and only so many sessions are without one', async () => {
+    app = await HostileApp.startAlone({ MAX_REPLAY_BYTES: 5000, MAX_DETACHED: 2 });
+    for (const detached of [1, 2]) {
+      await lose();
+      await app.until('it to be detached', ({ stats }) => stats.detached === detached);
+    }
+    await lose();
+    await app.until('one too many to be ended', ({ stats }) => stats.limits.detached === 1);
+    await app.order('flood', { path: '/newest', count: 10, bytes: 1000 });
+    await app.until('them to be ended', ({ stats }) => stats.detached === 0);
+    expect((await app.state()).stats.limits.replayBytes).toBe(2);
+    await app.expectCalm();
+  });
+});

@@ -28,6 +28,34 @@ export const EXPIRES_EVENT = 'rt:expires';
 /** The event with which a client ends a stream of replies: `{ "event": "rt:cancel", "id": 7 }`. */
 export const CANCEL_EVENT = 'rt:cancel';
 
+/** The first event that a client library gets on a wire: `{ "event": "rt:open", "data": … }`. */
+export const OPEN_EVENT = 'rt:open';
+
+/** The event by which both sides say how many counted messages they have: `{ "event": "rt:ack", "data": { "n": 118 } }`. */
+export const ACK_EVENT = 'rt:ack';
+
+/** The event by which a client library looks whether the server is there; it is answered with `rt:pong`. */
+export const PING_EVENT = 'rt:ping';
+
+/** The answer to `rt:ping`. */
+export const PONG_EVENT = 'rt:pong';
+
+/** The `data` of `rt:open`. */
+export interface OpenData {
+  /** The connection's public id. */
+  readonly id: string;
+  /** The secret by which the client may resume the session. */
+  readonly session: string;
+  /** True when the connection goes on: nothing was lost in either direction. */
+  readonly resumed: boolean;
+  /** How many counted messages of the client the server has: the client sends what comes after them. */
+  readonly seen: number;
+  /** How often the server pings, in milliseconds; 0 when it does not. */
+  readonly ping: number;
+  /** How long a message of the client may be, in bytes. */
+  readonly maxBytes: number;
+}
+
 /** The `data` of `rt:done`. */
 export interface DoneData {
   /** How many replies to this request were not sent, because the client was too slow or the reply was too long. */

@@ -5,6 +5,7 @@ export type { CloseCodeRow } from './close-codes.js';
 
 // Envelope
 export {
+  ACK_EVENT,
   asEnvelope,
   CANCEL_EVENT,
   DONE_EVENT,
@@ -12,6 +13,9 @@ export {
   encodeEnvelope,
   EXCEPTION_EVENT,
   isRequestId,
+  OPEN_EVENT,
+  PING_EVENT,
+  PONG_EVENT,
   RESERVED_PREFIX,
 } from './envelope.js';
-export type { DoneData, Envelope, ExceptionData } from './envelope.js';
+export type { DoneData, Envelope, ExceptionData, OpenData } from './envelope.js';

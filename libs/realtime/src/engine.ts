@@ -4,17 +4,20 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { Broker } from './broker.js';
+import type { ConnectionEvents } from './connections/connection-events.js';
 import { drain, farewell } from './connections/drain.js';
-import { type ConnectionEvents, LiveConnection } from './connections/live-connection.js';
+import { LiveConnection } from './connections/live-connection.js';
 import { logOpened } from './connections/log-lines.js';
 import { Rechecks } from './connections/rechecks.js';
+import { SessionSocket } from './connections/session/session-socket.js';
 import type { Admission, Open } from './handshake/admission.js';
 import { FirstMessage } from './handshake/first-message.js';
 import { Gate, type Guest } from './handshake/gate.js';
+import { ownerOf } from './handshake/sessions.js';
 import { label, type Log } from './log.js';
 import { Node, type Replace } from './node/node.js';
 import type { RealtimeSettings } from './settings/settings.js';
-import type { Socket } from './transport.js';
+import type { Sink, Socket } from './transport.js';
 
 export class Engine {
   readonly node: Node;
@@ -22,7 +25,7 @@ export class Engine {
   readonly gate: Gate;
   /** Connections whose `onClose` has not settled yet. */
   private readonly living = new Set<LiveConnection>();
-  private readonly events: ConnectionEvents = {
+  private readonly events: ConnectionEvents<LiveConnection> = {
     opened: (connection) => this.endWhereStopping(connection),
     ended: (connection) => void this.living.delete(connection),
   };
@@ -35,6 +38,7 @@ export class Engine {
     this.node = new Node(settings, broker, log);
     this.gate = new Gate(this.node);
     this.node.underWay = () => this.gate.underWay;
+    this.node.detached = () => this.gate.sessions.detached;
     this.rechecks = new Rechecks(this.node);
   }
 
@@ -57,12 +61,14 @@ export class Engine {
     this.gate.stop();
     if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
+    for (const connection of this.living) if (connection.isDetached) this.endBy(connection);
     const unfinished = await drain(this.living, settings, (connection, error) =>
       this.node.faultLog.report(connection, 'close', error),
     );
     for (const { id, transport } of unfinished)
       log.warn(`${label(transport)} hook still runs after the shutdown timeout id=${id}`);
     this.rechecks.stop();
+    this.gate.sessions.stop();
     await this.node.stop();
   }
 
@@ -77,8 +83,8 @@ export class Engine {
   /** Opens an admitted request on its socket: as a connection, or as a client that has to authenticate first. */
   readonly open: Open = (admission, socket, transport) => {
     this.onAdmitted?.(admission);
-    if (!admission.gateway.onAuthenticate) return this.establish(admission, socket, transport);
     const establish = (admitted: Admission) => this.establish(admitted, socket, transport);
+    if (!admission.gateway.onAuthenticate) return establish(admission);
     return new FirstMessage(admission, socket, this.gate, this.node, establish);
   };
 
@@ -87,8 +93,23 @@ export class Engine {
     return place.isReleased && ![...this.living].some((connection) => connection.id === id);
   }
 
-  /** Makes the connection; its hooks run once its wire is whole (`Sink.opened`). */
-  private establish(admission: Admission, socket: Socket, transport: string): LiveConnection {
+  /**
+   * Makes the connection, or goes on with the one that the client has; its hooks run once its wire is whole
+   * (`Sink.opened`).
+   */
+  private establish(admission: Admission, socket: Socket, transport: string): Sink | undefined {
+    const { ticket } = admission;
+    if (!ticket) return this.connect(admission, socket, transport);
+    if (ticket.resumes) return ticket.resumes.goOn(admission, socket, transport);
+    ticket.supersedes?.terminate();
+    const { token, arrival } = ticket;
+    const owner = ownerOf(admission.request, admission.identity);
+    const facts = { token, arrival, id: admission.id, owner, protocol: socket.protocol };
+    const session = new SessionSocket(facts, this.gate.sessions, this.node);
+    return session.begin(this.connect(admission, session, transport), socket, transport);
+  }
+
+  private connect(admission: Admission, socket: Socket, transport: string): LiveConnection {
     const { node } = this;
     const connection = new LiveConnection(transport, admission, socket, node, this.events, this.rechecks);
     this.living.add(connection);
@@ -101,7 +122,10 @@ export class Engine {
   }
 
   private endWhereStopping(connection: LiveConnection): void {
-    if (!this.stopping) return;
+    if (this.stopping) this.endBy(connection);
+  }
+
+  private endBy(connection: LiveConnection): void {
     connection.end(CloseCode.GOING_AWAY, farewell(this.node.settings.reconnectSpread), 'shutdown');
   }
 

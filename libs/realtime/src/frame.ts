@@ -94,6 +94,9 @@ export class Frame {
   }
 }
 
+/** A message about a session itself; it is not one of its numbered messages. */
+export class ControlFrame extends Frame {}
+
 /**
  * Makes the frame of an `{ event, data }` envelope.
  *

@@ -8,8 +8,12 @@ export interface Stats {
   readonly startedAt: number;
   /** Open connections. */
   readonly current: number;
+  /** Open connections of client libraries that have lost their wire and may still come back. */
+  readonly detached: number;
   /** Connections that were opened. */
   readonly accepted: number;
+  /** How often a connection of a client library has gone on over another wire. */
+  readonly resumed: number;
   /** Handshakes that were refused, whatever the status, and refused further requests of SSE and polling connections. */
   readonly refused: number;
   /** Connections that ended, by the initiator. */
@@ -86,6 +90,7 @@ export const brokerStats = (name: string, given: Partial<BrokerStats> = {}): Bro
 export class Counters {
   readonly startedAt = Date.now();
   accepted = 0;
+  resumed = 0;
   refused = 0;
   readonly closed: Record<CloseInitiator, number> = {
     client: 0,

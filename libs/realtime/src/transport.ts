@@ -29,6 +29,29 @@ export interface Socket {
   pause(): void;
   /** Reads from the peer again. */
   resume(): void;
+  /** When the peer was last heard of, if that was before the wire was found to be gone; in milliseconds of `performance.now()`. */
+  readonly absentSince?: number;
+  /** Gives up the wire, but not the connection: it waits for another one. Absent where a connection is one wire. */
+  lose?(): void;
+}
+
+/** One message of a client. */
+export interface ClientMessage {
+  readonly data: Buffer;
+  readonly isBinary: boolean;
+}
+
+/** What a transport whose clients send by requests reports about a session, which counts in both directions. */
+export interface Counted {
+  /**
+   * Messages of one request arrived.
+   *
+   * @param first the number of the first one, as the client counts; messages that are known already are ignored
+   * @returns false, and takes none, when messages between are missing
+   */
+  take(first: number, messages: readonly ClientMessage[]): boolean;
+  /** The client has the messages up to this number. */
+  acknowledged(n: number): void;
 }
 
 /** What a transport reports about its socket. */
@@ -45,6 +68,8 @@ export interface Sink {
   failed(code: number, reason: string, initiator: CloseInitiator): void;
   /** The wire is gone. MUST be called exactly once, and never inside a call of a method of the socket. `code` is 1006 if the peer sent no close frame. */
   closed(code: number, reason: string): void;
+  /** Present where the client counts: its messages MUST then be reported here if they come by requests. */
+  readonly counted?: Counted;
 }
 
 /** A way to obtain sockets. */

@@ -97,7 +97,11 @@ export class Seen {
 export class Lines implements LoggerService {
   readonly all: string[] = [];
   readonly warnings: string[] = [];
-  readonly log = (message: unknown) => void this.all.push(String(message));
+  private readers: (() => void)[] = [];
+  readonly log = (message: unknown) => {
+    this.all.push(String(message));
+    for (const read of this.readers.splice(0)) read();
+  };
   readonly warn = (message: unknown) => {
     this.warnings.push(String(message));
     this.log(message);
@@ -105,6 +109,11 @@ export class Lines implements LoggerService {
   readonly error = this.log;
   readonly debug = this.log;
   readonly verbose = this.log;
+
+  /** Resolves when a line contains this text. */
+  async has(text: string): Promise<void> {
+    while (!this.all.some((line) => line.includes(text))) await new Promise<void>((read) => this.readers.push(read));
+  }
 
   clear(): void {
     this.all.length = this.warnings.length = 0;

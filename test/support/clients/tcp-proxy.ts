@@ -17,6 +17,7 @@ export class TcpProxy {
   private readonly passages = new Set<Passage>();
   private delayMs = 0;
   private isPaused = false;
+  private left = Infinity;
 
   private constructor(
     private readonly target: number,
@@ -44,6 +45,11 @@ export class TcpProxy {
   /** Ends all connections with a reset. */
   cut(): void {
     for (const { client } of this.passages) client.resetAndDestroy();
+  }
+
+  /** Ends all connections after so many more bytes, of both directions together: in the middle of a frame, or of a header. */
+  cutAfter(bytes: number): void {
+    this.left = bytes;
   }
 
   /** Passes nothing on, of new connections neither, until `resume`; then nothing is lost. */
@@ -109,7 +115,14 @@ export class TcpProxy {
     const isFromClient = to === passage.server;
     if (isFromClient && /subscribe\r\n/i.test(chunk.toString('latin1'))) passage.subscribes = true;
     if (isFromClient ? passage.isMute : passage.isDeaf) return;
+    if (chunk.length >= this.left) return this.cutInside(chunk.subarray(0, this.left), to);
+    this.left -= chunk.length;
     if (this.delayMs === 0) to.write(chunk);
     else setTimeout(() => to.write(chunk), this.delayMs);
+  }
+
+  private cutInside(part: Buffer, to: Socket): void {
+    this.left = Infinity;
+    to.write(part, () => this.cut());
   }
 }

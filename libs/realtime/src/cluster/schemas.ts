@@ -115,6 +115,8 @@ const STATS = z.object({
   ...{ startedAt: count, current: count, accepted: count, refused: count, messagesIn: count, messagesOut: count },
   ...{ bytesIn: count, bytesOut: count, hookErrors: count, messageErrors: count, pauses: count, dropped: count },
   ...{ slow: count, unfinished: count, rooms: count, users: count },
+  // A node of an earlier release does not count them
+  ...{ detached: count.default(0), resumed: count.default(0) },
   closed: counts as unknown as z.ZodType<Stats['closed']>,
   limits: counts as unknown as z.ZodType<Stats['limits']>,
   broker: BROKER_STATS,

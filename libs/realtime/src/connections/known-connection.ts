@@ -1,7 +1,9 @@
 /** What is known of a connection: the facts of its handshake, its counters, and how the server reports both. */
 import { Connection, type ConnectionInfo } from '../connection.js';
 import type { Admission } from '../handshake/admission.js';
+import type { HandshakeRequest } from '../handshake-request.js';
 import type { About } from '../node/watched-promise.js';
+import type { Counters } from '../stats.js';
 import type { Socket } from '../transport.js';
 
 /** The counters of a connection since it was opened. */
@@ -16,8 +18,8 @@ export abstract class KnownConnection extends Connection implements Traffic {
   readonly id: string;
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
-  readonly url: string;
-  readonly address: string;
+  url: string;
+  address: string;
   readonly protocol: string;
   readonly openedAt = Date.now();
   data: unknown;
@@ -27,10 +29,14 @@ export abstract class KnownConnection extends Connection implements Traffic {
   messagesOut = 0;
   bytesIn = 0;
   bytesOut = 0;
-  private readonly remotePort: number | undefined;
+  beatSlot = -1;
+  beatPingAt = 0;
+  /** True while a client library has no wire. */
+  isDetached = false;
+  private remotePort: number | undefined;
 
   constructor(
-    readonly transport: string,
+    public transport: string,
     { id, gateway, request, identity }: Admission,
     readonly socket: Socket,
   ) {
@@ -43,6 +49,22 @@ export abstract class KnownConnection extends Connection implements Traffic {
     this.protocol = socket.protocol;
     this.data = identity.data ?? {};
     this.remotePort = request.incoming.socket?.remotePort;
+  }
+
+  protected countIn(bytes: number, counters: Counters): void {
+    this.messagesIn++;
+    this.bytesIn += bytes;
+    counters.messagesIn++;
+    counters.bytesIn += bytes;
+  }
+
+  /** It has another wire: what is true of a wire is that one's from now on. */
+  protected moved(transport: string, { url, address, incoming }: HandshakeRequest): void {
+    this.isDetached = false;
+    this.transport = transport;
+    this.url = url;
+    this.address = address;
+    this.remotePort = incoming.socket?.remotePort;
   }
 
   /** What a promise of this connection is about, for the log. */

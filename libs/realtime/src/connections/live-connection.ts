@@ -14,41 +14,33 @@ import { Message } from '../message.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Beating } from '../node/heartbeat.js';
 import type { Node } from '../node/node.js';
-import type { Sink, Socket } from '../transport.js';
+import type { Socket } from '../transport.js';
+import type { ConnectionEvents } from './connection-events.js';
+import { Credential } from './credential.js';
 import { Ending } from './ending.js';
-import { Expiry } from './expiry.js';
 import { type HookedConnection, HookQueue } from './hook-queue.js';
 import { KnownConnection } from './known-connection.js';
-import { logClosed, logExpired, logMessage } from './log-lines.js';
+import { logClosed, logDetached, logExpired, logMessage, logResumed } from './log-lines.js';
 import { Membership } from './membership.js';
 import { MessageRate } from './message-rate.js';
+import { obeyOrder } from './obeyed-order.js';
 import { openingOf } from './opening.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { envelopeFrame, payloadFrame } from './outgoing.js';
-import type { Recheck, Rechecks } from './rechecks.js';
-
-/** Who looks after connections. */
-export interface ConnectionEvents {
-  /** `onOpen` was called. */
-  opened(connection: LiveConnection): void;
-  /** `onClose` has settled: nothing will happen any more. */
-  ended(connection: LiveConnection): void;
-}
+import type { Rechecks } from './rechecks.js';
+import type { SessionConnection } from './session/session-connection.js';
 
 export class LiveConnection
   extends KnownConnection
-  implements Sink, Beating, NodeConnection, HookedConnection, OutboxOwner
+  implements SessionConnection, Beating, NodeConnection, HookedConnection, OutboxOwner
 {
-  beatSlot = -1;
-  beatPingAt = 0;
   isPausedByUser = false;
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
   private readonly membership: Membership;
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
-  private expiry: Expiry | undefined = undefined;
-  private readonly guards: Recheck | undefined;
+  private readonly credential: Credential;
 
   constructor(
     transport: string,
@@ -56,8 +48,8 @@ export class LiveConnection
     private admission: Admission | undefined,
     socket: Socket,
     private readonly node: Node,
-    private readonly events: ConnectionEvents,
-    private readonly rechecks: Rechecks,
+    private readonly events: ConnectionEvents<LiveConnection>,
+    rechecks: Rechecks,
   ) {
     super(transport, admission!, socket);
     const { gateway, identity, scope, place } = admission!;
@@ -65,7 +57,7 @@ export class LiveConnection
     this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
     this.membership = new Membership(this, node, place);
     this.membership.begin(identity);
-    this.guards = rechecks.of(this, admission!);
+    this.credential = new Credential(this, node.settings, rechecks, admission!);
     node.heartbeat.add(this);
   }
 
@@ -104,11 +96,7 @@ export class LiveConnection
 
   received(data: Buffer, isBinary: boolean): void {
     if (this.readyState !== ReadyState.OPEN) return;
-    const { counters } = this.node;
-    this.messagesIn++;
-    this.bytesIn += data.length;
-    counters.messagesIn++;
-    counters.bytesIn += data.length;
+    this.countIn(data.length, this.node.counters);
     const message = new Message(data, isBinary);
     logMessage(this.node, this, message);
     this.rate ??= new MessageRate(this, this.node, (dropped) => this.hooks.gateway.requestId?.(dropped));
@@ -136,8 +124,7 @@ export class LiveConnection
     if (!close) return;
     this.node.heartbeat.remove(this);
     this.membership.end();
-    this.expiry?.stop();
-    if (this.guards) this.rechecks.delete(this.guards);
+    this.credential.end();
     this.outbox.gone();
     this.node.counters.closed[close.initiator]++;
     logClosed(this.node, this, close);
@@ -164,6 +151,25 @@ export class LiveConnection
 
   ended(): void {
     this.events.ended(this);
+  }
+
+  // --- the wires of a client library ---
+
+  detached(why: CloseInitiator): void {
+    this.node.heartbeat.remove(this);
+    this.isDetached = true;
+    logDetached(this.node, this, why);
+  }
+
+  resumed(admission: Admission, transport: string, absentMs: number): void {
+    const { node } = this;
+    this.moved(transport, admission.request);
+    this.credential.renew(admission);
+    node.heartbeat.remove(this);
+    this.alive();
+    node.heartbeat.add(this);
+    node.counters.resumed++;
+    logResumed(node, this, absentMs);
   }
 
   // --- out ---
@@ -208,14 +214,12 @@ export class LiveConnection
 
   recheck(): Promise<boolean> | undefined {
     if (!this.hooks.gateway.guard) return Promise.resolve(true);
-    return this.guards && this.rechecks.ask(this.guards);
+    return this.credential.recheck();
   }
 
   expireAt(date: Date | undefined): void {
     if (date) checkDate(date);
-    if (this.readyState === ReadyState.CLOSED) return;
-    this.expiry ??= new Expiry(this, this.node.settings.expiryNotice * 1000);
-    this.expiry.at(date);
+    if (this.readyState !== ReadyState.CLOSED) this.credential.expireAt(date);
   }
 
   /** Ends the connection after the messages that were sent before. Nothing happens when it is ending already. */
@@ -226,7 +230,8 @@ export class LiveConnection
   expire(silentMs: number): void {
     if (this.readyState !== ReadyState.OPEN) return;
     logExpired(this.node, this, silentMs);
-    this.end(CloseCode.HEARTBEAT_TIMEOUT, 'heartbeat timeout', 'heartbeat');
+    if (this.socket.lose) this.socket.lose();
+    else this.end(CloseCode.HEARTBEAT_TIMEOUT, 'heartbeat timeout', 'heartbeat');
   }
 
   private decide(code: number, reason: string, initiator: CloseInitiator): boolean {
@@ -239,11 +244,6 @@ export class LiveConnection
   /** Applies a command. Never throws: the sender validated it. */
   obey(action: Action): boolean {
     if (action.kind === 'push') return this.readyState === ReadyState.OPEN && this.outbox.send(action.frame);
-    if (action.kind === 'join') return this.membership.tryJoin(action.room);
-    if (action.kind === 'disconnect') this.end(action.code, action.reason, 'server');
-    else if (action.kind === 'leave') this.membership.leave(action.room);
-    else if (action.kind === 'bind') this.membership.bind(action.userId);
-    else if (action.by !== this.id) this.end(CloseCode.REPLACED, 'replaced by a newer connection', 'server');
-    return true;
+    return obeyOrder(this, this.membership, action);
   }
 }

@@ -1,5 +1,5 @@
 /** The log lines of a connection: how it opened, the messages it received, and how it ended. */
-import type { CloseInfo } from '../close-info.js';
+import type { CloseInfo, CloseInitiator } from '../close-info.js';
 import type { Connection } from '../connection.js';
 import { bytesField, errorField, field, label, type Log, quotedField } from '../log.js';
 import type { Message } from '../message.js';
@@ -31,6 +31,18 @@ export function logClosed({ settings, log }: Logging, connection: Connection & T
   const seconds = ((Date.now() - openedAt) / 1000).toFixed(1);
   const traffic = `in=${messagesIn}/${bytesField(bytesIn)} out=${messagesOut}/${bytesField(bytesOut)}`;
   log.log(`${label(transport)} connection closed id=${id}${whose} ${how} after=${seconds}s ${traffic}`);
+}
+
+/** Logs that a client library has lost its wire, and may come back. */
+export function logDetached({ settings, log }: Logging, { id, transport }: Connection, why: CloseInitiator): void {
+  if (settings.logLifecycle !== 'all') return;
+  log.log(`${label(transport)} connection detached id=${id} by=${why}`);
+}
+
+/** Logs that a client library goes on over another wire; the line begins with its transport. */
+export function logResumed({ settings, log }: Logging, { id, transport }: Connection, absentMs: number): void {
+  if (settings.logLifecycle !== 'all') return;
+  log.log(`${label(transport)} connection resumed id=${id} after=${(absentMs / 1000).toFixed(1)}s`);
 }
 
 /** Logs the length and the kind of a message, never its content. */

@@ -26,8 +26,8 @@ function refusalOf(check: () => unknown): unknown[] {
 
 it('counts handshakes in progress towards the connections of the process', () => {
   const { limits } = limitsOf({ maxConnections: 2 });
-  expect(() => limits.requireCapacity(1)).not.toThrow();
-  expect(refusalOf(() => limits.requireCapacity(2))).toEqual([503, 'limit_connections', 'Too many connections', '5']);
+  expect(() => limits.requireRoom(1)).not.toThrow();
+  expect(refusalOf(() => limits.requireRoom(2))).toEqual([503, 'limit_connections', 'Too many connections', '5']);
 });
 
 it('refuses a handshake while too many others are in progress', () => {

@@ -32,12 +32,20 @@ export class AdmissionLimits {
 
   /**
    * @param underWay handshakes in progress, not counting this one
-   * @throws HandshakeError 503 when the node is full
+   * @throws HandshakeError 503 when the node has all the connections it may have
+   */
+  requireRoom(underWay: number): void {
+    const open = this.node.hub.connections.size;
+    if (open + underWay < this.node.settings.maxConnections) return;
+    this.refuse('connections', 503, 'Too many connections', `open=${open}`, 5);
+  }
+
+  /**
+   * @param underWay handshakes in progress, not counting this one
+   * @throws HandshakeError 503 when the node is busy
    */
   requireCapacity(underWay: number): void {
-    const { maxConnections, maxUnfinishedHandshakes } = this.node.settings;
-    const open = this.node.hub.connections.size;
-    if (open + underWay >= maxConnections) this.refuse('connections', 503, 'Too many connections', `open=${open}`, 5);
+    const { maxUnfinishedHandshakes } = this.node.settings;
     if (maxUnfinishedHandshakes > 0 && underWay >= maxUnfinishedHandshakes) {
       this.refuse('unfinishedHandshakes', 503, 'Too many handshakes in progress', `unfinished=${underWay}`, 1);
     }
@@ -45,8 +53,11 @@ export class AdmissionLimits {
       this.refuse('connectionRate', 503, 'Too many new connections per second', 'node=this', 1);
   }
 
-  /** @throws HandshakeError 429 for an address that fails or connects too often */
-  requireAddress(request: IncomingMessage, address: string): void {
+  /**
+   * @param hasPlace true for a client that goes on with a connection
+   * @throws HandshakeError 429 for an address that fails or connects too often, or has all the connections it may have
+   */
+  requireAddress(request: IncomingMessage, address: string, hasPlace = false): void {
     if (this.isShared(request, address)) return;
     const { maxConnectionRatePerAddress } = this.node.settings;
     const { addresses } = this;
@@ -58,7 +69,7 @@ export class AdmissionLimits {
       this.refuse('connectionRatePerAddress', 429, 'Too many new connections per second from this address', at, 1);
     }
     // In report-only mode only takePlace() checks this, so that it is counted once
-    if (!this.node.limits.isReportOnly) this.requirePlace(request, address);
+    if (!hasPlace && !this.node.limits.isReportOnly) this.requirePlace(request, address);
   }
 
   /** @throws HandshakeError 429 for an address that has all the connections it may have */

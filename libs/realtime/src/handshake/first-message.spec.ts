@@ -41,7 +41,7 @@ async function start(options: RealtimeOptions = {}): Promise<Sink> {
   released = 0;
   const place = { bind: () => {}, release: () => released++ } as unknown as Place;
   const admission = fakeAdmission({ gateway: gateway as Gateway, place });
-  const sink = node.engine.open(admission, socket, 'websocket');
+  const sink = node.engine.open(admission, socket, 'websocket')!;
   socket.attach(sink);
   const counted = jest.spyOn(node.engine.gate, 'failed');
   failures = () => counted.mock.calls.length;

@@ -13,7 +13,7 @@ import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
 
 /** Turns an admitted client into a connection. */
-export type Establish = (admission: Admission) => Sink;
+export type Establish = (admission: Admission) => Sink | undefined;
 
 export class FirstMessage implements Sink {
   private connection?: Sink;
@@ -71,11 +71,11 @@ export class FirstMessage implements Sink {
   private async authenticate(admission: Admission, message: Message): Promise<void> {
     const { gateway, request } = admission;
     try {
-      const identity = this.gate.accept(await gateway.onAuthenticate!(message, request), admission);
-      const subscribed = this.node.prepare(gateway.path, identity);
+      const identified = this.gate.accept(await gateway.onAuthenticate!(message, request), admission);
+      const subscribed = this.node.prepare(gateway.path, identified.identity);
       if (subscribed) await subscribed;
       if (!this.gate.isRunning) this.refuse('server shutting down', CloseCode.GOING_AWAY);
-      else if (!this.hasEnded) this.establish({ ...admission, identity });
+      else if (!this.hasEnded) this.establish(identified);
     } catch (error) {
       const { code, reason } = endOf(error);
       this.note(admission, error, code);
@@ -113,6 +113,7 @@ export class FirstMessage implements Sink {
     clearTimeout(this.timer);
     this.gate.guests.delete(this);
     this.connection = this.open(admission);
+    if (!this.connection) return this.socket.terminate();
     // Before the hooks run: one of them may pause it again
     this.socket.resume();
     this.connection.opened();

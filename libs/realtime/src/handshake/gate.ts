@@ -17,10 +17,12 @@ import { field } from '../log.js';
 import type { Node } from '../node/node.js';
 import { AdmissionLimits } from './admission-limits.js';
 import type { Admission, Verdict } from './admission.js';
+import { Admissions } from './admissions.js';
 import { Attempts, whenGone } from './attempts.js';
 import { type Attempt, Handshake } from './handshake.js';
 import type { Examine, Platform } from './platform.js';
 import { type Route, Routes } from './routes.js';
+import { Sessions } from './sessions.js';
 
 /** An admitted client that has not identified itself yet. */
 export interface Guest {
@@ -38,17 +40,22 @@ export class Gate {
   /** Guests add and remove themselves. */
   readonly guests = new Set<Guest>();
   readonly refusals: RefusalLog;
+  readonly sessions: Sessions;
   private platform?: Platform;
   private state: 'starting' | 'running' | 'stopping' = 'starting';
   private readonly routes = new Routes();
   private readonly limits: AdmissionLimits;
   private readonly handshake: Handshake;
+  private readonly admissions: Admissions;
+  private arrivals = 0;
   private readonly attempts: Attempts<IncomingMessage, Verdict>;
 
   constructor(private readonly node: Node) {
     this.refusals = new RefusalLog(node);
+    this.sessions = new Sessions(node);
     this.limits = new AdmissionLimits(node);
     this.handshake = new Handshake(node, this.limits);
+    this.admissions = new Admissions(node, this.limits, this.handshake, this.sessions);
     const timeMs = node.settings.handshakeTimeout * 1000;
     this.attempts = new Attempts(timeMs, ({ socket }, refuse) => this.late(socket, refuse));
   }
@@ -115,14 +122,13 @@ export class Gate {
    */
   async admit(upgrade: UpgradeResponse): Promise<Admission> {
     const { request: incoming } = upgrade;
-    const attempt: Attempt = { incoming, route: this.routeOf(incoming), transport: 'websocket' };
+    const attempt = this.attempt(incoming, 'websocket');
     try {
       this.enter(attempt);
       // An async context that middleware enters is for this handshake, not for what the node does afterwards
       const scope = new AsyncResource('WebSocketHandshake');
-      return this.hold(
-        await scope.runInAsyncScope(() => this.attempts.run(incoming, () => this.send(upgrade, attempt))),
-      );
+      const examine = () => this.attempts.run(incoming, () => this.send(upgrade, attempt));
+      return this.admissions.hold(await scope.runInAsyncScope(examine), attempt, this.underWay);
     } catch (error) {
       attempt.isOver = true;
       this.refused(attempt, error);
@@ -132,11 +138,11 @@ export class Gate {
 
   /** Admits a plain request for a connection over this transport. @throws the error that the platform should answer */
   async admitRequest({ incoming, raw, response }: Arrived, transport: string): Promise<Admission> {
-    const attempt: Attempt = { incoming, route: this.routeOf(incoming), transport };
+    const attempt = this.attempt(incoming, transport);
     try {
       this.enter(attempt);
       const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
-      return this.hold(await this.attempts.run(incoming, examine));
+      return this.admissions.hold(await this.attempts.run(incoming, examine), attempt, this.underWay);
     } catch (error) {
       attempt.isOver = true;
       this.refused(attempt, error);
@@ -162,8 +168,7 @@ export class Gate {
    * @throws the error that the platform should answer
    */
   async recheck({ incoming, raw, response }: Arrived, transport: string): Promise<HandshakeRequest> {
-    const route = this.routeOf(incoming);
-    return this.handshake.examineAgain({ incoming, route, transport }, LazyRequest.of(raw), response);
+    return this.handshake.examineAgain(this.attempt(incoming, transport), LazyRequest.of(raw), response);
   }
 
   /** Sets the CORS headers for an origin that may connect. @throws HandshakeError 403 for one that may not */
@@ -172,13 +177,12 @@ export class Gate {
   }
 
   /**
-   * Accepts the identity that `onAuthenticate` returned for an admitted client: what it leaves out is as `onHandshake`
-   * returned it.
+   * Accepts the identity that `onAuthenticate` returned for an admitted client.
    *
    * @throws HandshakeError when the identity is not acceptable
    */
-  accept(answer: Identity | void, { request, identity }: Admission): Identity {
-    return this.handshake.accept(answer, request, identity);
+  accept(answer: Identity | void, admission: Admission): Admission {
+    return this.admissions.identified(answer, admission);
   }
 
   /** Counts a failed handshake for an admitted client whose first message did not identify it. */
@@ -196,6 +200,10 @@ export class Gate {
     this.refused({ incoming, transport, address: addressOf(incoming.socket, raw?.ip) }, error);
   }
 
+  private attempt(incoming: IncomingMessage, transport: string): Attempt {
+    return { incoming, route: this.routeOf(incoming), transport, arrival: ++this.arrivals };
+  }
+
   private routeOf(incoming: IncomingMessage): Route {
     const route = this.routes.find(splitTarget(targetOf(incoming)).path);
     if (!route) throw refusal(404, 'No gateway has this path');
@@ -207,11 +215,11 @@ export class Gate {
     const { incoming } = attempt;
     if (this.state === 'starting') throw unavailable('The server is starting: try again later');
     if (this.state === 'stopping') throw unavailable('The server is shutting down: try again later');
-    this.limits.requireCapacity(this.underWay);
+    this.admissions.enter(attempt, this.underWay);
     const address = this.platform ? this.platform.addressOf(incoming) : addressOf(incoming.socket);
     if (address === undefined) return;
     attempt.address = addressOf(incoming.socket, address);
-    this.limits.requireAddress(incoming, attempt.address);
+    this.limits.requireAddress(incoming, attempt.address, attempt.session !== undefined);
   }
 
   /** Sends an upgrade through, or around, the application's middleware to the door. */
@@ -221,14 +229,6 @@ export class Gate {
     return attempt.route.gateway.middleware === false
       ? this.platform.bypass(upgrade, examine)
       : this.platform.pass(upgrade, examine);
-  }
-
-  /** Takes a place for an admitted request. */
-  private hold({ gateway, request, identity, protocol, scope, session }: Verdict): Admission {
-    // With onAuthenticate, the place counts for the user once the first message has identified them
-    const place = this.limits.takePlace(request.incoming, request.address, gateway.onAuthenticate ? {} : identity);
-    // Listed, because a spread costs ten times as much
-    return { gateway, request, identity, protocol, scope, session, id: this.node.nextConnectionId(), place };
   }
 
   /** Ends a handshake whose time, from the middleware to `onHandshake`, is over. */

@@ -53,7 +53,7 @@ async function refusalOf(admitting: Promise<unknown>): Promise<HandshakeError> {
 
 const open = (admission: Admission) => {
   const socket = new FakeSocket();
-  socket.attach(node.engine.open(admission, socket, 'websocket'));
+  socket.attach(node.engine.open(admission, socket, 'websocket')!);
   return socket;
 };
 

@@ -17,6 +17,7 @@ import { requireOrigin } from './origin.js';
 import { isDecodable } from './paths.js';
 import type { Route } from './routes.js';
 import { OpenSession } from './session.js';
+import type { Session } from './sessions.js';
 import { agreedProtocol } from './subprotocol.js';
 
 /** A request, its route, and the client's address once it is known. */
@@ -25,7 +26,11 @@ export interface Attempt {
   readonly route: Route;
   /** The transport that the client asked for. */
   readonly transport: string;
+  /** Of two requests, the later one has the greater number. */
+  readonly arrival: number;
   address?: string;
+  /** The session that its client wants to resume, if it is here and can go on. */
+  session?: Session;
   /** True once it is refused; a guard may still be running. */
   isOver?: boolean;
 }
@@ -48,13 +53,13 @@ export class Handshake {
     const session = OpenSession.of(request.session);
     if (attempt.address === undefined) {
       attempt.address = request.address;
-      this.limits.requireAddress(incoming, request.address);
+      this.limits.requireAddress(incoming, request.address, attempt.session !== undefined);
     }
     requireValid(request);
     this.requireOrigin(incoming, () => request.raw);
     if (gateway.guard) await gateway.guard(request, responseOf());
     if (attempt.isOver) throw unavailable('The handshake is over');
-    const identity = this.accept(await gateway.onHandshake?.(request), request);
+    const identity = this.accept(await gateway.onHandshake?.(request), request, attempt.session);
     const protocol = agreedProtocol(gateway, request);
     const subscribed = this.node.prepare(gateway.path, identity);
     if (subscribed) await subscribed;
@@ -86,11 +91,12 @@ export class Handshake {
   /**
    * Completes the identity that a hook returned; without a user id, the user of the request counts.
    *
+   * @param session the session that the client wants to resume: its user has this connection already
    * @param earlier the identity from an earlier hook: it counts for every field that this one leaves out
    * @throws HandshakeError 401 for an expired credential, 429 for too many connections of one user
    * @throws RealtimeError for bad names, too many rooms or an invalid date
    */
-  accept(answer: Identity | void, request: HandshakeRequest, earlier?: Identity): Identity {
+  accept(answer: Identity | void, request: HandshakeRequest, session?: Session, earlier?: Identity): Identity {
     const identity = earlier ? merged(earlier, answer ?? {}) : (answer ?? {});
     const { rooms = [], expiresAt, replace, userId = userIdOf(request.user) } = identity;
     this.limits.requireRooms(rooms);
@@ -98,7 +104,7 @@ export class Handshake {
     if (replace) checkReplace(replace);
     if (userId === undefined) return identity;
     checkName('user', userId, this.node);
-    if (!replace) this.limits.requireUser(userId);
+    if (!replace && session?.owner.userId !== userId) this.limits.requireUser(userId);
     return { ...identity, userId };
   }
 

@@ -25,6 +25,13 @@ export class Places {
     return place;
   }
 
+  /** @returns a place that is counted nowhere: the connection has one already */
+  none(): Place {
+    const place = new Place(this, '');
+    place.isReleased = true;
+    return place;
+  }
+
   /** @internal */
   release(address: string): void {
     this.taken--;

@@ -57,6 +57,8 @@ export class Node implements LocalNode {
   private readonly answers: Answers;
   /** Handshakes under way. The engine, which has them, sets it. */
   underWay: () => number = () => 0;
+  /** Connections that have lost their wire. The engine, which has them, sets it. */
+  detached: () => number = () => 0;
   private ids = 0;
 
   constructor(
@@ -193,7 +195,8 @@ export class Node implements LocalNode {
   stats(): Stats {
     const { counters, limits, slowConsumers, broker } = this;
     const { connections: current, rooms, users } = this.facts();
-    const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users };
+    const [unfinished, detached] = [this.underWay(), this.detached()];
+    const now = { current, detached, slow: slowConsumers.count, unfinished, rooms, users };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
     return { ...counted, ...now, broker: broker.stats() };
   }

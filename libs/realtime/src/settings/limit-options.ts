@@ -194,7 +194,15 @@ export const LIMIT_SETTINGS = {
     0,
     MAX_INT32,
     'bytes',
-    'How many bytes of sent messages an SSE connection keeps, so that a dropped stream can resume where it stopped; 0 keeps none.',
+    'How many bytes of sent messages an SSE connection or a client library keeps, so that it can resume where its wire stopped; 0 keeps none. A client library without a wire for which more is sent is ended.',
+  ),
+  maxDetached: count(
+    'REALTIME_MAX_DETACHED',
+    10_000,
+    0,
+    10_000_000,
+    'connections',
+    'How many connections of client libraries may wait for another wire; one more that loses its wire is ended.',
   ),
   maxRoomsPerConnection: count(
     'REALTIME_MAX_ROOMS_PER_CONNECTION',

@@ -100,7 +100,7 @@ export const SETTINGS = {
     'REALTIME_GRACE_TIME',
     15,
     0.001,
-    'How long a polling or SSE connection survives without a request before it is closed.',
+    'How long a connection of polling, SSE or a client library survives without a request or a wire before it is closed.',
   ),
   pollHold: seconds(
     'REALTIME_POLL_HOLD',

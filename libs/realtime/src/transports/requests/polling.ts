@@ -3,10 +3,10 @@
  * time. The answer carries a position, and the next poll states the position that the client has reached: a lost answer
  * is repeated, and no message arrives twice.
  */
-import type { Frame } from '../../frame.js';
+import { ControlFrame, type Frame } from '../../frame.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
-import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
+import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
@@ -37,8 +37,8 @@ export class PollingTransport implements RequestTransport {
     return typeof token === 'string' ? { token, position } : undefined;
   }
 
-  createSocket(): PollingSocket {
-    return new PollingSocket(this.node);
+  createSocket(session?: OfSession): PollingSocket {
+    return new PollingSocket(this.node, session);
   }
 }
 
@@ -51,16 +51,27 @@ export class PollingSocket extends RequestSocket {
   /** The token for the first answer, which is sent at once. */
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
+  /** The highest position that the client has stated. */
+  private acknowledged = this.queue.position;
+  /** Messages without a number: they are in one answer, and not repeated. */
+  private controls: string[] = [];
 
   get bufferedBytes(): number {
-    return this.entryBytes;
+    return this.queue.bytes;
+  }
+
+  override send(frame: Frame): boolean {
+    if (this.end || !(frame instanceof ControlFrame)) return super.send(frame);
+    this.controls.push(this.encode(frame));
+    this.flush();
+    return true;
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
     if (position !== undefined && !this.acknowledge(position)) return false;
     // Of two polls at once the older is answered without messages: they belong to the newer one
     if (this.waiting) this.reply({ position: this.waiting.position }, []);
-    this.waiting = { answer, position: position ?? 0 };
+    this.waiting = { answer, position: position ?? this.acknowledged };
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.last = answer;
     if (position === undefined) this.greeting = { id, token: this.token };
@@ -96,7 +107,7 @@ export class PollingSocket extends RequestSocket {
 
   /** Sends all messages of one turn of the event loop in one answer. */
   protected flush(): void {
-    const hasMessages = this.greeting !== undefined || this.entries.length > 0;
+    const hasMessages = this.greeting !== undefined || this.controls.length + this.queue.entries.length > 0;
     if (!this.waiting || !hasMessages || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
@@ -111,27 +122,32 @@ export class PollingSocket extends RequestSocket {
    * @throws HandshakeError 409 when a later poll already stated a higher position; the overtaken poll changes nothing
    */
   private acknowledge(position: number): boolean {
-    if (!Number.isInteger(position) || position < 0 || position > this.position) return false;
-    const acknowledged = this.position - this.entries.length;
+    if (!Number.isInteger(position) || position < 0 || position > this.queue.position) return false;
+    const { acknowledged, queue } = this;
     if (position < acknowledged)
       throw rejection(409, `Messages up to position ${acknowledged} were already acknowledged`);
-    while (this.entries.length > 0 && this.entries[0]!.position <= position) this.take();
-    if (position > acknowledged) this.drained();
+    while (queue.entries.length > 0 && queue.entries[0]!.position <= position) queue.take();
+    if (position === acknowledged) return true;
+    this.acknowledged = position;
+    this.counted?.acknowledged(position);
+    this.drained();
     return true;
   }
 
   /** Answers with all messages that the client has not acknowledged. */
   private replyAll(close?: RequestEnd): void {
-    this.reply({ ...this.greeting, position: this.position }, this.entries, close);
+    if (!this.waiting) return;
+    const texts = [...this.controls.splice(0), ...this.queue.entries.map(({ text }) => text)];
+    this.reply({ ...this.greeting, position: this.queue.position }, texts, close);
   }
 
-  private reply(head: BatchHead, entries: readonly Entry[], close?: RequestEnd): void {
+  private reply(head: BatchHead, texts: readonly string[], close?: RequestEnd): void {
     const answer = this.waiting?.answer;
     if (!answer) return;
     this.waiting = this.greeting = undefined;
     clearTimeout(this.holdTimer);
-    if (entries.length > 0) this.sentAt = performance.now();
-    send(answer, batch(head, entries, close));
+    if (texts.length > 0) this.sentAt = performance.now();
+    send(answer, batch(head, texts, close));
     if (close) answer.cutAfter(this.settings.closeTimeout);
     else answer.cutAfter(this.settings.maxSlowTime, () => this.node.limits.reached('slowTime', 'transport=polling'));
   }
@@ -168,8 +184,8 @@ function send(answer: HttpAnswer, body: string): void {
 }
 
 /** Writes the body of an answer: `{ id?, token?, position, messages, close? }`. */
-function batch(head: BatchHead, entries: readonly Entry[], close?: RequestEnd): string {
+function batch(head: BatchHead, texts: readonly string[], close?: RequestEnd): string {
   const start = JSON.stringify(head).slice(0, -1);
   const end = close ? `,"close":${JSON.stringify(close)}}` : '}';
-  return `${start},"messages":[${entries.map(({ text }) => text).join(',')}]${end}`;
+  return `${start},"messages":[${texts.join(',')}]${end}`;
 }

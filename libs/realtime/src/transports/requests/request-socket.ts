@@ -5,25 +5,25 @@
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
-import type { Frame } from '../../frame.js';
+import { ControlFrame, type Frame } from '../../frame.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Sink, Socket } from '../../transport.js';
-import { newToken } from '../token.js';
+import type { Counted, Sink, Socket } from '../../transport.js';
+import { newToken } from '../../handshake/token.js';
+import { EntryQueue } from './entry-queue.js';
 import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
-/** A message that is kept, as the text that its transport sends: the frame, and what it was made of, can be freed. */
-export interface Entry {
-  readonly position: number;
-  readonly text: string;
-  /** The bytes that it counts against the limits. */
-  readonly cost: number;
-}
-
 /** What the sockets of these transports need of the node. */
 export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers'>;
+
+/** The session of which a socket is only one wire: what is lost with the wire, the session sends again. */
+export interface OfSession {
+  readonly token: string;
+  /** The number of the last message that the client has. */
+  readonly position: number;
+}
 
 /** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {
@@ -33,9 +33,6 @@ export interface RequestEnd {
 
 /** From here on the client has to take or acknowledge something first, in bytes that wait. */
 const FULL_BYTES = 65_536;
-
-/** Bookkeeping per queued message, in bytes; without it empty messages could queue without bound. */
-const ENTRY_COST = 128;
 
 export abstract class RequestSocket implements Socket {
   /** The credential of the connection; it cannot be guessed, and is not the public id. */
@@ -48,11 +45,10 @@ export abstract class RequestSocket implements Socket {
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
   protected readonly settings: RealtimeSettings;
-  protected readonly entries: Entry[] = [];
-  protected entryBytes = 0;
-  protected position = 0;
-  /** The bytes that it counts against the limit of the process. */
-  private counted = 0;
+  protected readonly queue: EntryQueue;
+  /** True where the session, and not this wire, waits for the client. */
+  protected isLostAtOnce = false;
+  absentSince?: number;
   /** The number of the newest request that has had its turn. */
   private newest = 0;
   private reading?: Posts;
@@ -60,9 +56,14 @@ export abstract class RequestSocket implements Socket {
   private grace?: NodeJS.Timeout;
   private whenGone: () => void = () => {};
 
-  constructor(protected readonly node: RequestNode) {
+  /** @param session undefined for a bare client */
+  constructor(
+    protected readonly node: RequestNode,
+    protected readonly session?: OfSession,
+  ) {
     this.settings = node.settings;
-    this.token = newToken(node.id);
+    this.token = session?.token ?? newToken(node.id);
+    this.queue = new EntryQueue(node.slowConsumers, session?.position ?? 0);
   }
 
   abstract readonly bufferedBytes: number;
@@ -71,7 +72,7 @@ export abstract class RequestSocket implements Socket {
   get isFull(): boolean {
     const { settings, slowConsumers } = this.node;
     const max = slowConsumers.bytes < settings.maxBufferedBytesTotal ? FULL_BYTES : 1;
-    return this.entryBytes >= max;
+    return this.queue.bytes >= max;
   }
 
   /**
@@ -122,6 +123,11 @@ export abstract class RequestSocket implements Socket {
     return false;
   }
 
+  /** Present for a client library: its messages are numbered. */
+  get counted(): Counted | undefined {
+    return this.sink?.counted;
+  }
+
   /** Receives a message from the client. */
   receive(data: Buffer, isBinary: boolean): void {
     this.sink?.alive();
@@ -130,11 +136,7 @@ export abstract class RequestSocket implements Socket {
 
   send(frame: Frame): boolean {
     if (this.end) return false;
-    const text = this.encode(frame);
-    const cost = Math.max(frame.size, text.length) + ENTRY_COST;
-    this.entries.push({ position: ++this.position, text, cost });
-    this.entryBytes += cost;
-    this.count(cost);
+    this.queue.add(this.encode(frame), frame.size, !(frame instanceof ControlFrame));
     this.flush();
     return true;
   }
@@ -165,24 +167,9 @@ export abstract class RequestSocket implements Socket {
     this.isPaused = false;
   }
 
-  /** Removes the oldest entry, which was sent or acknowledged. @returns the entry */
-  protected take(): Entry {
-    const entry = this.entries.shift()!;
-    this.entryBytes -= entry.cost;
-    this.count(-entry.cost);
-    return entry;
-  }
-
-  /** Counts bytes that are kept, or with a minus are no longer, against the limit of the process. */
-  protected count(bytes: number): void {
-    this.counted += bytes;
-    this.node.slowConsumers.bytes += bytes;
-  }
-
   /** Frees what an ended socket keeps for a client whose last answer was lost. It is not used after that. */
   forget(): void {
-    this.entries.length = this.entryBytes = 0;
-    this.count(-this.counted);
+    this.queue.clear();
   }
 
   protected alive(): void {
@@ -196,6 +183,7 @@ export abstract class RequestSocket implements Socket {
   /** A request is present: the grace time stops. */
   protected present(): void {
     clearTimeout(this.grace);
+    this.absentSince = undefined;
     this.alive();
   }
 
@@ -203,6 +191,8 @@ export abstract class RequestSocket implements Socket {
   protected absent(): void {
     clearTimeout(this.grace);
     if (this.isGone) return;
+    this.absentSince = performance.now();
+    if (this.isLostAtOnce && !this.end) return this.finish(CloseCode.ABNORMAL, '');
     const seconds = this.end ? this.settings.closeTimeout : this.settings.graceTime;
     this.grace = setTimeout(() => this.finish(CloseCode.ABNORMAL, ''), seconds * 1000);
   }

@@ -3,10 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { Transport } from '../../transport.js';
-import type { RequestSocket } from './request-socket.js';
+import type { OfSession, RequestSocket } from './request-socket.js';
 
 /** The request header that carries a connection's token. */
 export const TOKEN_HEADER = 'x-realtime-token';
+
+/** The request header with the number of the first message of a `POST`, from a client library. */
+export const COUNT_HEADER = 'x-realtime-count';
 
 /** A transport that speaks plain HTTP. */
 export interface RequestTransport extends Transport {
@@ -14,7 +17,8 @@ export interface RequestTransport extends Transport {
   takes(exchange: HttpExchange): boolean;
   /** Returns the connection that a GET wants to resume, and the position that its client has reached. */
   ticket(exchange: HttpExchange): { token: string; position: number } | undefined;
-  createSocket(): RequestSocket;
+  /** @param session undefined for a bare client */
+  createSocket(session: OfSession | undefined): RequestSocket;
 }
 
 /** Returns whether a request on a gateway's path carries messages or the end of a connection. */

@@ -10,10 +10,10 @@ import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
-import { fingerprintOf, matches } from './fingerprint.js';
+import { fingerprintOf, matches } from '../../handshake/fingerprint.js';
 import { readMessages } from './request-body.js';
 import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
-import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { COUNT_HEADER, isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
@@ -153,14 +153,16 @@ export class Requests {
   }
 
   private connect(exchange: WatchedExchange, transport: RequestTransport, admission: Admission): void {
-    const socket = transport.createSocket();
+    const { id, ticket } = admission;
+    const socket = transport.createSocket(ticket && { token: ticket.token, position: ticket.seen });
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
-    const held = { socket, id: admission.id, owner, path: pathOf(exchange), transport };
+    if (!sink) return overtaken(exchange, socket);
+    const held = { socket, id, owner, path: pathOf(exchange), transport };
     this.tokens.add(held);
-    socket.attach(sink, () => this.tokens.forget(held));
+    socket.attach(sink, () => (ticket ? this.tokens.dropWire(held) : this.tokens.forget(held)));
     try {
-      socket.open(exchange.answer, admission.id, undefined);
+      socket.open(exchange.answer, id, undefined);
     } finally {
       sink.opened();
     }
@@ -186,8 +188,23 @@ export class Requests {
     // Other requests may have arrived while the body was read
     if (socket.isPaused) throw busy();
     if (socket.end) throw gone();
-    for (const { data, isBinary } of messages) socket.receive(data, isBinary);
+    const { counted } = socket;
+    if (!counted) for (const { data, isBinary } of messages) socket.receive(data, isBinary);
+    else if (!counted.take(countOf(exchange), messages)) throw rejection(409, 'Messages before these are missing');
   }
+}
+
+/** A newer request of the same client has gone on with the session: nobody reads this response. */
+function overtaken({ answer }: WatchedExchange, socket: RequestSocket): void {
+  socket.forget();
+  answer.cut();
+}
+
+/** @throws HandshakeError 400 */
+function countOf({ incoming }: HttpExchange): number {
+  const count = incoming.headers[COUNT_HEADER];
+  if (typeof count === 'string' && /^[1-9]\d{0,14}$/.test(count)) return Number(count);
+  throw rejection(400, 'X-Realtime-Count must be the number of the first message of this request');
 }
 
 function busy(): HandshakeError {

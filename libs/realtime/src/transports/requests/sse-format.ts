@@ -28,6 +28,19 @@ export function messageBody(frame: Frame): string {
   return body;
 }
 
+/** Each frame is encoded once for all client libraries. */
+const plainBodies = new WeakMap<Frame, string>();
+
+/** Encodes a message for a client library: always with the text that a WebSocket would carry. */
+export function plainBody(frame: Frame): string {
+  let body = plainBodies.get(frame);
+  if (body === undefined) {
+    body = frame.isBinary ? block(BINARY_EVENT, frame.base64) : block(undefined, frame.text);
+    plainBodies.set(frame, body);
+  }
+  return body;
+}
+
 /** @param id the value that the client sends as `Last-Event-ID` when it reconnects */
 export function messageBlock(id: string, body: string): string {
   return `id: ${id}\n${body}`;

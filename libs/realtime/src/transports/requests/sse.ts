@@ -7,9 +7,10 @@ import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
 import type { HttpExchange } from '../../http/exchange.js';
-import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
+import type { Entry } from './entry-queue.js';
+import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
-import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
+import { COMMENT, controlBlock, messageBlock, messageBody, plainBody } from './sse-format.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
@@ -30,8 +31,8 @@ export class SseTransport implements RequestTransport {
     return token === undefined ? undefined : { token, position: Number(position) };
   }
 
-  createSocket(): SseSocket {
-    return new SseSocket(this.node, this.streams);
+  createSocket(session?: OfSession): SseSocket {
+    return new SseSocket(this.node, this.streams, session);
   }
 }
 
@@ -63,13 +64,16 @@ export class SseSocket extends RequestSocket {
   constructor(
     node: RequestNode,
     private readonly streams: Streams,
+    session?: OfSession,
   ) {
-    super(node);
+    super(node, session);
+    this.written = this.queue.position;
+    this.isLostAtOnce = session !== undefined;
     streams.count++;
   }
 
   get bufferedBytes(): number {
-    return this.entryBytes + (this.stream?.writableLength ?? 0);
+    return this.queue.bytes + (this.stream?.writableLength ?? 0);
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
@@ -78,7 +82,7 @@ export class SseSocket extends RequestSocket {
     const stream = this.begin(answer);
     const start = { id, token: this.token, recovered: position !== undefined };
     const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
-    stream.write(retry + controlBlock(this.idAt(position ?? 0), 'open', start));
+    stream.write(retry + controlBlock(this.idAt(position ?? this.written), 'open', start));
     if (position !== undefined) this.replay(stream, position);
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
@@ -153,12 +157,12 @@ export class SseSocket extends RequestSocket {
   }
 
   protected encode(frame: Frame): string {
-    return messageBody(frame);
+    return this.session ? plainBody(frame) : messageBody(frame);
   }
 
   protected flush(): void {
-    while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
-      this.write(this.stream, this.take());
+    while (this.stream && this.queue.entries.length > 0 && !this.stream.writableNeedDrain) {
+      this.write(this.stream, this.queue.take());
     }
   }
 
@@ -167,9 +171,10 @@ export class SseSocket extends RequestSocket {
     this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
     this.written = entry.position;
+    if (this.session) return;
     this.sent.push(entry);
     this.sentBytes += entry.cost;
-    this.count(entry.cost);
+    this.queue.count(entry.cost);
     this.trim();
   }
 
@@ -183,12 +188,12 @@ export class SseSocket extends RequestSocket {
     while (this.sentBytes > max && this.sent.length > 0) {
       const { cost } = this.sent.shift()!;
       this.sentBytes -= cost;
-      this.count(-cost);
+      this.queue.count(-cost);
     }
   }
 
   private countStream(bytes: number): void {
-    this.count(bytes - this.streamBytes);
+    this.queue.count(bytes - this.streamBytes);
     this.streamBytes = bytes;
   }
 
@@ -218,7 +223,7 @@ export class SseSocket extends RequestSocket {
   protected sayGoodbye(end: RequestEnd): boolean {
     const { answer, stream } = this;
     if (!answer || !stream) return false;
-    while (this.entries.length > 0) this.write(stream, this.take());
+    while (this.queue.entries.length > 0) this.write(stream, this.queue.take());
     // The end has a position too: a client that states it has received the end
     stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);

@@ -3,7 +3,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Fingerprint } from './fingerprint.js';
+import type { Fingerprint } from '../../handshake/fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 
@@ -37,6 +37,12 @@ export class Tokens {
 
   add(held: HeldConnection): void {
     this.present.set(held.socket.token, held);
+  }
+
+  /** The wire of a session is gone: another one may be here already. */
+  dropWire(held: HeldConnection): void {
+    if (this.present.get(held.socket.token) === held) this.present.delete(held.socket.token);
+    held.socket.forget();
   }
 
   /** Returns the connection of a token on the path of the request; it may have ended. */

@@ -83,6 +83,7 @@ export class WebSocketTransport implements Transport {
       isOpen = true;
       const socket = this.socketOf(webSocket, stream);
       const sink = this.open(admission, socket, this.name);
+      if (!sink) return socket.terminate();
       socket.attach(sink);
       sink.opened();
     });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { HandshakeRequest } from '../../handshake-request.js';
+import { HandshakeRequest } from '../handshake-request.js';
 import { fingerprintOf, matches } from './fingerprint.js';
 
 interface Parts {

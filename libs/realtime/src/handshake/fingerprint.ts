@@ -3,7 +3,7 @@
  * it.
  */
 import { createHash } from 'node:crypto';
-import { type HandshakeRequest, userIdOf } from '../../handshake-request.js';
+import { type HandshakeRequest, userIdOf } from '../handshake-request.js';
 
 /** Digests of the credentials of a handshake, by name; empty where the handshake had none. */
 export type Fingerprint = ReadonlyMap<string, string>;

@@ -1,0 +1,58 @@
+/** A gateway that counts: it hears the numbers of its client, and pushes numbers to it. */
+import { UnauthorizedException } from '@nestjs/common';
+import { WebSocketGateway } from '@nestjs/websockets';
+import type { CloseInfo, Connection, HandshakeRequest, Identity, Message } from 'nestjs-realtime';
+
+@WebSocketGateway({ path: '/ws' })
+export class NumberedGateway {
+  readonly connections: Connection[] = [];
+  readonly closes: CloseInfo[] = [];
+  readonly faults: string[] = [];
+  /** Users who may not connect any more. */
+  readonly revoked = new Set<string>();
+  expiresAt?: Date;
+  handshakes = 0;
+  opened = 0;
+  pushed = 0;
+  private heard = 0;
+  private waiting: { readonly count: number; readonly done: () => void }[] = [];
+  private ended: (() => void)[] = [];
+
+  onHandshake({ headers }: HandshakeRequest): Identity {
+    const userId = String(headers['x-user']);
+    this.handshakes++;
+    if (this.revoked.has(userId)) throw new UnauthorizedException('Revoked');
+    return { userId, rooms: ['lobby'], expiresAt: this.expiresAt };
+  }
+  onOpen(connection: Connection): void {
+    this.connections.push(connection);
+    this.opened++;
+  }
+  onMessage(_connection: Connection, message: Message): void {
+    const number = Number(message.text());
+    if (number !== this.heard + 1) this.faults.push(`heard ${number} after ${this.heard}`);
+    this.heard = number;
+    for (const { count, done } of this.waiting) if (this.heard >= count) done();
+  }
+  onClose(_connection: Connection, close: CloseInfo): void {
+    this.closes.push(close);
+    for (const done of this.ended.splice(0)) done();
+  }
+
+  /** Sends the next numbers to the first client. */
+  push(count: number): void {
+    for (let i = 0; i < count; i++) this.connections[0]!.send(String(++this.pushed));
+  }
+
+  /** Resolves when the client has been heard up to this number. */
+  hears(count: number): Promise<void> {
+    if (this.heard >= count) return Promise.resolve();
+    return new Promise((done) => this.waiting.push({ count, done }));
+  }
+
+  /** Resolves with the first `onClose`. */
+  async closed(): Promise<CloseInfo> {
+    while (this.closes.length === 0) await new Promise<void>((done) => this.ended.push(done));
+    return this.closes[0]!;
+  }
+}
