@@ -48,7 +48,7 @@ const FLOORS = [
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
-  ['question.ts', 'history.ts'],
+  ['question.ts', 'history.ts', 'relay.ts'],
   ['presence.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['contract.ts'],

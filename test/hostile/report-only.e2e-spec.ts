@@ -78,7 +78,7 @@ async function session() {
     return isOpen;
   };
   await opens();
-  return { heard, client: { cut: () => client.cut(), goesOn: opens } };
+  return { heard, client: { cut: () => client.cut(), close: () => client.close(), goesOn: opens } };
 }
 
 async function handshakes(count: number, target = '/ws'): Promise<void> {
@@ -198,7 +198,7 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     client.cut();
     await reached('detached');
     await client.goesOn();
-    client.cut();
+    client.close();
   },
   async replayBytes() {
     const { client, heard } = await session();
@@ -208,7 +208,7 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     await reached('replayBytes');
     await client.goesOn();
     expect(heard.map((text) => Number.parseInt(text, 10))).toEqual([0, 1, 2, 3, 4]);
-    client.cut();
+    client.close();
   },
   async rooms() {
     const client = await app.open('/ws?rooms=k,l,m');

@@ -9,6 +9,7 @@
 import type { Awaitable } from './awaitable.js';
 import type { Channel, Command } from './command.js';
 import type { Answer, Asked, Question, QuestionKind, Reached } from './question.js';
+import type { Relays } from './relay.js';
 import type { BrokerStats } from './stats.js';
 
 /** What a broker needs of its own node. */
@@ -46,6 +47,8 @@ export abstract class Broker {
   abstract readonly name: string;
   /** False for the broker of a single node: there are no others to wait for, or to ask. */
   abstract readonly isShared: boolean;
+  /** The way for requests of SSE and polling clients to the nodes of their connections. Default: none, as on one node. */
+  readonly relays?: Relays;
   /** True while pushes and questions do not reach other nodes, or may not. */
   abstract readonly isDegraded: boolean;
   /** Called once, at boot. @throws OptionsError when it cannot work as it is set */

@@ -42,7 +42,7 @@ export async function open(app: HostileApp, kind: Kind, query = ''): Promise<Ope
     let text = '';
     client.socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');
-      const [, found] = /"token":"([\w-]{32})"/.exec(text) ?? [];
+      const [, found] = /"token":"([\w-]{44})"/.exec(text) ?? [];
       if (found !== undefined) resolve(found);
     });
     client.socket.on('close', () => reject(new Error(`refused: ${text}`)));

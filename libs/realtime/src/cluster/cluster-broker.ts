@@ -31,6 +31,7 @@ import { Peers } from './peers.js';
 import { Post } from './post.js';
 import { prepare } from './prepare.js';
 import { Questions } from './questions.js';
+import { ClusterRelays } from './relays/cluster-relays.js';
 import { systemClock } from './clock.js';
 import { Wire } from './wire.js';
 
@@ -39,6 +40,7 @@ export type Connect = (node: NodeId) => Promise<Link>;
 
 export class ClusterBroker extends Broker {
   readonly isShared = true;
+  override readonly relays: ClusterRelays;
   private readonly lines: ClusterLog;
   /** Why the link was down last. */
   private reason = '';
@@ -62,6 +64,7 @@ export class ClusterBroker extends Broker {
   ) {
     super();
     this.lines = new ClusterLog(log);
+    this.relays = new ClusterRelays(settings, this.lines);
   }
 
   get name(): string {
@@ -79,7 +82,7 @@ export class ClusterBroker extends Broker {
       message: (channel, bytes) => this.arrivals.received(channel, bytes),
       up: () => this.up(),
       down: (reason) => this.down(reason),
-      gap: (channels) => this.lines.gap(channels),
+      gap: (channels) => this.gap(channels),
       cut: (node, reason) => this.lines.cut(node, reason),
     });
     try {
@@ -95,6 +98,7 @@ export class ClusterBroker extends Broker {
     if (!this.link) return;
     this.orders.stop();
     this.questions.stop();
+    this.relays.stop();
     await this.peers.stop(this.isUp);
     this.pushes.down();
     await this.link.stop();
@@ -144,7 +148,7 @@ export class ClusterBroker extends Broker {
     return brokerStats(this.name, {
       ...{ isDegraded: this.isDegraded, nodes: this.peers.ids.length, channels: interest.size },
       ...{ lagMs: Math.round((link.lagMs ?? 0) * 10) / 10, published: post.published },
-      ...{ localOnly: pushes.localOnly, late: pushes.late },
+      ...{ localOnly: pushes.localOnly, late: pushes.late, relays: this.relays.size },
       ...lines.counts,
     });
   }
@@ -176,11 +180,14 @@ export class ClusterBroker extends Broker {
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
     this.peers = new Peers(local, this.post, settings, lines, {
       came: (id) => this.orders.given.came(id),
-      lost: (id) => this.lost(id),
-      left: (id) => this.left(id),
+      lost: (id) => this.gone(id, 'lost'),
+      left: (id) => this.gone(id, 'left'),
+      isIn: (id, era) => this.relays.isIn(id, era),
+      era: () => this.relays.era,
     });
-    const parts = { wire: this.wire, pushes: this.pushes, orders: this.orders, questions: this.questions };
-    this.arrivals = new Arrivals(local, { ...parts, peers: this.peers }, lines);
+    this.relays.start(this.post, link, this.peers);
+    const { wire, pushes, orders, questions, peers, relays } = this;
+    this.arrivals = new Arrivals(local, { wire, pushes, orders, questions, peers, relays }, lines);
     for (const channel of this.base) void this.interest.hold(channel);
   }
 
@@ -213,6 +220,7 @@ export class ClusterBroker extends Broker {
 
   private up(): void {
     this.lines.up();
+    this.relays.up();
     this.interest.up();
     this.orders.given.up();
     this.peers.introduce(this.prepare(this.base));
@@ -220,19 +228,21 @@ export class ClusterBroker extends Broker {
 
   private down(reason: string): void {
     this.reason = reason;
+    this.relays.down();
     this.lines.down(reason);
     this.interest.down();
     this.orders.given.down();
     this.pushes.down();
   }
 
-  private lost(node: NodeId): void {
-    this.orders.given.lost(node);
-    this.questions.lost(node);
+  private gap(channels: readonly Channel[] | 'all'): void {
+    this.lines.gap(channels);
+    if (channels === 'all' || channels.includes(this.wire.names.of(nodeChannel(this.local.id)))) this.relays.endEra();
   }
 
-  private left(node: NodeId): void {
-    this.orders.given.left(node);
+  private gone(node: NodeId, how: 'lost' | 'left'): void {
+    this.orders.given[how](node);
     this.questions.lost(node);
+    this.relays.lost(node);
   }
 }

@@ -15,6 +15,10 @@ export interface PeersListener {
   came(node: NodeId): void;
   lost(node: NodeId): void;
   left(node: NodeId): void;
+  /** A node has announced its era; see `Announcement`. */
+  isIn?(node: NodeId, era: number): void;
+  /** @returns the era of this node; default: 0 */
+  era?(): number;
 }
 
 type PeersSettings = Pick<RealtimeSettings, 'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout'>;
@@ -33,7 +37,7 @@ export class Peers {
     private readonly post: Post,
     private readonly settings: PeersSettings,
     private readonly lines: ClusterLog,
-    listener: PeersListener,
+    private readonly listener: PeersListener,
   ) {
     const { announceInterval, nodeLostTime, maxNodes } = settings;
     const options = { announceMs: announceInterval * 1000, lostMs: nodeLostTime * 1000, maxNodes };
@@ -96,6 +100,7 @@ export class Peers {
 
   announced(id: NodeId, announcement: Announcement): void {
     this.nodes.announced(id, announcement);
+    if (id !== this.local.id) this.listener.isIn?.(id, announcement.era ?? 0);
   }
 
   left(id: NodeId): void {
@@ -127,7 +132,8 @@ export class Peers {
   /** @returns how many nodes have heard it; 0 when it failed */
   private async announce(to: Addressee): Promise<number> {
     const { startedAt, local } = this;
-    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid };
+    const era = this.listener.era?.();
+    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid, ...(era && { era }) };
     try {
       return await this.post.send(this.post.announcement({ ...who, ...local.facts() }, to));
     } catch (error) {

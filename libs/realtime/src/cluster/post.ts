@@ -70,6 +70,11 @@ export class Post {
     return this.letter(ALL_NODES, { kind: 'leave' });
   }
 
+  /** Anything for one node. */
+  mail(message: WireMessage, to: NodeId): Letter {
+    return this.letter(nodeChannel(to), message);
+  }
+
   /** @returns how many nodes have heard it, this one included, as far as the broker knows */
   send({ channel, bytes }: Letter): Promise<number> {
     if (this.link.isUp) this.published++;

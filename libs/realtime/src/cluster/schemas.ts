@@ -109,6 +109,7 @@ const BROKER_STATS = z.object({
     cuts: count.default(0),
   },
   ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
+  ...{ relays: count, relaysRefused: count, relaysCut: count },
 } satisfies Rows<BrokerStats>);
 
 const STATS = z.object({
@@ -116,7 +117,8 @@ const STATS = z.object({
   ...{ bytesIn: count, bytesOut: count, hookErrors: count, messageErrors: count, pauses: count, dropped: count },
   ...{ slow: count, unfinished: count, rooms: count, users: count },
   // A node of an earlier release does not count them
-  ...{ detached: count.default(0), resumed: count.default(0) },
+  detached: count.optional() as unknown as z.ZodType<number>,
+  resumed: count.optional() as unknown as z.ZodType<number>,
   closed: counts as unknown as z.ZodType<Stats['closed']>,
   limits: counts as unknown as z.ZodType<Stats['limits']>,
   broker: BROKER_STATS,
@@ -170,6 +172,7 @@ export const ANNOUNCEMENT = z.object({
   connections: count,
   rooms: count,
   users: count,
+  era: count.optional(),
 } satisfies Rows<Announcement>);
 
 export const PROBE = z.object({ id: number } satisfies Rows<Probe>);

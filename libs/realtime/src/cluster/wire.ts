@@ -88,7 +88,7 @@ export class Wire {
     const name = this.names.of(channel);
     const body = bodyOf(message);
     checkPlace({ kind: message.kind, flags: body.flags, from, except }, message, channel);
-    const sized = headLength({ from, name, except }) + Buffer.byteLength(body.json ?? '') + (body.payload?.size ?? 0);
+    const sized = headLength({ from, name, except }) + bodyLength(body);
     const length = sized + (this.signatures ? TRAILER : 0);
     if (length > this.maxBytes) {
       throw new RealtimeError(
@@ -176,8 +176,12 @@ export class Wire {
   }
 }
 
-function writeBody(bytes: Buffer, start: number, { json, payload }: Body): void {
+const bodyLength = ({ json, bytes, payload }: Body) =>
+  Buffer.byteLength(json ?? '') + (bytes?.length ?? 0) + (payload?.size ?? 0);
+
+function writeBody(bytes: Buffer, start: number, { json, bytes: more, payload }: Body): void {
   const at = json === undefined ? start : start + bytes.write(json, start);
+  if (more) bytes.set(more, at);
   if (!payload) return;
   const { data } = payload;
   if (typeof data === 'string') bytes.write(data, at);
@@ -216,6 +220,10 @@ const CHANNELS: Readonly<Record<Kind, (channel: Channel, from: NodeId) => boolea
   announce: isForNodes,
   leave: (channel) => channel === ALL_NODES,
   probe: (channel, from) => channel === nodeChannel(from),
+  forward: isForNode,
+  done: isForNode,
+  relay: isForNode,
+  relayData: isForNode,
 };
 
 /** An order on the channel of its members is for them, not for others. */

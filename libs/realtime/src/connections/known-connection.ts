@@ -31,17 +31,20 @@ export abstract class KnownConnection extends Connection implements Traffic {
   bytesOut = 0;
   beatSlot = -1;
   beatPingAt = 0;
+  /** True for a client library: it may send a message again. */
+  readonly isSession: boolean;
   /** True while a client library has no wire. */
   isDetached = false;
   private remotePort: number | undefined;
 
   constructor(
     public transport: string,
-    { id, gateway, request, identity }: Admission,
+    { id, gateway, request, identity, ticket }: Admission,
     readonly socket: Socket,
   ) {
     super();
     this.id = id;
+    this.isSession = ticket !== undefined;
     this.path = gateway.path;
     this.params = request.params;
     this.url = request.url;

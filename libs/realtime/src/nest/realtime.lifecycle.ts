@@ -113,7 +113,7 @@ export class RealtimeLifecycle
 
   private requests(): Requests {
     const { gate, node, open } = this.engine;
-    return new Requests(gate, open, node, [new SseTransport(node), new PollingTransport(node)]);
+    return new Requests(gate, open, node, [new SseTransport(node), new PollingTransport(node)], this.broker.relays);
   }
 
   /** @throws OptionsError when hooks would never run because the application chose another adapter */

@@ -58,7 +58,9 @@ export class SessionWire implements Sink, Counted {
   }
 
   closed(code: number, reason: string): void {
-    this.owner?.wireClosed(code, reason, this.socket.absentSince);
+    const { owner } = this;
+    this.owner = undefined;
+    owner?.wireClosed(code, reason, this.socket.absentSince);
   }
 
   /** From now on nothing that happens on it matters; it is cut. */

@@ -16,6 +16,8 @@ export interface ErrorSource {
   readonly id?: RequestId;
   /** The length of the message. */
   readonly bytes?: number;
+  /** Where the answer to the request is kept. */
+  readonly kept?: { add(text: string): void };
 }
 
 /**
@@ -29,11 +31,11 @@ export class ErrorReplies {
   send(connection: Connection, error: unknown, source: ErrorSource): void {
     try {
       this.note(connection, error, source);
-      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(source)), source.id));
+      write(connection, encodeEnvelope(EXCEPTION_EVENT, exceptionFrame(error, causeOf(source)), source.id), source);
     } catch (failure) {
       // The error cannot be read or encoded
       this.report(connection, failure, source);
-      connection.send(encodeEnvelope(EXCEPTION_EVENT, exceptionData(failure), source.id));
+      write(connection, encodeEnvelope(EXCEPTION_EVENT, exceptionData(failure), source.id), source);
     }
   }
 
@@ -48,6 +50,11 @@ export class ErrorReplies {
     const what = hook ?? `message method event=${field(String(cause?.pattern))}`;
     this.node.faultLog.report(connection, what, error);
   }
+}
+
+function write(connection: Connection, text: string, { kept }: ErrorSource): void {
+  kept?.add(text);
+  connection.send(text);
 }
 
 function causeOf({ cause, bytes = 0 }: ErrorSource): Cause | undefined {

@@ -7,6 +7,7 @@ import type { Message } from '../../message.js';
 import { asObservable, isDeferred } from '../replies.js';
 import type { ErrorReplies } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';
+import { HandledRequests } from './handled-requests.js';
 import { OpenRequests } from './open-requests.js';
 import { cancelledBy, type EnvelopeIn, envelopeOf, idOf, Request, type RequestId } from './request.js';
 import { type StreamHost, Streams } from './streams.js';
@@ -33,6 +34,7 @@ const BAD_CANCEL = 'Expected { "event": "rt:cancel", "id": … } with the id of 
 export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requestId'>> {
   private readonly streams: Streams;
   private readonly requests = new OpenRequests();
+  private readonly handled = new HandledRequests();
 
   constructor(
     private readonly methods: ReadonlyMap<unknown, readonly MessageMethod[]>,
@@ -117,6 +119,7 @@ export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requ
 
   private handle(methods: readonly MessageMethod[], request: Request): Awaitable<void> {
     const { connection, id } = request;
+    if (this.handled.isRepeated(request)) return;
     if (id !== undefined && !this.requests.begin(request)) {
       return this.reject(connection, new MessageError('id_in_use', IN_USE), id);
     }

@@ -1,7 +1,9 @@
 import { CANCEL_EVENT, DONE_EVENT, type DoneData, encodeEnvelope, isRequestId } from 'nestjs-realtime-protocol';
 import { Subject } from 'rxjs';
 import type { Connection } from '../../connection.js';
+import type { MessageError } from '../../errors.js';
 import type { ErrorReplies } from './error-replies.js';
+import type { KeptAnswer } from './handled-requests.js';
 
 /** The id of a request, if the client gave one: replies, errors and the end carry it. */
 export type RequestId = string | number | undefined;
@@ -28,6 +30,8 @@ export class Request {
    * it would be without interceptors.
    */
   isSingle = false;
+  /** Keeps the answer, for a client that may send the request again. */
+  kept?: KeptAnswer;
   private isEnded = false;
   private sent = 0;
   private dropped = 0;
@@ -90,7 +94,7 @@ export class Request {
     const { connection, event, id } = this;
     if (value === undefined || value === null || this.isEnded || connection.readyState !== 1) return;
     const frame = id === undefined ? value : { ...(isEnvelope(value) ? value : { event, data: value }), id };
-    if (connection.send(JSON.stringify(frame))) this.sent++;
+    if (this.write(JSON.stringify(frame))) this.sent++;
     else this.dropped++;
   }
 
@@ -101,7 +105,17 @@ export class Request {
     const { connection, id, failure, sent, dropped } = this;
     if (this.isSingle && !this.isShared && !failure && sent === 1 && dropped === 0) return;
     if (failure) this.errors.send(connection, failure.error, this.source);
-    else connection.send(encodeEnvelope(DONE_EVENT, { dropped } satisfies DoneData, id));
+    else this.write(encodeEnvelope(DONE_EVENT, { dropped } satisfies DoneData, id));
+  }
+
+  /** Answers without handling it. */
+  refuse(error: MessageError): void {
+    this.errors.send(this.connection, error, { id: this.id });
+  }
+
+  private write(text: string): boolean {
+    this.kept?.add(text);
+    return this.connection.send(text);
   }
 
   /** A method has failed. The first error is the end of the request; others are counted and logged. */
@@ -116,6 +130,7 @@ export class Request {
   end(): boolean {
     if (this.id === undefined || this.isEnded) return false;
     this.isEnded = true;
+    if (this.kept) this.kept.isComplete = true;
     this.owner.end(this);
     return true;
   }
@@ -127,7 +142,7 @@ export class Request {
 
   private get source() {
     const { event: pattern, data, id, bytes } = this;
-    return { cause: { pattern, data }, id, bytes };
+    return { cause: { pattern, data }, id, bytes, kept: this.kept };
   }
 }
 

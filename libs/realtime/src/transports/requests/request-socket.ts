@@ -16,7 +16,7 @@ import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
 /** What the sockets of these transports need of the node. */
-export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers'>;
+export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers' | 'failed'>;
 
 /** The session of which a socket is only one wire: what is lost with the wire, the session sends again. */
 export interface OfSession {

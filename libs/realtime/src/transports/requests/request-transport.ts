@@ -1,6 +1,6 @@
 /** The contract of a transport that speaks plain HTTP, and how its requests are recognized. */
 import type { IncomingMessage } from 'node:http';
-import type { HttpExchange } from '../../http/exchange.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { Transport } from '../../transport.js';
 import type { OfSession, RequestSocket } from './request-socket.js';
@@ -11,6 +11,9 @@ export const TOKEN_HEADER = 'x-realtime-token';
 /** The request header with the number of the first message of a `POST`, from a client library. */
 export const COUNT_HEADER = 'x-realtime-count';
 
+/** The request header with the id that a client gives to a `POST`, so that it can send it again. */
+export const MESSAGE_ID_HEADER = 'x-realtime-message-id';
+
 /** A transport that speaks plain HTTP. */
 export interface RequestTransport extends Transport {
   /** Returns whether a GET asks for this transport. */
@@ -19,6 +22,11 @@ export interface RequestTransport extends Transport {
   ticket(exchange: HttpExchange): { token: string; position: number } | undefined;
   /** @param session undefined for a bare client */
   createSocket(session: OfSession | undefined): RequestSocket;
+  /**
+   * Answers a client whose connection cannot be reached for the moment, so that it asks again and resumes. Default: 503,
+   * which every client understands but an EventSource: that one stays away for good.
+   */
+  postpone?(answer: HttpAnswer): void;
 }
 
 /** Returns whether a request on a gateway's path carries messages or the end of a connection. */
