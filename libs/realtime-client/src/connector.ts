@@ -44,7 +44,7 @@ export class Connector {
     this.#liveness = new Liveness(environment, () => this.send(PING), dead);
     this.#wires = new Wires(options, upper, {
       heard: () => this.#liveness.heard(),
-      replaced: () => this.#replaced(),
+      replaced: () => this.#liveness.stop(),
       ended: (attempt, end) => this.#ended(attempt, end),
       failed: (error) => this.#failed(error),
     });
@@ -111,12 +111,6 @@ export class Connector {
   /** The present wire stays until the next one is open. */
   #move(transport: Transport): void {
     if (this.isWritable && this.upper.session()) this.#wires.open(transport, this.#ladder.mode);
-  }
-
-  /** The present wire has ended before the next one is open. */
-  #replaced(): void {
-    this.#liveness.stop();
-    this.#set({ status: 'connecting', attempt: 0 });
   }
 
   #ended(attempt: Attempt, end: WireEnd): void {

@@ -1,4 +1,5 @@
 /** What the application sees of a client while it is connected. */
+import type { DataOf, EmitArgs, EventOf } from './contract.js';
 import { RealtimeError } from './errors.js';
 import type { Payload, PushOptions } from './frame.js';
 
@@ -20,10 +21,10 @@ export interface JoinOptions {
 /**
  * One client. Hooks receive it as a parameter; `RealtimeServer.connections` has all that are open on this node.
  *
- * @typeParam Data the type of `data`, where the application keeps what it needs
+ * @typeParam T the type of `data`, where the application keeps what it needs; or a contract, which types `emit` too
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as `socket.data` elsewhere: the application types it
-export abstract class Connection<Data = any> {
+export abstract class Connection<T = any> {
   /** Opaque and unique: no connection on any node, before or after a restart, has the same id. It is not a secret. */
   abstract readonly id: string;
   /** The transport: `websocket`, `sse` or `polling`. */
@@ -56,7 +57,7 @@ export abstract class Connection<Data = any> {
   /** It is aborted when the connection has ended; use it to stop timers and streams. */
   abstract readonly signal: AbortSignal;
   /** Anything the application wants to keep with the connection; its first value is `Identity.data`, or `{}`. */
-  abstract data: Data;
+  abstract data: DataOf<T>;
 
   /**
    * Sends a message to this client. It does not pass the broker, and it never throws.
@@ -79,7 +80,7 @@ export abstract class Connection<Data = any> {
    * @param options as for `send`
    * @returns as for `send`; also false when the name is not valid or `data` cannot be encoded (the log says why)
    */
-  abstract emit(event: string, data?: unknown, options?: PushOptions): boolean;
+  abstract emit<E extends EventOf<T>>(event: E, ...args: EmitArgs<T, E>): boolean;
 
   /**
    * Joins a room. Nothing happens when the connection is in it already, or has ended.

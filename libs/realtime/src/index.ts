@@ -22,6 +22,8 @@ export type { Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
+export type { Contract, DataOf, EmitArgs, EventOf, EventsOf } from './contract.js';
+export type { TargetOf, TypedTarget } from './typed-target.js';
 export type { ConnectionInfo, JoinOptions } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { bearerToken } from './http/bearer-token.js';

@@ -2,7 +2,7 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { hostname } from 'node:os';
 import { isPromise } from './awaitable.js';
-import { channelOf } from './command.js';
+import { type Channel, channelOf } from './command.js';
 import type { Connection, ConnectionInfo } from './connection.js';
 import type { Engine } from './engine.js';
 import { RealtimeError } from './errors.js';
@@ -15,6 +15,7 @@ import type { Stats } from './stats.js';
 import type { OtherNode } from './broker.js';
 import type { Page, Rechecked } from './question.js';
 import { Target } from './target.js';
+import type { TargetOf } from './typed-target.js';
 
 const MAX_PAGE = 100;
 
@@ -25,10 +26,12 @@ const CURSOR = /^[^.\s]+\.[0-9a-z]{1,10}$/;
  * Pushes from any controller, job or hook, even before the first client has connected. Pushing to nobody is not an
  * error.
  *
+ * @typeParam C a contract, which types `emit`: `RealtimeServer<Chat>`; default: any event may be emitted
  * @example constructor(private readonly server: RealtimeServer) {}
  *   await this.server.toUser('7').emit('invoice', { id: 42 });
  */
-export class RealtimeServer {
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- without a contract nothing is known
+export class RealtimeServer<C = any> {
   private readonly node: Node;
 
   /** @internal Created by RealtimeModule. */
@@ -37,33 +40,33 @@ export class RealtimeServer {
   }
 
   /** The open connections of this node by id, oldest first. */
-  get connections(): ReadonlyMap<string, Connection> {
+  get connections(): ReadonlyMap<string, Connection<C>> {
     return this.node.hub.connections;
   }
 
   /** The open connections of this node as a Set, like the `clients` of a `ws` server. */
-  get clients(): ReadonlySet<Connection> {
+  get clients(): ReadonlySet<Connection<C>> {
     return new Set(this.connections.values());
   }
 
   /** Addresses the members of a room. A room without members is not an error. */
-  to(room: string): Target {
-    return new Target(this.node, channelOf.room(room));
+  to(room: string): TargetOf<C> {
+    return this.target(channelOf.room(room));
   }
 
   /** Addresses all connections of a user: every tab and device. */
-  toUser(userId: string): Target {
-    return new Target(this.node, channelOf.user(userId));
+  toUser(userId: string): TargetOf<C> {
+    return this.target(channelOf.user(userId));
   }
 
   /** Addresses one connection by its id. */
-  toConnection(id: string): Target {
-    return new Target(this.node, channelOf.connection(id));
+  toConnection(id: string): TargetOf<C> {
+    return this.target(channelOf.connection(id));
   }
 
   /** Addresses everyone, or everyone who is connected to the gateway of one path. */
-  toEveryone(path?: string): Target {
-    return new Target(this.node, path === undefined ? channelOf.everyone : channelOf.path(path));
+  toEveryone(path?: string): TargetOf<C> {
+    return this.target(path === undefined ? channelOf.everyone : channelOf.path(path));
   }
 
   /**
@@ -182,6 +185,10 @@ export class RealtimeServer {
     const { id, counters, broker } = this.node;
     const self = { id, host: hostname(), pid: process.pid, startedAt: counters.startedAt, ...this.node.facts() };
     return [{ ...self, isThis: true }, ...broker.nodes().map((node) => ({ ...node, isThis: false }))];
+  }
+
+  private target(channel: Channel): TargetOf<C> {
+    return new Target(this.node, channel) as unknown as TargetOf<C>;
   }
 }
 

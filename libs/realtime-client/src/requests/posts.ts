@@ -38,8 +38,8 @@ export class Posts {
   }
 
   /** Ends the connection on the server, also while the page goes away. */
-  leave(): void {
-    void this.#fetch({ method: 'DELETE', keepalive: true }).catch(() => {});
+  leave(): Promise<unknown> {
+    return this.#fetch({ method: 'DELETE', keepalive: true }).catch(() => {});
   }
 
   async #run(): Promise<void> {

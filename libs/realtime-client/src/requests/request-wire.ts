@@ -8,6 +8,7 @@ const LOST: WireEnd = { code: 1006, reason: 'the server does not answer' };
 export abstract class RequestWire implements Wire {
   abstract readonly transport: 'sse' | 'polling';
   protected isUp = false;
+  protected isOver = false;
   /** The secret of a server that does not speak `realtime.v1`. */
   #plainToken: string | undefined;
   #aborter = new AbortController();
@@ -32,12 +33,10 @@ export abstract class RequestWire implements Wire {
 
   close(code: number): void {
     if (this.isOver) return;
-    if (code === 1000) this.#posts.leave();
-    this.#aborter.abort();
-  }
-
-  protected get isOver(): boolean {
-    return this.#aborter.signal.aborted;
+    this.isOver = true;
+    // The server ends a connection only as long as it has the wire
+    if (code === 1000) void this.#posts.leave().finally(() => this.#aborter.abort());
+    else this.#aborter.abort();
   }
 
   /** The server has a connection for this client. @param token the secret, on the old wire */
@@ -50,6 +49,7 @@ export abstract class RequestWire implements Wire {
 
   protected end(end: WireEnd): void {
     if (this.isOver) return;
+    this.isOver = true;
     this.#aborter.abort();
     this.options.owner.ended(end);
   }

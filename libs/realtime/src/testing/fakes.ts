@@ -2,7 +2,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { CloseInfo } from '../close-info.js';
 import { Connection, ReadyState } from '../connection.js';
-import { eventFrame, Frame, type Payload } from '../frame.js';
+import type { DataOf } from '../contract.js';
+import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
 import { HandshakeRequest } from '../handshake-request.js';
 import { checkClose, checkDate, checkName, checkSize, type NameBounds } from '../limits/checks.js';
 import { Message } from '../message.js';
@@ -52,7 +53,7 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
   readonly openedAt = Date.now();
   readonly rooms: Set<string>;
   userId: string | undefined;
-  data: Data;
+  data: DataOf<Data>;
   readyState: ReadyState = ReadyState.OPEN;
   /** A test may set it. */
   bufferedBytes = 0;
@@ -84,7 +85,7 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
     this.protocol = parts.protocol ?? '';
     this.rooms = new Set(parts.rooms);
     this.userId = parts.userId;
-    this.data = parts.data ?? ({} as Data);
+    this.data = (parts.data ?? {}) as DataOf<Data>;
   }
 
   get signal(): AbortSignal {
@@ -98,7 +99,7 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
     return true;
   }
 
-  emit(event: string, data?: unknown): boolean {
+  emit(event: string, data?: unknown, _options?: PushOptions): boolean {
     const frame = this.taken(() => eventFrame(event, data, undefined, BOUNDS));
     if (!frame) return false;
     this.emitted.push(JSON.parse(frame.text) as { event: string });
