@@ -47,7 +47,7 @@ const FLOORS = [
   ['cluster'],
   ['roll.ts'],
   ['broker.ts'],
-  ['question.ts', 'history.ts'],
+  ['question.ts', 'history.ts', 'relay.ts'],
   ['presence.ts'],
   ['transport.ts', 'connection.ts', 'command.ts'],
   ['frame.ts'],

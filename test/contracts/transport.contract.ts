@@ -9,19 +9,25 @@ import type { AnyClient, Ended } from '../support/clients/request-clients.js';
 export interface TransportCase {
   readonly transport: string;
   connect(app: TestApp, path: string, headers?: Record<string, string>): Promise<AnyClient>;
+  /** Starts what else serves the same clients. It ends with the application. Default: nothing. */
+  accompany?(start: (options?: RealtimeOptions) => Promise<TestApp>): Promise<TestApp>;
 }
 
 export function transportContract(of: TransportCase, { platform, adapter }: PlatformCase): void {
-  describe(`${of.transport} on ${platform}`, () => {
+  describe(`${of.transport}${of.accompany ? ', requests spread over three nodes,' : ''} on ${platform}`, () => {
     let shared: TestApp;
     let app: TestApp;
     let gateway: ContractGateway;
     const clients: AnyClient[] = [];
 
-    const start = async (options: RealtimeOptions = {}) => {
+    const startOne = async (options: RealtimeOptions = {}) => {
       const imports = [RealtimeModule.forRoot({ envFile: false, closeTimeout: 0.5, shutdownTimeout: 2, ...options })];
       const moduleRef = await Test.createTestingModule({ imports, providers: [ContractGateway] }).compile();
       return createTestApp(moduleRef, { adapter: adapter() });
+    };
+    const start = (options: RealtimeOptions = {}) => {
+      const one = (more: RealtimeOptions = {}) => startOne({ ...more, ...options });
+      return of.accompany ? of.accompany(one) : one();
     };
     /** Uses an application of its own for one test. */
     const boot = async (options?: RealtimeOptions) => {

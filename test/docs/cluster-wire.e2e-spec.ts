@@ -29,10 +29,11 @@ const examples = [...text.matchAll(/^```hex\n(.*?)^```\n\n```json\n(.*?)^```/gms
   frame: JSON.parse(json!) as Omit<WireFrame, 'message'> & { message: unknown },
 }));
 
-/** Replaces each frame by what the page calls a payload. */
+/** Replaces each frame by what the page calls a payload, and bytes by their hex. */
 function written(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(written);
   if (typeof value !== 'object' || value === null) return value;
+  if (Buffer.isBuffer(value)) return { hex: value.toString('hex') };
   const fields = Object.entries(value).map(([key, field]) =>
     field instanceof Frame ? ['payload', payloadOf(field)] : [key, written(field)],
   );
@@ -45,10 +46,11 @@ function payloadOf({ data, isBinary, isEnvelope, slow }: Frame): Payload {
   return { ...of, ...(isEnvelope ? { isEnvelope } : {}), ...(slow ? { slow } : {}) };
 }
 
-/** Replaces each payload of the page by a frame. */
+/** Replaces each payload of the page by a frame, and hex by bytes. */
 function meant(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(meant);
   if (typeof value !== 'object' || value === null) return value;
+  if ('hex' in value) return Buffer.from(String(value.hex), 'hex');
   const fields = Object.entries(value).map(([key, field]) =>
     key === 'payload' ? ['frame', frameOf(field as Payload)] : [key, meant(field)],
   );

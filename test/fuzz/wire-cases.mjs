@@ -85,7 +85,7 @@ const answer = fc.oneof(
 );
 const announcement = fc
   .tuple(
-    fc.record({ startedAt: count, host: fc.string({ maxLength: 255 }), pid: fc.nat() }),
+    merged(fc.record({ startedAt: count, host: fc.string({ maxLength: 255 }), pid: fc.nat() }), optional('era', count)),
     fc.record({ connections: count, rooms: count, users: count }),
     fc.tuple(fc.integer({ min: 1, max: 31 }), fc.integer({ min: 1, max: 31 })),
   )
@@ -103,6 +103,51 @@ const position = fc.oneof(
 
 /** The bytes that an engine writes before the frame of an entry. */
 const prefixOf = ({ n, tag, previous }) => Buffer.from(`${n}.${tag}.${previous} `);
+
+const digest = text(fc.constantFrom(...'aZ09_-'), 43, 43);
+const claim = fc.record({ tokenDigest: digest, ownerDigests: fc.array(digest, { maxLength: 3 }), path: name });
+const outcome = merged(
+  fc.record({ status: fc.constantFrom(200, 204, 403, 404, 429, 503, 599) }),
+  optional('message', fc.string({ maxLength: 1000 })),
+  optional('retryAfter', fc.nat(86_400)),
+);
+const clientMessage = fc.oneof(
+  text('binary', 0, 20).map((data) => ({ data: Buffer.from(data), isBinary: false })),
+  fc.uint8Array({ maxLength: 20 }).map((data) => ({ data: Buffer.from(data), isBinary: true })),
+);
+const forward = fc.oneof(
+  merged(
+    fc.record({ id, method: fc.constant('POST'), messages: fc.array(clientMessage, { maxLength: 4 }) }),
+    claim,
+    optional('messageId', text(fc.constantFrom(...'aZ09_-.:'), 1, 64)),
+  ),
+  merged(fc.record({ id, method: fc.constant('DELETE'), messages: fc.constant([]) }), claim),
+);
+const relayed = (type, fields, ...more) => merged(fc.record({ type: fc.constant(type), id: node, ...fields }), ...more);
+const headers = fc.dictionary(
+  fc.constantFrom('content-type', 'cache-control', 'x-accel-buffering'),
+  text(fc.constantFrom(...'a/;= -'), 0, 256),
+);
+const relay = fc.oneof(
+  relayed(
+    'open',
+    { transport: fc.constantFrom('sse', 'polling'), position: count, salt: text(fc.constantFrom(...'aZ09_-'), 22, 22) },
+    claim,
+    fc.record({ credit: fc.integer({ min: 1, max: 65_536 }), era: count }),
+  ),
+  relayed('opened', { era: count }),
+  relayed('head', { headers }),
+  relayed('credit', { bytes: fc.integer({ min: 1, max: 65_536 }) }),
+  relayed('end', { seq: fc.nat() }, outcome),
+  relayed('gone', {}),
+  relayed('left', {}),
+  fc.record({ type: fc.constant('superseded'), tokenDigest: digest, ownerDigests: fc.array(digest, { maxLength: 3 }) }),
+);
+const relayData = fc.record({
+  id: node,
+  seq: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(2 ** 32 - 1)),
+  bytes: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+});
 
 /** Frames as nodes send them, one arbitrary per kind. @param Frame the class of the build under test */
 export function frames(Frame) {
@@ -157,6 +202,10 @@ export function frames(Frame) {
       ...one,
       from: one.channel.slice(2),
     })),
+    forward: frame('forward', toNode, fc.record({ forward })),
+    done: frame('done', toNode, fc.record({ done: merged(fc.record({ id }), outcome) })),
+    relay: frame('relay', toNode, fc.record({ relay })),
+    relayData: frame('relayData', toNode, fc.record({ data: relayData })),
   };
 }
 
@@ -234,6 +283,9 @@ const HEX_HEADS = [
   ['050000', 'n:*'],
   ['060000', 'n:*'],
   ['070000', 'n:abc'],
+  ['080000', 'n:abc'],
+  ['090000', 'n:abc'],
+  ['0a0000', 'n:abc'],
 ];
 const bodyFields = fc.constantFrom(
   'id',
@@ -245,6 +297,9 @@ const bodyFields = fc.constantFrom(
   'part',
   'reads',
   'host',
+  'type',
+  'status',
+  'method',
   '__proto__',
 );
 const forged = fc.record({ head: fc.constantFrom(...HEX_HEADS), body: fc.dictionary(bodyFields, hostileValue) });
@@ -316,6 +371,9 @@ export function attack(wires, { wire: name, frame, mutations = [], channel = fra
 
 const CHANNEL = /^(?:[rup]:[^]+|n:(?:\*|[\w-]{1,64})|\*)$/;
 const EXCEPTION = /^[cur]:[^]+$/;
+const KINDS = [
+  ...['push', 'order', 'ask', 'answer', 'announce', 'leave', 'probe', 'forward', 'done', 'relay', 'relayData'],
+];
 const NODE = /^[\w-]{1,64}$/;
 
 function checkPayload({ data, isBinary, isEnvelope, slow: policy }, what) {
@@ -330,8 +388,7 @@ function checkFrame({ from, counter: n, channel, except: exceptions, message }, 
   if (exceptions.some((each) => !EXCEPTION.test(each))) throw new Error(`The exceptions: ${what()}`);
   const payload = message.frame ?? message.ask?.question.action?.frame;
   if (payload) checkPayload(payload, what);
-  if (!['push', 'order', 'ask', 'answer', 'announce', 'leave', 'probe'].includes(message.kind))
-    throw new Error(`The kind: ${what()}`);
+  if (!KINDS.includes(message.kind)) throw new Error(`The kind: ${what()}`);
 }
 
 function checkForeign({ channel, except: exceptions, action }, what) {

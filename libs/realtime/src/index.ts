@@ -18,7 +18,18 @@ export type { SettingSource } from './settings/settings.js';
 
 // Hooks
 export type { Awaitable } from './awaitable.js';
-export type { Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export type {
+  Identity,
+  OnAuthenticate,
+  OnClose,
+  OnDrain,
+  OnHandshake,
+  OnMessage,
+  OnOpen,
+  OnPresence,
+} from './hooks.js';
+export { PresenceChange } from './presence.js';
+export type { PresentUser } from './presence.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
@@ -27,7 +38,7 @@ export { HandshakeRequest } from './handshake-request.js';
 export { bearerToken } from './http/bearer-token.js';
 export type { TokenRequest, TokenSources } from './http/bearer-token.js';
 export type { Hello } from './http/hello.js';
-export type { Position } from './history/positions.js';
+export type { Position } from './position.js';
 export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
 export type { Payload, PushOptions, SlowPolicy } from './frame.js';

@@ -36,6 +36,8 @@ export interface Stats {
   readonly limits: LimitCounts;
   readonly rooms: number;
   readonly users: number;
+  /** Users whom this node lists as present, for each room once. */
+  readonly present: number;
   /** The way to the other nodes. */
   readonly broker: BrokerStats;
 }
@@ -71,12 +73,19 @@ export interface BrokerStats {
   readonly unanswered: number;
   /** Nodes that were ignored, because too many were known. */
   readonly nodesIgnored: number;
+  /** Responses to clients of SSE and polling that this node serves for another one, or another one for it. */
+  readonly relays: number;
+  /** Such responses that were refused, because there were too many. */
+  readonly relaysRefused: number;
+  /** Such responses that were cut, because a node or the broker was away. */
+  readonly relaysCut: number;
 }
 
 /** @returns the statistics of a broker; what is not given is zero */
 export const brokerStats = (name: string, given: Partial<BrokerStats> = {}): BrokerStats => ({
   ...{ name, isDegraded: false, nodes: 0, channels: 0, lagMs: 0, published: 0, received: 0, dropped: 0, localOnly: 0 },
   ...{ late: 0, gaps: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0, nodesIgnored: 0 },
+  ...{ relays: 0, relaysRefused: 0, relaysCut: 0 },
   ...given,
 });
 

@@ -55,11 +55,16 @@ abstract class RequestClient implements AnyClient {
   /** Headers of each request, with the cookie that an answer has set. */
   protected readonly headers: Record<string, string>;
 
+  /** @param target the address, or where the next request goes */
   constructor(
-    protected readonly url: string,
+    private readonly target: string | (() => string),
     headers: Record<string, string>,
   ) {
     this.headers = { ...headers };
+  }
+
+  protected get url(): string {
+    return typeof this.target === 'string' ? this.target : this.target();
   }
 
   async send(data: string | Buffer): Promise<void> {
@@ -94,7 +99,7 @@ export class PollingClient extends RequestClient {
   private isGone = false;
   private readonly aborter = new AbortController();
 
-  static async connect(url: string, headers: Record<string, string> = {}): Promise<PollingClient> {
+  static async connect(url: string | (() => string), headers: Record<string, string> = {}): Promise<PollingClient> {
     const client = new PollingClient(url, headers);
     await client.poll(false);
     void client.loop();
@@ -102,9 +107,10 @@ export class PollingClient extends RequestClient {
   }
 
   async poll(isFurther = true): Promise<boolean> {
-    const mark = this.url.includes('?') ? '&' : '?';
+    const target = this.url;
+    const mark = target.includes('?') ? '&' : '?';
     const token: Record<string, string> = isFurther ? { 'x-realtime-token': this.token } : {};
-    const url = `${this.url}${mark}transport=polling&position=${this.position}`;
+    const url = `${target}${mark}transport=polling&position=${this.position}`;
     const response = await fetch(url, { headers: { ...this.headers, ...token }, signal: this.aborter.signal });
     const text = await response.text();
     if (response.status !== 200) throw new Refused(response.status, response.headers, text);
@@ -137,7 +143,7 @@ export class SseClient extends RequestClient {
   recovered?: boolean;
   private request?: ClientRequest;
 
-  static async connect(url: string, headers: Record<string, string> = {}): Promise<SseClient> {
+  static async connect(url: string | (() => string), headers: Record<string, string> = {}): Promise<SseClient> {
     const client = new SseClient(url, headers);
     await client.open();
     return client;

@@ -11,6 +11,7 @@ export function fakeRequestNode(options: RealtimeOptions = {}): RequestNode {
   const limits = new Limits(new RecordingLog(), settings.limits === 'report');
   return {
     id: 'YMw8vNRo20tX',
+    failed: () => () => {},
     settings,
     limits,
     slowConsumers: new SlowConsumers(settings.maxSlowTime, limits, () => {}),

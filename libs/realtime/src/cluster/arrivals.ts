@@ -7,6 +7,7 @@ import type { Orders } from './orders.js';
 import type { OwnPushes } from './own-pushes.js';
 import type { Peers } from './peers.js';
 import type { Questions } from './questions.js';
+import type { ClusterRelays } from './relays/cluster-relays.js';
 import type { Wire } from './wire.js';
 
 /** Who takes what. */
@@ -16,6 +17,7 @@ interface Recipients {
   readonly orders: Orders;
   readonly questions: Questions;
   readonly peers: Peers;
+  readonly relays: ClusterRelays;
 }
 
 export class Arrivals {
@@ -38,7 +40,7 @@ export class Arrivals {
   }
 
   private handle({ from, counter, channel, except, message }: WireFrame): void {
-    const { pushes, orders, questions, peers } = this.to;
+    const { pushes, orders, questions, peers, relays } = this.to;
     switch (message.kind) {
       case 'push':
         if (from === this.local.id) return pushes.returned(counter);
@@ -55,6 +57,13 @@ export class Arrivals {
         return peers.announced(from, message.announcement);
       case 'leave':
         return peers.left(from);
+      case 'presence':
+        return from === this.local.id ? undefined : this.local.presence?.received(from, message.presence);
+      case 'forward':
+      case 'done':
+      case 'relay':
+      case 'relayData':
+        return relays.received(from, message);
       case 'probe':
     }
   }

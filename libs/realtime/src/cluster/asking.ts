@@ -56,6 +56,11 @@ export class Asking<Q, A> {
     return this.pending.size;
   }
 
+  /** @returns whether a question still waits for answers */
+  has(id: number): boolean {
+    return this.pending.has(id);
+  }
+
   /**
    * Asks nodes.
    *

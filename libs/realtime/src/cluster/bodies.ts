@@ -6,6 +6,10 @@ import { Frame, type SlowPolicy } from '../frame.js';
 import type { Question } from '../question.js';
 import { FLAG, type Kind, PAYLOAD_FLAGS, SLOW_SHIFT } from './format.js';
 import type { Ask, WireMessage } from './messages.js';
+import { PRESENCE } from './presence-schemas.js';
+import { packData, packMessages, unpackData, unpackMessages } from './relays/relay-bodies.js';
+import type { Forward } from './relays/relay-messages.js';
+import { DONE, FORWARD, RELAY } from './relays/relay-schemas.js';
 import { ANNOUNCEMENT, ANSWER, ASK, LEAVE, ORDER, PROBE } from './schemas.js';
 
 /** The slow policies by their two bits. */
@@ -17,6 +21,8 @@ const LINE_FEED = 0x0a;
 export interface Body {
   readonly flags: number;
   readonly json?: string;
+  /** Stand behind the JSON. */
+  readonly bytes?: Buffer;
   readonly payload?: Frame;
 }
 
@@ -39,7 +45,21 @@ export function bodyOf(message: WireMessage): Body {
       return { flags: 0, json: jsonOf('probe', PROBE, message.probe) };
     case 'leave':
       return { flags: 0, json: '{}' };
+    case 'forward':
+      return forwardBody(message.forward);
+    case 'done':
+      return { flags: 0, json: jsonOf('status', DONE, message.done) };
+    case 'relay':
+      return { flags: 0, json: jsonOf('relay', RELAY, message.relay) };
+    case 'presence':
+      return { flags: 0, json: jsonOf('presence', PRESENCE, message.presence) };
+    case 'relayData':
+      return { flags: 0, bytes: packData(message.data) };
   }
+}
+
+function forwardBody({ messages, ...forward }: Forward): Body {
+  return { flags: 0, json: `${jsonOf('request', FORWARD, forward)}\n`, bytes: packMessages(messages) };
 }
 
 /** A push to one connection is a question, because its sender is told whether it was taken. */
@@ -75,6 +95,11 @@ export const ALLOWED_FLAGS: Readonly<Record<Kind, number>> = {
   announce: 0,
   leave: 0,
   probe: 0,
+  forward: 0,
+  done: 0,
+  relay: 0,
+  relayData: 0,
+  presence: 0,
 };
 
 /** Reads a body. @returns undefined when it is not one of its kind */
@@ -84,16 +109,39 @@ export function readBody(kind: Kind, flags: number, body: Buffer): WireMessage |
     return frame && { kind, frame, isVolatile: (flags & FLAG.volatile) !== 0 };
   }
   if (kind === 'ask') return readAsk(flags, body);
-  const value = parsed(body);
+  if (kind === 'forward') return readForward(body);
+  if (kind === 'relayData') {
+    const data = unpackData(body);
+    return data && { kind, data };
+  }
+  return readJson(kind, parsed(body));
+}
+
+type JsonKind = Exclude<Kind, 'push' | 'ask' | 'forward' | 'relayData'>;
+
+function readJson(kind: JsonKind, value: unknown): WireMessage | undefined {
   if (kind === 'order') return wrapped(ORDER.safeParse(value), (order) => ({ kind, order }));
   if (kind === 'answer') return wrapped(ANSWER.safeParse(value), (answer) => ({ kind, answer }));
   if (kind === 'announce') return wrapped(ANNOUNCEMENT.safeParse(value), (announcement) => ({ kind, announcement }));
   if (kind === 'probe') return wrapped(PROBE.safeParse(value), (probe) => ({ kind, probe }));
+  if (kind === 'done') return wrapped(DONE.safeParse(value), (done) => ({ kind, done }));
+  if (kind === 'relay') return wrapped(RELAY.safeParse(value), (relay) => ({ kind, relay }));
+  if (kind === 'presence') return wrapped(PRESENCE.safeParse(value), (presence) => ({ kind, presence }));
   return wrapped(LEAVE.safeParse(value), () => ({ kind }));
 }
 
 function wrapped<T>({ data }: z.ZodSafeParseResult<T>, wrap: (data: T) => WireMessage): WireMessage | undefined {
   return data === undefined ? undefined : wrap(data);
+}
+
+/** Only a `POST` has messages. */
+function readForward(body: Buffer): WireMessage | undefined {
+  const end = body.indexOf(LINE_FEED);
+  const { data } = FORWARD.safeParse(end < 0 ? undefined : parsed(body.subarray(0, end)));
+  const messages = data && unpackMessages(body.subarray(end + 1));
+  if (!messages || (data.method === 'DELETE' && messages.length > 0)) return undefined;
+  const forward: Forward = { ...data, messages };
+  return { kind: 'forward', forward };
 }
 
 function readAsk(flags: number, body: Buffer): WireMessage | undefined {

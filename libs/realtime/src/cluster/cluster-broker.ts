@@ -5,7 +5,6 @@
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
 import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
-import { OptionsError } from '../errors.js';
 import type { Frame } from '../frame.js';
 import type { Log } from '../log.js';
 import {
@@ -17,13 +16,14 @@ import {
   type QuestionKind,
   type Reached,
 } from '../question.js';
+import type { PresenceMessage } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type BrokerStats, brokerStats } from '../stats.js';
 import { Arrivals } from './arrivals.js';
 import { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import { Interest, INTEREST_TIMES } from './interest.js';
-import type { Link } from './link.js';
+import { type Link, requiredBroker } from './link.js';
 import type { OrderedAction } from './messages.js';
 import { Orders } from './orders.js';
 import { OwnPushes } from './own-pushes.js';
@@ -31,6 +31,7 @@ import { Peers } from './peers.js';
 import { Post } from './post.js';
 import { prepare } from './prepare.js';
 import { Questions } from './questions.js';
+import { ClusterRelays } from './relays/cluster-relays.js';
 import { systemClock } from './clock.js';
 import { Wire } from './wire.js';
 
@@ -39,6 +40,7 @@ export type Connect = (node: NodeId) => Promise<Link>;
 
 export class ClusterBroker extends Broker {
   readonly isShared = true;
+  override readonly relays: ClusterRelays;
   private readonly lines: ClusterLog;
   /** Why the link was down last. */
   private reason = '';
@@ -62,6 +64,7 @@ export class ClusterBroker extends Broker {
   ) {
     super();
     this.lines = new ClusterLog(log);
+    this.relays = new ClusterRelays(settings, this.lines);
   }
 
   get name(): string {
@@ -79,10 +82,10 @@ export class ClusterBroker extends Broker {
       message: (channel, bytes) => this.arrivals.received(channel, bytes),
       up: () => this.up(),
       down: (reason) => this.down(reason),
-      gap: (channels) => this.lines.gap(channels),
+      gap: (channels) => this.gap(channels),
     });
     try {
-      this.requireUp();
+      if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);
       await this.peers.start();
     } catch (error) {
       await this.stop();
@@ -94,6 +97,7 @@ export class ClusterBroker extends Broker {
     if (!this.link) return;
     this.orders.stop();
     this.questions.stop();
+    this.relays.stop();
     await this.peers.stop(this.isUp);
     this.pushes.down();
     await this.link.stop();
@@ -133,6 +137,10 @@ export class ClusterBroker extends Broker {
     return this.questions.ask(question, to === undefined ? this.peers.ids : [to]);
   }
 
+  async share(channel: Channel, message: PresenceMessage): Promise<void> {
+    if (this.isUp) await this.post.share(channel, message);
+  }
+
   nodes(): readonly OtherNode[] {
     return this.link ? this.peers.all() : [];
   }
@@ -143,21 +151,13 @@ export class ClusterBroker extends Broker {
     return brokerStats(this.name, {
       ...{ isDegraded: this.isDegraded, nodes: this.peers.ids.length, channels: interest.size },
       ...{ lagMs: Math.round((link.lagMs ?? 0) * 10) / 10, published: post.published },
-      ...{ localOnly: pushes.localOnly, late: pushes.late },
+      ...{ localOnly: pushes.localOnly, late: pushes.late, relays: this.relays.size },
       ...lines.counts,
     });
   }
 
   private get isUp(): boolean {
     return this.link?.isUp ?? false;
-  }
-
-  /** @throws OptionsError when the broker is away and `REALTIME_BROKER_REQUIRED` is set */
-  private requireUp(): void {
-    if (this.isUp || !this.settings.brokerRequired) return;
-    throw new OptionsError(
-      `The broker is away (${this.name}): ${this.reason}. REALTIME_BROKER_REQUIRED is true: start the broker first, or let nodes start without it`,
-    );
   }
 
   private assemble(local: LocalNode, link: Link): void {
@@ -174,12 +174,16 @@ export class ClusterBroker extends Broker {
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
     this.peers = new Peers(local, this.post, settings, lines, {
-      came: (id) => this.orders.given.came(id),
-      lost: (id) => this.lost(id),
-      left: (id) => this.left(id),
+      came: (id) => [this.orders.given, local.presence].forEach((each) => each?.came(id)),
+      hasChanged: (id, versions) => local.presence?.announced(id, versions),
+      lost: (id) => this.gone(id, 'lost'),
+      left: (id) => this.gone(id, 'left'),
+      isIn: (id, era) => this.relays.isIn(id, era),
+      era: () => this.relays.era,
     });
-    const parts = { wire: this.wire, pushes: this.pushes, orders: this.orders, questions: this.questions };
-    this.arrivals = new Arrivals(local, { ...parts, peers: this.peers }, lines);
+    this.relays.start(this.post, link, this.peers);
+    const { wire, pushes, orders, questions, peers, relays } = this;
+    this.arrivals = new Arrivals(local, { wire, pushes, orders, questions, peers, relays }, lines);
     for (const channel of this.base) void this.interest.hold(channel);
   }
 
@@ -212,26 +216,33 @@ export class ClusterBroker extends Broker {
 
   private up(): void {
     this.lines.up();
+    this.relays.up();
     this.interest.up();
     this.orders.given.up();
     this.peers.introduce(this.prepare(this.base));
+    this.local.presence?.up();
   }
 
   private down(reason: string): void {
     this.reason = reason;
+    this.relays.down();
     this.lines.down(reason);
     this.interest.down();
     this.orders.given.down();
     this.pushes.down();
+    this.local.presence?.down();
   }
 
-  private lost(node: NodeId): void {
-    this.orders.given.lost(node);
-    this.questions.lost(node);
+  private gap(channels: readonly Channel[] | 'all'): void {
+    this.lines.gap(channels);
+    this.local.presence?.gap(channels);
+    if (channels === 'all' || channels.includes(nodeChannel(this.local.id))) this.relays.endEra();
   }
 
-  private left(node: NodeId): void {
-    this.orders.given.left(node);
+  private gone(node: NodeId, how: 'lost' | 'left'): void {
+    this.local.presence?.[how](node);
+    this.orders.given[how](node);
     this.questions.lost(node);
+    this.relays.lost(node);
   }
 }

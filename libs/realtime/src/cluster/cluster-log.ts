@@ -7,7 +7,9 @@ import type { DropReason } from './format.js';
 import type { Subscriber } from './interest.js';
 import type { KnownNode } from './nodes.js';
 
-type Counted = 'received' | 'dropped' | 'gaps' | 'ordersDropped' | 'questionsDropped' | 'unanswered' | 'nodesIgnored';
+type Counted =
+  | ('received' | 'dropped' | 'gaps' | 'ordersDropped' | 'questionsDropped' | 'unanswered' | 'nodesIgnored')
+  | ('relaysRefused' | 'relaysCut');
 type Counts = { -readonly [K in keyof Pick<BrokerStats, Counted>]: number };
 
 /** Lines that others can cause are bounded: so many of each kind per second. */
@@ -16,6 +18,7 @@ const LINES_PER_SECOND = 1;
 export class ClusterLog {
   readonly counts: Counts = {
     ...{ received: 0, dropped: 0, gaps: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0, nodesIgnored: 0 },
+    ...{ relaysRefused: 0, relaysCut: 0 },
   };
   private readonly rates = new Map<string, LineRate>();
   private readonly seenDrops = new Map<string, number>();
@@ -113,6 +116,20 @@ export class ClusterLog {
     this.bounded('unanswered', (more) =>
       this.log.warn(`Realtime nodes did not answer in time to=${what} nodes=${nodes.slice(0, 5).join()}${more}`),
     );
+  }
+
+  /** @param count how many there are */
+  relayRefused(count: number): void {
+    this.counts.relaysRefused++;
+    this.bounded('relays', (more) =>
+      this.log.warn(`Realtime relay refused relays=${count} setting=REALTIME_MAX_RELAYS${more}`),
+    );
+  }
+
+  /** A client's response was cut: the client comes back. @param reason `hole`, `node` or `broker` */
+  relayCut(reason: string): void {
+    this.counts.relaysCut++;
+    this.bounded(`relay ${reason}`, (more) => this.log.warn(`Realtime relay cut reason=${reason}${more}`));
   }
 
   /** Answering another node failed by no fault of the question. */

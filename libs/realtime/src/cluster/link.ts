@@ -2,7 +2,7 @@
  * What a broker of several nodes is built on: bytes on channels, confirmed subscriptions that outlive a connection, and an
  * honest word about when it works. The bytes are not looked at. Road OUT, step 7.
  */
-import { RealtimeError } from '../errors.js';
+import { OptionsError, RealtimeError } from '../errors.js';
 
 export interface LinkEvents {
   /** A message on a channel. @param bytes belong to the receiver */
@@ -83,4 +83,11 @@ export class LinkError extends RealtimeError {
   constructor(code: LinkErrorCode, message: string) {
     super(code, message);
   }
+}
+
+/** @returns the error of a boot with `REALTIME_BROKER_REQUIRED` while the broker is away */
+export function requiredBroker(name: string, reason: string): OptionsError {
+  return new OptionsError(
+    `The broker is away (${name}): ${reason}. REALTIME_BROKER_REQUIRED is true: start the broker first, or let nodes start without it`,
+  );
 }

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { detached } from '../async-context.js';
 import type { LocalNode, OtherNode } from '../broker.js';
+import type { PresenceVersions } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId } from './format.js';
@@ -15,6 +16,12 @@ export interface PeersListener {
   came(node: NodeId): void;
   lost(node: NodeId): void;
   left(node: NodeId): void;
+  /** A node has announced its era; see `Announcement`. */
+  isIn?(node: NodeId, era: number): void;
+  /** @returns the era of this node; default: 0 */
+  era?(): number;
+  /** A node has announced which of its rooms have changed. */
+  hasChanged?(node: NodeId, versions: PresenceVersions): void;
 }
 
 type PeersSettings = Pick<RealtimeSettings, 'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout'>;
@@ -33,7 +40,7 @@ export class Peers {
     private readonly post: Post,
     private readonly settings: PeersSettings,
     private readonly lines: ClusterLog,
-    listener: PeersListener,
+    private readonly listener: PeersListener,
   ) {
     const { announceInterval, nodeLostTime, maxNodes } = settings;
     const options = { announceMs: announceInterval * 1000, lostMs: nodeLostTime * 1000, maxNodes };
@@ -96,6 +103,9 @@ export class Peers {
 
   announced(id: NodeId, announcement: Announcement): void {
     this.nodes.announced(id, announcement);
+    if (id === this.local.id) return;
+    this.listener.isIn?.(id, announcement.era ?? 0);
+    if (announcement.presence) this.listener.hasChanged?.(id, announcement.presence);
   }
 
   left(id: NodeId): void {
@@ -127,7 +137,10 @@ export class Peers {
   /** @returns how many nodes have heard it; 0 when it failed */
   private async announce(to: Addressee): Promise<number> {
     const { startedAt, local } = this;
-    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid };
+    const era = this.listener.era?.();
+    const presence = local.presence?.versions();
+    const own = { ...(era && { era }), ...(presence && { presence }) };
+    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid, ...own };
     try {
       return await this.post.send(this.post.announcement({ ...who, ...local.facts() }, to));
     } catch (error) {

@@ -22,6 +22,7 @@ import {
 import { type Head, headLength, isSigned, readHead, writeHead } from './head.js';
 import type { WireFrame, WireMessage } from './messages.js';
 import type { EntryPosition } from '../position.js';
+import type { PresenceMessage } from '../presence.js';
 import { MAX_PREFIX, readPosition } from './position.js';
 import { ReplayGuard } from './replay-guard.js';
 import { Signatures, TRAILER } from './signatures.js';
@@ -88,7 +89,7 @@ export class Wire {
     const name = this.names.of(channel);
     const body = bodyOf(message);
     checkPlace({ kind: message.kind, flags: body.flags, from, except }, message, channel);
-    const sized = headLength({ from, name, except }) + Buffer.byteLength(body.json ?? '') + (body.payload?.size ?? 0);
+    const sized = headLength({ from, name, except }) + bodyLength(body);
     const length = sized + (this.signatures ? TRAILER : 0);
     if (length > this.maxBytes) {
       throw new RealtimeError(
@@ -176,8 +177,12 @@ export class Wire {
   }
 }
 
-function writeBody(bytes: Buffer, start: number, { json, payload }: Body): void {
+const bodyLength = ({ json, bytes, payload }: Body) =>
+  Buffer.byteLength(json ?? '') + (bytes?.length ?? 0) + (payload?.size ?? 0);
+
+function writeBody(bytes: Buffer, start: number, { json, bytes: more, payload }: Body): void {
   const at = json === undefined ? start : start + bytes.write(json, start);
+  if (more) bytes.set(more, at);
   if (!payload) return;
   const { data } = payload;
   if (typeof data === 'string') bytes.write(data, at);
@@ -206,6 +211,7 @@ function misplaced(
 }
 
 const isForNode = (channel: Channel) => !hasMembers(channel) && channel !== ALL_NODES;
+const isRoom = (channel: Channel) => channel.startsWith(channelOf.room(''));
 const isForNodes = (channel: Channel) => !hasMembers(channel);
 
 const CHANNELS: Readonly<Record<Kind, (channel: Channel, from: NodeId) => boolean>> = {
@@ -216,12 +222,23 @@ const CHANNELS: Readonly<Record<Kind, (channel: Channel, from: NodeId) => boolea
   announce: isForNodes,
   leave: (channel) => channel === ALL_NODES,
   probe: (channel, from) => channel === nodeChannel(from),
+  forward: isForNode,
+  done: isForNode,
+  relay: isForNode,
+  relayData: isForNode,
+  presence: (channel) => isRoom(channel) || isForNodes(channel),
 };
 
 /** An order on the channel of its members is for them, not for others. */
 function isForChannel(message: WireMessage, channel: Channel): boolean {
+  if (message.kind === 'presence') return isOfRoom(message.presence, channel);
   if (message.kind !== 'order') return true;
   const { to, action } = message.order;
   if (action.kind === 'replace' && !to.startsWith(channelOf.user(''))) return false;
   return !hasMembers(channel) || to === channel;
+}
+
+/** A change of a part is on the channel of its room, and everything else on those of nodes. */
+function isOfRoom(presence: PresenceMessage, channel: Channel): boolean {
+  return presence.kind === 'delta' ? channel === channelOf.room(presence.room) : !hasMembers(channel);
 }

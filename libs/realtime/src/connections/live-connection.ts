@@ -44,7 +44,7 @@ export class LiveConnection
   isPausedByUser = false;
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
-  private readonly membership: Membership;
+  protected readonly membership: Membership;
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
   private expiry: Expiry | undefined = undefined;

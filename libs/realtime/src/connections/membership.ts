@@ -7,6 +7,7 @@ import type { Identity } from '../hooks.js';
 import { checkName, tooManyRooms } from '../limits/checks.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Node } from '../node/node.js';
+import { noPresence } from '../node/presence-errors.js';
 import { joinFailedLine } from './log-lines.js';
 
 const NO_ROOMS: ReadonlySet<string> = new Set();
@@ -17,13 +18,14 @@ export class Membership {
 
   constructor(
     private readonly connection: NodeConnection,
-    private readonly node: Pick<Node, 'hub' | 'settings' | 'limits' | 'log'>,
+    private readonly node: Pick<Node, 'hub' | 'settings' | 'limits' | 'log' | 'presentUsers'>,
     private readonly place: Place,
   ) {}
 
   /** Leaves the hub, and gives the place back; what it was in stays readable. */
   end(): void {
     this.node.hub.remove(this.connection);
+    this.node.presentUsers?.lose(this.connection);
     this.place.release();
   }
 
@@ -68,6 +70,13 @@ export class Membership {
   leave(room: string): void {
     if (this.hasEnded || !this.joined?.delete(room)) return;
     this.node.hub.exit(channelOf.room(room), this.connection);
+    this.node.presentUsers?.leave(room, this.connection);
+  }
+
+  /** @throws RealtimeError as `Connection.present` */
+  present(room: string, state: unknown): void {
+    if (!this.node.presentUsers) throw noPresence(room);
+    this.node.presentUsers.present(room, this.connection, state);
   }
 
   /** Binds the connection to a user, in place of the one that it had. */
@@ -82,11 +91,14 @@ export class Membership {
     this.userId = userId;
     this.place.bind(userId);
     if (former !== undefined) this.node.hub.exit(channelOf.user(former), this.connection);
+    this.node.presentUsers?.rebind(this.connection);
   }
 
   private enter(room: string): Promise<void> | undefined {
     (this.joined ??= new Set()).add(room);
-    return this.node.hub.enter(channelOf.room(room), this.connection) as Promise<void> | undefined;
+    const held = this.node.hub.enter(channelOf.room(room), this.connection) as Promise<void> | undefined;
+    this.node.presentUsers?.enter(room, this.connection);
+    return held;
   }
 
   private get hasEnded(): boolean {

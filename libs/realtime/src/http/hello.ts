@@ -3,7 +3,7 @@
  * hello is a bare one. docs/recovery.md describes it for those who write a client.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { parsePosition, type Position } from '../history/positions.js';
+import { parsePosition, type Position } from '../position.js';
 import { BEARER, protocolsOf } from './bearer-token.js';
 import { refusal } from './refusals.js';
 

@@ -19,11 +19,13 @@ import {
   type QuestionKind,
   type Reached,
 } from '../question.js';
+import type { PresenceSink } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type AllAnswers, allOf } from './all-answers.js';
 import { Answers, type NodeConnection } from './answers.js';
 import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
+import { NodePresence } from './node-presence.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { Counters, type Stats } from '../stats.js';
 import { type About, watched } from './watched-promise.js';
@@ -52,6 +54,8 @@ export class Node implements LocalNode {
   readonly heartbeat: Heartbeat;
   readonly slowConsumers: SlowConsumers;
   readonly hub: Hub<NodeConnection>;
+  /** Undefined where no room has presence. */
+  readonly presentUsers?: NodePresence;
   /** The time that asynchronous hooks have. */
   readonly hookTimes: Deadlines<LateHook>;
   private readonly answers: Answers;
@@ -74,7 +78,8 @@ export class Node implements LocalNode {
       this.failed('hook time'),
     );
     this.hub = new Hub(broker, log);
-    this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats());
+    this.presentUsers = NodePresence.of(this, broker);
+    this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats(), this.presentUsers);
   }
 
   /** @returns logs a fault that would otherwise end a loop over connections */
@@ -90,6 +95,7 @@ export class Node implements LocalNode {
     this.heartbeat.stop();
     this.hookTimes.clear();
     this.slowConsumers.stop();
+    await this.presentUsers?.rooms.farewell();
     await this.broker.stop();
   }
 
@@ -175,6 +181,10 @@ export class Node implements LocalNode {
 
   // --- what it says of itself ---
 
+  get presence(): PresenceSink | undefined {
+    return this.presentUsers?.sink;
+  }
+
   deliver(command: Command): void {
     this.hub.deliver(command);
   }
@@ -193,7 +203,14 @@ export class Node implements LocalNode {
   stats(): Stats {
     const { counters, limits, slowConsumers, broker } = this;
     const { connections: current, rooms, users } = this.facts();
-    const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users };
+    const now = {
+      current,
+      slow: slowConsumers.count,
+      unfinished: this.underWay(),
+      rooms,
+      users,
+      present: this.presentUsers?.size ?? 0,
+    };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
     return { ...counted, ...now, broker: broker.stats() };
   }

@@ -131,4 +131,20 @@ export const CLUSTER_SETTINGS = {
     'orders',
     'How many orders are kept for nodes that have not obeyed them yet; above that, the oldest are given up.',
   ),
+  maxRelays: count(
+    'REALTIME_MAX_RELAYS',
+    10_000,
+    1,
+    1_000_000,
+    'relays',
+    'How many streams and polls of connections of other nodes are served at once, and how many of its own connections others may serve; above that, requests get 503.',
+  ),
+  maxRelayBytes: count(
+    'REALTIME_MAX_RELAY_BYTES',
+    134_217_728,
+    1024,
+    Number.MAX_SAFE_INTEGER,
+    'bytes',
+    'How many bytes of all these streams and polls may be on their way to their clients; each may have an equal part, of 1 KiB to 64 KiB.',
+  ),
 };

@@ -16,7 +16,8 @@ interface Rule {
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 /** A token (RFC 9110 §5.6.2) that is not one of this module: `bearer.…` is a credential, `hello.…` a client library's. */
-const isProtocol = (value: unknown): boolean => /^(?!bearer\.|hello\.|realtime\.v1$)[!#$%&'*+\-.^_`|~\w]+$/.test(String(value));
+const isProtocol = (value: unknown): boolean =>
+  /^(?!bearer\.|hello\.|realtime\.v1$)[!#$%&'*+\-.^_`|~\w]+$/.test(String(value));
 const isVersion = (value: unknown): boolean => typeof value === 'string' || typeof value === 'symbol';
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 const oneOrMore = (value: unknown, allows: (each: unknown) => boolean): boolean =>

@@ -36,6 +36,23 @@ export function matches(fingerprint: Fingerprint, request: HandshakeRequest): bo
   return true;
 }
 
+/**
+ * Returns digests of everything in a request that may be part of a fingerprint: the user, the session, the credentials
+ * and all cookies, those that were read first.
+ *
+ * @param max how many at most; the last cookies are left out
+ */
+export function credentialsOf(request: HandshakeRequest, max: number): Fingerprint {
+  const cookies = new Set([...request.cookiesRead, ...Object.keys(request.cookies)]);
+  const names = ['user', 'session', 'authorization', 'token', ...[...cookies].map((name) => COOKIE + name)];
+  const found = new Map<string, string>();
+  for (const name of names) {
+    const value = valueOf(request, name);
+    if (value !== undefined && found.size < max) found.set(name, digest(value));
+  }
+  return found;
+}
+
 const COOKIE = 'cookie:';
 
 function valueOf(request: HandshakeRequest, name: string): string | undefined {

@@ -23,7 +23,7 @@ export interface Entry {
 }
 
 /** What the sockets of these transports need of the node. */
-export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers'>;
+export type RequestNode = Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers' | 'failed'>;
 
 /** How a socket ended; kept for a while, for a client that comes back. */
 export interface RequestEnd {

@@ -1,12 +1,15 @@
 /** The contract of a transport that speaks plain HTTP, and how its requests are recognized. */
 import type { IncomingMessage } from 'node:http';
-import type { HttpExchange } from '../../http/exchange.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { Transport } from '../../transport.js';
 import type { RequestSocket } from './request-socket.js';
 
 /** The request header that carries a connection's token. */
 export const TOKEN_HEADER = 'x-realtime-token';
+
+/** The request header with the id that a client gives to a `POST`, so that it can send it again. */
+export const MESSAGE_ID_HEADER = 'x-realtime-message-id';
 
 /** A transport that speaks plain HTTP. */
 export interface RequestTransport extends Transport {
@@ -15,6 +18,11 @@ export interface RequestTransport extends Transport {
   /** Returns the connection that a GET wants to resume, and the position that its client has reached. */
   ticket(exchange: HttpExchange): { token: string; position: number } | undefined;
   createSocket(): RequestSocket;
+  /**
+   * Answers a client whose connection cannot be reached for the moment, so that it asks again and resumes. Default: 503,
+   * which every client understands but an EventSource: that one stays away for good.
+   */
+  postpone?(answer: HttpAnswer): void;
 }
 
 /** Returns whether a request on a gateway's path carries messages or the end of a connection. */

@@ -4,21 +4,27 @@
  * guards run on every request, hooks once per connection.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
-import type { HandshakeError } from '../../errors.js';
 import type { Admission, Open } from '../../handshake/admission.js';
 import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
+import type { Relays } from '../../relay.js';
 import { fingerprintOf, matches } from './fingerprint.js';
+import { ForeignRequests } from './foreign-requests.js';
+import { OwnedRequests } from './owned-requests.js';
 import { readMessages } from './request-body.js';
-import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
+import { gone, type RequestNode } from './request-socket.js';
 import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { busy, messageIdOf, takeMessages } from './take-messages.js';
+import { TakenIds } from './taken-ids.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
 import { WatchedAnswer, type WatchedExchange } from './watched-answer.js';
 
 export class Requests {
   private readonly tokens: Tokens;
+  /** Requests for connections of other nodes. */
+  private readonly foreign: ForeignRequests;
   private arrivals = 0;
 
   constructor(
@@ -26,8 +32,12 @@ export class Requests {
     private readonly open: Open,
     private readonly node: RequestNode,
     private readonly transports: readonly RequestTransport[],
+    /** The way to the other nodes, if there are any. */
+    relays?: Relays,
   ) {
     this.tokens = new Tokens(node.settings, node.slowConsumers);
+    this.foreign = new ForeignRequests(gate, node, relays, transports);
+    relays?.serve(new OwnedRequests(this.tokens, () => ++this.arrivals, node.failed('relay')));
   }
 
   /**
@@ -83,7 +93,16 @@ export class Requests {
 
   private async get(exchange: WatchedExchange, transport: RequestTransport): Promise<void> {
     const ticket = transport.ticket(exchange);
-    const isFound = ticket && (await this.noted(exchange, transport, this.goOn(exchange, transport, ticket)));
+    const owner = ticket && this.foreign.ownerOf(ticket.token);
+    const isFound =
+      ticket &&
+      (await this.noted(
+        exchange,
+        transport,
+        owner === undefined
+          ? this.goOn(exchange, transport, ticket)
+          : this.foreign.goOn(owner, exchange, transport, ticket),
+      ));
     if (!isFound) await this.begin(exchange, transport);
   }
 
@@ -156,7 +175,7 @@ export class Requests {
     const socket = transport.createSocket();
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
-    const held = { socket, id: admission.id, owner, path: pathOf(exchange), transport };
+    const held = { socket, id: admission.id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
     this.tokens.add(held);
     socket.attach(sink, () => this.tokens.forget(held));
     try {
@@ -167,6 +186,8 @@ export class Requests {
   }
 
   private upstream(exchange: WatchedExchange, token: string): Promise<void> {
+    const owner = this.foreign.ownerOf(token);
+    if (owner !== undefined) return this.noted(exchange, undefined, this.foreign.upstream(owner, exchange, token));
     return this.noted(exchange, this.tokens.find(token, exchange)?.transport, this.takeUpstream(exchange, token));
   }
 
@@ -176,20 +197,15 @@ export class Requests {
     await this.requireOwner(exchange, found);
     const { socket } = found;
     if (exchange.incoming.method === 'DELETE') socket.leave(CloseCode.NORMAL, '');
-    else await this.receive(exchange, socket);
+    else await this.receive(exchange, found);
     exchange.answer.send(204);
   }
 
-  private async receive(exchange: HttpExchange, socket: RequestSocket): Promise<void> {
-    if (socket.isPaused) throw busy();
-    const messages = await readMessages(exchange, this.node.settings, this.node.limits, socket.posts);
+  private async receive(exchange: HttpExchange, held: HeldConnection): Promise<void> {
+    const id = messageIdOf(exchange);
+    if (held.socket.isPaused && !(id !== undefined && held.taken.has(id))) throw busy();
+    const messages = await readMessages(exchange, this.node.settings, this.node.limits, held.socket.posts);
     // Other requests may have arrived while the body was read
-    if (socket.isPaused) throw busy();
-    if (socket.end) throw gone();
-    for (const { data, isBinary } of messages) socket.receive(data, isBinary);
+    takeMessages(held, messages, id);
   }
-}
-
-function busy(): HandshakeError {
-  return rejection(429, 'Earlier messages are still being processed; retry later', { 'Retry-After': '1' });
 }

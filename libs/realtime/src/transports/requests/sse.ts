@@ -6,10 +6,11 @@ import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
-import type { HttpExchange } from '../../http/exchange.js';
+import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
+import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
 export class SseTransport implements RequestTransport {
@@ -33,13 +34,15 @@ export class SseTransport implements RequestTransport {
   createSocket(): SseSocket {
     return new SseSocket(this.node, this.streams);
   }
+
+  /** An empty stream: an EventSource comes back with its last id. */
+  postpone(answer: HttpAnswer): void {
+    endStream(startStream(answer), POSTPONED_RETRY_MS);
+  }
 }
 
 /** The share of the hold time by which a stream may end earlier. */
 const HOLD_SPREAD = 0.2;
-
-/** How long a client waits before it comes back after the hold time, in milliseconds. */
-const RENEW_RETRY_MS = 100;
 
 /** The streams of a node: they share the memory for replays. */
 interface Streams {
@@ -106,10 +109,7 @@ export class SseSocket extends RequestSocket {
   }
 
   private begin(answer: CarryingAnswer): Writable {
-    answer.header('Content-Type', 'text/event-stream; charset=utf-8');
-    answer.header('Cache-Control', 'no-cache, no-transform');
-    answer.header('X-Accel-Buffering', 'no');
-    const stream = answer.stream();
+    const stream = startStream(answer);
     this.answer = answer;
     this.stream = stream;
     stream.on('drain', () => {
@@ -135,7 +135,7 @@ export class SseSocket extends RequestSocket {
   private renew(): void {
     const { answer, stream } = this;
     if (!answer || !stream) return;
-    stream.end(`retry: ${RENEW_RETRY_MS}\n\n`);
+    endStream(stream, RENEW_RETRY_MS);
     answer.cutAfter(this.settings.graceTime);
     this.release();
     this.absent();

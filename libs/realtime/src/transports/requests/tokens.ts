@@ -3,9 +3,11 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HttpExchange } from '../../http/exchange.js';
 import { splitTarget, targetOf } from '../../http/platform-request.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
+import { tokenDigest } from './digests.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
+import type { TakenIds } from './taken-ids.js';
 
 /** A connection that lives between requests. */
 export interface HeldConnection {
@@ -17,6 +19,8 @@ export interface HeldConnection {
   /** The path of its handshake: another path has other guards. */
   readonly path: string;
   readonly transport: RequestTransport;
+  /** The `POST`s that it has taken. */
+  readonly taken: TakenIds;
 }
 
 /** An ended connection is remembered for at least this long, in milliseconds, and at most this many are. */
@@ -24,6 +28,7 @@ const REMEMBER_MS = 60_000;
 const REMEMBER_MAX = 10_000;
 
 export class Tokens {
+  /** By the digests of their tokens, which is what other nodes send. */
   private readonly present = new Map<string, HeldConnection>();
   /** Ended connections, the oldest first: their clients may not know of the end, or have to be kept away again. */
   private readonly ended = new Map<string, HeldConnection & { readonly at: number }>();
@@ -36,24 +41,30 @@ export class Tokens {
   ) {}
 
   add(held: HeldConnection): void {
-    this.present.set(held.socket.token, held);
+    this.present.set(tokenDigest(held.socket.token), held);
   }
 
   /** Returns the connection of a token on the path of the request; it may have ended. */
   find(token: string, exchange: HttpExchange): HeldConnection | undefined {
-    const found = this.present.get(token) ?? this.ended.get(token);
-    return found?.path === pathOf(exchange) ? found : undefined;
+    return this.findDigest(tokenDigest(token), pathOf(exchange));
+  }
+
+  /** @param digest of a token @param path that of the request; default: any @returns as `find` */
+  findDigest(digest: string, path?: string): HeldConnection | undefined {
+    const found = this.present.get(digest) ?? this.ended.get(digest);
+    return path === undefined || found?.path === path ? found : undefined;
   }
 
   /** Moves an ended connection aside. It is remembered unless it ended because its client stayed away. */
   forget(held: HeldConnection): void {
     const { socket } = held;
-    this.present.delete(socket.token);
+    const digest = tokenDigest(socket.token);
+    this.present.delete(digest);
     if (socket.end?.code === CloseCode.ABNORMAL) {
       socket.forget();
       return;
     }
-    this.ended.set(socket.token, { ...held, at: performance.now() });
+    this.ended.set(digest, { ...held, at: performance.now() });
     this.sweep();
   }
 
@@ -61,13 +72,13 @@ export class Tokens {
     clearTimeout(this.timer);
     const rememberMs = Math.max(REMEMBER_MS, this.settings.graceTime * 1000);
     const isTooMuch = () => this.ended.size > REMEMBER_MAX || this.held.bytes > this.settings.maxBufferedBytesTotal;
-    for (const [token, { at, socket }] of this.ended) {
+    for (const [digest, { at, socket }] of this.ended) {
       const left = at + rememberMs - performance.now();
       if (left > 0 && !isTooMuch()) {
         this.timer = setTimeout(() => this.sweep(), left).unref();
         return;
       }
-      this.ended.delete(token);
+      this.ended.delete(digest);
       socket.forget();
     }
   }

@@ -27,6 +27,12 @@ export interface CarryingAnswer extends HttpAnswer {
   cut(): void;
 }
 
+/** What is watched: a response, and the network connection below it. */
+export interface Watched {
+  readonly answer: HttpAnswer;
+  readonly incoming: { readonly socket: { readonly destroyed: boolean; destroy(): unknown } };
+}
+
 /**
  * A response that is watched from the arrival of its request on, so that a client that leaves during an await is
  * noticed.
@@ -36,7 +42,7 @@ export class WatchedAnswer implements CarryingAnswer {
   private listener?: () => void;
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly exchange: HttpExchange) {
+  constructor(private readonly exchange: Watched) {
     this.isClosed = exchange.incoming.socket.destroyed;
     exchange.answer.onClose(() => this.closed());
   }

@@ -1,0 +1,62 @@
+/** The contract of the transports, where each request of a connection goes to one of three nodes at random. */
+import type { RealtimeOptions } from 'nestjs-realtime';
+import type { TestApp } from 'nestjs-realtime/testing';
+import { transportContract, type TransportCase } from '../contracts/transport.contract.js';
+import { PollingClient, SseClient } from '../support/clients/request-clients.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { random } from '../support/random.js';
+import { RedisProcess } from '../support/redis.js';
+
+let redis: RedisProcess;
+let clusters = 0;
+/** The nodes of an application by the first of them, which has the connections. */
+const nodes = new WeakMap<TestApp, readonly TestApp[]>();
+
+beforeAll(async () => {
+  redis = await RedisProcess.start();
+});
+afterAll(() => redis.stop());
+
+async function accompany(start: (options?: RealtimeOptions) => Promise<TestApp>): Promise<TestApp> {
+  const options = { redisUrl: redis.url, app: `any-${process.pid}-${++clusters}` };
+  const all = await Promise.all([start(options), start(options), start(options)]);
+  const [first] = all;
+  const closes = all.map((app) => app.close.bind(app));
+  first.close = async () => void (await Promise.all(closes.map((close) => close())));
+  nodes.set(first, all);
+  return first;
+}
+
+/** The first request goes to the first node, each other one to any. */
+function spread(app: TestApp, path: string): () => string {
+  const all = nodes.get(app)!;
+  let next = 0;
+  return () => {
+    const at = next;
+    next = Math.floor(random() * all.length);
+    return all[at]!.url + path;
+  };
+}
+
+const TRANSPORTS: readonly TransportCase[] = [
+  {
+    transport: 'sse',
+    accompany,
+    connect: async (app, path, headers) => {
+      const client = await SseClient.connect(spread(app, path), headers);
+      // From here on the stream is relayed, two times out of three
+      client.vanish();
+      await client.open();
+      return client;
+    },
+  },
+  {
+    transport: 'polling',
+    accompany,
+    connect: (app, path, headers) => PollingClient.connect(spread(app, path), headers),
+  },
+];
+
+for (const platform of PLATFORMS) {
+  for (const transport of TRANSPORTS) transportContract(transport, platform);
+}
