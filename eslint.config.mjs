@@ -53,11 +53,11 @@ const FLOORS = [
   ['frame.ts'],
   ['limits'],
   ['settings', 'message.ts'],
-  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts'],
+  ['errors.ts', 'position.ts', 'log.ts', 'close-info.ts', 'async-context.ts', 'awaitable.ts', 'owned.ts', 'workers'],
 ];
 
 /** Families of variants: only nest/, which puts them together, imports one, and none of them imports another. */
-const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis'] };
+const FAMILIES = { transports: ['websocket', 'requests'], brokers: ['memory.ts', 'redis', 'workers'] };
 
 const at = (...names) => ['./libs/realtime/src', ...names].join('/');
 

@@ -1,8 +1,18 @@
-/** The broker contract, in memory and over real Redis: one server, Sentinel, a Cluster of three. */
+/** The broker contract, in memory, over workers, and over real Redis: one server, Sentinel, a Cluster of three. */
 import { brokerContract } from '../contracts/broker.contract.js';
+import { QUICK } from '../contracts/broker-link.contract.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
+import { WorkersFolder } from '../support/workers.js';
 
 brokerContract({ name: 'memory' });
+
+let workers: WorkersFolder;
+
+brokerContract({
+  name: 'workers',
+  start: async () => (workers = new WorkersFolder()),
+  link: (_folder, node) => workers.link(node, QUICK),
+});
 
 brokerContract({ name: 'one Redis', start: () => RedisProcess.start() });
 

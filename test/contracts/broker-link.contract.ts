@@ -1,4 +1,4 @@
-/** The behaviour of a link to Redis that does not depend on what Redis is: one server, a Sentinel, a Cluster. */
+/** The behaviour of a link that does not depend on what is under it: one Redis, a Sentinel, a Cluster, or workers. */
 import type { ScriptedLink } from '../../libs/realtime/src/brokers/redis/script.js';
 import { LinkError, type Link } from '../../libs/realtime/src/cluster/link.js';
 import { redisLink, type RedisLinkOptions } from '../../libs/realtime/src/brokers/redis/redis-link.js';
@@ -10,6 +10,10 @@ export const QUICK = { timeoutMs: 2000, probeIntervalMs: 1000, probeTimeoutMs: 5
 export interface LinkCase {
   readonly name: string;
   readonly start: () => Promise<{ url: string; stop: () => Promise<unknown> }>;
+  /** Makes a link that is not started. Default: one to the Redis at the URL. */
+  readonly make?: (url: string, app: string, node: string) => Link;
+  /** What an error says of a link that does not work. */
+  readonly away?: string;
 }
 
 /** Makes links of a test, and stops them. */
@@ -20,7 +24,11 @@ export class Links {
   async make(
     options: Partial<RedisLinkOptions> & Pick<RedisLinkOptions, 'at'>,
   ): Promise<{ link: ScriptedLink; log: LinkLog }> {
-    const link = await redisLink({ app: 'app', node: `n${++this.count}`, times: QUICK, ...options });
+    return this.started((node) => redisLink({ app: 'app', node, times: QUICK, ...options }));
+  }
+
+  async started<L extends Link>(make: (node: string) => L | Promise<L>): Promise<{ link: L; log: LinkLog }> {
+    const link = await make(`n${++this.count}`);
     this.links.push(link);
     const log = new LinkLog();
     await link.start(log);
@@ -32,11 +40,12 @@ export class Links {
   }
 }
 
-export function linkContract({ name, start }: LinkCase): void {
+export function linkContract({ name, start, make: own, away = 'Redis is not reachable' }: LinkCase): void {
   describe(`a link to ${name}`, () => {
     const links = new Links();
     let service: Awaited<ReturnType<LinkCase['start']>>;
-    const make = (options: Partial<RedisLinkOptions> = {}) => links.make({ at: service.url, ...options });
+    const make = ({ app = 'app' }: { app?: string } = {}): Promise<{ link: Link; log: LinkLog }> =>
+      own ? links.started((node) => own(service.url, app, node)) : links.make({ at: service.url, app });
 
     beforeAll(async () => {
       service = await start();
@@ -130,7 +139,7 @@ export function linkContract({ name, start }: LinkCase): void {
         link.subscribe(['r:b']),
         link.unsubscribe(['r:a']),
       ]) {
-        await expect(call).rejects.toThrow(new LinkError('unavailable', `Redis is not reachable (${link.name})`));
+        await expect(call).rejects.toThrow(new LinkError('unavailable', `${away} (${link.name})`));
       }
     });
   });

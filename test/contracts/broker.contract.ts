@@ -1,4 +1,5 @@
-/** What an application sees of a broker, on one node or several: {memory, one Redis, Sentinel, Cluster}. */
+/** What an application sees of a broker, on one node or several: {memory, one Redis, Sentinel, Cluster, workers}. */
+import type { Link } from '../../libs/realtime/src/cluster/link.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { turn } from '../support/fakes/fake-node.js';
@@ -19,9 +20,11 @@ export interface BrokerCase {
   readonly start?: () => Promise<BrokerService>;
   /** What every node is started with. */
   readonly options?: RealtimeOptions;
+  /** Makes the link of a node. Default: one to the Redis at the URL. */
+  readonly link?: (url: string, node: string) => Link;
 }
 
-export function brokerContract({ name, start, options }: BrokerCase): void {
+export function brokerContract({ name, start, options, link }: BrokerCase): void {
   describe(`a broker over ${name}`, () => {
     let service: BrokerService | undefined;
     let nodes: ClusterNodes;
@@ -30,7 +33,7 @@ export function brokerContract({ name, start, options }: BrokerCase): void {
       service = await start?.();
     });
     beforeEach(() => {
-      nodes = new ClusterNodes(service?.url, options);
+      nodes = new ClusterNodes(service?.url, options, link);
     });
     afterEach(() => nodes.stop());
     afterAll(() => service?.stop());

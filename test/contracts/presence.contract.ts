@@ -3,11 +3,13 @@ import type { PresenceChange } from '../../libs/realtime/src/presence.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { type ClusterMember, type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { until } from '../support/process-guard.js';
+import type { BrokerCase, BrokerService } from './broker.contract.js';
 
 /** Short enough for a test, and far above what a reconnect takes here. */
 const GRACE = 0.5;
 
 const ROOMS: RealtimeOptions = {
+  announceInterval: 0.1,
   rooms: { 'chat:*': { presence: { grace: GRACE, events: true } }, 'quiet:*': { presence: { grace: 0 } } },
 };
 
@@ -46,13 +48,9 @@ const untilThere = (node: ClusterNode, room: string, wanted: string[]) =>
     (seen) => seen.join() === wanted.join(),
   );
 
-export function presenceContract(
-  name: string,
-  start?: () => Promise<{ url: string; stop(): Promise<unknown> }>,
-  options: RealtimeOptions = {},
-): void {
+export function presenceContract({ name, start, options, link }: BrokerCase): void {
   describe(`presence over ${name}`, () => {
-    let service: { url: string; stop(): Promise<unknown> } | undefined;
+    let service: BrokerService | undefined;
     let nodes: ClusterNodes;
     let a: ClusterNode;
     let b: ClusterNode;
@@ -61,7 +59,7 @@ export function presenceContract(
       service = await start?.();
     });
     beforeEach(async () => {
-      nodes = new ClusterNodes(service?.url);
+      nodes = new ClusterNodes(service?.url, {}, link);
       [a, b] = await nodes.pair({ ...ROOMS, ...options });
     });
     afterEach(() => nodes.stop());
@@ -179,6 +177,33 @@ export function presenceContract(
       expect(await b.server.bind(guest.connection.id, 'anna')).toBe(true);
       await untilTold(bob, 'leave', ['ann']);
       await untilTold(bob, 'join', ['ann', 'anna']);
+    });
+
+    it('costs one frame for a change, and none while nothing changes', async () => {
+      for (let index = 0; index < 50; index++) await open(a, `user-${index}`, 'chat:1');
+      const bob = await open(b, 'bob', 'chat:1');
+      await untilThere(a, 'chat:1', await ids(b, 'chat:1'));
+      let shared = 0;
+      for (const { broker } of new Set([a.engine.node, b.engine.node])) {
+        const share = broker.share.bind(broker);
+        broker.share = (...what) => {
+          shared++;
+          return share(...what);
+        };
+      }
+      bob.connection.present('chat:1', 'away');
+      const state = async () => (await a.server.to('chat:1').presence()).items.find(({ id }) => id === 'bob')?.state;
+      await until('the state', state, (seen) => seen === 'away');
+      await until(
+        'the frame',
+        () => shared,
+        (count) => count === 1,
+      );
+      const published = () => b.engine.node.broker.stats().published;
+      const before = published();
+      // Ten announcements
+      if (start) await until('announcements', published, (count) => count >= before + 10);
+      expect(shared).toBe(1);
     });
 
     it('says whether a user is online', async () => {

@@ -38,7 +38,7 @@ function compiled(source: string): string {
   const jsc = { target: 'es2022', parser: { syntax: 'typescript' } } as const;
   const { code } = transformSync(source, { swcrc: false, configFile: false, module: { type: 'es6' }, jsc });
   return code.replaceAll(
-    /from '(?:\.\/)([\w-]+)\.js'|from "\.\/([\w-]+)\.js"/g,
+    /from '\.\.?\/([\w-]+)\.js'|from "\.\.?\/([\w-]+)\.js"/g,
     (_all, one, two) => `from './${one ?? two}.mjs'`,
   );
 }

@@ -9,6 +9,7 @@ const LATE_MS = 2000;
 export class Liveness {
   #pingMs = 0;
   #heardAt = 0;
+  #isAsked = false;
   #cancel = () => {};
 
   /**
@@ -35,15 +36,17 @@ export class Liveness {
 
   heard(): void {
     this.#heardAt = this.environment.now();
+    this.#isAsked = false;
   }
 
   /** Asks now: the network may have changed. */
   check(): void {
     if (!this.#pingMs) return;
     const askedAt = this.environment.now();
+    this.#isAsked = true;
     this.ping();
     this.#after(ANSWER_MS, () => {
-      if (this.#heardAt > askedAt) this.#watch();
+      if (!this.#isAsked) this.#watch();
       else if (this.environment.now() - askedAt > ANSWER_MS + LATE_MS) this.check();
       else this.dead();
     });

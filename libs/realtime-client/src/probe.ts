@@ -16,7 +16,9 @@ export async function probe(environment: Environment, url: string, token: string
     return await refusalOf(await get({ headers: credentials(token) }));
   } catch {
     // Without CORS headers a page may not read the answer, but it can see that there is one
-    const isThere = environment.page && (await get({ mode: 'no-cors' }).catch(() => undefined));
+    const own = environment.page?.location?.href;
+    const isForeign = own !== undefined && new URL(own).origin !== new URL(url).origin;
+    const isThere = isForeign && (await get({ mode: 'no-cors' }).catch(() => undefined));
     if (isThere) return { status: 0, isBlocked: true, words: 'the WebSocket was blocked on its way' };
     return { status: 0, isBlocked: false, words: 'the server does not answer' };
   }

@@ -65,6 +65,8 @@ export interface BrokerStats {
   readonly late: number;
   /** How often messages may have been lost between the nodes. */
   readonly gaps: number;
+  /** How often this node has cut off another worker of its host, because it was too slow or silent. */
+  readonly cuts: number;
   /** Orders that were given up before every node had obeyed them. */
   readonly ordersDropped: number;
   /** Questions that were not asked, because too many were waiting. */
@@ -84,7 +86,7 @@ export interface BrokerStats {
 /** @returns the statistics of a broker; what is not given is zero */
 export const brokerStats = (name: string, given: Partial<BrokerStats> = {}): BrokerStats => ({
   ...{ name, isDegraded: false, nodes: 0, channels: 0, lagMs: 0, published: 0, received: 0, dropped: 0, localOnly: 0 },
-  ...{ late: 0, gaps: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0, nodesIgnored: 0 },
+  ...{ late: 0, gaps: 0, cuts: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0, nodesIgnored: 0 },
   ...{ relays: 0, relaysRefused: 0, relaysCut: 0 },
   ...given,
 });

@@ -141,6 +141,8 @@ export class PollingClient extends RequestClient {
 export class SseClient extends RequestClient {
   lastEventId = '';
   recovered?: boolean;
+  /** Resolves when the latest stream has ended, whatever ended it. */
+  over: Promise<void> = Promise.resolve();
   private request?: ClientRequest;
 
   static async connect(url: string | (() => string), headers: Record<string, string> = {}): Promise<SseClient> {
@@ -172,6 +174,7 @@ export class SseClient extends RequestClient {
       let text = '';
       response.setEncoding('utf8');
       response.on('error', () => {});
+      this.over = new Promise((over) => response.once('close', over));
       response.on('close', () => reject(new Error('The stream ended before it was open')));
       response.on('data', (chunk: string) => {
         const blocks = (text + chunk).split('\n\n');

@@ -39,7 +39,7 @@ export class FakeWebSocket {
   /** The hello of the handshake; undefined without one. */
   get hello(): Fields | undefined {
     const line = this.protocols.find((name) => name.startsWith('hello.'));
-    return line && (JSON.parse(Buffer.from(line.slice(6), 'base64url').toString()) as Fields);
+    return line === undefined ? undefined : (JSON.parse(Buffer.from(line.slice(6), 'base64url').toString()) as Fields);
   }
 
   get token(): string | undefined {
@@ -148,6 +148,18 @@ export class FakeWorld implements Environment {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
     await this.clock.pass(ms);
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+  }
+
+  /** Lets attempts fail until the client has made so many. */
+  async failUntil(count: number): Promise<void> {
+    while (this.sockets.length < count) {
+      const before = this.sockets.length;
+      this.socket.end();
+      for (let ms = 0; this.sockets.length === before; ms += 100) {
+        if (ms > 20_000) throw new Error(`There is no attempt after the one of number ${before}`);
+        await this.pass(100);
+      }
+    }
   }
 
   /** An event of the window. */

@@ -3,7 +3,7 @@ import type { Broker } from '../../../libs/realtime/src/broker.js';
 import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
 import { redisLink } from '../../../libs/realtime/src/brokers/redis/redis-link.js';
 import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
-import { LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
+import { type Link, LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
 import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
 import type { Identity } from '../../../libs/realtime/src/hooks.js';
 import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
@@ -56,10 +56,12 @@ export class ClusterNodes {
   /**
    * @param url the address of the service; undefined for memory
    * @param defaults what every node is started with
+   * @param link makes a link to the service; default: one to the Redis there
    */
   constructor(
     private readonly url: string | undefined,
     private readonly defaults: RealtimeOptions = {},
+    private readonly link?: (url: string, node: string) => Link,
   ) {}
 
   /** Starts a node; over memory it is alone. */
@@ -76,13 +78,15 @@ export class ClusterNodes {
 
   /** @param broker default: one over the service of this test */
   async start(options: RealtimeOptions = {}, broker?: Broker, times: Partial<LinkTimes> = {}): Promise<ClusterNode> {
-    const shared = { broker: 'redis', redisUrl: this.url, app: this.app, ...this.defaults, ...options } as const;
+    const service = this.link ? ({ broker: 'workers' } as const) : ({ broker: 'redis', redisUrl: this.url } as const);
+    const shared = { ...service, app: this.app, ...this.defaults, ...options };
     const all = broker ? options : shared;
     const log = new RecordingLog();
     const settings = RealtimeSettings.from({ envFile: false, ...all }, {});
-    const connect = (node: string) =>
+    const connect = async (node: string) =>
+      this.link?.(this.url!, node) ??
       redisLink({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
-    const node = new ClusterNode(all, broker ?? new ClusterBroker('redis', settings, log, connect), log);
+    const node = new ClusterNode(all, broker ?? new ClusterBroker(settings.broker, settings, log, connect), log);
     // The places of fake admissions are in no ledger of the gate
     node.engine.node.underWay = () => 0;
     this.started.push(node);

@@ -15,6 +15,8 @@ interface Waiting {
 export class Posts {
   #waiting: Waiting[] = [];
   #isBusy = false;
+  /** False on the old wire, whose messages have no numbers. */
+  isCounted = false;
 
   /** @param lost called when a message could not be handed over: the session knows what to send again */
   constructor(
@@ -43,38 +45,40 @@ export class Posts {
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#fitting());
-      await this.#post(batch);
-      const last = batch.at(-1)!.n;
-      if (last !== undefined) this.options.owner.acknowledged(last);
+      const numbers = batch.flatMap(({ n }) => n ?? []);
+      await this.#post(batch, numbers[0] ?? 1);
+      if (numbers.length > 0) this.options.owner.acknowledged(numbers.at(-1)!);
     }
   }
 
-  /** How many of the first messages are posted together: counted ones and others never are. */
+  /** How many of the first messages are posted together. */
   #fitting(): number {
-    const isCounted = this.#waiting[0]!.n !== undefined;
     let characters = 0;
-    const end = this.#waiting.findIndex(({ data, n }, index) => {
+    const end = this.#waiting.findIndex(({ data }, index) => {
       characters += data.length;
-      return index > 0 && ((n !== undefined) !== isCounted || index === MAX_MESSAGES || characters > MAX_CHARACTERS);
+      return index === MAX_MESSAGES || (index > 0 && characters > MAX_CHARACTERS);
     });
     return end < 0 ? this.#waiting.length : end;
   }
 
-  /** @throws Error when the server does not take it */
-  async #post(batch: readonly Waiting[]): Promise<void> {
-    const [{ data, n }] = batch as [Waiting];
+  /**
+   * @param first the number of the first counted message
+   * @throws Error when the server does not take it
+   */
+  async #post(batch: readonly Waiting[], first: number): Promise<void> {
+    const [{ data }] = batch as [Waiting];
     const isText = batch.length === 1 && typeof data === 'string';
     const body = isText ? data : JSON.stringify(batch.map(encoded));
     const headers = {
       'content-type': isText ? 'text/plain' : 'application/json',
-      ...(this.options.hello() !== undefined && n !== undefined ? { 'x-realtime-count': String(n) } : {}),
+      ...(this.isCounted ? { 'x-realtime-count': String(first) } : {}),
     };
     const answer = await this.#fetch({ method: 'POST', body, headers, signal: this.signal });
     if (answer.ok) return;
     if (answer.status !== 429) throw new Error();
     const pause = retryAfterMs(answer.headers) ?? 1000;
     await new Promise<void>((resolve) => this.options.environment.after(pause, resolve));
-    if (!this.signal.aborted) await this.#post(batch);
+    if (!this.signal.aborted) await this.#post(batch, first);
   }
 
   #fetch(init: RequestInit): Promise<Response> {

@@ -43,6 +43,7 @@ export abstract class RequestWire implements Wire {
   /** The server has a connection for this client. @param token the secret, on the old wire */
   protected up(isSession: boolean, token?: string): void {
     this.isUp = true;
+    this.#posts.isCounted = isSession;
     this.#plainToken = isSession ? undefined : token;
     this.options.owner.opened(isSession);
   }

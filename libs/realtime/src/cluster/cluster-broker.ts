@@ -83,6 +83,7 @@ export class ClusterBroker extends Broker {
       up: () => this.up(),
       down: (reason) => this.down(reason),
       gap: (channels) => this.gap(channels),
+      cut: (node, reason) => this.lines.cut(node, reason),
     });
     try {
       if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);

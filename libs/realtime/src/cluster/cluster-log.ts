@@ -8,7 +8,7 @@ import type { Subscriber } from './interest.js';
 import type { KnownNode } from './nodes.js';
 
 type Counted =
-  | ('received' | 'dropped' | 'gaps' | 'ordersDropped' | 'questionsDropped' | 'unanswered' | 'nodesIgnored')
+  | ('received' | 'dropped' | 'gaps' | 'cuts' | 'ordersDropped' | 'questionsDropped' | 'unanswered' | 'nodesIgnored')
   | ('relaysRefused' | 'relaysCut');
 type Counts = { -readonly [K in keyof Pick<BrokerStats, Counted>]: number };
 
@@ -17,8 +17,8 @@ const LINES_PER_SECOND = 1;
 
 export class ClusterLog {
   readonly counts: Counts = {
-    ...{ received: 0, dropped: 0, gaps: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0, nodesIgnored: 0 },
-    ...{ relaysRefused: 0, relaysCut: 0 },
+    ...{ received: 0, dropped: 0, gaps: 0, cuts: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0 },
+    ...{ nodesIgnored: 0, relaysRefused: 0, relaysCut: 0 },
   };
   private readonly rates = new Map<string, LineRate>();
   private readonly seenDrops = new Map<string, number>();
@@ -58,6 +58,14 @@ export class ClusterLog {
     const count = channels === 'all' ? channels : String(channels.length);
     this.bounded('gap', (more) =>
       this.log.warn(`Realtime messages of other nodes may be lost channels=${count}${more}`),
+    );
+  }
+
+  /** Another worker of this host was cut off. */
+  cut(id: string, reason: string): void {
+    this.counts.cuts++;
+    this.bounded('cut', (more) =>
+      this.log.warn(`Realtime worker cut off node=${id} reason=${quotedField(reason)}${more}`),
     );
   }
 

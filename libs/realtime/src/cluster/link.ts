@@ -13,6 +13,8 @@ export interface LinkEvents {
   down(reason: string): void;
   /** Messages on these channels may have been lost. Called after they are subscribed again. */
   gap(channels: readonly string[] | 'all'): void;
+  /** Another node was cut off, so that this one does not wait for it. @param reason what is wrong with it */
+  cut?(node: string, reason: string): void;
 }
 
 /** All in milliseconds. */

@@ -118,7 +118,15 @@ const counts = z.record(z.string().max(64), count).refine((value) => Object.keys
 
 const BROKER_STATS = z.object({
   ...{ name: text, isDegraded: z.boolean(), nodes: count, channels: count, lagMs: z.number().nonnegative() },
-  ...{ published: count, received: count, dropped: count, localOnly: count, late: count, gaps: count },
+  ...{
+    published: count,
+    received: count,
+    dropped: count,
+    localOnly: count,
+    late: count,
+    gaps: count,
+    cuts: count.default(0),
+  },
   ...{ ordersDropped: count, questionsDropped: count, unanswered: count, nodesIgnored: count },
   ...{ relays: count, relaysRefused: count, relaysCut: count },
 } satisfies Rows<BrokerStats>);

@@ -97,10 +97,11 @@ const FILES = [
   'backlog',
   'awaited-copies',
   'entry-ring',
-  'positions',
   'stream-options',
   'tail',
-].map((name) => `history/${name}.ts`);
+]
+  .map((name) => `history/${name}.ts`)
+  .concat('position.ts');
 const [STREAM, MEMBER, MEMBERS, FEED, VERDICT, BACKLOG, COPIES] = FILES as [string, ...string[]];
 
 /** The rule, what happens, what is expected, and the rule taken away. */

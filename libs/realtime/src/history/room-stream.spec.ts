@@ -27,9 +27,10 @@ const FILES = [
   'backlog',
   'awaited-copies',
   'entry-ring',
-  'positions',
   'stream-options',
-].map((name) => `history/${name}.ts`);
+]
+  .map((name) => `history/${name}.ts`)
+  .concat('position.ts');
 
 /** Runs schedules until one fails. @returns what failed in it */
 async function faultsOf(classes: HistoryClasses, count: number): Promise<string[]> {

@@ -3,6 +3,7 @@ import { isDevelopment } from '../handshake/origin.js';
 import { bytesField } from '../log.js';
 import type { FoundGateway, GatewayElsewhere } from './found-gateway.js';
 import type { RealtimeSettings } from '../settings/settings.js';
+import { workerPlace } from '../workers/place.js';
 
 /** What the application has, as it was found. */
 export interface Found {
@@ -36,6 +37,7 @@ export function bootTable(
     ['origins', origins(settings)],
     ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
     ['broker', brokerRow(broker)],
+    ...workerRows(),
   ];
   return rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`).join('\n');
 }
@@ -60,6 +62,12 @@ function brokerRow(broker: Broker): string {
   if (!broker.isShared) return broker.name;
   const others = `other nodes: ${broker.nodes().length}`;
   return `${broker.name}; ${broker.isDegraded ? 'AWAY: this node works alone until it is back' : others}`;
+}
+
+/** Which worker of how many this is, where there are several. */
+function workerRows(): [string, string][] {
+  const place = workerPlace(process.env);
+  return place ? [['worker', `${place.number} of ${place.of}, pid ${process.pid}`]] : [];
 }
 
 function origins({ allowedOrigins }: RealtimeSettings): string {

@@ -1,16 +1,17 @@
 /** Which broker the settings ask for. */
-import { Logger } from '@nestjs/common';
 import type { Broker } from '../broker.js';
 import { MemoryBroker } from '../brokers/memory.js';
 import { redisLink } from '../brokers/redis/redis-link.js';
 import type { PassedClient } from '../brokers/redis/topology.js';
+import { workersLink } from '../brokers/workers/workers-link.js';
 import { ClusterBroker } from '../cluster/cluster-broker.js';
 import { LINK_TIMES } from '../cluster/link.js';
+import type { Log } from '../log.js';
 import type { IoredisInstance } from '../settings/options.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 
 /** @param redis an instance of ioredis in place of `REALTIME_REDIS_URL` */
-export function brokerOf(settings: RealtimeSettings, redis?: IoredisInstance): Broker {
+export function brokerOf(settings: RealtimeSettings, log: Log, redis?: IoredisInstance): Broker {
   if (!settings.enabled || settings.broker === 'memory') return new MemoryBroker();
   const times = {
     ...LINK_TIMES,
@@ -18,8 +19,9 @@ export function brokerOf(settings: RealtimeSettings, redis?: IoredisInstance): B
     probeIntervalMs: settings.probeInterval * 1000,
     probeTimeoutMs: settings.probeInterval * 500,
   };
-  const at = (redis as PassedClient | undefined) ?? settings.redisUrl;
-  return new ClusterBroker(settings.broker, settings, new Logger('Realtime'), (node) =>
-    redisLink({ at, app: settings.app, node, times }),
-  );
+  const { app, workersFolder: folder, maxWorkerBytes: maxWaitingBytes, maxBrokerFrameBytes: maxFrameBytes } = settings;
+  return new ClusterBroker(settings.broker, settings, log, async (node) => {
+    if (settings.broker === 'workers') return workersLink({ folder, node, maxWaitingBytes, maxFrameBytes, times });
+    return redisLink({ at: (redis as PassedClient | undefined) ?? settings.redisUrl, app, node, times });
+  });
 }

@@ -1,5 +1,6 @@
 /** Nest's logger for the lines of this module, which are many where clients come and go. */
 import { type ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
+import { workerPlace } from '../workers/place.js';
 
 /** The part of Nest's logger that makes the date of a line; subclasses may replace it. */
 interface Dated {
@@ -18,6 +19,12 @@ export class NestLog extends Logger {
     if (isOurs && !Object.hasOwn(instance, 'getTimestamp')) shareDates(instance);
     return instance!;
   }
+}
+
+/** @returns the log of this module; the context of its lines says which worker has written them, as `Realtime 2/4` */
+export function moduleLog(): NestLog {
+  const place = workerPlace(process.env);
+  return new NestLog(place ? `Realtime ${place.number}/${place.of}` : 'Realtime');
 }
 
 function shareDates(instance: LoggerService): void {

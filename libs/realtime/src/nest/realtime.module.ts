@@ -14,7 +14,7 @@ import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
 import { MessageMethods } from './messages/message-methods.js';
-import { NestLog } from './nest-log.js';
+import { moduleLog } from './nest-log.js';
 import { PresenceHooks } from './presence-hooks.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
@@ -37,12 +37,13 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     },
     {
       provide: Broker,
-      useFactory: (settings: RealtimeSettings, options?: RealtimeOptions) => brokerOf(settings, options?.redis),
+      useFactory: (settings: RealtimeSettings, options?: RealtimeOptions) =>
+        brokerOf(settings, moduleLog(), options?.redis),
       inject: [RealtimeSettings, { token: MODULE_OPTIONS_TOKEN, optional: true }],
     },
     {
       provide: Engine,
-      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, new NestLog('Realtime')),
+      useFactory: (settings: RealtimeSettings, broker: Broker) => new Engine(settings, broker, moduleLog()),
       inject: [RealtimeSettings, Broker],
     },
     {

@@ -7,7 +7,7 @@ import type { Broker } from '../broker.js';
 import { systemClock } from '../cluster/clock.js';
 import { RealtimeError } from '../errors.js';
 import { Frame } from '../frame.js';
-import { PresenceChange, type PresenceSink } from '../presence.js';
+import { PresenceChange, type PresenceMessage, type PresenceSink } from '../presence.js';
 import type { PresenceRoom, RoomChange } from '../presence/presence-room.js';
 import { type PresenceListener, PresenceRooms } from '../presence/presence-rooms.js';
 import { rowOf } from '../presence/slot.js';
@@ -51,7 +51,7 @@ export class NodePresence implements PresenceListener<NodeConnection> {
     const link = {
       hold: (channel: string) => broker.hold(channel),
       release: (channel: string) => broker.release(channel),
-      share: broker.share.bind(broker),
+      share: (channel: string, message: PresenceMessage) => broker.share(channel, message),
     };
     this.rooms = new PresenceRooms({ ...options, graceMs: (room) => graceMs(settings, room) }, link, this);
   }

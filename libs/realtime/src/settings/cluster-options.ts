@@ -5,13 +5,16 @@ import { choice, count, flag, MAX_INT32, seconds, type Setting } from './kinds.j
 /** That of the hash (RFC 2104 §3). `openssl rand -base64 32` makes one. */
 export const MIN_KEY_BYTES = 32;
 
+/** A number above it is a mistake. */
+const MAX_WORKERS = 256;
+
 const APP = /^[A-Za-z0-9._-]{0,64}$/;
 
 export const CLUSTER_SETTINGS = {
   broker: choice(
     'REALTIME_BROKER',
-    ['memory', 'redis'],
-    'What carries pushes and questions between the nodes: `memory` is one process alone; `redis` needs `REALTIME_APP` and the package ioredis. `REALTIME_REDIS_URL` implies `redis`.',
+    ['memory', 'redis', 'workers'],
+    'What carries pushes and questions between the nodes: `memory` is one process alone; `redis` needs `REALTIME_APP` and the package ioredis; `workers` is for the processes of one host. `REALTIME_REDIS_URL` implies `redis`, and `nestjs-realtime/workers` implies `workers`.',
   ),
   redisUrl: {
     env: 'REALTIME_REDIS_URL',
@@ -29,7 +32,8 @@ export const CLUSTER_SETTINGS = {
     fallback: '',
     schema: z.string().regex(APP),
     allowed: '1 to 64 characters of A-Z a-z 0-9 . _ -',
-    about: 'The name of the application: nodes with the same name on the same Redis are one cluster.',
+    about:
+      'The name of the application: nodes with the same name on the same Redis are one cluster. For `workers` the default is made from the path of the main script.',
     read: (text: string) => text,
   } satisfies Setting<string>,
   clusterKeys: {
@@ -46,6 +50,32 @@ export const CLUSTER_SETTINGS = {
         .filter(Boolean),
     isSecret: true,
   } satisfies Setting<string[]> as Setting<readonly string[]>,
+  workers: {
+    env: 'REALTIME_WORKERS',
+    fallback: 'auto',
+    schema: z.union([z.literal('auto'), z.number().int().min(1).max(MAX_WORKERS)]),
+    allowed: `auto, or a whole number of processes, 1 to ${MAX_WORKERS}`,
+    about:
+      'How many processes `node --import nestjs-realtime/workers` runs; `auto` is one for each CPU. It is read from the environment or from `.env`.',
+    read: (text: string) => (/^\d+$/.test(text) ? Number(text) : text.toLowerCase()),
+  } satisfies Setting<'auto' | number> as Setting<'auto' | number>,
+  workersFolder: {
+    env: 'REALTIME_WORKERS_FOLDER',
+    fallback: '',
+    schema: z.string().regex(/^(\/.*)?$/),
+    allowed: 'an absolute path of at most 80 bytes',
+    about:
+      'The folder of the sockets by which the workers of a host talk; it must belong to their user alone. Empty: one in the folder for temporary files.',
+    read: (text: string) => text,
+  } satisfies Setting<string>,
+  maxWorkerBytes: count(
+    'REALTIME_MAX_WORKER_BYTES',
+    16_777_216,
+    131_072,
+    MAX_INT32,
+    'bytes',
+    'How many bytes may wait for another worker of this host; one that reads more slowly is cut off, and joins again.',
+  ),
   brokerRequired: flag(
     'REALTIME_BROKER_REQUIRED',
     false,

@@ -1,5 +1,7 @@
 /** Settings that follow from others, and what is not allowed, or probably not meant, in combination. */
 import { OptionsError } from '../errors.js';
+import { workerPlace } from '../workers/place.js';
+import { defaultApp, defaultFolder } from './app-name.js';
 import type { RealtimeOptions, SettingName, SettingValues } from './options.js';
 
 /** Where a value came from. Code wins over the environment, the environment over the file, the file over the default. */
@@ -51,7 +53,7 @@ export function doubts({ heartbeatPingInterval: ping, heartbeatIdleTime: idle }:
 const FRAME_OVERHEAD = 65_536;
 
 /**
- * `REALTIME_REDIS_URL`, or an instance of ioredis, implies the broker `redis`.
+ * `REALTIME_REDIS_URL`, or an instance of ioredis, implies the broker `redis`; `nestjs-realtime/workers` implies `workers`.
  *
  * @throws OptionsError when something is missing, or a message would not fit into a frame between nodes
  */
@@ -59,21 +61,42 @@ export function deriveCluster(
   values: Mutable<SettingValues>,
   sources: Map<SettingName, SettingSource>,
   { redis }: RealtimeOptions,
+  environment: Readonly<Record<string, string | undefined>>,
 ): void {
-  if (sources.get('broker') === 'default' && (values.redisUrl || redis)) {
-    values.broker = 'redis';
-    sources.set('broker', 'derived');
+  const derive = <K extends SettingName>(name: K, value: SettingValues[K]) => {
+    values[name] = value as Mutable<SettingValues>[K];
+    sources.set(name, 'derived');
+  };
+  if (sources.get('broker') === 'default') {
+    if (values.redisUrl || redis) derive('broker', 'redis');
+    else if (workerPlace(environment)) derive('broker', 'workers');
   }
-  if (values.broker === 'memory') return;
+  if (values.broker === 'workers') {
+    if (!values.app) derive('app', defaultApp(process.argv[1]));
+    if (!values.workersFolder) derive('workersFolder', defaultFolder(values.app));
+  }
+  const problems = clusterProblems(values, Boolean(redis));
+  if (sources.get('workers') === 'code')
+    problems.push('forRoot({ workers }) has no effect: set REALTIME_WORKERS in the environment or in .env');
+  if (problems.length > 0) throw new OptionsError(problems);
+}
+
+function clusterProblems(values: SettingValues, isPassed: boolean): string[] {
+  const { broker, redisUrl, app, maxBrokerFrameBytes, maxMessageBytes, maxWorkerBytes } = values;
+  if (broker === 'memory') return [];
   const problems: string[] = [];
-  if (!values.redisUrl && !redis) problems.push('REALTIME_BROKER=redis needs REALTIME_REDIS_URL');
-  if (!values.app)
-    problems.push('REALTIME_BROKER=redis needs REALTIME_APP, the name that all nodes of the application share');
-  const max = values.maxBrokerFrameBytes - FRAME_OVERHEAD;
-  if (values.maxMessageBytes > max) {
+  if (broker === 'redis' && !redisUrl && !isPassed) problems.push('REALTIME_BROKER=redis needs REALTIME_REDIS_URL');
+  if (!app) problems.push('REALTIME_BROKER=redis needs REALTIME_APP, the name that all nodes of the application share');
+  const max = maxBrokerFrameBytes - FRAME_OVERHEAD;
+  if (maxMessageBytes > max) {
     problems.push(
-      `REALTIME_MAX_MESSAGE_BYTES is ${values.maxMessageBytes}, but a message between nodes may have ${max} bytes: raise REALTIME_MAX_BROKER_FRAME_BYTES to ${values.maxMessageBytes + FRAME_OVERHEAD}`,
+      `REALTIME_MAX_MESSAGE_BYTES is ${maxMessageBytes}, but a message between nodes may have ${max} bytes: raise REALTIME_MAX_BROKER_FRAME_BYTES to ${maxMessageBytes + FRAME_OVERHEAD}`,
     );
   }
-  if (problems.length > 0) throw new OptionsError(problems);
+  if (broker === 'workers' && maxWorkerBytes < 2 * maxBrokerFrameBytes) {
+    problems.push(
+      `REALTIME_MAX_WORKER_BYTES is ${maxWorkerBytes}, and has to be at least twice REALTIME_MAX_BROKER_FRAME_BYTES, which is ${maxBrokerFrameBytes}`,
+    );
+  }
+  return problems;
 }

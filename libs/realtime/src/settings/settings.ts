@@ -61,7 +61,7 @@ export class RealtimeSettings {
     if (problems.length > 0) throw new OptionsError(problems);
     const complete = values as Mutable<SettingValues>;
     deriveHeartbeat(complete, sources);
-    deriveCluster(complete, sources, options);
+    deriveCluster(complete, sources, options, environment);
     for (const list of [complete.allowedOrigins, complete.clusterKeys]) Object.freeze(list);
     const warnings = [...unknownVariables(environment, file), ...doubts(complete)];
     return new RealtimeSettings(complete, sources, warnings, new RoomTable(options.rooms), options.users ?? {});

@@ -6,8 +6,8 @@ import { detached } from '../../async-context.js';
 import { Calls } from './calls.js';
 import type { RedisClient } from './client.js';
 import { LinkError, type LinkTimes } from '../../cluster/link.js';
-import { Patience } from './patience.js';
-import { Probe } from './probe.js';
+import { Patience } from '../../cluster/patience.js';
+import { Probe } from '../../cluster/probe.js';
 import type { Script, ScriptCall } from './script.js';
 import { checkServer, isReplica } from './server-check.js';
 

@@ -1,4 +1,4 @@
-import { detached } from '../../async-context.js';
+import { detached } from '../async-context.js';
 
 /** In how many steps the time passes. */
 const STEPS = 5;

@@ -1,4 +1,4 @@
-import { detached } from '../../async-context.js';
+import { detached } from '../async-context.js';
 import { Patience } from './patience.js';
 
 export interface ProbeTimes {

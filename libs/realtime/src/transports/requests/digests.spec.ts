@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import { HandshakeRequest } from '../../handshake-request.js';
+import { MAX_DIGESTS } from '../../relay.js';
+import { claimOf, matchesClaim, sealOf, tokenDigest } from './digests.js';
+import { fingerprintOf } from './fingerprint.js';
+
+const TOKEN = 'YMw8vNRo20tX'.padEnd(44, 'x');
+
+/** A request with cookies, of which some are read. */
+function requestWith(headers: Record<string, string>, read: readonly string[] = [], extras: object = {}) {
+  const request = new HandshakeRequest({ headers, ...extras } as unknown as IncomingMessage, { path: '/ws' });
+  for (const name of read) void request.cookies[name];
+  return request;
+}
+
+const claims = (headers: Record<string, string>, extras?: object) => claimOf(TOKEN, requestWith(headers, [], extras));
+
+describe('A claim', () => {
+  it.each<[string, HandshakeRequest, Record<string, string>, object]>([
+    ['the user', requestWith({}, [], { user: { id: 7 } }), {}, { user: { id: 7 } }],
+    ['the Authorization', requestWith({ authorization: 'Bearer a' }), { authorization: 'Bearer a' }, {}],
+    ['a cookie', requestWith({ cookie: 'a=1; b=2' }, ['b']), { cookie: 'b=2; a=3' }, {}],
+    ['nothing', requestWith({}), { cookie: 'a=1' }, {}],
+  ])('matches the owner that is known by %s', (_what, opened, headers, extras) => {
+    expect(matchesClaim(fingerprintOf(opened), TOKEN, claims(headers, extras))).toBe(true);
+  });
+
+  it.each<[string, HandshakeRequest, Record<string, string>, object]>([
+    ['another user', requestWith({}, [], { user: { id: 7 } }), {}, { user: { id: 8 } }],
+    ['no user', requestWith({}, [], { user: { id: 7 } }), { authorization: '7' }, {}],
+    ['another value of the cookie', requestWith({ cookie: 'b=2' }, ['b']), { cookie: 'b=3' }, {}],
+    ['another cookie of that value', requestWith({ cookie: 'b=2' }, ['b']), { cookie: 'a=2' }, {}],
+  ])('does not match with %s', (_what, opened, headers, extras) => {
+    expect(matchesClaim(fingerprintOf(opened), TOKEN, claims(headers, extras))).toBe(false);
+  });
+
+  it('for another token has other digests, so that they say nothing without it', () => {
+    const request = requestWith({ authorization: 'Bearer a' });
+    const [one, other] = [claimOf(TOKEN, request), claimOf(TOKEN.toLowerCase(), request)];
+    expect(one.ownerDigests[0]).not.toBe(other.ownerDigests[0]);
+    expect(matchesClaim(fingerprintOf(request), TOKEN, other)).toBe(false);
+    expect(one.tokenDigest).toBe(tokenDigest(TOKEN));
+  });
+
+  it('has at most 32 digests, those of the cookies that were read among them', () => {
+    const cookie = Array.from({ length: 50 }, (_, i) => `c${i}=${i}`).join('; ');
+    const opened = requestWith({ cookie: 'c49=49' }, ['c49']);
+    const read = claimOf(TOKEN, requestWith({ cookie }, ['c49']));
+    expect(read.ownerDigests).toHaveLength(MAX_DIGESTS);
+    expect(matchesClaim(fingerprintOf(opened), TOKEN, read)).toBe(true);
+    expect(matchesClaim(fingerprintOf(opened), TOKEN, claims({ cookie }))).toBe(false);
+  });
+});
+
+describe('The seal of a response', () => {
+  const through = (salt: string, token = TOKEN) => {
+    const [seal, unseal] = [sealOf(TOKEN, 'salt'), sealOf(token, salt)];
+    return ['id: 1', '', '\n\ndata'].map((text) => unseal(seal(Buffer.from(text))).toString()).join('');
+  };
+
+  it('is opened in the order of its parts by who has the token and the salt', () => {
+    expect(through('salt')).toBe('id: 1\n\ndata');
+    expect(through('other')).not.toBe('id: 1\n\ndata');
+    expect(through('salt', TOKEN.toLowerCase())).not.toBe('id: 1\n\ndata');
+  });
+
+  it('is what docs/cluster-wire.md says: AES-256 in counter mode, keyed with token and salt', () => {
+    const zeros = Buffer.alloc(16);
+    expect(sealOf(TOKEN, 'salt')(zeros).toString('hex')).toBe('104a2354666d6d7c3d74f7f3a0a408ed');
+  });
+});
