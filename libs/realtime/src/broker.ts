@@ -8,6 +8,7 @@
  */
 import type { Awaitable } from './awaitable.js';
 import type { Channel, Command } from './command.js';
+import type { HistoryEvents, PushHistory } from './history.js';
 import type { Answer, Asked, Question, QuestionKind, Reached } from './question.js';
 import type { PresenceMessage, PresenceSink } from './presence.js';
 import type { Relays } from './relay.js';
@@ -27,6 +28,8 @@ export interface LocalNode {
   readonly presence?: PresenceSink;
   /** What it says of itself to the others. */
   facts(): NodeFacts;
+  /** Undefined where no room has a history. */
+  readonly history?: HistoryEvents;
 }
 
 /** How much a node has to do. */
@@ -54,6 +57,8 @@ export abstract class Broker {
   readonly relays?: Relays;
   /** True while pushes and questions do not reach other nodes, or may not. */
   abstract readonly isDegraded: boolean;
+  /** Keeps the last pushes to rooms; undefined when this broker cannot. MUST be set when `start` has resolved. */
+  readonly history?: PushHistory;
   /** Called once, at boot. @throws OptionsError when it cannot work as it is set */
   abstract start(local: LocalNode): Promise<void>;
   /**

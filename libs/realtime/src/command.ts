@@ -27,7 +27,8 @@ export function nodeOf(connectionId: string): string {
 
 /** What a command does to each member of its channel. */
 export type Action =
-  | { readonly kind: 'push'; readonly frame: Frame }
+  /** `isVolatile`: a push to a room with history that is not kept. */
+  | { readonly kind: 'push'; readonly frame: Frame; readonly isVolatile?: boolean }
   | { readonly kind: 'join'; readonly room: string }
   | { readonly kind: 'leave'; readonly room: string }
   | { readonly kind: 'disconnect'; readonly code: number; readonly reason: string }

@@ -8,6 +8,15 @@ export type ReadyState = 1 | 2 | 3;
 /** The `readyState` values by name. */
 export const ReadyState = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 
+/** Options of `connection.join()`. */
+export interface JoinOptions {
+  /**
+   * How many of the room's last messages the client is sent, at least 1 and at most `REALTIME_MAX_RECOVERY_ENTRIES`; only
+   * in a room with history. A client that comes back from where it stood gets what it has missed instead. Default: none.
+   */
+  readonly last?: number;
+}
+
 /**
  * One client. Hooks receive it as a parameter; `RealtimeServer.connections` has all that are open on this node.
  *
@@ -76,10 +85,14 @@ export abstract class Connection<Data = any> {
    * Joins a room. Nothing happens when the connection is in it already, or has ended.
    *
    * @param room the room's name, 1 to `REALTIME_MAX_NAME_LENGTH` characters
-   * @throws RealtimeError `bad_name` for any other name, `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION`;
-   *   the promise rejects with it
+   * @param options `last`: how many of the room's last messages the client is sent
+   * @returns resolves when messages of all nodes come, and what was missed has been sent; it never waits for a broker
+   *   that is away
+   * @throws RealtimeError `bad_name` for any other name, `too_many_rooms` above `REALTIME_MAX_ROOMS_PER_CONNECTION`,
+   *   `no_history` for `last` in a room that keeps none; RangeError for a `last` that is not allowed
+   * @example await connection.join('chat:1', { last: 20 });
    */
-  abstract join(room: string): Promise<void>;
+  abstract join(room: string, options?: JoinOptions): Promise<void>;
 
   /** Leaves a room. Nothing happens when the connection is not in it. */
   abstract leave(room: string): Promise<void>;

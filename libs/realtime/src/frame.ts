@@ -2,7 +2,7 @@
  * Road OUT, step 8: an outgoing message. A frame is encoded once per transport, however many connections get it.
  */
 import { encodeEnvelope } from 'nestjs-realtime-protocol';
-import { checkName, type NameBounds } from './limits/checks.js';
+import { checkEvent, type NameBounds } from './limits/checks.js';
 import { Message } from './message.js';
 import { owned } from './owned.js';
 
@@ -20,6 +20,20 @@ export type SlowPolicy = 'close' | 'drop-newest' | 'drop-oldest';
 export interface PushOptions {
   /** What happens if a client is too slow. Default: the gateway's `slowConsumer`, else `REALTIME_SLOW_CONSUMER`. */
   readonly slow?: SlowPolicy;
+}
+
+/** Options of a push to a room or a user. */
+export interface RoomPushOptions extends PushOptions {
+  /**
+   * In a room with history: a push with a key that was used there in the last five minutes is not published again, so it
+   * may be repeated after `unknown`. 1 to `REALTIME_MAX_NAME_LENGTH` characters. Default: none.
+   */
+  readonly key?: string;
+  /**
+   * True in a room with history: the message goes to those who are there now, as in a room without, and is not kept; it
+   * also goes out while the broker is away. Default: false.
+   */
+  readonly volatile?: boolean;
 }
 
 /** Turns a frame into the bytes of one transport. A transport always passes the same function. */
@@ -94,12 +108,22 @@ export class Frame {
   }
 }
 
+/** A frame of the protocol itself: it is never dropped, because its client would then miss something and not know it. */
+export class NoticeFrame extends Frame {
+  constructor(event: string, data: unknown) {
+    super(encodeEnvelope(event, data), undefined, true);
+  }
+}
+
+/** Not a message: it only moves the place at which the client of a stream of events stands. */
+export const ONLY_A_PLACE = new NoticeFrame('', undefined);
+
 /**
  * Makes the frame of an `{ event, data }` envelope.
  *
  * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name`
  */
 export function eventFrame(event: string, data: unknown, slow: SlowPolicy | undefined, bounds: NameBounds): Frame {
-  checkName('event', event, bounds);
+  checkEvent(event, bounds);
   return new Frame(encodeEnvelope(event, data), slow, true);
 }

@@ -1,6 +1,8 @@
 /** The last entries of rooms, kept by an engine. What is appended is published by the same act. Road OUT, step 7. */
 import type { Channel } from './command.js';
+import type { Frame } from './frame.js';
 import { before, type EntryPosition, placeOf, type Position, samePosition } from './position.js';
+import type { Place } from './transport.js';
 
 /** What a history keeps: the bytes of a frame, or in this process the message itself. */
 export interface HistoryMessage {
@@ -23,9 +25,9 @@ export class StoredBytes implements HistoryMessage {
   }
 }
 
-export interface Entry {
+export interface Entry<M extends HistoryMessage = HistoryMessage> {
   readonly position: EntryPosition;
-  readonly message: HistoryMessage;
+  readonly message: M;
 }
 
 /** How an entry is kept. */
@@ -47,12 +49,12 @@ export interface Appended {
 }
 
 /** Consecutive entries of a room. */
-export interface HistoryWindow {
+export interface HistoryWindow<M extends HistoryMessage = HistoryMessage> {
   /** The newest position of the room. */
   readonly top: Position;
   /** The position before the first entry; `top` when there is none. */
   readonly base: Position;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly Entry<M>[];
 }
 
 /** How long a key is known, in milliseconds. */
@@ -100,4 +102,56 @@ export function windowOf(top: Position, entries: readonly Entry[]): HistoryWindo
   while (start > 0 && samePosition(before(entries[start]!.position), placeOf(entries[start - 1]!.position))) start--;
   const kept = entries.slice(start);
   return { top, base: kept.length > 0 ? before(kept[0]!.position) : top, entries: kept };
+}
+
+/** A push as a room keeps it, and as its members get it. */
+export class KeptPush implements HistoryMessage {
+  /** What is made of it once for all members on this node: by those who make it. */
+  framed?: Frame;
+  place?: Place;
+
+  /**
+   * @param frame undefined for what can no longer be read: it is not for anyone, but it has its place
+   * @param except the channels whose members it is not for
+   * @param size the bytes that it takes; default: those of the payload
+   */
+  constructor(
+    readonly frame: Frame | undefined,
+    readonly except: readonly Channel[],
+    readonly size = frame?.size ?? 0,
+  ) {}
+
+  bytes(): Buffer {
+    return Buffer.from(this.frame?.data ?? '');
+  }
+}
+
+/** A push that is to be kept. */
+export interface PushToKeep {
+  readonly channel: Channel;
+  readonly except: readonly Channel[];
+  readonly frame: Frame;
+}
+
+/** The history that a broker has: of pushes, as `History` is of bytes. */
+export interface PushHistory {
+  /** Appends a push and hands it to every node that has members of its channel, in one act. @throws as `History.append` */
+  append(push: PushToKeep, rules: HistoryRules): Promise<Appended>;
+  /** As `History.read`. */
+  read(channel: Channel, after: number | undefined, limit: number): Promise<HistoryWindow<KeptPush>>;
+  readonly top: History['top'];
+  /** True for a channel that is subscribed, so that its entries come. */
+  isOn(channel: Channel): boolean;
+}
+
+/** What a broker reports of rooms with history to its own node. Nothing of it throws. */
+export interface HistoryEvents {
+  /** An entry has come. */
+  entry(channel: Channel, entry: Entry<KeptPush>): void;
+  /** A channel is subscribed. */
+  subscribed(channel: Channel): void;
+  /** These channels are subscribed again; what was published meanwhile did not come. */
+  missed(channels: readonly Channel[] | 'all'): void;
+  /** The broker is away: nothing comes. */
+  down(): void;
 }

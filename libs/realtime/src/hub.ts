@@ -4,6 +4,8 @@
  */
 import type { Broker } from './broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf } from './command.js';
+import type { MemberOutput } from './history/room-member.js';
+import type { From, RoomStreams } from './history/room-streams.js';
 import { errorField, type Log, stackOf } from './log.js';
 import { Roll } from './roll.js';
 
@@ -31,6 +33,8 @@ export class Hub<M extends HubMember = HubMember> {
   constructor(
     private readonly broker: Pick<Broker, 'hold' | 'release'>,
     private readonly log: Log,
+    /** The rooms with history. Undefined where no room has one. */
+    private readonly streams?: Pick<RoomStreams<M>, 'enter' | 'exit' | 'other'>,
   ) {}
 
   add(connection: M): void {
@@ -57,9 +61,28 @@ export class Hub<M extends HubMember = HubMember> {
     return this.broker.hold(channel);
   }
 
+  /**
+   * Delivers the entries of a room with history to a member that has entered it.
+   *
+   * @param output how they reach the member
+   * @param from from where it goes on
+   * @param held what `enter` has returned
+   * @returns resolves when it gets everything from there on, or knows what it has missed; never rejects
+   */
+  follow(
+    channel: Channel,
+    connection: M,
+    output: MemberOutput,
+    from: From,
+    held?: Promise<void>,
+  ): Promise<void> | undefined {
+    return this.streams ? this.streams.enter(channel, connection, output, from, held) : held;
+  }
+
   exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
     if (!members?.delete(connection)) return;
+    this.streams?.exit(channel, connection);
     if (members.size === 0) this.close(channel);
     this.broker.release(channel);
   }
@@ -101,9 +124,19 @@ export class Hub<M extends HubMember = HubMember> {
   }
 
   /** Applies a command to every member on this node. Never throws; a member that fails does not stop the others. */
-  deliver({ channel, except, action }: Command): void {
+  deliver(command: Command): void {
+    // In a room with history it may have to wait for its place among the entries
+    if (this.streams?.other(command)) return;
+    const { channel, except, action } = command;
     const members = except.length === 0 ? this.members(channel) : this.membersExcept(channel, except);
     for (const connection of members) this.apply(action, connection);
+  }
+
+  /** Applies a command that has passed the stream of its room. @param isLive whether a push is for a member */
+  deliverInPlace({ channel, except, action }: Command, isLive: (member: M) => boolean): void {
+    for (const connection of [...this.membersExcept(channel, except)]) {
+      if (action.kind !== 'push' || isLive(connection)) this.apply(action, connection);
+    }
   }
 
   private apply(action: Action, connection: M): void {

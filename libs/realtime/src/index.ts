@@ -33,7 +33,7 @@ export type { PresentUser } from './presence.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';
-export type { ConnectionInfo } from './connection.js';
+export type { ConnectionInfo, JoinOptions } from './connection.js';
 export { HandshakeRequest } from './handshake-request.js';
 export { bearerToken } from './http/bearer-token.js';
 export type { TokenRequest, TokenSources } from './http/bearer-token.js';
@@ -41,7 +41,7 @@ export type { Hello } from './http/hello.js';
 export type { Position } from './position.js';
 export type { Protocols } from './gateway.js';
 export { Message } from './message.js';
-export type { Payload, PushOptions, SlowPolicy } from './frame.js';
+export type { Payload, PushOptions, RoomPushOptions, SlowPolicy } from './frame.js';
 export type { LimitCounts, LimitName } from './limits/limits.js';
 
 // Server
@@ -49,9 +49,10 @@ export { RealtimeServer } from './server.js';
 export type { NodeInfo } from './server.js';
 export { Target } from './target.js';
 export type { ClusterStats } from './node/cluster-stats.js';
+export type { HistoryItem, HistoryPage, HistoryQuery } from './node/history-page.js';
 export type { Replace } from './node/node.js';
 export type { AskOptions, Member, Members, Page, Reached, Rechecked } from './question.js';
-export type { BrokerStats, Stats } from './stats.js';
+export type { BrokerStats, HistoryStats, Stats } from './stats.js';
 
 // Errors and codes
 export { HandshakeError, MessageError, OptionsError, RealtimeError } from './errors.js';

@@ -14,6 +14,10 @@ export interface Reached {
    * was obeyed by every node; a push has reached the members on this node, and the broker for the others.
    */
   readonly missing: readonly string[];
+  /** Where a push stands in the history of its room; only for rooms and users that have one. */
+  readonly position?: string;
+  /** True for a push whose `key` was known: it was not published again, and the position is that of the first. */
+  readonly isRepeated?: boolean;
 }
 
 /** What other nodes answered. */

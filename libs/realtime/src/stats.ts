@@ -38,9 +38,51 @@ export interface Stats {
   readonly users: number;
   /** Users whom this node lists as present, for each room once. */
   readonly present: number;
+  /** Rooms with history. */
+  readonly history: HistoryStats;
   /** The way to the other nodes. */
   readonly broker: BrokerStats;
 }
+
+/** What a node counts of rooms with history. Without such rooms everything is zero. */
+export interface HistoryStats {
+  /** Rooms and users with history that have members on this node. */
+  readonly rooms: number;
+  /** Pushes of this node that were kept. */
+  readonly appended: number;
+  /** Pushes of this node that were not published again, because their key was known. */
+  readonly repeated: number;
+  /** Pushes of this node that rejected: the broker was away, or did not answer in time. */
+  readonly rejected: number;
+  /** How often this node has read a room, to find what its members had missed. */
+  readonly reads: number;
+  /** Clients that came back to a room, and got everything that they had missed. */
+  readonly recovered: number;
+  /** Clients that came back to a room, and were told that something is missing. */
+  readonly notRecovered: number;
+  /** How often a member of a room was told that something is missing. */
+  readonly gaps: number;
+  /** The bytes of the last entries that this node keeps at hand for its members. */
+  readonly tailBytes: number;
+}
+
+/** The counters of rooms with history. */
+export class HistoryCounts {
+  appended = 0;
+  repeated = 0;
+  rejected = 0;
+  recovered = 0;
+  notRecovered = 0;
+  gaps = 0;
+}
+
+/** What a node without such rooms counts of them. */
+export const NO_HISTORY: HistoryStats = {
+  ...new HistoryCounts(),
+  rooms: 0,
+  reads: 0,
+  tailBytes: 0,
+};
 
 /** What a node counts of the way to the other nodes. Over `memory` everything but the name stays at zero. */
 export interface BrokerStats {

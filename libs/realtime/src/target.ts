@@ -2,15 +2,15 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { type Awaitable, isPromise } from './awaitable.js';
 import { type Action, type Channel, channelOf, connectionIdOf } from './command.js';
-import { eventFrame, Frame, type Payload, type PushOptions } from './frame.js';
-import { checkClose, checkMembers, checkName, checkSize } from './limits/checks.js';
+import { RealtimeError } from './errors.js';
+import { eventFrame, Frame, type Payload, type RoomPushOptions } from './frame.js';
+import { checkClose, checkMembers, checkName, checkSize, noHistory } from './limits/checks.js';
+import { historyPage, type HistoryPage, type HistoryQuery } from './node/history-page.js';
 import { type AllAnswers, mergedMembers, requireAll, sum } from './node/all-answers.js';
 import type { Node } from './node/node.js';
-import { countUsersOf, usersOf } from './node/present-users.js';
+import { countUsersOf, MAX_PAGE, usersOf } from './node/present-users.js';
 import type { PresentUser } from './presence.js';
 import type { AskOptions, Members, Page, Reached } from './question.js';
-
-const MAX_PAGE = 100;
 
 /**
  * The members of a room, the connections of a user, one connection, or everyone.
@@ -58,16 +58,20 @@ export class Target {
   }
 
   /**
-   * Sends to all members, wherever they are. Pushing to nobody is not an error.
+   * Sends to all members, wherever they are. Pushing to nobody is not an error. In a room with history the message is
+   * kept, for those who come later.
    *
    * @param data a string is sent as text, bytes are sent as binary
-   * @param options `slow`: what happens to members that are too slow; default: their gateway's policy
+   * @param options `slow`: what happens to members that are too slow; default: their gateway's policy. `key`, `volatile`:
+   *   see RoomPushOptions
    * @returns a promise that resolves when every member's connection on this node and the broker have it
    * @throws TypeError for data that is neither text nor bytes; RealtimeError `too_big` above
-   *   `REALTIME_MAX_BUFFERED_BYTES`
+   *   `REALTIME_MAX_BUFFERED_BYTES`, `no_history` for a `key` where nothing is kept. In a room with history also
+   *   `no_binary_history` for bytes, `unavailable` or `refused` when the broker has not kept it, and `unknown` when it may
+   *   have
    */
-  push(data: Payload, options?: PushOptions): Promise<Reached> {
-    return this.promise('push', () => this.pushFrame(Frame.of(data, options?.slow)));
+  push(data: Payload, options?: RoomPushOptions): Promise<Reached> {
+    return this.promise('push', () => this.pushFrame(Frame.of(data, options?.slow), options));
   }
 
   /**
@@ -79,8 +83,26 @@ export class Target {
    * @throws TypeError when `data` cannot be encoded as JSON; RealtimeError `bad_name` for any other name, `too_big` as
    *   for `push`
    */
-  emit(event: string, data?: unknown, options?: PushOptions): Promise<Reached> {
-    return this.promise('emit', () => this.pushFrame(eventFrame(event, data, options?.slow, this.node)));
+  emit(event: string, data?: unknown, options?: RoomPushOptions): Promise<Reached> {
+    return this.promise('emit', () => this.pushFrame(eventFrame(event, data, options?.slow, this.node), options));
+  }
+
+  /**
+   * Reads what was pushed to a room with history, or to a user: what is kept of it. What was pushed with `except` is there
+   * too.
+   *
+   * @returns the entries, the oldest first, or with `reverse` the newest first
+   * @throws RealtimeError `no_history` for a target that keeps nothing, `bad_position` for an `after` that is not a
+   *   position, `unavailable`, `refused` or `unknown` when the broker cannot be read; RangeError for a `limit` that is not
+   *   1 to 1000
+   * @example const { items } = await server.to('chat:1').history({ limit: 20, reverse: true });
+   */
+  history(options: HistoryQuery = {}): Promise<HistoryPage> {
+    return this.promise('history', () => {
+      const { histories } = this.node;
+      if (!histories?.rulesOf(this.channel)) throw noHistory('history()');
+      return historyPage(histories.kept(), this.channel, options);
+    });
   }
 
   /** Puts all members into a room. @throws RealtimeError `bad_name` for an empty or too long name */
@@ -150,11 +172,7 @@ export class Target {
    * @example const { items } = await server.to('doc:7').presence();
    */
   presence({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<PresentUser>> {
-    return this.promise('presence', () => {
-      if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE)
-        throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
-      return usersOf(this.node, this.channel, after, limit);
-    });
+    return this.promise('presence', () => usersOf(this.node, this.channel, after, limit));
   }
 
   /**
@@ -184,10 +202,21 @@ export class Target {
     return this.node.promise({ what, to: this.channel }, work);
   }
 
-  private pushFrame(frame: Frame): Awaitable<Reached> {
-    checkSize(frame, this.node);
-    frame.isShared = connectionIdOf(this.channel) === undefined;
-    return this.publish({ kind: 'push', frame });
+  private pushFrame(frame: Frame, options: RoomPushOptions = {}): Awaitable<Reached> {
+    const { channel, excepted: except, node } = this;
+    checkSize(frame, node);
+    frame.isShared = connectionIdOf(channel) === undefined;
+    const rules = node.histories?.rulesOf(channel);
+    const { key, volatile: isVolatile } = options;
+    if (key !== undefined) {
+      if (!rules || isVolatile)
+        throw noHistory(isVolatile ? 'A push with a key that is not volatile' : 'A push with a key');
+      checkName('key', key, node);
+    }
+    if (!rules || isVolatile)
+      return this.publish(rules ? { kind: 'push', frame, isVolatile } : { kind: 'push', frame });
+    if (frame.isBinary) throw noBinary(channel);
+    return node.histories!.append({ channel, except, frame }, { ...rules, key });
   }
 
   private without(channel: Channel): Target {
@@ -199,6 +228,12 @@ export class Target {
     return this.node.publish({ channel: this.channel, except: this.excepted, action });
   }
 }
+
+const noBinary = (channel: Channel) =>
+  new RealtimeError(
+    'no_binary_history',
+    `Bytes cannot be pushed to ${channel}, which has a history: push text, or { volatile: true }`,
+  );
 
 function merged<A, R>(
   asked: Awaitable<AllAnswers<A>>,

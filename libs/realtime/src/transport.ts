@@ -8,6 +8,16 @@ import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from './close-info.js';
 import type { Frame } from './frame.js';
 
+/** Where a client stands in a room with history once it has a message. */
+export interface Place {
+  /** The key of the room. */
+  readonly key: string;
+  /** `<n>.<tag>`; undefined when nobody knows where the client stands. */
+  readonly position: string | undefined;
+  /** True when the client has left the room. */
+  readonly hasLeft?: true;
+}
+
 /** The wire under a connection. Its methods MUST NOT throw. */
 export interface Socket {
   /** Bytes that wait in this process until the peer reads them, in all buffers of the transport. */
@@ -18,8 +28,12 @@ export interface Socket {
   readonly protocol: string;
   /** When bytes of messages were last written to the network, in milliseconds of `performance.now()`; 0 for never. */
   readonly sentAt: number;
-  /** Sends one message. MUST return false once a close frame was sent or received, and then send nothing. */
-  send(frame: Frame): boolean;
+  /**
+   * Sends one message. MUST return false once a close frame was sent or received, and then send nothing.
+   *
+   * @param place for a transport that tells its client with each message where it stands
+   */
+  send(frame: Frame, place?: Place): boolean;
   ping(): void;
   /** Starts the closing handshake. MUST call `Sink.closed` in the end, even if the peer never answers. */
   close(code: number, reason: string): void;

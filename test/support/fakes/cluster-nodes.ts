@@ -1,7 +1,7 @@
 /** Nodes of one application over a real broker, with fake sockets. */
 import type { Broker } from '../../../libs/realtime/src/broker.js';
 import { MemoryBroker } from '../../../libs/realtime/src/brokers/memory.js';
-import { redisLink } from '../../../libs/realtime/src/brokers/redis/redis-link.js';
+import { redisConnection } from '../../../libs/realtime/src/brokers/redis/redis-connection.js';
 import { ClusterBroker } from '../../../libs/realtime/src/cluster/cluster-broker.js';
 import { type Link, LINK_TIMES, type LinkTimes } from '../../../libs/realtime/src/cluster/link.js';
 import type { LiveConnection } from '../../../libs/realtime/src/connections/live-connection.js';
@@ -9,7 +9,7 @@ import type { Identity } from '../../../libs/realtime/src/hooks.js';
 import type { RealtimeOptions } from '../../../libs/realtime/src/settings/options.js';
 import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.js';
 import { until } from '../process-guard.js';
-import { FakeNode } from './fake-node.js';
+import { FakeNode, type OpenOptions } from './fake-node.js';
 import type { FakeSocket } from './fake-socket.js';
 import { RecordingLog } from './recording-log.js';
 
@@ -85,7 +85,7 @@ export class ClusterNodes {
     const settings = RealtimeSettings.from({ envFile: false, ...all }, {});
     const connect = async (node: string) =>
       this.link?.(this.url!, node) ??
-      redisLink({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
+      redisConnection({ at: settings.redisUrl, app: this.app, node, times: { ...LINK_TIMES, ...times } });
     const node = new ClusterNode(all, broker ?? new ClusterBroker(settings.broker, settings, log, connect), log);
     // The places of fake admissions are in no ledger of the gate
     node.engine.node.underWay = () => 0;
@@ -95,9 +95,9 @@ export class ClusterNodes {
   }
 
   /** Opens a connection as the handshake does: it is subscribed first. */
-  async open(node: ClusterNode, identity: Identity = {}): Promise<ClusterMember> {
+  async open(node: ClusterNode, identity: Identity = {}, options: OpenOptions = {}): Promise<ClusterMember> {
     await node.engine.node.prepare('/ws', identity);
-    const { connection, socket } = await node.opened(identity);
+    const { connection, socket } = await node.opened(identity, options);
     return new ClusterMember(connection, socket);
   }
 

@@ -39,8 +39,10 @@ export class FakeNode {
 
   /** Opens a connection past its handshake; its `onOpen` has started. */
   open(identity: Identity = {}, options: OpenOptions = {}) {
-    const { gateway = this.gateway, socket = new FakeSocket(options), transport = 'websocket' } = options;
-    const admission = fakeAdmission({ gateway, identity, id: this.engine.node.nextConnectionId() });
+    const { gateway = this.gateway, socket = new FakeSocket(options), transport = 'websocket', headers = {} } = options;
+    const { path } = gateway;
+    const request = new HandshakeRequest(fakeRequest({ url: path, headers }), { path, transport });
+    const admission = fakeAdmission({ gateway, identity, request, id: this.engine.node.nextConnectionId() });
     const connection = this.engine.open(admission, socket, transport) as LiveConnection;
     socket.attach(connection);
     connection.opened();
@@ -59,6 +61,8 @@ export interface OpenOptions extends FakeSocketOptions {
   readonly gateway?: Gateway;
   /** Default: `websocket`. */
   readonly transport?: string;
+  /** Of its handshake. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Default: a new one with these options. */
   readonly socket?: FakeSocket;
 }

@@ -1,8 +1,10 @@
 /** Road OUT, step 8 between nodes: frames that have arrived. They are hostile until the wire has checked them. */
 import type { LocalNode } from '../broker.js';
 import type { Channel } from '../command.js';
+import { keptPush } from './cluster-history.js';
 import type { ClusterLog } from './cluster-log.js';
-import type { WireFrame } from './messages.js';
+import type { PresenceMessage } from '../presence.js';
+import type { Answer, WireFrame } from './messages.js';
 import type { Orders } from './orders.js';
 import type { OwnPushes } from './own-pushes.js';
 import type { Peers } from './peers.js';
@@ -36,14 +38,19 @@ export class Arrivals {
     const received = wire.read(wire.names.of(channel), bytes);
     if (!received) return this.lines.dropped(channel, wire.drops);
     if (received.isForeign) this.local.deliver(received.command);
-    else this.handle(received.frame);
+    else this.handle(received.frame, bytes.length);
   }
 
-  private handle({ from, counter, channel, except, message }: WireFrame): void {
+  private handle(frame: WireFrame, size: number): void {
+    const { from, counter, channel, except, message, position } = frame;
     const { pushes, orders, questions, peers, relays } = this.to;
+    if (message.kind === 'presence') return this.presence(from, message.presence);
     switch (message.kind) {
       case 'push':
-        if (from === this.local.id) return pushes.returned(counter);
+        if (position && this.local.history) {
+          return this.local.history.entry(channel, { position, message: keptPush(message.frame, except, size) });
+        }
+        if (from === this.local.id && !position) return pushes.returned(counter);
         message.frame.isShared = true;
         return this.local.deliver({ channel, except, action: { kind: 'push', frame: message.frame } });
       case 'order':
@@ -51,14 +58,11 @@ export class Arrivals {
       case 'ask':
         return void questions.asked(from, message.ask);
       case 'answer':
-        if (message.answer.kind === 'obeyed') return orders.given.obeyed(from, message.answer.id);
-        return questions.answered(from, message.answer);
+        return this.answered(from, message.answer);
       case 'announce':
         return peers.announced(from, message.announcement);
       case 'leave':
         return peers.left(from);
-      case 'presence':
-        return from === this.local.id ? undefined : this.local.presence?.received(from, message.presence);
       case 'forward':
       case 'done':
       case 'relay':
@@ -66,5 +70,16 @@ export class Arrivals {
         return relays.received(from, message);
       case 'probe':
     }
+  }
+
+  private answered(from: string, answer: Answer): void {
+    const { orders, questions } = this.to;
+    if (answer.kind === 'obeyed') orders.given.obeyed(from, answer.id);
+    else questions.answered(from, answer);
+  }
+
+  /** What this node publishes about its own rooms comes back to it. */
+  private presence(from: string, message: PresenceMessage): void {
+    if (from !== this.local.id) this.local.presence?.received(from, message);
   }
 }

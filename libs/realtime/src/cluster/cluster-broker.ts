@@ -4,8 +4,7 @@
  * arrives is for arrivals.ts.
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
-import { type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
-import type { Frame } from '../frame.js';
+import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
 import type { Log } from '../log.js';
 import {
   type Answer,
@@ -20,6 +19,7 @@ import type { PresenceMessage } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type BrokerStats, brokerStats } from '../stats.js';
 import { Arrivals } from './arrivals.js';
+import { ClusterHistory } from './cluster-history.js';
 import { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import { Interest, INTEREST_TIMES } from './interest.js';
@@ -38,9 +38,12 @@ import { Wire } from './wire.js';
 /** Makes the link of a node. @throws OptionsError when it cannot work as it is set */
 export type Connect = (node: NodeId) => Promise<Link>;
 
+type Push = Extract<Action, { kind: 'push' }>;
+
 export class ClusterBroker extends Broker {
   readonly isShared = true;
   override readonly relays: ClusterRelays;
+  override history?: ClusterHistory = undefined;
   private readonly lines: ClusterLog;
   /** Why the link was down last. */
   private reason = '';
@@ -96,9 +99,7 @@ export class ClusterBroker extends Broker {
 
   async stop(): Promise<void> {
     if (!this.link) return;
-    this.orders.stop();
-    this.questions.stop();
-    this.relays.stop();
+    for (const part of [this.orders, this.questions, this.relays]) part.stop();
     await this.peers.stop(this.isUp);
     this.pushes.down();
     await this.link.stop();
@@ -125,7 +126,7 @@ export class ClusterBroker extends Broker {
     const { channel, except, action } = command;
     const id = connectionIdOf(channel);
     if (id !== undefined) return this.toOwner(id, command);
-    if (action.kind === 'push') return this.push(command, action.frame);
+    if (action.kind === 'push') return this.push(command, action);
     return this.link ? this.order(channel, action, except) : ONLY_HERE;
   }
 
@@ -148,13 +149,11 @@ export class ClusterBroker extends Broker {
 
   stats(): BrokerStats {
     if (!this.link) return brokerStats(this.name, { isDegraded: true });
-    const { link, interest, post, pushes, lines } = this;
-    return brokerStats(this.name, {
-      ...{ isDegraded: this.isDegraded, nodes: this.peers.ids.length, channels: interest.size },
-      ...{ lagMs: Math.round((link.lagMs ?? 0) * 10) / 10, published: post.published },
-      ...{ localOnly: pushes.localOnly, late: pushes.late, relays: this.relays.size },
-      ...lines.counts,
-    });
+    const { isDegraded, link, interest, post, pushes, lines, relays, peers } = this;
+    const lagMs = Math.round((link.lagMs ?? 0) * 10) / 10;
+    const own = { isDegraded, nodes: peers.ids.length, channels: interest.size, lagMs, published: post.published };
+    const counted = { localOnly: pushes.localOnly, late: pushes.late, relays: relays.size, ...lines.counts };
+    return brokerStats(this.name, { ...own, ...counted });
   }
 
   private get isUp(): boolean {
@@ -170,7 +169,10 @@ export class ClusterBroker extends Broker {
     this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
     this.post = new Post(local.id, link, this.wire);
     const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
-    this.interest = new Interest(lines.watched(link), systemClock, times, (isLate) => lines.lateness(isLate));
+    const late = (isLate: boolean) => lines.lateness(isLate);
+    const confirmed = (channel: Channel) => local.history?.subscribed(channel);
+    this.interest = new Interest(lines.watched(link), systemClock, times, late, confirmed);
+    if (link.history) this.history = new ClusterHistory(link.history, this.post, this.wire, this.interest, lines);
     this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
@@ -193,12 +195,12 @@ export class ClusterBroker extends Broker {
     return [channelOf.everyone, ALL_NODES, nodeChannel(this.local.id)];
   }
 
-  private push(command: Command, frame: Frame): Reached | Promise<Reached> {
+  private push(command: Command, { frame, isVolatile }: Push): Reached | Promise<Reached> {
     if (!this.isUp) {
       if (this.link) this.pushes.deliverHere(command);
       return ONLY_HERE;
     }
-    return this.pushes.publish(command, frame);
+    return this.pushes.publish(command, frame, isVolatile);
   }
 
   private async order(channel: Channel, action: OrderedAction, except: readonly Channel[]): Promise<Reached> {
@@ -216,11 +218,9 @@ export class ClusterBroker extends Broker {
   }
 
   private up(): void {
-    this.lines.up();
-    this.relays.up();
-    this.interest.up();
-    this.orders.given.up();
+    for (const part of [this.lines, this.relays, this.interest, this.orders.given]) part.up();
     this.peers.introduce(this.prepare(this.base));
+    this.local.history?.missed('all');
     this.local.presence?.up();
   }
 
@@ -228,14 +228,14 @@ export class ClusterBroker extends Broker {
     this.reason = reason;
     this.relays.down();
     this.lines.down(reason);
-    this.interest.down();
-    this.orders.given.down();
-    this.pushes.down();
+    for (const part of [this.interest, this.orders.given, this.pushes]) part.down();
+    this.local.history?.down();
     this.local.presence?.down();
   }
 
   private gap(channels: readonly Channel[] | 'all'): void {
     this.lines.gap(channels);
+    this.local.history?.missed(channels);
     this.local.presence?.gap(channels);
     if (channels === 'all' || channels.includes(nodeChannel(this.local.id))) this.relays.endEra();
   }

@@ -31,7 +31,6 @@ export const INTEREST_TIMES: InterestTimes = { deadlineMs: 2000, lingerMs: 1000,
 const BATCH = 512;
 /** The longest pause is 25.6 s with the default of `retryMs`. */
 const MAX_DOUBLINGS = 8;
-
 type Verb = keyof Subscriber;
 
 interface Entry {
@@ -76,6 +75,7 @@ export class Interest {
     private readonly times: InterestTimes = INTEREST_TIMES,
     /** Called when the first deadline has passed in vain, and when subscriptions are confirmed in time again. */
     lateness: (isLate: boolean) => void = () => {},
+    private readonly confirmed: (channel: Channel) => void = () => {},
   ) {
     this.waits = new Waits(clock, times.deadlineMs, lateness);
   }
@@ -221,6 +221,7 @@ export class Interest {
   private confirm(entry: Entry): void {
     entry.refusals = 0;
     this.become(entry, 'on');
+    this.confirmed(entry.channel);
     this.waits.confirmed(entry.channel, entry.heldAt);
   }
 

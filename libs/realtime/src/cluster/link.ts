@@ -2,7 +2,9 @@
  * What a broker of several nodes is built on: bytes on channels, confirmed subscriptions that outlive a connection, and an
  * honest word about when it works. The bytes are not looked at. Road OUT, step 7.
  */
+import type { Channel } from '../command.js';
 import { OptionsError, RealtimeError } from '../errors.js';
+import type { History } from '../history.js';
 
 export interface LinkEvents {
   /** A message on a channel. @param bytes belong to the receiver */
@@ -39,7 +41,17 @@ export const LINK_TIMES: LinkTimes = {
   maxBackoffMs: 5000,
 };
 
+/** A history of bytes whose appends may wait for the end of the turn. */
+export interface BatchedHistory extends History {
+  /** True while appends of this turn wait. */
+  readonly isWaiting: boolean;
+  /** Sends them. MUST be called before a publish on the channel, which is to arrive after them. */
+  flush(channel: Channel): void;
+}
+
 export interface Link {
+  /** Keeps what is published; undefined when this link cannot. */
+  readonly history?: BatchedHistory;
   /** Where it leads, for the boot table and log lines: without user name and password. */
   readonly name: string;
   readonly isUp: boolean;

@@ -53,9 +53,9 @@ export class OwnPushes {
    * @returns resolves when the broker has it and the members here do, in its place among the others where possible
    * @throws RealtimeError for what cannot be carried
    */
-  publish(command: Command, frame: Frame): Promise<Reached> {
+  publish(command: Command, frame: Frame, isVolatile = false): Promise<Reached> {
     const { channel, except } = command;
-    const letter = this.post.push(channel, except, frame);
+    const letter = this.post.push(channel, except, frame, isVolatile);
     // Members whose subscription is not confirmed might miss the copy
     const delivered = this.interest.isOn(channel) ? this.add(letter, command, frame) : this.deliverHere(command);
     return this.post.send(letter).then(

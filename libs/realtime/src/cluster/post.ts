@@ -46,8 +46,13 @@ export class Post {
     this.ids.saw(id);
   }
 
-  push(channel: Channel, except: readonly Channel[], frame: Frame): Letter {
-    return this.letter(channel, { kind: 'push', frame, isVolatile: false }, except);
+  push(channel: Channel, except: readonly Channel[], frame: Frame, isVolatile: boolean): Letter {
+    return this.letter(channel, { kind: 'push', frame, isVolatile }, except);
+  }
+
+  /** A push was given to the history, which publishes it. */
+  kept(): void {
+    if (this.link.isUp) this.published++;
   }
 
   /** An order to the members of its channel, or a copy of it for one node. */
@@ -87,7 +92,9 @@ export class Post {
 
   /** @returns how many nodes have heard it, this one included, as far as the broker knows */
   send({ channel, bytes }: Letter): Promise<number> {
-    if (this.link.isUp) this.published++;
+    this.kept();
+    const { history } = this.link;
+    if (history?.isWaiting) history.flush(channel);
     return this.link.publish(channel, bytes);
   }
 

@@ -137,6 +137,7 @@ const STATS = z.object({
   ...{ slow: count, unfinished: count, rooms: count, users: count, present: count.default(0) },
   closed: counts as unknown as z.ZodType<Stats['closed']>,
   limits: counts as unknown as z.ZodType<Stats['limits']>,
+  history: counts as unknown as z.ZodType<Stats['history']>,
   broker: BROKER_STATS,
 } satisfies Rows<Stats>);
 

@@ -2,13 +2,14 @@
 import { CloseCode, EXPIRES_EVENT } from 'nestjs-realtime-protocol';
 import { detached } from '../async-context.js';
 import type { CloseInitiator } from '../close-info.js';
-import type { Connection } from '../connection.js';
+import { NoticeFrame } from '../frame.js';
+import type { Outbox } from './outbox.js';
 
 /** The longest delay that a Node timer can have, in milliseconds. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** The connection whose credential expires. */
-interface Expiring extends Pick<Connection, 'emit'> {
+interface Expiring {
   end(code: number, reason: string, initiator: CloseInitiator): void;
 }
 
@@ -20,6 +21,7 @@ export class Expiry {
 
   constructor(
     private readonly connection: Expiring,
+    private readonly outbox: Pick<Outbox, 'send'>,
     /** How long before the end the client is told; 0 for not at all. */
     private readonly noticeMs: number,
   ) {}
@@ -44,7 +46,7 @@ export class Expiry {
     }
     if (!this.isNoticed && remaining <= this.noticeMs) {
       this.isNoticed = true;
-      this.connection.emit(EXPIRES_EVENT, { inMs: remaining });
+      this.outbox.send(new NoticeFrame(EXPIRES_EVENT, { inMs: remaining }));
     }
     this.wait();
   }

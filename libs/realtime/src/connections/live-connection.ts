@@ -6,7 +6,7 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
 import type { Action } from '../command.js';
-import { ReadyState } from '../connection.js';
+import { type JoinOptions, ReadyState } from '../connection.js';
 import type { Payload, PushOptions } from '../frame.js';
 import type { Admission } from '../handshake/admission.js';
 import { checkClose, checkDate } from '../limits/checks.js';
@@ -60,10 +60,10 @@ export class LiveConnection
     private readonly rechecks: Rechecks,
   ) {
     super(transport, admission!, socket);
-    const { gateway, identity, scope, place } = admission!;
+    const { gateway, identity, scope } = admission!;
     this.outbox = new Outbox(this, socket, node, gateway.slowConsumer);
     this.hooks = new HookQueue(gateway, this, node, gateway.keepContext ? scope : undefined);
-    this.membership = new Membership(this, node, place);
+    this.membership = new Membership(this, node, admission!, this.outbox);
     this.membership.begin(identity);
     this.guards = rechecks.of(this, admission!);
     node.heartbeat.add(this);
@@ -98,7 +98,8 @@ export class LiveConnection
   opened(): void {
     const { admission } = this;
     this.admission = undefined;
-    admission!.scope.runInAsyncScope(() => this.hooks.start(openingOf(admission!, this, this.outbox, this.node)));
+    const onOpen = this.membership.opening(openingOf(admission!, this, this.outbox, this.node));
+    admission!.scope.runInAsyncScope(() => this.hooks.start(onOpen));
     this.events.opened(this);
   }
 
@@ -186,8 +187,8 @@ export class LiveConnection
 
   // --- rooms and users ---
 
-  join(room: string): Promise<void> {
-    return this.node.promise(this.about('join'), () => this.membership.join(room));
+  join(room: string, options?: JoinOptions): Promise<void> {
+    return this.node.promise(this.about('join'), () => this.membership.join(room, options));
   }
 
   leave(room: string): Promise<void> {
@@ -214,7 +215,7 @@ export class LiveConnection
   expireAt(date: Date | undefined): void {
     if (date) checkDate(date);
     if (this.readyState === ReadyState.CLOSED) return;
-    this.expiry ??= new Expiry(this, this.node.settings.expiryNotice * 1000);
+    this.expiry ??= new Expiry(this, this.outbox, this.node.settings.expiryNotice * 1000);
     this.expiry.at(date);
   }
 

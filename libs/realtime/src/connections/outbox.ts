@@ -4,14 +4,10 @@
  */
 import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
-import { Frame, type SlowPolicy } from '../frame.js';
+import { NoticeFrame, Frame, type SlowPolicy } from '../frame.js';
 import type { Node } from '../node/node.js';
-import type { Socket } from '../transport.js';
-
-/** Bookkeeping per queued message, in bytes; without it empty messages could queue without bound. */
-const MESSAGE_COST = 128;
-
-const NOTHING: Frame[] = [];
+import type { Place, Socket } from '../transport.js';
+import { MESSAGE_COST, type Placed, type Waiting, WaitingFrames } from './waiting-frames.js';
 
 /** The event with which a client learns how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';
@@ -29,10 +25,10 @@ export interface OutboxOwner {
 export class Outbox {
   /** When the client fell behind, in milliseconds of `performance.now()`. */
   behindSince = 0;
-  /** Most clients never have a frame that waits: they share one empty list. */
-  private waiting: Frame[] = NOTHING;
-  private waitingBytes = 0;
+  private readonly waiting: WaitingFrames;
   private lost = 0;
+  /** The rooms of which something was lost. They go on by themselves, so `lost` does not count it. */
+  private losers?: Set<Placed>;
   /** True while everything waits, because the session that `onOpen` changed is not stored yet. */
   private isHeld = false;
   /** A close that waits until the held frames are released or discarded. */
@@ -44,17 +40,25 @@ export class Outbox {
     private readonly node: Pick<Node, 'settings' | 'limits' | 'slowConsumers' | 'counters'>,
     /** What happens at the limit; default: `REALTIME_SLOW_CONSUMER`. */
     private readonly policy: SlowPolicy = node.settings.slowConsumer,
-  ) {}
-
-  get bytes(): number {
-    return this.socket.bufferedBytes + this.waitingBytes;
+  ) {
+    this.waiting = new WaitingFrames(node.slowConsumers);
   }
 
-  /** Sends a frame, or lets it wait. @returns false when it was dropped */
-  send(frame: Frame): boolean {
+  get bytes(): number {
+    return this.socket.bufferedBytes + this.waiting.bytes;
+  }
+
+  /**
+   * Sends a frame, or lets it wait.
+   *
+   * @param place where the client stands in a room with history once it has the frame
+   * @param from what sends the messages of that room
+   * @returns false when it was dropped
+   */
+  send(frame: Frame, place?: Place, from?: Placed): boolean {
     const isFlowing = this.waiting.length === 0 && this.lost === 0;
-    if (isFlowing && !this.isHeld && !this.socket.isFull) return this.write(frame);
-    return this.wait(frame);
+    if (isFlowing && !this.isHeld && !this.socket.isFull) return this.write(frame, place);
+    return this.wait({ frame, place, from });
   }
 
   /** Makes all frames wait, within the limits, until `release` or `discard`. */
@@ -68,7 +72,7 @@ export class Outbox {
     this.isHeld = false;
     this.writeWaiting();
     if (this.waiting.length > 0) this.fallBehind();
-    else this.catchUp();
+    else this.regain();
     this.lateClose();
   }
 
@@ -96,13 +100,21 @@ export class Outbox {
     if (this.behindSince === 0 || this.isHeld) return;
     this.writeWaiting();
     if (this.waiting.length > 0 || this.socket.isFull) return;
-    this.catchUp();
+    this.regain();
     this.owner.caughtUp();
+  }
+
+  /** There is room again, also for the rooms that have lost something. */
+  private regain(): void {
+    this.catchUp();
+    const { losers } = this;
+    this.losers = undefined;
+    for (const room of losers ?? []) room.regained();
   }
 
   /** Sends all frames that wait, then the number of those that were lost. */
   private flush(): void {
-    while (this.waiting.length > 0) this.write(this.take());
+    while (this.waiting.length > 0) this.writeNext();
     this.catchUp();
   }
 
@@ -123,13 +135,18 @@ export class Outbox {
 
   /** Drops the frames that wait. */
   clear(): void {
-    while (this.waiting.length > 0) this.take();
+    while (this.waiting.length > 0) this.waiting.take();
     this.lost = 0;
     this.catchUp();
   }
 
-  private write(frame: Frame): boolean {
-    if (!this.socket.send(frame)) return false;
+  private writeNext(): void {
+    const { frame, place } = this.waiting.take();
+    this.write(frame, place);
+  }
+
+  private write(frame: Frame, place?: Place): boolean {
+    if (!this.socket.send(frame, place)) return false;
     this.owner.messagesOut++;
     this.owner.bytesOut += frame.size;
     this.node.counters.messagesOut++;
@@ -137,15 +154,12 @@ export class Outbox {
     return true;
   }
 
-  private wait(frame: Frame): boolean {
+  private wait(item: Waiting): boolean {
+    const { frame } = item;
     if (!this.isHeld) this.fallBehind();
     const bound = this.boundFor(frame);
-    if (bound && !this.makeRoom(frame, bound)) return false;
-    frame.keep();
-    if (this.waiting === NOTHING) this.waiting = [];
-    this.waiting.push(frame);
-    this.waitingBytes += frame.size;
-    this.node.slowConsumers.bytes += frame.size + MESSAGE_COST;
+    if (bound && !this.makeRoom(item, bound)) return false;
+    this.waiting.push(item);
     return true;
   }
 
@@ -156,32 +170,49 @@ export class Outbox {
   }
 
   private writeWaiting(): void {
-    while (this.waiting.length > 0 && !this.socket.isFull) this.write(this.take());
+    while (this.waiting.length > 0 && !this.socket.isFull) this.writeNext();
   }
 
   /** @returns the limit that the frame would exceed; undefined for none */
   private boundFor(frame: Frame): 'bufferedBytes' | 'bufferedBytesTotal' | undefined {
     const { maxBufferedBytes, maxBufferedBytesTotal } = this.node.settings;
+    if (frame instanceof NoticeFrame) return undefined;
     const cost = frame.size + MESSAGE_COST;
     if (this.bytes + this.waiting.length * MESSAGE_COST + cost > maxBufferedBytes) return 'bufferedBytes';
     return this.node.slowConsumers.bytes + cost > maxBufferedBytesTotal ? 'bufferedBytesTotal' : undefined;
   }
 
   /** Applies the policy at a limit. @returns true when the frame may wait */
-  private makeRoom(frame: Frame, bound: 'bufferedBytes' | 'bufferedBytesTotal'): boolean {
+  private makeRoom(item: Waiting, bound: 'bufferedBytes' | 'bufferedBytesTotal'): boolean {
+    const { frame } = item;
     if (!this.node.limits.reached(bound, `id=${this.owner.id} bytes=${this.bytes}`)) return true;
     const policy = frame.slow ?? this.policy;
     if (policy === 'close') {
       this.tooSlow(`more than ${this.node.settings.maxBufferedBytes} bytes wait`);
       return false;
     }
-    while (policy === 'drop-oldest' && this.waiting.length > 0 && this.boundFor(frame)) {
-      this.take();
-      this.lose();
-    }
+    if (policy === 'drop-oldest') this.dropOldest(frame);
     if (!this.boundFor(frame)) return true;
-    this.lose();
+    if (item.from) (this.losers ??= new Set()).add(item.from);
+    else this.lose();
     return false;
+  }
+
+  /** Drops what has waited longest until the frame may wait; what the protocol has to tell is never dropped. */
+  private dropOldest(frame: Frame): void {
+    for (let index = 0; index < this.waiting.length && this.boundFor(frame);) {
+      if (this.waiting.at(index).frame instanceof NoticeFrame) index++;
+      else this.drop(index);
+    }
+  }
+
+  private drop(index: number): void {
+    this.waiting.replace(index, ({ place, from }) => {
+      if (from) (this.losers ??= new Set()).add(from);
+      const told = place && from?.lostAt(place);
+      if (!told) this.lose();
+      return told && { frame: told, place };
+    });
   }
 
   /** The client is too far behind, or for too long. Nothing more is sent to it, so that it sees no gap. */
@@ -193,13 +224,6 @@ export class Outbox {
   private lose(): void {
     this.lost++;
     this.node.counters.dropped++;
-  }
-
-  private take(): Frame {
-    const frame = this.waiting.shift()!;
-    this.waitingBytes -= frame.size;
-    this.node.slowConsumers.bytes -= frame.size + MESSAGE_COST;
-    return frame;
   }
 
   private catchUp(): void {

@@ -1,9 +1,10 @@
 /** Who gets the entries of a room on this node, and who waits for a read before that. */
 import type { Entry, HistoryWindow } from '../history.js';
 import type { Position } from '../position.js';
+import type { EntryRing } from './entry-ring.js';
 import type { GapReason, RoomMember } from './room-member.js';
 import type { Tail } from './tail.js';
-import { judge, type Verdict } from './verdict.js';
+import { judge, ringOf, type Verdict } from './verdict.js';
 
 export interface ReplayBounds {
   /** The most entries of a read, and that one client is sent at once. Default: 300 (REALTIME_MAX_RECOVERY_ENTRIES). */
@@ -16,6 +17,8 @@ interface Waiter {
   readonly member: RoomMember;
   /** Where the client stands; undefined: it has no position. */
   readonly since: Position | undefined;
+  /** How many of the last entries one without a position is sent. */
+  readonly last: number;
   /** How many reads had begun when it came: none of those can show that its position does not exist. */
   readonly readsBefore: number;
 }
@@ -47,8 +50,8 @@ export class Members {
    *
    * @returns false when it has to wait
    */
-  admit(member: RoomMember, since: Position | undefined, tail: Tail): boolean {
-    const verdict = since ? tail.after(since) : [];
+  admit(member: RoomMember, since: Position | undefined, last: number, tail: Tail): boolean {
+    const verdict = since ? tail.after(since) : this.lastOf(tail, last);
     if (verdict) this.enter(member, since, verdict, tail);
     return verdict !== undefined;
   }
@@ -96,7 +99,9 @@ export class Members {
   judge(window: HistoryWindow, no: number, tail: Tail): boolean {
     let isBehind = false;
     for (const waiter of this.waiters.splice(0)) {
-      const verdict = waiter.since ? judge(waiter.since, window, tail, this.bounds.maxEntries) : [];
+      const verdict = waiter.since
+        ? judge(waiter.since, window, tail, this.bounds.maxEntries)
+        : this.newest(ringOf(window, tail), waiter.last, tail.top);
       const isTooOld = typeof verdict === 'string' && no <= waiter.readsBefore;
       isBehind ||= verdict === 'behind';
       if (verdict === 'behind' || isTooOld) this.waiters.push(waiter);
@@ -121,6 +126,19 @@ export class Members {
     if (!isBack) member.joined({ position, ...(since && { recovered: !reason }), ...(reason && { reason }) });
     else if (reason) member.gap(reason, position);
     if (member.isBehind) this.suspend(member);
+  }
+
+  /** @returns undefined when the tail has fewer than there may be */
+  private lastOf(tail: Tail, last: number): readonly Entry[] | undefined {
+    return last > tail.length && tail.base.n > 0 ? undefined : this.newest(tail, last, tail.top);
+  }
+
+  /** @returns the last entries up to where the room stands, as many as one client is sent */
+  private newest(ring: EntryRing, last: number, top: Position): readonly Entry[] {
+    if (last === 0 || !ring.knows(top)) return [];
+    const known = ring.slice(0, top.n - ring.base.n).slice(-Math.min(last, this.bounds.maxEntries));
+    let bytes = 0;
+    return known.slice(known.findLastIndex(({ message }) => (bytes += message.size) > this.bounds.maxReplayBytes) + 1);
   }
 
   private isTooMuch(entries: readonly Entry[]): boolean {

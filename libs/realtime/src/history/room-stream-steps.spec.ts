@@ -256,7 +256,7 @@ const SCENARIOS: readonly (readonly [string, Scenario, unknown, readonly [file: 
         return [room.log.filter((text) => text.startsWith('n')).at(-2), room.reads.length];
       },
       ['n: 11a', 2],
-      [VERDICT, ', ...(tail.after(window.top) ?? [])', ''],
+      [VERDICT, ', ...(tail.after(top) ?? [])', ''],
     ],
     [
       '4: a read that began before a client came cannot convict it',

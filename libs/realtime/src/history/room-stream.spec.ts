@@ -92,7 +92,7 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
     ['3: the whole window after an expiry', FEED, "|| reason !== 'reset' ||", '||'],
     ['3: the reset is told', FEED, 'this.members.gap(reason, position);', ''],
     ['3: a failed read is repeated', STREAM, "if (this.state === 'repairing' && !this.reading) this.load();", ''],
-    ['4: the tail is replayed', MEMBERS, 'since ? tail.after(since) : []', '[]'],
+    ['4: the tail is replayed', MEMBERS, 'since ? tail.after(since) : this.lastOf(tail, last)', '[]'],
     ['4: ahead of the room', VERDICT, ": 'behind';", ': [];'],
     [
       '4: each is judged by itself',

@@ -103,14 +103,15 @@ export class RoomStream<O extends Sized> {
    * Lets a connection into the room.
    *
    * @param since where the client stands; undefined: it has no position
+   * @param last how many of the last entries a client without a position is sent. Default: 0
    * @returns resolves when it has joined or left, never rejects; a second call shares the first one's promise
    */
-  join(member: RoomMember, since?: Position): Promise<void> {
+  join(member: RoomMember, since?: Position, last = 0): Promise<void> {
     if (member.whenJoined) return member.whenJoined;
     const joined = member.enter();
     const isFirst = this.state === 'cold';
     if (isFirst) this.state = 'filling';
-    this.admit(member, since);
+    this.admit(member, since, last);
     if (isFirst) this.load();
     return joined;
   }
@@ -147,9 +148,9 @@ export class RoomStream<O extends Sized> {
     if (!this.backlog.push(item) && item.other) this.feed.other(item.other);
   }
 
-  private admit(member: RoomMember, since: Position | undefined): void {
-    if (this.feed.tail && this.members.admit(member, since, this.feed.tail)) return;
-    this.members.wait({ member, since, readsBefore: this.reads });
+  private admit(member: RoomMember, since: Position | undefined, last = 0): void {
+    if (this.feed.tail && this.members.admit(member, since, last, this.feed.tail)) return;
+    this.members.wait({ member, since, last, readsBefore: this.reads });
     if (this.state === 'filling') return;
     if (!this.isUp || (this.isLive && !this.feed.tail)) this.members.refuse(this.feed.tail);
     else if (this.isLive) this.look();

@@ -14,11 +14,16 @@ export type Verdict = readonly Entry[] | 'behind' | GapReason;
 export function judge(since: Position, window: HistoryWindow, tail: EntryRing, limit: number): Verdict {
   const known = tail.after(since);
   if (known) return known;
-  const all = new EntryRing(window.base, [...window.entries, ...(tail.after(window.top) ?? [])]);
+  const all = ringOf(window, tail);
   const missed = all.after(since);
   if (!missed) return reasonOf(since, window, limit);
   const { top } = tail;
   return all.knows(top) && top.n >= since.n ? missed.slice(0, top.n - since.n) : 'behind';
+}
+
+/** @returns what a read has found, and what has come since */
+export function ringOf({ base, entries, top }: HistoryWindow, tail: EntryRing): EntryRing {
+  return new EntryRing(base, [...entries, ...(tail.after(top) ?? [])]);
 }
 
 /** @returns why a position is not in a window */

@@ -1,5 +1,5 @@
 /** Checks of the values that the application passes in; each error says what was wrong and what is allowed. */
-import { isSendableCloseCode } from 'nestjs-realtime-protocol';
+import { isSendableCloseCode, RESERVED_PREFIX } from 'nestjs-realtime-protocol';
 import { RealtimeError } from '../errors.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Limits } from './limits.js';
@@ -31,7 +31,11 @@ export interface NameBounds {
  * @throws RealtimeError `bad_name` unless the name is a string of 1 to `REALTIME_MAX_NAME_LENGTH` characters. In
  *   report-only mode a longer name is accepted, but an empty one or a value that is not a string is not.
  */
-export function checkName(what: 'room' | 'user' | 'event', name: string, { settings, limits }: NameBounds): void {
+export function checkName(
+  what: 'room' | 'user' | 'event' | 'key',
+  name: string,
+  { settings, limits }: NameBounds,
+): void {
   const max = settings.maxNameLength;
   if (typeof name !== 'string')
     throw new RealtimeError('bad_name', `The name of the ${what} must be a string, got ${typeof name}`);
@@ -40,6 +44,16 @@ export function checkName(what: 'room' | 'user' | 'event', name: string, { setti
   throw new RealtimeError(
     'bad_name',
     `The name of the ${what} must have 1 to ${max} characters (REALTIME_MAX_NAME_LENGTH), got ${name.length}`,
+  );
+}
+
+/** @throws RealtimeError `bad_name` as for every name, and for one of this module's own events */
+export function checkEvent(event: string, bounds: NameBounds): void {
+  checkName('event', event, bounds);
+  if (!event.startsWith(RESERVED_PREFIX)) return;
+  throw new RealtimeError(
+    'bad_name',
+    `Events whose name begins with ${RESERVED_PREFIX} are those of this module: rename ${JSON.stringify(event.slice(0, 64))}`,
   );
 }
 
@@ -75,6 +89,26 @@ export function checkSize(frame: { readonly size: number }, { settings, limits }
   const max = settings.maxBufferedBytes;
   if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
+}
+
+/** @throws RealtimeError `no_history` in a room that keeps none; RangeError above `REALTIME_MAX_RECOVERY_ENTRIES` */
+export function checkLast(
+  last: number,
+  hasHistory: boolean,
+  room: string,
+  { maxRecoveryEntries: max }: Pick<RealtimeSettings, 'maxRecoveryEntries'>,
+): void {
+  if (!hasHistory) throw noHistory(`join(${JSON.stringify(room)}, { last })`);
+  if (Number.isInteger(last) && last >= 1 && last <= max) return;
+  throw new RangeError(`last must be a whole number from 1 to ${max} (REALTIME_MAX_RECOVERY_ENTRIES), got ${last}`);
+}
+
+/** @param call what was called with something that only rooms with history have */
+export function noHistory(call: string): RealtimeError {
+  return new RealtimeError(
+    'no_history',
+    `${call} needs a room with history: set forRoot({ rooms: { '<name or prefix*>': { history: { size, age } } } }), or { users: { history } } for users`,
+  );
 }
 
 /** Returns the error for a connection that would be in more rooms than `REALTIME_MAX_ROOMS_PER_CONNECTION`. */

@@ -1,7 +1,7 @@
 /** Which broker the settings ask for. */
 import type { Broker } from '../broker.js';
 import { MemoryBroker } from '../brokers/memory.js';
-import { redisLink } from '../brokers/redis/redis-link.js';
+import { redisConnection } from '../brokers/redis/redis-connection.js';
 import type { PassedClient } from '../brokers/redis/topology.js';
 import { workersLink } from '../brokers/workers/workers-link.js';
 import { ClusterBroker } from '../cluster/cluster-broker.js';
@@ -12,7 +12,7 @@ import type { RealtimeSettings } from '../settings/settings.js';
 
 /** @param redis an instance of ioredis in place of `REALTIME_REDIS_URL` */
 export function brokerOf(settings: RealtimeSettings, log: Log, redis?: IoredisInstance): Broker {
-  if (!settings.enabled || settings.broker === 'memory') return new MemoryBroker();
+  if (!settings.enabled || settings.broker === 'memory') return new MemoryBroker(settings);
   const times = {
     ...LINK_TIMES,
     timeoutMs: settings.brokerTimeout * 1000,
@@ -22,6 +22,6 @@ export function brokerOf(settings: RealtimeSettings, log: Log, redis?: IoredisIn
   const { app, workersFolder: folder, maxWorkerBytes: maxWaitingBytes, maxBrokerFrameBytes: maxFrameBytes } = settings;
   return new ClusterBroker(settings.broker, settings, log, async (node) => {
     if (settings.broker === 'workers') return workersLink({ folder, node, maxWaitingBytes, maxFrameBytes, times });
-    return redisLink({ at: (redis as PassedClient | undefined) ?? settings.redisUrl, app, node, times });
+    return redisConnection({ at: (redis as PassedClient | undefined) ?? settings.redisUrl, app, node, times });
   });
 }

@@ -23,9 +23,10 @@ export function clusterStats({ answers, missing }: AllAnswers<Stats>): ClusterSt
 }
 
 function added(a: Sums, b: Sums): Sums {
-  const { closed, limits, ...counts } = a;
+  const { closed, limits, history, ...counts } = a;
   const total = addedCounts(counts, b as unknown as Counts);
-  return { ...total, closed: addedCounts(closed, b.closed), limits: addedCounts(limits, b.limits) };
+  const groups = { closed: addedCounts(closed, b.closed), limits: addedCounts(limits, b.limits) };
+  return { ...total, ...groups, history: addedCounts(history, b.history ?? {}) };
 }
 
 /** Adds what both have; a node of another release may count other things. */

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Awaitable } from '../awaitable.js';
 import type { Broker, LocalNode, NodeFacts } from '../broker.js';
-import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
-import { RealtimeError } from '../errors.js';
+import { type Action, type Channel, channelOf, type Command, nodeOf } from '../command.js';
+import type { HistoryEvents } from '../history.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { Limits } from '../limits/limits.js';
@@ -25,9 +25,11 @@ import { type AllAnswers, allOf } from './all-answers.js';
 import { Answers, type NodeConnection } from './answers.js';
 import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
+import { Histories } from './histories.js';
 import { NodePresence } from './node-presence.js';
+import { NO_CONNECTION, noAnswer, ownerIn } from './owner.js';
 import { SlowConsumers } from './slow-consumers.js';
-import { Counters, type Stats } from '../stats.js';
+import { Counters, NO_HISTORY, type Stats } from '../stats.js';
 import { type About, watched } from './watched-promise.js';
 
 /** A hook that may take too long. */
@@ -54,6 +56,8 @@ export class Node implements LocalNode {
   readonly heartbeat: Heartbeat;
   readonly slowConsumers: SlowConsumers;
   readonly hub: Hub<NodeConnection>;
+  /** Undefined where neither rooms nor users have a history. */
+  readonly histories?: Histories;
   /** Undefined where no room has presence. */
   readonly presentUsers?: NodePresence;
   /** The time that asynchronous hooks have. */
@@ -77,7 +81,8 @@ export class Node implements LocalNode {
       (hook) => hook.late(),
       this.failed('hook time'),
     );
-    this.hub = new Hub(broker, log);
+    this.histories = Histories.of(settings, broker, () => this.hub);
+    this.hub = new Hub(broker, log, this.histories?.streams);
     this.presentUsers = NodePresence.of(this, broker);
     this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats(), this.presentUsers);
   }
@@ -87,8 +92,15 @@ export class Node implements LocalNode {
     return (error) => this.log.error(`Realtime ${what} failed error=${errorField(error)}`, stackOf(error));
   }
 
+  /** @throws OptionsError for rooms with history over a broker that keeps none */
   async start(): Promise<void> {
     await this.broker.start(this);
+    try {
+      this.histories?.check();
+    } catch (error) {
+      await this.broker.stop();
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -120,6 +132,11 @@ export class Node implements LocalNode {
   /** Hands a command to every node that has members of its channel, this one included. */
   publish(command: Command): Awaitable<Reached> {
     return this.broker.publish(command);
+  }
+
+  /** What the broker reports of rooms with history goes there. */
+  get history(): HistoryEvents | undefined {
+    return this.histories?.streams;
   }
 
   /**
@@ -203,16 +220,10 @@ export class Node implements LocalNode {
   stats(): Stats {
     const { counters, limits, slowConsumers, broker } = this;
     const { connections: current, rooms, users } = this.facts();
-    const now = {
-      current,
-      slow: slowConsumers.count,
-      unfinished: this.underWay(),
-      rooms,
-      users,
-      present: this.presentUsers?.size ?? 0,
-    };
+    const present = this.presentUsers?.size ?? 0;
+    const now = { current, slow: slowConsumers.count, unfinished: this.underWay(), rooms, users, present };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
-    return { ...counted, ...now, broker: broker.stats() };
+    return { ...counted, ...now, history: this.histories?.stats() ?? NO_HISTORY, broker: broker.stats() };
   }
 
   private async askOwner<K extends OwnerQuestionKind>(question: Question<K>, owner: string): Promise<Answer<K>> {
@@ -228,23 +239,4 @@ export class Node implements LocalNode {
     if (action.kind === 'join') return this.broker.prepare([channelOf.room(action.room)]);
     return action.kind === 'bind' ? this.broker.prepare([channelOf.user(action.userId)]) : undefined;
   }
-}
-
-/** The answer where there is no such connection. */
-const NO_CONNECTION: { readonly [K in OwnerQuestionKind]: Answer<K> } = {
-  order: false,
-  exists: false,
-  info: undefined,
-};
-
-/** @returns the node that a question about one connection is for; undefined for the others */
-function ownerIn(question: Question): string | undefined {
-  if (question.kind !== 'members' && question.kind !== 'count') return undefined;
-  const id = connectionIdOf(question.channel);
-  return id === undefined ? undefined : nodeOf(id);
-}
-
-function noAnswer(owner: string, isDegraded: boolean): RealtimeError {
-  const why = isDegraded ? 'the broker is away or slow' : 'REALTIME_ASK_TIMEOUT is over';
-  return new RealtimeError('no_answer', `The node ${owner} of this connection has not answered: ${why}`);
 }

@@ -7,6 +7,9 @@ import type { Node } from './node.js';
 import type { NodePresence } from './node-presence.js';
 import { noPresence } from './presence-errors.js';
 
+/** The most users of one page. */
+export const MAX_PAGE = 100;
+
 const ROOM = channelOf.room('');
 
 /** @throws RealtimeError `no_presence` */
@@ -33,6 +36,8 @@ export async function usersOf(
   after: string | undefined,
   limit: number,
 ): Promise<Page<PresentUser>> {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE)
+    throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}, got ${limit}`);
   const { room, presence } = roomIn(node, channel);
   const question = { kind: 'presence', room, after, limit } as const;
   if (presence.knows(room)) {

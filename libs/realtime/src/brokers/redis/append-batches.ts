@@ -34,6 +34,11 @@ export class AppendBatches {
     private readonly clock: Clock,
   ) {}
 
+  /** True while appends wait for the end of the turn. */
+  get isWaiting(): boolean {
+    return this.batches.size > 0;
+  }
+
   add(channel: Channel, item: Item): void {
     const prefix = this.link.prefixOf(channel);
     const batch = this.batches.get(prefix) ?? this.open(prefix, channel);

@@ -5,7 +5,6 @@ import { readPosition } from '../../cluster/position.js';
 import {
   type Appended,
   type Entry,
-  type History,
   type HistoryMessage,
   type HistoryRules,
   type HistoryWindow,
@@ -19,11 +18,11 @@ import { newTag } from '../../history/tag.js';
 import { owned } from '../../owned.js';
 import { AppendBatches } from './append-batches.js';
 import { READ, TOP } from './history-scripts.js';
-import { LinkError } from '../../cluster/link.js';
+import { type BatchedHistory, LinkError } from '../../cluster/link.js';
 import type { ScriptedLink } from './script.js';
 import { batches } from './partition.js';
 
-export class RedisHistory implements History {
+export class RedisHistory implements BatchedHistory {
   private readonly batches: AppendBatches;
 
   /** @param link made with HISTORY_SCRIPTS. It delivers what is appended like everything else that is published. */
@@ -55,6 +54,10 @@ export class RedisHistory implements History {
       }),
     );
     return appendedOf(head);
+  }
+
+  get isWaiting(): boolean {
+    return this.batches.isWaiting;
   }
 
   /** Sends the appends of this turn. MUST be called before a publish on the channel that is to arrive after them. */

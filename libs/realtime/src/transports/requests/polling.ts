@@ -33,7 +33,8 @@ export class PollingTransport implements RequestTransport {
 
   ticket(exchange: HttpExchange): { token: string; position: number } | undefined {
     const token = exchange.incoming.headers[TOKEN_HEADER];
-    const position = Number(queryOf(exchange).get('position') ?? 0);
+    // What follows is where the client stands in rooms with history, for a node that does not know the token
+    const position = Number((queryOf(exchange).get('position') ?? '0').split(';', 1)[0]);
     return typeof token === 'string' ? { token, position } : undefined;
   }
 

@@ -9,7 +9,7 @@ import type { Frame } from '../../frame.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
-import type { Sink, Socket } from '../../transport.js';
+import type { Place, Sink, Socket } from '../../transport.js';
 import { newToken } from '../token.js';
 import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
@@ -18,6 +18,8 @@ import type { CarryingAnswer } from './watched-answer.js';
 export interface Entry {
   readonly position: number;
   readonly text: string;
+  /** Where its client stands in rooms with history once it has the message, for a transport that says so. */
+  readonly places: string;
   /** The bytes that it counts against the limits. */
   readonly cost: number;
 }
@@ -89,6 +91,9 @@ export abstract class RequestSocket implements Socket {
   /** Returns a frame as the text that is kept and sent; all connections share it. */
   protected abstract encode(frame: Frame): string;
 
+  /** @returns where the client stands with the next message */
+  protected placesWith: (place: Place | undefined) => string = () => '';
+
   /** Sends the messages that can be sent now. */
   protected abstract flush(): void;
 
@@ -128,11 +133,12 @@ export abstract class RequestSocket implements Socket {
     this.sink?.received(data, isBinary);
   }
 
-  send(frame: Frame): boolean {
+  send(frame: Frame, place?: Place): boolean {
     if (this.end) return false;
     const text = this.encode(frame);
-    const cost = Math.max(frame.size, text.length) + ENTRY_COST;
-    this.entries.push({ position: ++this.position, text, cost });
+    const places = this.placesWith(place);
+    const cost = Math.max(frame.size, text.length) + places.length + ENTRY_COST;
+    this.entries.push({ position: ++this.position, text, cost, places });
     this.entryBytes += cost;
     this.count(cost);
     this.flush();

@@ -1,6 +1,6 @@
 /** Road OUT, step 10: messages in the format of server-sent events (WHATWG HTML §9.2.5 and §9.2.6). */
 import { asEnvelope } from 'nestjs-realtime-protocol';
-import type { Frame } from '../../frame.js';
+import { type Frame, ONLY_A_PLACE } from '../../frame.js';
 
 /** The event name of a binary message; its data is base64. */
 export const BINARY_EVENT = 'binary';
@@ -39,6 +39,8 @@ export function controlBlock(id: string, event: string, data: unknown): string {
 }
 
 function bodyOf(frame: Frame): string {
+  // A block without data: the client keeps its id, and no event is dispatched
+  if (frame === ONLY_A_PLACE) return '\n';
   if (frame.isBinary) return block(BINARY_EVENT, frame.base64);
   const envelope = frame.isEnvelope ? asEnvelope(JSON.parse(frame.text)) : undefined;
   if (!envelope || !isNameable(envelope.event)) return block(undefined, frame.text);

@@ -7,8 +7,12 @@ import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { Frame } from '../../frame.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
+import { parseEventId } from '../../http/event-id.js';
+import type { Place } from '../../transport.js';
+import { EventIds } from './event-ids.js';
 import { type Entry, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
+import { SentMessages } from './sent-messages.js';
 import { COMMENT, controlBlock, messageBlock, messageBody } from './sse-format.js';
 import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
 import type { CarryingAnswer } from './watched-answer.js';
@@ -25,10 +29,10 @@ export class SseTransport implements RequestTransport {
     return types.some((type) => type.split(';')[0]!.trim() === 'text/event-stream');
   }
 
-  /** A browser sends the last id that it received, `<token>.<position>`. */
+  /** A browser sends the last id that it received, `<token>.<position>` and where it stands in rooms with history. */
   ticket({ incoming }: HttpExchange): { token: string; position: number } | undefined {
-    const [, token, position] = /^([\w-]+)\.(\d+)$/.exec(String(incoming.headers['last-event-id'] ?? '')) ?? [];
-    return token === undefined ? undefined : { token, position: Number(position) };
+    const id = parseEventId(String(incoming.headers['last-event-id'] ?? ''));
+    return id && { token: id.token, position: id.n };
   }
 
   createSocket(): SseSocket {
@@ -53,13 +57,8 @@ export class SseSocket extends RequestSocket {
   private answer?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
-  /** The position of the last message that was written. */
-  private written = 0;
-  /**
-   * Written messages, which may not have arrived: they are kept, up to `maxReplayBytes`, for a client that comes back.
-   */
-  private readonly sent: Entry[] = [];
-  private sentBytes = 0;
+  private readonly sent = new SentMessages((bytes) => this.count(bytes));
+  private readonly ids = new EventIds();
   /** The bytes in a stream that is full, as far as they are counted against the limit of the process. */
   private streamBytes = 0;
 
@@ -76,12 +75,12 @@ export class SseSocket extends RequestSocket {
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
-    if (position !== undefined && !this.canResume(position)) return this.isGone && this.turnAway(answer, this.end!);
+    if (position !== undefined && !this.sent.has(position)) return this.isGone && this.turnAway(answer, this.end!);
     this.cut();
     const stream = this.begin(answer);
     const start = { id, token: this.token, recovered: position !== undefined };
     const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
-    stream.write(retry + controlBlock(this.idAt(position ?? 0), 'open', start));
+    stream.write(retry + controlBlock(this.idAt(position ?? 0, this.sent.placesAt(position ?? 0)), 'open', start));
     if (position !== undefined) this.replay(stream, position);
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
@@ -156,6 +155,11 @@ export class SseSocket extends RequestSocket {
     return messageBody(frame);
   }
 
+  protected override placesWith = (place: Place | undefined): string => {
+    if (place) this.ids.moved(place);
+    return this.ids.suffix;
+  };
+
   protected flush(): void {
     while (this.stream && this.entries.length > 0 && !this.stream.writableNeedDrain) {
       this.write(this.stream, this.take());
@@ -163,13 +167,10 @@ export class SseSocket extends RequestSocket {
   }
 
   private write(stream: Writable, entry: Entry): void {
-    stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    stream.write(messageBlock(this.idAt(entry.position, entry.places), entry.text));
     this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
-    this.written = entry.position;
-    this.sent.push(entry);
-    this.sentBytes += entry.cost;
-    this.count(entry.cost);
+    this.sent.add(entry);
     this.trim();
   }
 
@@ -179,12 +180,7 @@ export class SseSocket extends RequestSocket {
    */
   private trim(): void {
     const { maxReplayBytes, maxBufferedBytesTotal } = this.settings;
-    const max = Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count);
-    while (this.sentBytes > max && this.sent.length > 0) {
-      const { cost } = this.sent.shift()!;
-      this.sentBytes -= cost;
-      this.count(-cost);
-    }
+    this.sent.trim(Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count));
   }
 
   private countStream(bytes: number): void {
@@ -194,18 +190,14 @@ export class SseSocket extends RequestSocket {
 
   override forget(): void {
     this.streams.count--;
-    this.sent.length = this.sentBytes = this.streamBytes = 0;
+    this.sent.trim(0);
+    this.streamBytes = 0;
     super.forget();
   }
 
-  private canResume(position: number): boolean {
-    const oldest = this.sent[0]?.position ?? this.written + 1;
-    return position <= this.written && position >= oldest - 1;
-  }
-
   private replay(stream: Writable, position: number): void {
-    for (const entry of this.sent) {
-      if (entry.position > position) stream.write(messageBlock(this.idAt(entry.position), entry.text));
+    for (const { position: at, text, places } of this.sent.after(position)) {
+      stream.write(messageBlock(this.idAt(at, places), text));
     }
   }
 
@@ -220,7 +212,7 @@ export class SseSocket extends RequestSocket {
     if (!answer || !stream) return false;
     while (this.entries.length > 0) this.write(stream, this.take());
     // The end has a position too: a client that states it has received the end
-    stream.end(controlBlock(this.idAt(this.written + 1), 'close', end));
+    stream.end(controlBlock(this.idAt(this.sent.last + 1, this.sent.lastPlaces), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
     this.release();
     return true;
@@ -238,7 +230,7 @@ export class SseSocket extends RequestSocket {
     this.countStream(0);
   }
 
-  private idAt(position: number): string {
-    return `${this.token}.${position}`;
+  private idAt(position: number, places: string): string {
+    return `${this.token}.${position}${places}`;
   }
 }

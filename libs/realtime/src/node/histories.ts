@@ -1,0 +1,86 @@
+/** The rooms and users of this node whose pushes are kept, as the settings say. Road OUT, step 7. */
+import type { Broker } from '../broker.js';
+import { type Channel, channelOf } from '../command.js';
+import { OptionsError, RealtimeError } from '../errors.js';
+import type { HistoryRules, PushHistory, PushToKeep } from '../history.js';
+import { RoomStreams } from '../history/room-streams.js';
+import type { Hub } from '../hub.js';
+import { positionText } from '../position.js';
+import type { Reached } from '../question.js';
+import type { HistoryOptions } from '../settings/room-options.js';
+import type { RealtimeSettings } from '../settings/settings.js';
+import { HistoryCounts, type HistoryStats } from '../stats.js';
+import type { NodeConnection } from './answers.js';
+
+const ROOM = channelOf.room('');
+const USER = channelOf.user('');
+
+export class Histories {
+  readonly counts = new HistoryCounts();
+  /** What arrives of these rooms passes here. */
+  readonly streams: RoomStreams<NodeConnection>;
+
+  constructor(
+    private readonly settings: RealtimeSettings,
+    private readonly broker: Broker,
+    hub: () => Hub<NodeConnection>,
+  ) {
+    this.streams = new RoomStreams({
+      settings,
+      history: () => broker.history,
+      deliver: (command, isLive) => hub().deliverInPlace(command, isLive),
+    });
+  }
+
+  /** @returns undefined where neither rooms nor users have a history */
+  static of(settings: RealtimeSettings, broker: Broker, hub: () => Hub<NodeConnection>): Histories | undefined {
+    return settings.rooms.isEmpty && !settings.users.history ? undefined : new Histories(settings, broker, hub);
+  }
+
+  /** @throws OptionsError when the broker, which has started, keeps nothing */
+  check(): void {
+    if (this.broker.history) return;
+    throw new OptionsError(
+      `The broker ${this.broker.name} keeps no history of rooms: set REALTIME_BROKER=redis, or remove history from forRoot({ rooms, users })`,
+    );
+  }
+
+  /** @returns how the pushes of a channel are kept; undefined when they are not */
+  rulesOf(channel: Channel): HistoryOptions | undefined {
+    if (channel.startsWith(ROOM)) return this.settings.rooms.find(channel.slice(ROOM.length))?.history;
+    return channel.startsWith(USER) ? this.settings.users.history : undefined;
+  }
+
+  /**
+   * Hands a push to every node that has members of its room, and keeps it.
+   *
+   * @returns resolves when it is kept and the members of this node have it
+   * @throws RealtimeError `unavailable` or `refused`: it was not kept; `unknown`: it may have been
+   */
+  async append(push: PushToKeep, rules: HistoryRules): Promise<Reached> {
+    const { counts } = this;
+    const appended = await this.kept()
+      .append(push, rules)
+      .catch((error: unknown) => {
+        counts.rejected++;
+        throw error;
+      });
+    const { position, repeated } = appended;
+    if (repeated) counts.repeated++;
+    else counts.appended++;
+    if (!repeated) await this.streams.appended(push.channel, position);
+    return { missing: [], position: positionText(position), ...(repeated && { isRepeated: true }) };
+  }
+
+  stats(): HistoryStats {
+    const { size: rooms, reads, tailBytes } = this.streams;
+    return { rooms, ...this.counts, reads, tailBytes };
+  }
+
+  /** @throws RealtimeError `unavailable` before the bootstrap of the application */
+  kept(): PushHistory {
+    const { history } = this.broker;
+    if (history) return history;
+    throw new RealtimeError('unavailable', 'The module has not started: push after the bootstrap of the application');
+  }
+}
