@@ -5,7 +5,7 @@ import { codeOf, problemsOf, read, ROOT } from '../support/docs.js';
 /** Pages whose samples are complete; those of docs/handshake.md are run by a spec of their own. */
 const PAGES = [
   ...['README.md', 'docs/gateways.md', 'docs/enhancers.md', 'docs/testing.md', 'docs/migrating.md'],
-  ...['docs/scaling.md', 'docs/client.md'],
+  ...['docs/scaling.md', 'docs/client.md', 'docs/presence.md'],
 ];
 const folder = join(ROOT, 'test');
 

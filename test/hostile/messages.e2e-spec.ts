@@ -306,6 +306,24 @@ describe('with bounds of their own', () => {
     await app.expectError('onMessage failed');
   });
 
+  it('refuses a state in a room that is too long, and keeps the connection', async () => {
+    app = await HostileApp.start({ MAX_PRESENCE_BYTES: 20 });
+    const client = await app.open('/ws?user=ann&rooms=present');
+    client.send(frame({ payload: `present ${'x'.repeat(30)}` }), frame({ payload: 'done' }));
+    expect(JSON.parse(await text(client))).toMatchObject({ event: 'exception' });
+    expect(await text(client)).toBe('done');
+    expect(await app.limits()).toEqual({ presenceBytes: 1 });
+    await app.expectError('onMessage failed');
+  });
+
+  it('lists no more users of a room than may be listed, and keeps the connections', async () => {
+    app = await HostileApp.start({ MAX_PRESENCE_USERS: 2 });
+    for (const user of ['ann', 'bob', 'carl']) await app.open(`/ws?user=${user}&rooms=present`);
+    expect(await app.order('presence', { room: 'present' })).toEqual(['ann', 'bob']);
+    expect(await app.order('rooms', { names: ['present'] })).toEqual([3]);
+    expect(await app.limits()).toEqual({ presenceUsers: 1 });
+  });
+
   it('sends an error frame instead of one reply too many, and keeps the connection', async () => {
     app = await HostileApp.start({ MAX_REPLIES: 3 });
     const client = await app.open('/events');

@@ -40,6 +40,8 @@ beforeAll(async () => {
       MAX_NAME_LENGTH: 8,
       MAX_DETACHED: 0,
       MAX_REPLAY_BYTES: 1000,
+      MAX_PRESENCE_BYTES: 20,
+      MAX_PRESENCE_USERS: 1,
     },
   });
 });
@@ -230,6 +232,14 @@ const CASES: Record<LimitName, () => Promise<number | void>> = {
     const client = await app.open('/events');
     for (const data of [1, 2, 3]) client.send(frame({ payload: JSON.stringify({ event: 'stream', data }) }));
     for (const data of [1, 2, 3]) expect(JSON.parse(await text(client))).toMatchObject({ data });
+  },
+  async presenceBytes() {
+    const client = await app.open('/ws?user=ann&rooms=present');
+    client.send(frame({ payload: `present ${LONG}` }), frame({ payload: 'done' }));
+    expect(await text(client)).toBe('done');
+  },
+  async presenceUsers() {
+    for (const user of ['ann', 'bob']) await app.open(`/ws?user=${user}&rooms=present`);
   },
   async nameLength() {
     const client = await app.open(`/ws?user=${LONG}&rooms=${LONG}y`);

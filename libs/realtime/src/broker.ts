@@ -10,6 +10,7 @@ import type { Awaitable } from './awaitable.js';
 import type { Channel, Command } from './command.js';
 import type { HistoryEvents, PushHistory } from './history.js';
 import type { Answer, Asked, Question, QuestionKind, Reached } from './question.js';
+import type { PresenceMessage, PresenceSink } from './presence.js';
 import type { Relays } from './relay.js';
 import type { BrokerStats } from './stats.js';
 
@@ -23,6 +24,8 @@ export interface LocalNode {
   answer<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>>;
   /** How many members a channel has here. */
   size(channel: Channel): number;
+  /** Who is in its rooms. Default: no room has presence. */
+  readonly presence?: PresenceSink;
   /** What it says of itself to the others. */
   facts(): NodeFacts;
   /** Undefined where no room has a history. */
@@ -82,6 +85,11 @@ export abstract class Broker {
    * @throws RealtimeError when a node refuses: the error that it would have thrown itself
    */
   abstract ask<K extends QuestionKind>(question: Question<K>, to?: string): Awaitable<Asked<Answer<K>>>;
+  /**
+   * Publishes something about presence on the channel of a room, of one node (`n:<id>`) or of all (`n:*`). Resolves also
+   * when it failed: a loss is noticed by those who hear what comes next.
+   */
+  abstract share(channel: Channel, message: PresenceMessage): Promise<void>;
   /** The other nodes that are known, in the order of their ids. */
   abstract nodes(): readonly OtherNode[];
   abstract stats(): BrokerStats;

@@ -98,6 +98,17 @@ export abstract class Connection<T = any> {
   /** Leaves a room. Nothing happens when the connection is not in it. */
   abstract leave(room: string): Promise<void>;
 
+  /**
+   * Presents a state in a room with `presence`: others see it on the user. Of several connections of one user, the one
+   * that presented last counts, on whatever node. The state goes when the connection leaves the room or ends.
+   *
+   * @param room a room that the connection is in
+   * @param state anything that JSON can hold, at most `REALTIME_MAX_PRESENCE_BYTES`; undefined or null: none. Default: none
+   * @throws RealtimeError `no_presence` for a room without, `not_in_room`, `bad_state` for what JSON cannot hold, `too_big`
+   * @example connection.present('doc:7', { editing: true });
+   */
+  abstract present(room: string, state?: unknown): void;
+
   /** Stops reading from the client: its messages wait in the network. The heartbeat does not close it meanwhile. */
   abstract pause(): void;
 

@@ -66,6 +66,7 @@ export class Engine {
   private async drain(): Promise<void> {
     const { settings, log } = this.node;
     this.gate.stop();
+    this.node.presentUsers?.rooms.drain();
     if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
     for (const connection of this.living) if (connection.isDetached) this.endBy(connection);

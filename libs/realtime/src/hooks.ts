@@ -3,6 +3,7 @@
  * `onAuthenticate` decide who may connect; then `onOpen` settles; then `onMessage` runs for one message at a time, in
  * order, and `onDrain` between messages; then `onClose` runs exactly once. The value that a hook returns is never sent.
  */
+import type { PresenceChange } from './presence.js';
 import type { Awaitable } from './awaitable.js';
 import type { CloseInfo } from './close-info.js';
 import type { Connection } from './connection.js';
@@ -58,6 +59,18 @@ export interface OnClose {
 export interface OnDrain {
   /** @throws any error: it is logged, and the connection stays open */
   onDrain(connection: Connection): Awaitable<void>;
+}
+
+/**
+ * Runs for each change of who is in a room with `presence`, on every node that has connections in the room. A gateway or any
+ * other provider can have it. Changes are handed over in their order, and nobody waits for the hook.
+ */
+export interface OnPresence {
+  /**
+   * @param change who came, changed or left; `change.isLocal` is true on the node that made it
+   * @throws any error: it is logged
+   */
+  onPresence(change: PresenceChange): Awaitable<void>;
 }
 
 /**

@@ -18,7 +18,18 @@ export type { SettingSource } from './settings/settings.js';
 
 // Hooks
 export type { Awaitable } from './awaitable.js';
-export type { Identity, OnAuthenticate, OnClose, OnDrain, OnHandshake, OnMessage, OnOpen } from './hooks.js';
+export type {
+  Identity,
+  OnAuthenticate,
+  OnClose,
+  OnDrain,
+  OnHandshake,
+  OnMessage,
+  OnOpen,
+  OnPresence,
+} from './hooks.js';
+export { PresenceChange } from './presence.js';
+export type { PresentUser } from './presence.js';
 export { CloseInfo } from './close-info.js';
 export type { CloseInitiator } from './close-info.js';
 export { Connection, ReadyState } from './connection.js';

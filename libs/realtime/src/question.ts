@@ -4,6 +4,7 @@
  */
 import type { Action, Channel } from './command.js';
 import type { ConnectionInfo } from './connection.js';
+import type { PresenceRow } from './presence.js';
 import type { Stats } from './stats.js';
 
 /** What became of a push or an order. */
@@ -78,6 +79,10 @@ interface Questions {
   /** Asks the guards of a user's connections again. */
   readonly recheck: { readonly userId: string };
   readonly stats: object;
+  /** The users of a room after this one. */
+  readonly presence: { readonly room: string; readonly after?: string; readonly limit: number };
+  /** How many users are in a room. */
+  readonly users: { readonly room: string };
 }
 
 /** The answer to each kind of question. */
@@ -91,6 +96,8 @@ interface Answers {
   readonly count: number;
   readonly recheck: RecheckCounts;
   readonly stats: Stats;
+  readonly presence: { readonly users: readonly PresenceRow[]; readonly hasMore: boolean };
+  readonly users: number;
 }
 
 /** What `RealtimeServer.recheck()` has done. */

@@ -40,6 +40,8 @@ export interface Stats {
   readonly limits: LimitCounts;
   readonly rooms: number;
   readonly users: number;
+  /** Users whom this node lists as present, for each room once. */
+  readonly present: number;
   /** Rooms with history. */
   readonly history: HistoryStats;
   /** The way to the other nodes. */

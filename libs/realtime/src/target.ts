@@ -8,7 +8,9 @@ import { checkClose, checkMembers, checkName, checkSize, noHistory } from './lim
 import { historyPage, type HistoryPage, type HistoryQuery } from './node/history-page.js';
 import { type AllAnswers, mergedMembers, requireAll, sum } from './node/all-answers.js';
 import type { Node } from './node/node.js';
-import type { AskOptions, Members, Reached } from './question.js';
+import { countUsersOf, MAX_PAGE, usersOf } from './node/present-users.js';
+import type { PresentUser } from './presence.js';
+import type { AskOptions, Members, Page, Reached } from './question.js';
 
 /**
  * The members of a room, the connections of a user, one connection, or everyone.
@@ -158,6 +160,42 @@ export class Target {
     return this.promise('count', () =>
       merged(this.node.askAll({ kind: 'count', channel, except }), options, ({ answers }) => sum(answers)),
     );
+  }
+
+  /**
+   * Lists the users of a room with `presence`, in the order of their ids: each once, over all nodes.
+   *
+   * @param after the `next` of the page before; it stays valid when that user has left
+   * @param limit users per page, 1 to 100 (default)
+   * @returns the page, with the nodes that have not answered in `missing`
+   * @throws RangeError for any other limit; RealtimeError `no_presence` for a room without, and for what is not a room
+   * @example const { items } = await server.to('doc:7').presence();
+   */
+  presence({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<PresentUser>> {
+    return this.promise('presence', () => usersOf(this.node, this.channel, after, limit));
+  }
+
+  /**
+   * Counts the users of a room with `presence`, over all nodes, without listing them.
+   *
+   * @throws RealtimeError `no_presence` as for `presence()`; `incomplete` with `{ exact: true }` when a node has not
+   *   answered in time
+   */
+  countUsers(options: AskOptions = {}): Promise<number> {
+    return this.promise('countUsers', () => countUsersOf(this.node, this.channel, options));
+  }
+
+  /**
+   * @returns whether anybody is connected, on any node
+   * @throws RealtimeError `incomplete` with `{ exact: true }` when nobody was found and a node has not answered in time
+   * @example if (!(await server.toUser('7').isOnline())) await mail(user);
+   */
+  isOnline(options: AskOptions = {}): Promise<boolean> {
+    const { channel, excepted: except } = this;
+    return this.promise('isOnline', async () => {
+      const all = await this.node.askAll({ kind: 'count', channel, except });
+      return sum(all.answers) > 0 || sum(requireAll(all, options).answers) > 0;
+    });
   }
 
   private promise<T>(what: string, work: () => Awaitable<T>): Promise<T> {

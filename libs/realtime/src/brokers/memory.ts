@@ -47,6 +47,8 @@ export class MemoryBroker extends Broker {
     return NOBODY_ELSE;
   }
 
+  async share(): Promise<void> {}
+
   nodes(): [] {
     return [];
   }

@@ -3,7 +3,8 @@ import type { LocalNode } from '../broker.js';
 import type { Channel } from '../command.js';
 import { keptPush } from './cluster-history.js';
 import type { ClusterLog } from './cluster-log.js';
-import type { WireFrame } from './messages.js';
+import type { PresenceMessage } from '../presence.js';
+import type { Answer, WireFrame } from './messages.js';
 import type { Orders } from './orders.js';
 import type { OwnPushes } from './own-pushes.js';
 import type { Peers } from './peers.js';
@@ -43,6 +44,7 @@ export class Arrivals {
   private handle(frame: WireFrame, size: number): void {
     const { from, counter, channel, except, message, position } = frame;
     const { pushes, orders, questions, peers, relays } = this.to;
+    if (message.kind === 'presence') return this.presence(from, message.presence);
     switch (message.kind) {
       case 'push':
         if (position && this.local.history) {
@@ -56,8 +58,7 @@ export class Arrivals {
       case 'ask':
         return void questions.asked(from, message.ask);
       case 'answer':
-        if (message.answer.kind === 'obeyed') return orders.given.obeyed(from, message.answer.id);
-        return questions.answered(from, message.answer);
+        return this.answered(from, message.answer);
       case 'announce':
         return peers.announced(from, message.announcement);
       case 'leave':
@@ -69,5 +70,16 @@ export class Arrivals {
         return relays.received(from, message);
       case 'probe':
     }
+  }
+
+  private answered(from: string, answer: Answer): void {
+    const { orders, questions } = this.to;
+    if (answer.kind === 'obeyed') orders.given.obeyed(from, answer.id);
+    else questions.answered(from, answer);
+  }
+
+  /** What this node publishes about its own rooms comes back to it. */
+  private presence(from: string, message: PresenceMessage): void {
+    if (from !== this.local.id) this.local.presence?.received(from, message);
   }
 }

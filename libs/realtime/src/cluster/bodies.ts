@@ -6,6 +6,7 @@ import { Frame, type SlowPolicy } from '../frame.js';
 import type { Question } from '../question.js';
 import { FLAG, type Kind, PAYLOAD_FLAGS, SLOW_SHIFT } from './format.js';
 import type { Ask, WireMessage } from './messages.js';
+import { PRESENCE } from './presence-schemas.js';
 import { packData, packMessages, unpackData, unpackMessages } from './relays/relay-bodies.js';
 import type { Forward } from './relays/relay-messages.js';
 import { DONE, FORWARD, RELAY } from './relays/relay-schemas.js';
@@ -44,17 +45,21 @@ export function bodyOf(message: WireMessage): Body {
       return { flags: 0, json: jsonOf('probe', PROBE, message.probe) };
     case 'leave':
       return { flags: 0, json: '{}' };
-    case 'forward': {
-      const { messages, ...forward } = message.forward;
-      return { flags: 0, json: `${jsonOf('request', FORWARD, forward)}\n`, bytes: packMessages(messages) };
-    }
+    case 'forward':
+      return forwardBody(message.forward);
     case 'done':
       return { flags: 0, json: jsonOf('status', DONE, message.done) };
     case 'relay':
       return { flags: 0, json: jsonOf('relay', RELAY, message.relay) };
+    case 'presence':
+      return { flags: 0, json: jsonOf('presence', PRESENCE, message.presence) };
     case 'relayData':
       return { flags: 0, bytes: packData(message.data) };
   }
+}
+
+function forwardBody({ messages, ...forward }: Forward): Body {
+  return { flags: 0, json: `${jsonOf('request', FORWARD, forward)}\n`, bytes: packMessages(messages) };
 }
 
 /** A push to one connection is a question, because its sender is told whether it was taken. */
@@ -94,6 +99,7 @@ export const ALLOWED_FLAGS: Readonly<Record<Kind, number>> = {
   done: 0,
   relay: 0,
   relayData: 0,
+  presence: 0,
 };
 
 /** Reads a body. @returns undefined when it is not one of its kind */
@@ -120,6 +126,7 @@ function readJson(kind: JsonKind, value: unknown): WireMessage | undefined {
   if (kind === 'probe') return wrapped(PROBE.safeParse(value), (probe) => ({ kind, probe }));
   if (kind === 'done') return wrapped(DONE.safeParse(value), (done) => ({ kind, done }));
   if (kind === 'relay') return wrapped(RELAY.safeParse(value), (relay) => ({ kind, relay }));
+  if (kind === 'presence') return wrapped(PRESENCE.safeParse(value), (presence) => ({ kind, presence }));
   return wrapped(LEAVE.safeParse(value), () => ({ kind }));
 }
 

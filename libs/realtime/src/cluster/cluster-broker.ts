@@ -15,6 +15,7 @@ import {
   type QuestionKind,
   type Reached,
 } from '../question.js';
+import type { PresenceMessage } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type BrokerStats, brokerStats } from '../stats.js';
 import { Arrivals } from './arrivals.js';
@@ -97,9 +98,7 @@ export class ClusterBroker extends Broker {
 
   async stop(): Promise<void> {
     if (!this.link) return;
-    this.orders.stop();
-    this.questions.stop();
-    this.relays.stop();
+    for (const part of [this.orders, this.questions, this.relays]) part.stop();
     await this.peers.stop(this.isUp);
     this.pushes.down();
     await this.link.stop();
@@ -139,19 +138,21 @@ export class ClusterBroker extends Broker {
     return this.questions.ask(question, to === undefined ? this.peers.ids : [to]);
   }
 
+  async share(channel: Channel, message: PresenceMessage): Promise<void> {
+    if (this.isUp) await this.post.share(channel, message);
+  }
+
   nodes(): readonly OtherNode[] {
     return this.link ? this.peers.all() : [];
   }
 
   stats(): BrokerStats {
     if (!this.link) return brokerStats(this.name, { isDegraded: true });
-    const { link, interest, post, pushes, lines } = this;
-    return brokerStats(this.name, {
-      ...{ isDegraded: this.isDegraded, nodes: this.peers.ids.length, channels: interest.size },
-      ...{ lagMs: Math.round((link.lagMs ?? 0) * 10) / 10, published: post.published },
-      ...{ localOnly: pushes.localOnly, late: pushes.late, relays: this.relays.size },
-      ...lines.counts,
-    });
+    const { isDegraded, link, interest, post, pushes, lines, relays, peers } = this;
+    const lagMs = Math.round((link.lagMs ?? 0) * 10) / 10;
+    const own = { isDegraded, nodes: peers.ids.length, channels: interest.size, lagMs, published: post.published };
+    const counted = { localOnly: pushes.localOnly, late: pushes.late, relays: relays.size, ...lines.counts };
+    return brokerStats(this.name, { ...own, ...counted });
   }
 
   private get isUp(): boolean {
@@ -175,7 +176,8 @@ export class ClusterBroker extends Broker {
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
     this.peers = new Peers(local, this.post, settings, lines, {
-      came: (id) => this.orders.given.came(id),
+      came: (id) => [this.orders.given, local.presence].forEach((each) => each?.came(id)),
+      hasChanged: (id, versions) => local.presence?.announced(id, versions),
       lost: (id) => this.gone(id, 'lost'),
       left: (id) => this.gone(id, 'left'),
       isIn: (id, era) => this.relays.isIn(id, era),
@@ -215,31 +217,30 @@ export class ClusterBroker extends Broker {
   }
 
   private up(): void {
-    this.lines.up();
-    this.relays.up();
-    this.interest.up();
-    this.orders.given.up();
+    for (const part of [this.lines, this.relays, this.interest, this.orders.given]) part.up();
     this.peers.introduce(this.prepare(this.base));
     this.local.history?.missed('all');
+    this.local.presence?.up();
   }
 
   private down(reason: string): void {
     this.reason = reason;
     this.relays.down();
     this.lines.down(reason);
-    this.interest.down();
-    this.orders.given.down();
-    this.pushes.down();
+    for (const part of [this.interest, this.orders.given, this.pushes]) part.down();
     this.local.history?.down();
+    this.local.presence?.down();
   }
 
   private gap(channels: readonly Channel[] | 'all'): void {
     this.lines.gap(channels);
     this.local.history?.missed(channels);
-    if (channels === 'all' || channels.includes(this.wire.names.of(nodeChannel(this.local.id)))) this.relays.endEra();
+    this.local.presence?.gap(channels);
+    if (channels === 'all' || channels.includes(nodeChannel(this.local.id))) this.relays.endEra();
   }
 
   private gone(node: NodeId, how: 'lost' | 'left'): void {
+    this.local.presence?.[how](node);
     this.orders.given[how](node);
     this.questions.lost(node);
     this.relays.lost(node);

@@ -10,10 +10,10 @@ export type NodeId = string;
 /** The version in which frames are sent. The first byte of a frame; 1 to 31, so that it is neither a digit nor `{`. */
 export const VERSION = 1;
 
-/** The number of each kind of frame. 11 is reserved: presence. */
+/** The number of each kind of frame. */
 export const KIND = {
   ...{ push: 1, order: 2, ask: 3, answer: 4, announce: 5, leave: 6, probe: 7 },
-  ...{ forward: 8, done: 9, relay: 10, relayData: 12 },
+  ...{ forward: 8, done: 9, relay: 10, presence: 11, relayData: 12 },
 } as const;
 
 export type Kind = keyof typeof KIND;

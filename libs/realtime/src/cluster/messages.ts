@@ -4,6 +4,7 @@ import type { Frame } from '../frame.js';
 import type { Answer as AnswerTo, Question, QuestionKind } from '../question.js';
 import type { NodeId } from './format.js';
 import type { EntryPosition } from '../position.js';
+import type { PresenceMessage, PresenceVersions } from '../presence.js';
 import type { Done, Forward, RelayControl, RelayData } from './relays/relay-messages.js';
 import type { Reads } from './versions.js';
 
@@ -70,6 +71,8 @@ export interface Announcement {
   readonly users: number;
   /** Rises when its relays with all nodes have ended, because frames may have been lost. Default: 0. */
   readonly era?: number;
+  /** The rooms whose parts have changed during the last periods: of each the key and the version. Default: none. */
+  readonly presence?: PresenceVersions;
 }
 
 /** A frame that a node sends to itself, to see that the way through the broker is open. */
@@ -89,7 +92,8 @@ export type WireMessage =
   | { readonly kind: 'forward'; readonly forward: Forward }
   | { readonly kind: 'done'; readonly done: Done }
   | { readonly kind: 'relay'; readonly relay: RelayControl }
-  | { readonly kind: 'relayData'; readonly data: RelayData };
+  | { readonly kind: 'relayData'; readonly data: RelayData }
+  | { readonly kind: 'presence'; readonly presence: PresenceMessage };
 
 /** A message and its address. */
 export interface WireFrame {

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { detached } from '../async-context.js';
 import type { LocalNode, OtherNode } from '../broker.js';
+import type { PresenceVersions } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { ClusterLog } from './cluster-log.js';
 import { ALL_NODES, type NodeId } from './format.js';
@@ -19,6 +20,8 @@ export interface PeersListener {
   isIn?(node: NodeId, era: number): void;
   /** @returns the era of this node; default: 0 */
   era?(): number;
+  /** A node has announced which of its rooms have changed. */
+  hasChanged?(node: NodeId, versions: PresenceVersions): void;
 }
 
 type PeersSettings = Pick<RealtimeSettings, 'announceInterval' | 'nodeLostTime' | 'maxNodes' | 'askTimeout'>;
@@ -100,7 +103,9 @@ export class Peers {
 
   announced(id: NodeId, announcement: Announcement): void {
     this.nodes.announced(id, announcement);
-    if (id !== this.local.id) this.listener.isIn?.(id, announcement.era ?? 0);
+    if (id === this.local.id) return;
+    this.listener.isIn?.(id, announcement.era ?? 0);
+    if (announcement.presence) this.listener.hasChanged?.(id, announcement.presence);
   }
 
   left(id: NodeId): void {
@@ -133,7 +138,9 @@ export class Peers {
   private async announce(to: Addressee): Promise<number> {
     const { startedAt, local } = this;
     const era = this.listener.era?.();
-    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid, ...(era && { era }) };
+    const presence = local.presence?.versions();
+    const own = { ...(era && { era }), ...(presence && { presence }) };
+    const who = { reads: READS, startedAt, host: hostname(), pid: process.pid, ...own };
     try {
       return await this.post.send(this.post.announcement({ ...who, ...local.facts() }, to));
     } catch (error) {

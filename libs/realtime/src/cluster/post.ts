@@ -1,6 +1,7 @@
 /** Road OUT, step 7: the frames that this node publishes, each with the next number. */
 import type { Channel } from '../command.js';
 import type { Frame } from '../frame.js';
+import type { PresenceMessage } from '../presence.js';
 import { ALL_NODES, type NodeId, nodeChannel } from './format.js';
 import type { Link } from './link.js';
 import type { Announcement, Answer, Ask, Order, WireMessage } from './messages.js';
@@ -73,6 +74,15 @@ export class Post {
 
   leave(): Letter {
     return this.letter(ALL_NODES, { kind: 'leave' });
+  }
+
+  /** Publishes something about presence, on the channel of a room or of nodes. Resolves also when it failed. */
+  async share(channel: Channel, presence: PresenceMessage): Promise<void> {
+    try {
+      await this.send(this.letter(channel, { kind: 'presence', presence }));
+    } catch {
+      // What comes next makes it known to the others
+    }
   }
 
   /** Anything for one node. */

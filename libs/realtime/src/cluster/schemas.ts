@@ -8,6 +8,7 @@ import type { Action } from '../command.js';
 import type { ConnectionInfo } from '../connection.js';
 import type { Member, Page, Question, QuestionKind, RecheckCounts } from '../question.js';
 import type { BrokerStats, Stats } from '../stats.js';
+import { PRESENCE_ROWS, PRESENCE_VERSIONS } from './presence-schemas.js';
 import { isWellFormed, MAX_EXCEPT, MAX_NAME_BYTES } from './format.js';
 import type { Announcement, Answer, OrderedAction, Probe } from './messages.js';
 
@@ -65,13 +66,31 @@ const QUESTIONS = {
   count: z.object({ kind: z.literal('count'), channel, except }),
   recheck: z.object({ kind: z.literal('recheck'), userId: name }),
   stats: z.object({ kind: z.literal('stats') }),
+  presence: z.object({
+    kind: z.literal('presence'),
+    room: name,
+    after: name.optional(),
+    limit: z.int().min(1).max(100),
+  }),
+  users: z.object({ kind: z.literal('users'), room: name }),
 } satisfies { readonly [K in QuestionKind]: z.ZodObject<Record<keyof Question<K>, z.ZodType>> };
 
-const { order, exists, info, list, members, count: counted, recheck, stats } = QUESTIONS;
+const { order, exists, info, list, members, count: counted, recheck, stats, presence, users } = QUESTIONS;
 
 export const ASK = z.object({
   id: number.optional(),
-  question: z.discriminatedUnion('kind', [order, exists, info, list, members, counted, recheck, stats]),
+  question: z.discriminatedUnion('kind', [
+    order,
+    exists,
+    info,
+    list,
+    members,
+    counted,
+    recheck,
+    stats,
+    presence,
+    users,
+  ]),
 });
 
 const connection = z.object({
@@ -117,8 +136,7 @@ const STATS = z.object({
   ...{ bytesIn: count, bytesOut: count, hookErrors: count, messageErrors: count, pauses: count, dropped: count },
   ...{ slow: count, unfinished: count, rooms: count, users: count },
   // A node of an earlier release does not count them
-  detached: count.optional() as unknown as z.ZodType<number>,
-  resumed: count.optional() as unknown as z.ZodType<number>,
+  ...{ present: count.default(0), detached: count.default(0), resumed: count.default(0) },
   closed: counts as unknown as z.ZodType<Stats['closed']>,
   limits: counts as unknown as z.ZodType<Stats['limits']>,
   history: counts as unknown as z.ZodType<Stats['history']>,
@@ -158,6 +176,8 @@ export const ANSWER = z.discriminatedUnion('kind', [
   answered('count', count),
   answered('recheck', z.object({ checked: count, closed: count, notKept: count } satisfies Rows<RecheckCounts>)),
   answered('stats', STATS),
+  answered('presence', z.object({ users: PRESENCE_ROWS, hasMore: z.boolean() })),
+  answered('users', count),
 ]) satisfies z.ZodType<Answer>;
 
 const version = z.int().min(1).max(31);
@@ -174,6 +194,7 @@ export const ANNOUNCEMENT = z.object({
   rooms: count,
   users: count,
   era: count.optional(),
+  presence: PRESENCE_VERSIONS.optional(),
 } satisfies Rows<Announcement>);
 
 export const PROBE = z.object({ id: number } satisfies Rows<Probe>);

@@ -190,7 +190,7 @@ describe('read', () => {
     expect(dropOf(bytes)).toBe(reason);
   });
 
-  it.each([0, 11, 13, 255])('drops the kind %d, which is reserved or unknown', (kind) => {
+  it.each([0, 13, 255])('drops the kind %d, which is unknown', (kind) => {
     expect(dropOf(changed(1, kind))).toBe('unknown_kind');
   });
 

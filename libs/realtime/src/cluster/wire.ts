@@ -22,6 +22,7 @@ import {
 import { type Head, headLength, isSigned, readHead, writeHead } from './head.js';
 import type { WireFrame, WireMessage } from './messages.js';
 import type { EntryPosition } from '../position.js';
+import type { PresenceMessage } from '../presence.js';
 import { MAX_PREFIX, readPosition } from './position.js';
 import { ReplayGuard } from './replay-guard.js';
 import { Signatures, TRAILER } from './signatures.js';
@@ -210,6 +211,7 @@ function misplaced(
 }
 
 const isForNode = (channel: Channel) => !hasMembers(channel) && channel !== ALL_NODES;
+const isRoom = (channel: Channel) => channel.startsWith(channelOf.room(''));
 const isForNodes = (channel: Channel) => !hasMembers(channel);
 
 const CHANNELS: Readonly<Record<Kind, (channel: Channel, from: NodeId) => boolean>> = {
@@ -224,12 +226,19 @@ const CHANNELS: Readonly<Record<Kind, (channel: Channel, from: NodeId) => boolea
   done: isForNode,
   relay: isForNode,
   relayData: isForNode,
+  presence: (channel) => isRoom(channel) || isForNodes(channel),
 };
 
 /** An order on the channel of its members is for them, not for others. */
 function isForChannel(message: WireMessage, channel: Channel): boolean {
+  if (message.kind === 'presence') return isOfRoom(message.presence, channel);
   if (message.kind !== 'order') return true;
   const { to, action } = message.order;
   if (action.kind === 'replace' && !to.startsWith(channelOf.user(''))) return false;
   return !hasMembers(channel) || to === channel;
+}
+
+/** A change of a part is on the channel of its room, and everything else on those of nodes. */
+function isOfRoom(presence: PresenceMessage, channel: Channel): boolean {
+  return presence.kind === 'delta' ? channel === channelOf.room(presence.room) : !hasMembers(channel);
 }

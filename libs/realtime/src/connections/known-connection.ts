@@ -70,6 +70,12 @@ export abstract class KnownConnection extends Connection implements Traffic {
     this.remotePort = incoming.socket?.remotePort;
   }
 
+  protected abstract readonly membership: { present(room: string, state: unknown): void };
+
+  present(room: string, state?: unknown): void {
+    this.membership.present(room, state);
+  }
+
   /** What a promise of this connection is about, for the log. */
   protected about(what: string): About {
     return { what, transport: this.transport, id: this.id };

@@ -37,7 +37,7 @@ export class LiveConnection
   isPausedByUser = false;
   private readonly hooks: HookQueue;
   private readonly outbox: Outbox;
-  private readonly membership: Membership;
+  protected readonly membership: Membership;
   private readonly ending = new Ending();
   private rate: MessageRate | undefined = undefined;
   private readonly credential: Credential;

@@ -12,6 +12,7 @@ import { checkLast, checkName, tooManyRooms } from '../limits/checks.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Node } from '../node/node.js';
 import { FollowedRooms } from './followed-rooms.js';
+import { noPresence } from '../node/presence-errors.js';
 import { joinFailedLine } from './log-lines.js';
 import type { Outbox } from './outbox.js';
 
@@ -40,6 +41,7 @@ export class Membership {
   /** Leaves the hub, and gives the place back; what it was in stays readable. */
   end(): void {
     this.node.hub.remove(this.connection);
+    this.node.presentUsers?.lose(this.connection);
     this.place.release();
   }
 
@@ -104,6 +106,13 @@ export class Membership {
   leave(room: string): void {
     if (this.hasEnded || !this.joined?.delete(room)) return;
     this.exit(channelOf.room(room));
+    this.node.presentUsers?.leave(room, this.connection);
+  }
+
+  /** @throws RealtimeError as `Connection.present` */
+  present(room: string, state: unknown): void {
+    if (!this.node.presentUsers) throw noPresence(room);
+    this.node.presentUsers.present(room, this.connection, state);
   }
 
   /** Binds the connection to a user, in place of the one that it had. */
@@ -118,11 +127,14 @@ export class Membership {
     this.userId = userId;
     this.place.bind(userId);
     if (former !== undefined) this.exit(channelOf.user(former));
+    this.node.presentUsers?.rebind(this.connection);
   }
 
   private enter(room: string, last?: number): Promise<void> | undefined {
     (this.joined ??= new Set()).add(room);
-    return this.enterChannel(channelOf.room(room), last);
+    const held = this.enterChannel(channelOf.room(room), last);
+    this.node.presentUsers?.enter(room, this.connection);
+    return held;
   }
 
   private enterChannel(channel: Channel, last?: number): Promise<void> | undefined {

@@ -37,6 +37,8 @@ const SETTING_OF = {
   members: 'REALTIME_MAX_MEMBERS',
   replies: 'REALTIME_MAX_REPLIES',
   streams: 'REALTIME_MAX_STREAMS',
+  presenceBytes: 'REALTIME_MAX_PRESENCE_BYTES',
+  presenceUsers: 'REALTIME_MAX_PRESENCE_USERS',
   nameLength: 'REALTIME_MAX_NAME_LENGTH',
 } as const;
 

@@ -28,6 +28,7 @@ import { requireNoLateHooks } from './gateways/gateway-hooks.js';
 import { GatewayCompiler } from './gateways/gateway.compiler.js';
 import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
+import { PresenceHooks } from './presence-hooks.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { answered, endConnections, onRetire, reportReady, settled } from './retirement.js';
 import { drainOnSignals } from './signals.js';
@@ -58,6 +59,7 @@ export class RealtimeLifecycle
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(RealtimeAdapter) private readonly adapter: RealtimeAdapter,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(PresenceHooks) private readonly presenceHooks: PresenceHooks,
   ) {}
 
   /** Gateways are instances now, and the HTTP server exists: upgrades get 503 until the application is ready. */
@@ -84,6 +86,7 @@ export class RealtimeLifecycle
 
   private async start(): Promise<void> {
     requireNoLateHooks(this.gateways);
+    this.presenceHooks.bind();
     for (const warning of this.settings.warnings) this.engine.node.log.warn(warning);
     await this.engine.start();
     if (!this.settings.enabled) {

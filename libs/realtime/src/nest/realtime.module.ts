@@ -15,6 +15,7 @@ import { GatewayExplorer } from './gateways/gateway.explorer.js';
 import { HookInvoker } from './gateways/hook-invoker.js';
 import { MessageMethods } from './messages/message-methods.js';
 import { moduleLog } from './nest-log.js';
+import { PresenceHooks } from './presence-hooks.js';
 import { PlatformBridge } from './platforms/platform-bridge.js';
 import { RealtimeAdapter } from './realtime.adapter.js';
 import { RealtimeLifecycle } from './realtime.lifecycle.js';
@@ -59,6 +60,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type OPTIONS_TYPE } from
     MessageMethods,
     GatewayCompiler,
     PlatformBridge,
+    PresenceHooks,
     RealtimeLifecycle,
   ],
   exports: [RealtimeServer, RealtimeSettings],

@@ -10,6 +10,7 @@ import type { Answer, Member, Question, QuestionKind } from '../question.js';
 import { numberOf } from '../roll.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import type { Stats } from '../stats.js';
+import type { NodePresence } from './node-presence.js';
 
 /** A connection as its node knows it. */
 export interface NodeConnection extends Connection, HubMember {
@@ -29,6 +30,7 @@ export class Answers implements Answering {
     readonly limits: Pick<Limits, 'reached'>,
     /** What this node has counted. */
     readonly stats: () => Stats,
+    private readonly presentUsers?: NodePresence,
   ) {}
 
   /** Answers a question. @throws RealtimeError `too_many_members` above `REALTIME_MAX_MEMBERS` */
@@ -81,6 +83,14 @@ export class Answers implements Answering {
     const kept = asked.filter((answer) => answer !== undefined);
     const stayed = (await Promise.all(kept)).filter(Boolean).length;
     return { checked: kept.length, closed: kept.length - stayed, notKept: asked.length - kept.length };
+  }
+
+  presence(question: Question<'presence'>): Answer<'presence'> {
+    return this.presentUsers?.page(question) ?? { users: [], hasMore: false };
+  }
+
+  users({ room }: Question<'users'>): number {
+    return this.presentUsers?.count(room) ?? 0;
   }
 
   private requireUser(userId: string, connection: NodeConnection): void {

@@ -5,8 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Awaitable } from '../awaitable.js';
 import type { Broker, LocalNode, NodeFacts } from '../broker.js';
-import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
-import { RealtimeError } from '../errors.js';
+import { type Action, type Channel, channelOf, type Command, nodeOf } from '../command.js';
 import type { HistoryEvents } from '../history.js';
 import { Hub } from '../hub.js';
 import { Deadlines } from '../limits/deadlines.js';
@@ -20,12 +19,15 @@ import {
   type QuestionKind,
   type Reached,
 } from '../question.js';
+import type { PresenceSink } from '../presence.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { type AllAnswers, allOf } from './all-answers.js';
 import { Answers, type NodeConnection } from './answers.js';
 import { FaultLog } from './fault-log.js';
 import { Heartbeat } from './heartbeat.js';
 import { Histories } from './histories.js';
+import { NodePresence } from './node-presence.js';
+import { NO_CONNECTION, noAnswer, ownerIn } from './owner.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { Counters, NO_HISTORY, type Stats } from '../stats.js';
 import { type About, watched } from './watched-promise.js';
@@ -56,6 +58,8 @@ export class Node implements LocalNode {
   readonly hub: Hub<NodeConnection>;
   /** Undefined where neither rooms nor users have a history. */
   readonly histories?: Histories;
+  /** Undefined where no room has presence. */
+  readonly presentUsers?: NodePresence;
   /** The time that asynchronous hooks have. */
   readonly hookTimes: Deadlines<LateHook>;
   private readonly answers: Answers;
@@ -81,7 +85,8 @@ export class Node implements LocalNode {
     );
     this.histories = Histories.of(settings, broker, () => this.hub);
     this.hub = new Hub(broker, log, this.histories?.streams);
-    this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats());
+    this.presentUsers = NodePresence.of(this, broker);
+    this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats(), this.presentUsers);
   }
 
   /** @returns logs a fault that would otherwise end a loop over connections */
@@ -99,6 +104,7 @@ export class Node implements LocalNode {
     this.heartbeat.stop();
     this.hookTimes.clear();
     this.slowConsumers.stop();
+    await this.presentUsers?.rooms.farewell();
     await this.broker.stop();
   }
 
@@ -189,6 +195,10 @@ export class Node implements LocalNode {
 
   // --- what it says of itself ---
 
+  get presence(): PresenceSink | undefined {
+    return this.presentUsers?.sink;
+  }
+
   deliver(command: Command): void {
     this.hub.deliver(command);
   }
@@ -207,8 +217,8 @@ export class Node implements LocalNode {
   stats(): Stats {
     const { counters, limits, slowConsumers, broker } = this;
     const { connections: current, rooms, users } = this.facts();
-    const [unfinished, detached] = [this.underWay(), this.detached()];
-    const now = { current, detached, slow: slowConsumers.count, unfinished, rooms, users };
+    const [unfinished, detached, present] = [this.underWay(), this.detached(), this.presentUsers?.size ?? 0];
+    const now = { current, detached, present, slow: slowConsumers.count, unfinished, rooms, users };
     const counted = { ...counters, closed: { ...counters.closed }, limits: { ...limits.counts } };
     return { ...counted, ...now, history: this.histories?.stats() ?? NO_HISTORY, broker: broker.stats() };
   }
@@ -226,23 +236,4 @@ export class Node implements LocalNode {
     if (action.kind === 'join') return this.broker.prepare([channelOf.room(action.room)]);
     return action.kind === 'bind' ? this.broker.prepare([channelOf.user(action.userId)]) : undefined;
   }
-}
-
-/** The answer where there is no such connection. */
-const NO_CONNECTION: { readonly [K in OwnerQuestionKind]: Answer<K> } = {
-  order: false,
-  exists: false,
-  info: undefined,
-};
-
-/** @returns the node that a question about one connection is for; undefined for the others */
-function ownerIn(question: Question): string | undefined {
-  if (question.kind !== 'members' && question.kind !== 'count') return undefined;
-  const id = connectionIdOf(question.channel);
-  return id === undefined ? undefined : nodeOf(id);
-}
-
-function noAnswer(owner: string, isDegraded: boolean): RealtimeError {
-  const why = isDegraded ? 'the broker is away or slow' : 'REALTIME_ASK_TIMEOUT is over';
-  return new RealtimeError('no_answer', `The node ${owner} of this connection has not answered: ${why}`);
 }

@@ -5,6 +5,7 @@
 import type { PresenceDelta } from '../presence.js';
 import { OtherPart, type Touched } from './other-part.js';
 import { OwnPart } from './own-part.js';
+import { UserOrder } from './user-order.js';
 import { type Held, isLater, type Mark, merge, type Merged } from './slot.js';
 
 /** Who wants to know. `state` is JSON. */
@@ -37,6 +38,8 @@ export class PresenceRoom<C extends object> {
   private readonly dirty = new Set<string>();
   /** The last removal of a user who was still there on another node: that node made the user leave. */
   private readonly leftBy = new Map<string, Mark>();
+  private readonly order = new UserOrder();
+  private readonly waiting: (() => void)[] = [];
 
   constructor(
     readonly name: string,
@@ -49,11 +52,23 @@ export class PresenceRoom<C extends object> {
   }
 
   get count(): number {
-    return this.users().size;
+    if (!this.isSettled) return this.users().size;
+    let count = this.view.size;
+    for (const user of this.dirty) count += Number(this.merged(user) !== undefined) - Number(this.view.has(user));
+    return count;
+  }
+
+  /** Resolves when it is settled. */
+  whenSettled(): Promise<void> | undefined {
+    return this.isSettled ? undefined : new Promise((resolve) => this.waiting.push(resolve));
   }
 
   add(connection: C): void {
     this.unlisted.add(connection);
+  }
+
+  has(connection: C): boolean {
+    return this.unlisted.has(connection) || this.members.has(connection);
   }
 
   /** @returns false when the connection was not in the room */
@@ -68,6 +83,11 @@ export class PresenceRoom<C extends object> {
     this.unlisted.clear();
     for (const connection of unlisted) this.members.add(connection);
     return unlisted;
+  }
+
+  /** @returns up to so many users after this one, in the order of their ids */
+  page(after: string | undefined, limit: number): string[] {
+    return this.order.after(after, limit, () => this.users());
   }
 
   // --- this node's part ---
@@ -149,6 +169,7 @@ export class PresenceRoom<C extends object> {
   /** What is there now was there before: only those whom this node alone has are news. */
   settle(): void {
     this.isSettled = true;
+    for (const resolve of this.waiting.splice(0)) resolve();
     for (const part of this.parts.values())
       for (const user of part.ids()) this.view.set(user, this.merged(user)!.state);
     this.dirty.clear();
@@ -200,6 +221,7 @@ export class PresenceRoom<C extends object> {
   /** @param removal the number of the change that removed the user from the part of the node; 0 when it is there */
   private touched(user: string, removal: number, node: string): void {
     this.dirty.add(user);
+    this.order.changed(user, () => this.merged(user) !== undefined);
     const mark = { change: removal, node };
     const last = this.leftBy.get(user);
     if (removal > 0 && isLater(mark, last)) this.leftBy.set(user, mark);

@@ -9,7 +9,7 @@ import { mutant } from '../../../../test/support/mutants.js';
 import { PresenceRooms } from './presence-rooms.js';
 
 /** The files that have no rules of their own, or one. */
-const SMALL = ['own-parts', 'answer', 'changed-rooms', 'held-parts', 'patience'];
+const SMALL = ['own-parts', 'answer', 'changed-rooms', 'held-parts', 'patience', 'user-order'];
 
 const SCHEDULES = Number(process.env['SCHEDULES'] ?? 60);
 const FIRST = Number(process.env['FIRST_SCHEDULE'] ?? 1);

@@ -84,6 +84,15 @@ export class PresenceRooms<C extends object> implements PresenceSink, OwnRooms {
     });
   }
 
+  /** A connection in the room has another user: the former one leaves at once. */
+  rebind(name: string, connection: C, user: string | undefined): void {
+    const room = this.all.get(name);
+    if (!room?.has(connection)) return;
+    room.lose(connection)?.();
+    if (user !== undefined && this.hasPlace(room, user)) room.enter(connection, user, this.clock.now());
+    this.touch(room);
+  }
+
   /** @param state JSON; undefined for none */
   present(name: string, connection: C, state: string | undefined): void {
     const room = this.all.get(name);

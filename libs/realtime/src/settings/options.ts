@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { CLUSTER_SETTINGS } from './cluster-options.js';
 import { HISTORY_SETTINGS } from './history-options.js';
+import { PRESENCE_SETTINGS } from './presence-options.js';
 import { LIMIT_SETTINGS } from './limit-options.js';
 import { choice, count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
 import type { RoomSettings } from './room-options.js';
@@ -218,6 +219,7 @@ export const SETTINGS = {
   ),
   ...CLUSTER_SETTINGS,
   ...HISTORY_SETTINGS,
+  ...PRESENCE_SETTINGS,
   ...LIMIT_SETTINGS,
 };
 

@@ -65,7 +65,7 @@ it('lists everything that is wrong with the patterns and options at boot', () =>
     'forRoot({ rooms: { "a*b" } }): a pattern is a name, or the beginning of names and one * at the end',
     'forRoot({ rooms: { "" } }): a pattern is a name, or the beginning of names and one * at the end',
     'forRoot({ rooms: { "c" } }): expected an object such as { history: { size: 100, age: 3600 } }, got 5',
-    'forRoot({ rooms: { "d" } }): there is no option "histroy"; allowed: history',
+    'forRoot({ rooms: { "d" } }): there is no option "histroy"; allowed: history, presence',
     `forRoot({ rooms: { "e" } }).history: ${allowed}, got true`,
     `forRoot({ rooms: { "f" } }).history: there is no option "ttl"; ${allowed}`,
     `forRoot({ rooms: { "f" } }).history.size: 0 is not allowed; ${allowed}`,

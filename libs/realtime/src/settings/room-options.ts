@@ -8,10 +8,23 @@ export interface HistoryOptions {
   readonly age: number;
 }
 
+/** Who is in a room. */
+export interface PresenceOptions {
+  /**
+   * How long a user stays present after the last connection was lost, in seconds: 0 to 3,600. Default:
+   * `REALTIME_PRESENCE_GRACE`.
+   */
+  readonly grace?: number;
+  /** True: members get `rt:presence` events, the list of users first. Default: false. */
+  readonly events?: boolean;
+}
+
 /** What all rooms of one pattern have. */
 export interface RoomOptions {
   /** The last messages of the room are kept, and clients that come back get what they have missed. Default: none are. */
   readonly history?: HistoryOptions;
+  /** It is known who is in the room, once per user over all nodes. Default: it is not. */
+  readonly presence?: boolean | PresenceOptions;
 }
 
 /** What all users have. */
@@ -27,7 +40,7 @@ export type RoomPatterns = Readonly<Record<string, RoomOptions>>;
 export interface RoomSettings {
   /**
    * What rooms keep: `{ 'chat:*': { history: { size: 100, age: 3600 } } }`. The first pattern that matches a name decides.
-   * Default: no room has a history.
+   * Default: no room has a history, or presence.
    */
   readonly rooms?: RoomPatterns;
   /** What users keep of what is pushed to them: `{ history: { size: 50, age: 600 } }`. Default: nothing. */
@@ -35,7 +48,9 @@ export interface RoomSettings {
 }
 
 const BOUNDS = { size: 10_000, age: 31_536_000 } as const;
-const KNOWN: readonly string[] = ['history'] satisfies (keyof RoomOptions)[];
+const KNOWN: readonly string[] = ['history', 'presence'] satisfies (keyof RoomOptions)[];
+/** An hour. */
+const MAX_GRACE = 3600;
 
 /** So many names are known with their options, so that a push needs one look; above it the memory begins again. */
 const MAX_REMEMBERED = 10_000;
@@ -44,6 +59,8 @@ const MAX_REMEMBERED = 10_000;
 export class RoomTable {
   /** True when no room has options: nothing need be looked up. */
   readonly isEmpty: boolean;
+  /** True when some rooms have presence. */
+  readonly hasPresence: boolean;
   private readonly exact = new Map<string, RoomOptions>();
   private readonly prefixes: (readonly [prefix: string, order: number, options: RoomOptions])[] = [];
   private readonly order = new Map<string, number>();
@@ -57,6 +74,7 @@ export class RoomTable {
       this.order.set(pattern, order);
     }
     this.isEmpty = entries.length === 0;
+    this.hasPresence = entries.some(([, { presence }]) => Boolean(presence));
   }
 
   /** @returns the options of the first pattern that matches */
@@ -83,7 +101,7 @@ export class RoomTable {
 
 /** @returns what is wrong with the options `rooms` and `users` of `forRoot()`, one line each */
 export function roomProblems({ rooms, users }: { rooms?: unknown; users?: unknown }): string[] {
-  return [...patternProblems(rooms), ...(users === undefined ? [] : optionProblems('users', users))];
+  return [...patternProblems(rooms), ...(users === undefined ? [] : optionProblems('users', users, ['history']))];
 }
 
 function patternProblems(rooms: unknown): string[] {
@@ -100,16 +118,30 @@ function patternProblems(rooms: unknown): string[] {
   });
 }
 
-function optionProblems(at: string, options: unknown): string[] {
+function optionProblems(at: string, options: unknown, known = KNOWN): string[] {
   if (!isRecord(options))
     return [
       `forRoot({ ${at} }): expected an object such as { history: { size: 100, age: 3600 } }, got ${show(options)}`,
     ];
   const unknown = Object.keys(options)
-    .filter((name) => !KNOWN.includes(name))
-    .map((name) => `forRoot({ ${at} }): there is no option ${JSON.stringify(name)}; allowed: ${KNOWN.join(', ')}`);
-  return [...unknown, ...historyProblems(at, options['history'])];
+    .filter((name) => !known.includes(name))
+    .map((name) => `forRoot({ ${at} }): there is no option ${JSON.stringify(name)}; allowed: ${known.join(', ')}`);
+  return [...unknown, ...historyProblems(at, options['history']), ...presenceProblems(at, options['presence'])];
 }
+
+function presenceProblems(at: string, presence: unknown): string[] {
+  if (presence === undefined || typeof presence === 'boolean') return [];
+  const allowed = 'expected true, or { grace: 0 to 3600 seconds, events: true or false }';
+  const isGood =
+    isRecord(presence) &&
+    Object.keys(presence).every((name) => name === 'grace' || name === 'events') &&
+    isGrace(presence['grace']) &&
+    (presence['events'] === undefined || typeof presence['events'] === 'boolean');
+  return isGood ? [] : [`forRoot({ ${at} }).presence: ${show(presence)} is not allowed; ${allowed}`];
+}
+
+const isGrace = (grace: unknown) =>
+  grace === undefined || (typeof grace === 'number' && grace >= 0 && grace <= MAX_GRACE);
 
 function historyProblems(at: string, history: unknown): string[] {
   if (history === undefined) return [];

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { CloseInfo } from '../close-info.js';
 import { Connection, ReadyState } from '../connection.js';
 import type { DataOf } from '../contract.js';
+import { RealtimeError } from '../errors.js';
 import { eventFrame, Frame, type Payload, type PushOptions } from '../frame.js';
 import { HandshakeRequest } from '../handshake-request.js';
 import { checkClose, checkDate, checkName, checkSize, type NameBounds } from '../limits/checks.js';
@@ -67,6 +68,8 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
   readonly joined: string[] = [];
   /** The rooms of all calls of `leave`, in order. */
   readonly left: string[] = [];
+  /** What `present` was called with, in order. */
+  readonly presented: { readonly room: string; readonly state: unknown }[] = [];
   /** How the gateway ended it: by `close`, or by `terminate` with 1006; undefined while it has not. */
   closed?: { readonly code: number; readonly reason: string };
   isPaused = false;
@@ -115,6 +118,12 @@ export class FakeConnection<Data = unknown> extends Connection<Data> {
   async leave(room: string): Promise<void> {
     this.left.push(room);
     if (this.readyState !== ReadyState.CLOSED) this.rooms.delete(room);
+  }
+
+  present(room: string, state?: unknown): void {
+    if (!this.isOpen) return;
+    if (!this.rooms.has(room)) throw new RealtimeError('not_in_room', `The connection is not in the room ${room}`);
+    this.presented.push({ room, state });
   }
 
   pause(): void {

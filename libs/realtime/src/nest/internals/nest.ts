@@ -66,6 +66,29 @@ export function gatewayProviders(modules: ModulesContainer): GatewayProvider[] {
   return [...found.values()];
 }
 
+/** A class among the providers that has a method. */
+export interface HookedProvider {
+  readonly name: string;
+  readonly instance: object;
+  /** False for a request-scoped class, itself or through what it injects. */
+  readonly isStatic: boolean;
+}
+
+/** @returns each provider of a class with this method once, however many modules provide it */
+export function hookedProviders(modules: ModulesContainer, method: string): HookedProvider[] {
+  const found = new Map<unknown, HookedProvider>();
+  for (const { providers } of modules.values()) {
+    for (const wrapper of providers.values()) {
+      const { metatype } = wrapper;
+      if (typeof metatype !== 'function' || wrapper.isNotMetatype || found.has(metatype)) continue;
+      if (typeof Reflect.get((metatype as Type).prototype as object, method) !== 'function') continue;
+      const instance = wrapper.instance as object;
+      found.set(metatype, { name: metatype.name, instance, isStatic: wrapper.isDependencyTreeStatic() });
+    }
+  }
+  return [...found.values()];
+}
+
 /** Returns whether a class, or one that it extends, stands under `@WebSocketGateway()`. */
 export function isGatewayClass(metatype: unknown): boolean {
   return typeof metatype === 'function' && Boolean(Reflect.getMetadata(GATEWAY_METADATA, metatype));
