@@ -92,7 +92,7 @@ const answers = (url) =>
     () => false,
   );
 
-/** New WebSockets go to the nodes in turn, so two windows are on different nodes. Nothing here is sticky. */
+/** Sockets, streams, polls and POSTs go to the nodes in turn: two windows are on different nodes, and nothing is sticky. */
 const nginxConf = (port, nodes) => `daemon off;
 master_process off;
 pid ${folder}/nginx.pid;
@@ -123,8 +123,6 @@ async function startNode(number, redisPort) {
     REALTIME_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
     REALTIME_LISTEN_IP: '127.0.0.1',
     REALTIME_LISTEN_PORT: String(port),
-    // SSE and long polling need their requests on one node, and nginx gives each to the next
-    REALTIME_TRANSPORTS: 'websocket',
   };
   const { child } = await start(`node ${number}`, process.execPath, [MAIN], { env, ready: /Open http/ });
   return { number, port, pid: child.pid };

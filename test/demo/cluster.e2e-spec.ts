@@ -1,6 +1,6 @@
 /** `npm run demo:cluster`: two nodes of the demo behind nginx, used in Chromium; then one of them is killed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { join as pathOf } from 'node:path';
 import { jest } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { openPage, startBrowser } from '../support/clients/browser.js';
@@ -22,7 +22,7 @@ class Demo {
 
   static async start(): Promise<Demo> {
     const own = Object.entries(process.env).filter(([name]) => !/^(REALTIME_|JEST_|NODE_OPTIONS$)/.test(name));
-    const child = spawn(process.execPath, [join(ROOT, 'scripts/demo-cluster.mjs'), '--port', '0'], {
+    const child = spawn(process.execPath, [pathOf(ROOT, 'scripts/demo-cluster.mjs'), '--port', '0'], {
       env: { ...Object.fromEntries(own), NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -69,6 +69,19 @@ afterAll(async () => {
 
 async function come(name: string): Promise<Page> {
   const { page } = await openPage(browser, url);
+  return join(page, name);
+}
+
+/** A page of a browser that has no WebSocket, as where something on the way blocks it. */
+async function comeWithoutWebSocket(name: string, query = ''): Promise<Page> {
+  const context = await browser.newContext();
+  await context.addInitScript({ content: 'delete window.WebSocket' });
+  const page = await context.newPage();
+  await page.goto(url + query);
+  return join(page, name);
+}
+
+async function join(page: Page, name: string): Promise<Page> {
   await page.getByLabel('Your name').fill(name);
   await page.getByRole('button', { name: 'Join the chat' }).click();
   await note(page, `You joined as ${name}`);
@@ -98,6 +111,27 @@ async function sees(page: Page, ...names: string[]): Promise<void> {
 async function nodeOf(page: Page): Promise<string> {
   return /push\/connection\/([^.\s]+)\./.exec(await page.locator('#command').innerText())![1]!;
 }
+
+it('pages without WebSocket chat over SSE and polling with a page on a WebSocket, whatever node nginx gives them', async () => {
+  const [ann, bob] = [await come('Ann'), await comeWithoutWebSocket('Bob')];
+  const eve = await comeWithoutWebSocket('Eve', '?transport=polling');
+  for (const page of [ann, bob, eve]) await sees(page, 'Ann', 'Bob', 'Eve');
+  // Each is sent to the next node, so half of them reach another one than that of their page
+  for (let turn = 1; turn <= 4; turn++) {
+    for (const [page, name] of [
+      [ann, 'Ann'],
+      [bob, 'Bob'],
+      [eve, 'Eve'],
+    ] as const) {
+      await say(page, `${name} ${turn}`);
+      for (const other of [ann, bob, eve]) await heard(other, `${name} ${turn}`);
+    }
+  }
+  for (const page of [ann, bob, eve]) {
+    expect(await page.locator('#log .bubble').count()).toBe(12);
+    await page.close();
+  }
+});
 
 it('pages on two nodes chat, write privately and see one list; a killed node leaves its page to the other', async () => {
   const ann = await come('Ann');
