@@ -11,10 +11,12 @@ export interface TransportCase {
   connect(app: TestApp, path: string, headers?: Record<string, string>): Promise<AnyClient>;
   /** Starts what else serves the same clients. It ends with the application. Default: nothing. */
   accompany?(start: (options?: RealtimeOptions) => Promise<TestApp>): Promise<TestApp>;
+  /** Among whom the requests are spread. Default: there is one node. */
+  readonly among?: string;
 }
 
 export function transportContract(of: TransportCase, { platform, adapter }: PlatformCase): void {
-  describe(`${of.transport}${of.accompany ? ', requests spread over three nodes,' : ''} on ${platform}`, () => {
+  describe(`${of.transport}${of.among ? `, requests spread over ${of.among},` : ''} on ${platform}`, () => {
     let shared: TestApp;
     let app: TestApp;
     let gateway: ContractGateway;
