@@ -65,9 +65,13 @@ export class ForeignRequests {
     const served = new ServedAnswer(answer, transport, sealOf(token, salt));
     const outcome = reach === 'there' ? await relays.open(owner, request, served) : undefined;
     if (outcome === 'served' || answer.isClosed) return true;
-    if (outcome?.status === NOT_FOUND || (!outcome && (await relays.reach(owner)) === 'gone')) return false;
+    if (outcome?.status === NOT_FOUND) return false;
     if (outcome) pass(exchange, outcome);
-    else postpone(answer, transport);
+    else if ((await relays.reach(owner)) === 'gone') {
+      // It may only have stood still: its connection must not outlive the new one
+      relays.supersede(owner, claim);
+      return false;
+    } else postpone(answer, transport);
     return true;
   }
 
