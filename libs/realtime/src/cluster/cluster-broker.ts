@@ -85,7 +85,7 @@ export class ClusterBroker extends Broker {
       up: () => this.up(),
       down: (reason) => this.down(reason),
       gap: (channels) => this.gap(channels),
-      cut: (node, reason) => this.lines.cut(node, reason),
+      cut: (node, reason) => void (this.lines.cut(node, reason), this.relays.lost(node)),
     });
     try {
       if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);
