@@ -156,13 +156,20 @@ export function presenceContract({ name, start, options, link }: BrokerCase): vo
         (count) => count >= seen.size,
       );
       for (const changes of seen.values()) changes.length = 0;
+      const seenBy = (what: string) =>
+        until(
+          what,
+          () => [...seen.values()].filter((changes) => changes.some(({ kind }) => kind === what)).length,
+          (count) => count === seen.size,
+        );
       const ann = await open(a, 'ann', 'quiet:1');
+      await seenBy('join');
       ann.connection.present('quiet:1', 1);
+      await seenBy('update');
       end(ann);
+      await seenBy('leave');
       for (const [node, changes] of seen) {
-        await until('the leave', () => changes.some(({ kind }) => kind === 'leave'), Boolean);
-        const kinds = changes.map(({ kind }) => kind);
-        expect([kinds[0], kinds.at(-1)]).toEqual(['join', 'leave']);
+        expect(changes.map(({ kind }) => kind)).toEqual(['join', 'update', 'leave']);
         for (const change of changes)
           expect(change).toMatchObject({ room: 'quiet:1', userId: 'ann', isLocal: node === a });
       }

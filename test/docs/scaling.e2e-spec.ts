@@ -8,7 +8,7 @@ import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { Redis } from 'ioredis';
-import { type Identity, RealtimeModule, RealtimeSettings } from 'nestjs-realtime';
+import { type Identity, RealtimeModule, type RealtimeOptions, RealtimeSettings } from 'nestjs-realtime';
 import { createTestApp, type TestApp, type TestClient } from 'nestjs-realtime/testing';
 import ts from 'typescript';
 import { SETTINGS } from '../../libs/realtime/src/settings/options.js';
@@ -31,8 +31,11 @@ class Everything {
 const started: TestApp[] = [];
 const services: RedisProcess[] = [];
 
-async function startApp(redisUrl: string): Promise<TestApp> {
-  @Module({ imports: [RealtimeModule.forRoot({ envFile: false, app: 'shop', redisUrl })], providers: [Everything] })
+async function startApp(redisUrl: string, more: RealtimeOptions = {}): Promise<TestApp> {
+  @Module({
+    imports: [RealtimeModule.forRoot({ envFile: false, app: 'shop', redisUrl, ...more })],
+    providers: [Everything],
+  })
   class AppModule {}
   const app = await createTestApp(await Test.createTestingModule({ imports: [AppModule] }).compile());
   started.push(app);
@@ -169,6 +172,22 @@ describe('the ACL', () => {
     await works(clusterUrl(servers), servers);
   });
 
+  it.each(['one server', 'a Cluster'])(
+    'the user of the ACL can keep histories, with the commands for it: %s',
+    async (kind) => {
+      const servers = kind === 'a Cluster' ? await startRedisCluster() : [await startRedis()];
+      await allow(servers, rules[0]!, ...(kind === 'a Cluster' ? [rules[1]!] : []), rules[2]!);
+      const url = kind === 'a Cluster' ? clusterUrl(servers) : servers[0]!.url;
+      const app = await startApp(as('shop', url), { rooms: { chat: { history: { size: 1, age: 60 } } } });
+      const { client } = await connect(app);
+      for (const text of ['one', 'two']) await app.server.to('chat').push(text, { key: text });
+      for (const text of ['one', 'two']) expect(await client.next()).toBe(text);
+      const { items } = await app.server.to('chat').history();
+      expect(items.map(({ text }) => text)).toEqual(['two']);
+      for (const { commands } of servers) expect(await commands.call('ACL', 'LOG')).toEqual([]);
+    },
+  );
+
   it.each([
     ['shop', 'publish shop:n:* x', 0],
     ['shop', 'publish other:r:chat x', 'NOPERM'],
@@ -180,7 +199,7 @@ describe('the ACL', () => {
     ['shop-push', 'subscribe shop:r:chat', 'NOPERM'],
   ])('the user %s gets for %j: %s', async (user, line, expected) => {
     const redis = await startRedis();
-    await allow([redis], rules[0]!, rules[2]!);
+    await allow([redis], rules[0]!, rules[3]!);
     const client = new Redis(as(user, redis.url), { enableReadyCheck: false, protocol: 2 });
     const [command, ...words] = line.split(' ');
     const answer = await client.call(command!, ...words).catch((error: Error) => error.message.split(' ')[0]);

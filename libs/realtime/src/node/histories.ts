@@ -7,7 +7,7 @@ import { RoomStreams } from '../history/room-streams.js';
 import type { Hub } from '../hub.js';
 import { positionText } from '../position.js';
 import type { Reached } from '../question.js';
-import type { HistoryOptions } from '../settings/room-options.js';
+import { type HistoryOptions, keepsHistory } from '../settings/room-options.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { HistoryCounts, type HistoryStats } from '../stats.js';
 import type { NodeConnection } from './answers.js';
@@ -34,7 +34,7 @@ export class Histories {
 
   /** @returns undefined where neither rooms nor users have a history */
   static of(settings: RealtimeSettings, broker: Broker, hub: () => Hub<NodeConnection>): Histories | undefined {
-    return settings.rooms.isEmpty && !settings.users.history ? undefined : new Histories(settings, broker, hub);
+    return keepsHistory(settings) ? new Histories(settings, broker, hub) : undefined;
   }
 
   /** Stops the broker, which has started, when it keeps nothing. @throws OptionsError then */

@@ -55,10 +55,16 @@ const MAX_GRACE = 3600;
 /** So many names are known with their options, so that a push needs one look; above it the memory begins again. */
 const MAX_REMEMBERED = 10_000;
 
+/** @returns whether anything is kept of rooms or users */
+export const keepsHistory = ({ rooms, users }: { readonly rooms: RoomTable; readonly users: UserOptions }): boolean =>
+  rooms.hasHistory || users.history !== undefined;
+
 /** Finds the options of a room. */
 export class RoomTable {
   /** True when no room has options: nothing need be looked up. */
   readonly isEmpty: boolean;
+  /** True when some rooms have a history. */
+  readonly hasHistory: boolean;
   /** True when some rooms have presence. */
   readonly hasPresence: boolean;
   private readonly exact = new Map<string, RoomOptions>();
@@ -74,6 +80,7 @@ export class RoomTable {
       this.order.set(pattern, order);
     }
     this.isEmpty = entries.length === 0;
+    this.hasHistory = entries.some(([, { history }]) => history !== undefined);
     this.hasPresence = entries.some(([, { presence }]) => Boolean(presence));
   }
 
