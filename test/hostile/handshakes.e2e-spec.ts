@@ -293,6 +293,8 @@ describe('the bounds of connections', () => {
     await starting({ MAX_CONNECTIONS_PER_ADDRESS: 2 })();
     const headers = { 'X-Forwarded-For': '203.0.113.1' };
     expect(await statuses(times(5, () => knock('/ws', { headers })))).toEqual([101, 101, 101, 101, 101]);
+    // The line of a handshake comes before the one of its connection
+    await app.until('five lines', () => (app.output.match(/connection opened/g) ?? []).length === 5);
     expect(app.output.match(/through a proxy at 127\.0\.0\.1/g)).toHaveLength(1);
   });
 

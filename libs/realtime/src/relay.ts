@@ -3,6 +3,7 @@
  * has reached serves it; the node of the connection, its owner, decides. Road IN, step 1, and road OUT, step 10.
  */
 import type { Writable } from 'node:stream';
+import type { ClientMessage } from './transport.js';
 
 /** Which connection a request is for, and whose request it is. The broker sees neither the token nor a credential. */
 export interface Claim {
@@ -14,12 +15,6 @@ export interface Claim {
 
 /** The most digests of one claim. */
 export const MAX_DIGESTS = 32;
-
-/** One message of a client. */
-export interface ClientMessage {
-  readonly data: Buffer;
-  readonly isBinary: boolean;
-}
 
 /** A request that is answered with a status: the messages of a client (`POST`), or the end of a connection (`DELETE`). */
 export interface ForwardedRequest extends Claim {

@@ -1,6 +1,6 @@
 /** The bytes behind the JSON of a forwarded request, and the body of a part of a relayed response. */
 import { isUtf8 } from 'node:buffer';
-import type { ClientMessage } from '../../relay.js';
+import type { ClientMessage } from '../../transport.js';
 import type { RelayData } from './relay-messages.js';
 
 /** Before each message: one byte, 1 for binary, and four bytes of length. */

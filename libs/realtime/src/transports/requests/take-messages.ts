@@ -2,7 +2,8 @@
 import type { HandshakeError } from '../../errors.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
-import type { ClientMessage, ForwardedRequest } from '../../relay.js';
+import type { ForwardedRequest } from '../../relay.js';
+import type { ClientMessage } from '../../transport.js';
 import { gone } from './request-socket.js';
 import { COUNT_HEADER, MESSAGE_ID_HEADER } from './request-transport.js';
 import type { HeldConnection } from './tokens.js';
