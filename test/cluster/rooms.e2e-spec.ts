@@ -57,7 +57,8 @@ describe.each(CASES)('rooms with history $name', ({ start }) => {
   });
 
   it('sends a bare client the messages as they are', async () => {
-    const bare = await nodes.open(b!, { rooms: [room] });
+    const bare = await nodes.open(b!);
+    await bare.connection.join(room);
     await push(1, 2);
     await a!.server.to(room).push('text');
     await bare.until(3);
