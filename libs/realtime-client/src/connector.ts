@@ -149,10 +149,10 @@ export class Connector {
   }
 
   /** A connection was not made: why? */
-  async #notOpened(attempt: Attempt, { answer, reason }: WireEnd): Promise<void> {
+  async #notOpened(attempt: Attempt, { answer, body, reason }: WireEnd): Promise<void> {
     const { state } = this;
     let refusal: Refusal = { words: reason };
-    if (answer) refusal = await refusalOf(answer);
+    if (answer) refusal = refusalOf(answer, body!);
     else if (attempt.transport === 'websocket') refusal = await probe(attempt, this.options);
     if (this.state === state) this.#refused(refusal);
   }

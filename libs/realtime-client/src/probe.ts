@@ -15,7 +15,8 @@ export const BLOCKED: Refusal = { isBlocked: true, words: 'the WebSocket was blo
 export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment }: AttemptOptions): Promise<Refusal> {
   const ask = (init?: FetchInit) => attempt.fetch({ ...init, signal: AbortSignal.timeout(PROBE_MS) });
   try {
-    return await refusalOf(await ask());
+    const answer = await ask();
+    return refusalOf(answer, await answer.text());
   } catch {
     // Without CORS headers a page may not read the answer, but it can see that there is one
     const { origin = '' } = environment.page?.location ?? {};
@@ -25,10 +26,8 @@ export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment 
 }
 
 /** @param answer of a request that should have become a connection */
-export async function refusalOf(answer: Response): Promise<Refusal> {
-  const { status, headers } = answer;
+export function refusalOf({ status, headers }: Response, body: string): Refusal {
   if (status === 426) return BLOCKED;
-  const body = await answer.text();
   const words = `the server answered ${status}${messageOf(body)}`;
   return { status, retryAfterMs: Number(headers.get('retry-after')) * 1000 || 0, words };
 }

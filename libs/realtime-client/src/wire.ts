@@ -23,8 +23,9 @@ export interface WireEnd {
   readonly reason: string;
   /** Why it did not open, where that is known. */
   readonly refusal?: Refusal;
-  /** The answer with which the server refused it, where the transport can see it. */
+  /** The answer with which the server refused it, where the transport can see it, and its body. */
   readonly answer?: Response;
+  readonly body?: string;
 }
 
 /** The client above a wire. Nothing is called after `ended`. */

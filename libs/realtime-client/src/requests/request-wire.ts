@@ -50,7 +50,7 @@ export abstract class RequestWire implements Wire {
       : { 'x-realtime-hello': hello() };
     const answer = await fetch({ headers: { accept, ...who }, signal: this.#aborter.signal }, target || url);
     if (answer.status !== 200 || !answer.headers.get('content-type')?.startsWith(accept)) {
-      this.end({ ...LOST, answer });
+      this.end({ ...LOST, answer, body: await answer.text() });
       return undefined;
     }
     owner.heard();
