@@ -8,9 +8,13 @@ export type WireName = 'websocket' | 'sse' | 'polling';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** @param url for example `http://127.0.0.1:3000/ws`; @returns opens wires of this transport */
-export function wireOf(transport: WireName, url: string, headers: Headers = {}): OpenWire {
-  if (transport === 'websocket') return (hello, events) => overWebSocket(url, headers, hello, events);
+/** For example `http://127.0.0.1:3000/ws`; a function is asked for each request, which may go to any node. */
+export type WireUrl = string | (() => string);
+
+/** @returns opens wires of this transport */
+export function wireOf(transport: WireName, url: WireUrl, headers: Headers = {}): OpenWire {
+  if (transport === 'websocket')
+    return (hello, events) => overWebSocket(typeof url === 'string' ? url : url(), headers, hello, events);
   const Wire = transport === 'sse' ? SseWire : PollingWire;
   return (hello, events) => new Wire(url, { ...headers }, hello, events);
 }
@@ -37,11 +41,15 @@ abstract class RequestWire implements ClientWire {
   protected hasEnded = false;
 
   constructor(
-    protected readonly url: string,
+    private readonly target: WireUrl,
     protected readonly headers: Headers,
     protected readonly hello: () => string,
     private readonly events: WireEvents,
   ) {}
+
+  protected get url(): string {
+    return typeof this.target === 'string' ? this.target : this.target();
+  }
 
   send(texts: readonly string[], first: number): void {
     this.waiting.push({ texts, first });
@@ -138,7 +146,8 @@ class PollingWire extends RequestWire {
   }
 
   private poll(more: Headers, position: number): void {
-    const url = `${this.url}${this.url.includes('?') ? '&' : '?'}transport=polling&position=${position}`;
+    const { url: to } = this;
+    const url = `${to}${to.includes('?') ? '&' : '?'}transport=polling&position=${position}`;
     const headers = { ...this.headers, ...more, 'x-realtime-hello': this.hello() };
     const asked = get(url, { headers, agent: this.agent }, (answer) => {
       let text = '';

@@ -60,8 +60,10 @@ export class Admissions {
     // The token of a client that sends by requests is in use already
     const session = request.transport === 'websocket' ? this.sessions.find(request.hello) : undefined;
     const identity = this.handshake.accept(answer, request, session, earlier);
-    const found = session && this.sessions.ticket(request, identity, ticket!.arrival);
-    if (!found?.resumes) return { ...admission, identity };
+    const found = ticket && this.sessions.ticket(request, identity, ticket.arrival);
+    if (!found) return { ...admission, identity };
+    if (!session || !found.resumes)
+      return { ...admission, identity, ticket: { ...ticket, supersedes: found.supersedes } };
     place.release();
     return { ...admission, identity, id: found.resumes.id, ticket: found };
   }
