@@ -10,10 +10,10 @@ import type { ControlFrame, Frame } from '../../frame.js';
 import type { Admission } from '../../handshake/admission.js';
 import type { Session, SessionOwner, Sessions } from '../../handshake/sessions.js';
 import type { Node } from '../../node/node.js';
+import { ReplayRing } from '../../node/replay-ring.js';
 import type { Sink, Socket } from '../../transport.js';
 import { ackFrame, openFrame, pongFrame } from './control.js';
 import { ReceivedMessages } from './received-messages.js';
-import { ReplayRing } from './replay-ring.js';
 import { type SessionConnection, type SessionFacts, WIRE_LEFT } from './session-connection.js';
 import { SessionWire, type WireOwner } from './session-wire.js';
 
@@ -103,7 +103,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
     this.isWhole = true;
     this.incoming.wasTold();
     this.wire!.socket.send(openFrame(this, greet !== undefined, this.incoming.count, this.node.settings));
-    for (const frame of this.ring.after(0)) this.wire!.socket.send(frame);
+    for (const frame of this.ring.all()) this.wire!.socket.send(frame);
     if (!greet) return connection?.opened();
     greet();
     if (this.end) this.wire?.socket.close(this.end.code, this.end.reason);
@@ -177,6 +177,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
 
   send(frame: Frame): boolean {
     if (this.end) return false;
+    frame.keep();
     this.ring.add(frame);
     if (this.isWhole) this.wire!.socket.send(frame);
     this.bound();

@@ -1,17 +1,17 @@
 /**
- * Road IN, step 1, and road OUT, step 10: the socket of a connection that lives between HTTP requests, as in Phoenix.
- * It keeps sent messages under rising positions, so that a lost answer is repeated and a dropped stream resumes where
- * it was. It ends when either side closes it, or when no request has come for the grace time.
+ * Road IN, step 1, and road OUT, step 10: the socket of a connection that lives between HTTP requests. It keeps what it
+ * has sent, so that a lost answer is repeated and a dropped stream goes on. It ends when either side closes it, or when
+ * no request has come for the grace time.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
 import { ControlFrame, type Frame } from '../../frame.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
+import { ReplayRing } from '../../node/replay-ring.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Counted, Place, Sink, Socket } from '../../transport.js';
 import { newToken } from '../../handshake/token.js';
-import { EntryQueue } from './entry-queue.js';
 import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
@@ -31,6 +31,14 @@ export interface RequestEnd {
   readonly reason: string;
 }
 
+/** A message that its client may not have. */
+export interface Entry {
+  readonly frame: Frame;
+  /** Where the client then stands in rooms with history, for a transport that says so. */
+  readonly places: string;
+  readonly size: number;
+}
+
 /** From here on the client has to take or acknowledge something first, in bytes that wait. */
 const FULL_BYTES = 65_536;
 
@@ -45,7 +53,7 @@ export abstract class RequestSocket implements Socket {
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
   protected readonly settings: RealtimeSettings;
-  protected readonly queue: EntryQueue;
+  protected readonly ring: ReplayRing<Entry>;
   /** True where the session, and not this wire, waits for the client. */
   protected isLostAtOnce = false;
   absentSince?: number;
@@ -63,7 +71,8 @@ export abstract class RequestSocket implements Socket {
   ) {
     this.settings = node.settings;
     this.token = session?.token ?? newToken(node.id);
-    this.queue = new EntryQueue(node.slowConsumers, session?.position ?? 0);
+    const held = session ? { bytes: 0 } : node.slowConsumers;
+    this.ring = new ReplayRing((bytes) => void (held.bytes += bytes), session?.position);
   }
 
   abstract readonly bufferedBytes: number;
@@ -72,7 +81,7 @@ export abstract class RequestSocket implements Socket {
   get isFull(): boolean {
     const { settings, slowConsumers } = this.node;
     const max = slowConsumers.bytes < settings.maxBufferedBytesTotal ? FULL_BYTES : 1;
-    return this.queue.bytes >= max;
+    return this.ring.waitingBytes >= max;
   }
 
   /**
@@ -87,8 +96,8 @@ export abstract class RequestSocket implements Socket {
   /** Answers a request that a newer one has overtaken, for example while its guards ran. It changes nothing. */
   abstract turnBack(answer: CarryingAnswer, position: number): void;
 
-  /** Returns a frame as the text that is kept and sent; all connections share it. */
-  protected abstract encode(frame: Frame): string;
+  /** Sends a message about the session, which has no number. It may be lost. */
+  protected abstract tell(frame: ControlFrame): void;
 
   /** @returns where the client stands with the next message */
   protected placesWith: (place: Place | undefined) => string = () => '';
@@ -139,8 +148,12 @@ export abstract class RequestSocket implements Socket {
 
   send(frame: Frame, place?: Place): boolean {
     if (this.end) return false;
-    const places = this.placesWith(place);
-    this.queue.add(this.encode(frame), frame.size, !(frame instanceof ControlFrame), places);
+    if (frame instanceof ControlFrame) this.tell(frame);
+    else {
+      frame.keep();
+      const places = this.placesWith(place);
+      this.ring.add({ frame, places, size: frame.size + places.length });
+    }
     this.flush();
     return true;
   }
@@ -173,7 +186,7 @@ export abstract class RequestSocket implements Socket {
 
   /** Frees what an ended socket keeps for a client whose last answer was lost. It is not used after that. */
   forget(): void {
-    this.queue.clear();
+    this.ring.clear();
   }
 
   protected alive(): void {
