@@ -23,6 +23,8 @@ export class NumberedClient {
     private readonly url: string,
     /** Changed for later wires. */
     readonly headers: Record<string, string>,
+    /** For a gateway with `onAuthenticate`; changed for later wires. */
+    public credential?: string,
   ) {
     this.client = new SessionClient(
       (text) => this.hear(text),
@@ -54,7 +56,8 @@ export class NumberedClient {
 
   connect(wire: WireName): void {
     this.isSettled = false;
-    const open = wireOf(wire, this.url, this.headers);
+    const { url, headers, credential } = this;
+    const open = wireOf(wire, { url, headers: { ...headers }, credential });
     this.client.connect((hello, events) =>
       open(hello, { ...events, message: (text) => this.pass(text, events.message) }),
     );

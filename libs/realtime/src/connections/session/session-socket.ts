@@ -93,6 +93,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
     clearTimeout(this.grace);
     this.sessions.attach(this);
     this.ring.acknowledge(seen);
+    socket.carry?.(this.token, seen);
     if (this.isPaused) socket.pause();
     this.greet = () => this.connection?.resumed(admission, transport, absentMs);
     return (this.wire = new SessionWire(socket, transport, this));

@@ -8,10 +8,11 @@ import type { HandshakeError } from '../../errors.js';
 import { ControlFrame, type Frame } from '../../frame.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
-import { ReplayRing } from '../../node/replay-ring.js';
+import type { ReplayRing } from '../../node/replay-ring.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Counted, Place, Sink, Socket } from '../../transport.js';
 import { newToken } from '../../handshake/token.js';
+import { type Entry, entryOf, newRing } from './kept-messages.js';
 import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
@@ -31,14 +32,6 @@ export interface RequestEnd {
   readonly reason: string;
 }
 
-/** A message that its client may not have. */
-export interface Entry {
-  readonly frame: Frame;
-  /** Where the client then stands in rooms with history, for a transport that says so. */
-  readonly places: string;
-  readonly size: number;
-}
-
 /** From here on the client has to take or acknowledge something first, in bytes that wait. */
 const FULL_BYTES = 65_536;
 
@@ -53,7 +46,7 @@ export abstract class RequestSocket implements Socket {
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
   protected readonly settings: RealtimeSettings;
-  protected readonly ring: ReplayRing<Entry>;
+  protected ring: ReplayRing<Entry>;
   /** True where the session, and not this wire, waits for the client. */
   protected isLostAtOnce = false;
   absentSince?: number;
@@ -63,6 +56,7 @@ export abstract class RequestSocket implements Socket {
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   private whenGone: () => void = () => {};
+  private whenCarrying: (token: string) => void = () => {};
 
   /** @param session undefined for a bare client */
   constructor(
@@ -71,8 +65,7 @@ export abstract class RequestSocket implements Socket {
   ) {
     this.settings = node.settings;
     this.token = session?.token ?? newToken(node.id);
-    const held = session ? { bytes: 0 } : node.slowConsumers;
-    this.ring = new ReplayRing((bytes) => void (held.bytes += bytes), session?.position);
+    this.ring = newRing(session ? undefined : node.slowConsumers, session?.position);
   }
 
   abstract readonly bufferedBytes: number;
@@ -100,7 +93,7 @@ export abstract class RequestSocket implements Socket {
   protected abstract tell(frame: ControlFrame): void;
 
   /** @returns where the client stands with the next message */
-  protected placesWith: (place: Place | undefined) => string = () => '';
+  protected placesWith: (place?: Place) => string = () => '';
 
   /** Sends the messages that can be sent now. */
   protected abstract flush(): void;
@@ -118,9 +111,17 @@ export abstract class RequestSocket implements Socket {
     return (this.reading ??= new Posts(this.node));
   }
 
-  attach(sink: Sink, whenGone: () => void): void {
+  /** @param whenCarrying called with the secret of a session that goes on over this wire, and has another token */
+  attach(sink: Sink, whenGone: () => void, whenCarrying: (token: string) => void = () => {}): void {
     this.sink = sink;
     this.whenGone = whenGone;
+    this.whenCarrying = whenCarrying;
+  }
+
+  carry(token: string, seen: number): void {
+    if (token === this.token) return;
+    this.ring = newRing(undefined, seen);
+    this.whenCarrying(token);
   }
 
   /**
@@ -149,11 +150,7 @@ export abstract class RequestSocket implements Socket {
   send(frame: Frame, place?: Place): boolean {
     if (this.end) return false;
     if (frame instanceof ControlFrame) this.tell(frame);
-    else {
-      frame.keep();
-      const places = this.placesWith(place);
-      this.ring.add({ frame, places, size: frame.size + places.length });
-    }
+    else this.ring.add(entryOf(frame, place, this.placesWith));
     this.flush();
     return true;
   }
@@ -237,7 +234,7 @@ export abstract class RequestSocket implements Socket {
     const { sink, whenGone } = this;
     // This socket may be remembered for a while; the connection should not be
     this.sink = undefined;
-    this.whenGone = () => {};
+    this.whenGone = this.whenCarrying = () => {};
     whenGone();
     // Never inside a call of the core, as with a WebSocket: what onClose pushes must not overtake the push under way
     queueMicrotask(() => sink!.closed(code, reason));

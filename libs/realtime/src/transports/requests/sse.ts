@@ -10,7 +10,8 @@ import { parseEventId } from '../../http/event-id.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import type { Place } from '../../transport.js';
 import { EventIds } from './event-ids.js';
-import { type Entry, type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
+import type { Entry } from './kept-messages.js';
+import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
 import { COMMENT, controlBlock, messageBlock, messageBody, plainBody } from './sse-format.js';
 import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
@@ -157,7 +158,7 @@ export class SseSocket extends RequestSocket {
     this.stream?.write(messageBlock(this.idAt(this.ring.taken), plainBody(frame)));
   }
 
-  protected override placesWith = (place: Place | undefined): string => {
+  protected override placesWith = (place?: Place): string => {
     if (place) this.ids.moved(place);
     return this.ids.suffix;
   };
