@@ -180,9 +180,14 @@ export class Requests {
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
     if (!sink) return overtaken(exchange, socket);
-    const held = { socket, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
-    this.tokens.add(held);
-    socket.attach(sink, () => (ticket ? this.tokens.dropWire(held) : this.tokens.forget(held)));
+    const held = { socket, token: socket.token, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
+    const all: HeldConnection[] = [];
+    const add = (token: string) => {
+      all.push({ ...held, token });
+      this.tokens.add(all.at(-1)!);
+    };
+    add(socket.token);
+    socket.attach(sink, () => (ticket ? this.tokens.dropWire(all) : this.tokens.forget(all[0]!)), add);
     try {
       socket.open(exchange.answer, id, undefined);
     } finally {
