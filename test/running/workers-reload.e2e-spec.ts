@@ -167,7 +167,8 @@ function expectWhole(numbers: readonly number[], delivered: readonly number[]): 
 }
 
 it('a reload lets requests finish, and ends kept connections with the worker', async () => {
-  await start({ workers: 1, env: { APP_HOOKS: '1' } });
+  // The delay of a shutdown is for a load balancer, which notices nothing of a reload
+  await start({ workers: 1, env: { APP_HOOKS: '1', REALTIME_SHUTDOWN_DELAY: '600' } });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const status = () =>
     new Promise<number>((resolve, reject) => {
