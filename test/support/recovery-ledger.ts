@@ -147,10 +147,10 @@ export class RecoveryLedger {
     const since = place?.at ?? 0;
     const isNear = this.outages.some(({ from, to }) => from <= at && to + AFTERMATH_MS >= since);
     if (what === 'unavailable') return isNear ? undefined : 'while the store was there';
-    if (what === 'reset') {
-      const isLost = this.losses.some((lostAt) => lostAt <= at && lostAt + AFTERMATH_MS >= since);
-      return isLost ? undefined : 'though nothing was lost';
-    }
+    const isLost = this.losses.some((lostAt) => lostAt <= at && lostAt + AFTERMATH_MS >= since);
+    // A position of a lost time that is below the oldest entry of today looks like any other one that is
+    if (isLost && what !== 'limit') return undefined;
+    if (what === 'reset') return 'though nothing was lost';
     if (what === 'limit') return 'though less was missed';
     const isOut = !place?.position || place.position.n < this.firstKept(room, place.era, at);
     return isOut ? undefined : 'inside the retention';
