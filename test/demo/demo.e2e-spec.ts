@@ -337,7 +337,6 @@ describe('a connection that ends', () => {
     expect(lines.slice(from + 1, from + 13).map((line) => line.split('\n').at(-1))).toEqual(texts);
     for (const page of [ann, eve]) expect(await page.getByText('from the tunnel').count()).toBe(1);
     expect(await eve.locator('#log').innerText()).not.toContain('may be lost');
-    expect(await ann.locator('#log').innerText()).not.toContain('Eve left');
   });
 
   it('the page that was away for longer than its session recovers from the history, or says that something may be lost', async () => {
@@ -382,13 +381,15 @@ describe('the transport menu', () => {
       await say(ann, `over ${transport}`);
       await heard(bob, `over ${transport}`);
       await heard(ann, `over ${transport}`);
-      expect(connectionsOf('Ann')).toEqual([connection]);
+      expect(connectionsOf('Ann').map(({ id }) => id)).toEqual([connection!.id]);
       expect(connection!.transport).toBe(transport);
       expect(await menu.inputValue()).toBe(transport);
       for (const text of [1, 2, 3])
         expect(await ann.getByText(`${transport} ${text}`, { exact: true }).count()).toBe(1);
     }
     expect(await ann.locator('#log').innerText()).not.toContain('Connection lost');
+    // Chromium's own words for a stream that the server has cut
+    expectedErrors = /ERR_INCOMPLETE_CHUNKED_ENCODING/;
   });
 });
 
@@ -410,7 +411,7 @@ describe('a handshake that is refused', () => {
     const ann = await come('Ann');
     const bob = await visit();
     await enterName(bob, 'Bob');
-    await trouble(bob, /No connection: Too many connections\.\s+Trying (again in \d+ s|now)\./);
+    await trouble(bob, /No connection: the server answered 503: Too many connections\.\s+Trying (again in \d+ s|now)\./);
     await ann.close();
     await note(bob, 'You joined as Bob');
   });
