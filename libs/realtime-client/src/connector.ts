@@ -26,6 +26,8 @@ export class Connector {
   #openedAt = 0;
   /** The server refused the token, and no connection has been stable since. */
   #isRefused = false;
+  /** The transport to move to, as soon as there is nothing else under way. */
+  #wanted: Transport | undefined;
   #unwatch: (() => void) | undefined;
   #ladder: Ladder;
   #retry: Retry;
@@ -45,6 +47,7 @@ export class Connector {
     this.#wires = new Wires(options, upper, {
       heard: () => this.#liveness.heard(),
       replaced: () => this.#liveness.stop(),
+      stayed: () => this.#follow(),
       ended: (attempt, end) => this.#ended(attempt, end),
       failed: (error) => this.#failed(error),
     });
@@ -86,12 +89,13 @@ export class Connector {
     this.#ladder.opened(now.transport, Boolean(this.upper.session()));
     this.#liveness.start(pingMs);
     if (!wasOpen || !isResumed) this.#set({ status: 'open', transport: now.transport, id, isResumed });
+    this.#follow();
   }
 
   /** Uses another transport from now on; an open connection moves there when it can. */
   use(transport: Transport): void {
-    if (this.isWritable && this.upper.session()) this.#move(transport);
-    else this.#ladder.choose(transport);
+    this.#wanted = transport;
+    this.#follow();
   }
 
   /** The server says that the token expires. */
@@ -99,10 +103,12 @@ export class Connector {
     const { now } = this.#wires;
     if (!this.options.token.isRenewable || !now) return;
     this.options.token.renew('expires');
-    this.#move(now.transport);
+    this.use(this.#wanted ?? now.transport);
   }
 
   #try(): void {
+    if (this.#wanted) this.#ladder.choose(this.#wanted);
+    this.#wanted = undefined;
     this.#retry.stop();
     this.#set({ status: 'connecting', attempt: this.#retry.attempts });
     this.#wires.open(this.#ladder.transport, this.#ladder.mode);
@@ -110,7 +116,19 @@ export class Connector {
 
   /** The present wire stays until the next one is open. */
   #move(transport: Transport): void {
-    if (this.isWritable && this.upper.session()) this.#wires.open(transport, this.#ladder.mode);
+    if (this.#isMovable) this.#wires.open(transport, this.#ladder.mode);
+  }
+
+  get #isMovable(): boolean {
+    return this.isWritable && Boolean(this.upper.session());
+  }
+
+  /** Moves to the transport that was asked for, unless another move is under way: then after it. */
+  #follow(): void {
+    const wanted = this.#wanted;
+    if (!wanted || !this.#isMovable) return;
+    this.#wanted = undefined;
+    this.#move(wanted);
   }
 
   #ended(attempt: Attempt, end: WireEnd): void {

@@ -12,6 +12,8 @@ export interface WiresOwner {
   heard(): void;
   /** The present wire has ended, and the next takes its place before it is open. */
   replaced(): void;
+  /** The next wire did not open: the present one goes on. */
+  stayed(): void;
   /** The present wire has ended, or was not opened, and there is no next. */
   ended(attempt: Attempt, end: WireEnd): void;
   /** There was no handshake: no token, or no transport. */
@@ -95,5 +97,6 @@ export class Wires {
     this.#next = undefined;
     for (const data of this.#held.splice(0)) this.upper.received(data);
     this.upper.writable();
+    this.owner.stayed();
   }
 }

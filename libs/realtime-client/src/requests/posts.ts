@@ -3,6 +3,8 @@ import { credentials, retryAfterMs, type WireOptions } from '../wire.js';
 
 /** The request header that carries the session's secret. */
 export const TOKEN = 'x-realtime-token';
+/** The request header of a client library: the number of the first message. */
+export const COUNT = 'x-realtime-count';
 
 const MAX_MESSAGES = 32;
 const MAX_CHARACTERS = 65_536;
@@ -71,7 +73,7 @@ export class Posts {
     const body = isText ? data : JSON.stringify(batch.map(encoded));
     const headers = {
       'content-type': isText ? 'text/plain' : 'application/json',
-      ...(this.isCounted ? { 'x-realtime-count': String(first) } : {}),
+      ...(this.isCounted ? { [COUNT]: String(first) } : {}),
     };
     const answer = await this.#fetch({ method: 'POST', body, headers, signal: this.signal });
     if (answer.ok) return;

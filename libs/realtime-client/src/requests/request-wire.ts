@@ -1,7 +1,7 @@
 /** What SSE and polling have in common: a loop of GETs for the way down, POSTs for the way up. */
 import { refusalOf } from '../probe.js';
 import { credentials, type Wire, type WireEnd, type WireOptions } from '../wire.js';
-import { Posts, TOKEN } from './posts.js';
+import { COUNT, Posts, TOKEN } from './posts.js';
 
 const LOST: WireEnd = { code: 1006, reason: 'the server does not answer' };
 
@@ -68,8 +68,10 @@ export abstract class RequestWire implements Wire {
     return hello ? { 'x-realtime-hello': hello } : {};
   }
 
+  /** The headers of a later request, which must not begin a connection where the wire is gone. */
   protected held(): Record<string, string> {
-    return { [TOKEN]: this.#plainToken ?? this.options.session() ?? '' };
+    const plain = this.#plainToken;
+    return plain ? { [TOKEN]: plain } : { [TOKEN]: this.options.session()!, [COUNT]: '0' };
   }
 
   /** @returns false for an answer that is not the beginning of messages: the wire has then ended */

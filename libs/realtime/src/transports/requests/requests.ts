@@ -15,7 +15,7 @@ import { ForeignRequests } from './foreign-requests.js';
 import { OwnedRequests } from './owned-requests.js';
 import { readMessages } from './request-body.js';
 import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
-import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { COUNT_HEADER, isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { busy, postOf, takeMessages } from './take-messages.js';
 import { TakenIds } from './taken-ids.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
@@ -103,7 +103,10 @@ export class Requests {
           ? this.goOn(exchange, transport, ticket)
           : this.foreign.goOn(owner, exchange, transport, ticket),
       ));
-    if (!isFound) await this.begin(exchange, transport);
+    if (isFound) return;
+    // A client library goes on by a hello; a connection that it does not ask for would be one too many
+    if (ticket && exchange.incoming.headers[COUNT_HEADER] !== undefined) throw gone();
+    await this.begin(exchange, transport);
   }
 
   /** Counts and logs the refusal of a later request in the same way as that of a handshake. */
