@@ -411,7 +411,10 @@ describe('a handshake that is refused', () => {
     const ann = await come('Ann');
     const bob = await visit();
     await enterName(bob, 'Bob');
-    await trouble(bob, /No connection: the server answered 503: Too many connections\.\s+Trying (again in \d+ s|now)\./);
+    await trouble(
+      bob,
+      /No connection: the server answered 503: Too many connections\.\s+Trying (again in \d+ s|now)\./,
+    );
     await ann.close();
     await note(bob, 'You joined as Bob');
   });
