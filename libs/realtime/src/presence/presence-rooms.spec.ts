@@ -70,7 +70,7 @@ describe('schedules of users, lost messages, killed, stopped and separated nodes
     ['changes are numbered above all that are known', ROOM, 'this.merged(user)?.change ?? 0,', '0,'],
     ['a user leaves when the grace time is over', ROOMS, 'end();\n      this.touch(room);', ''],
     ['a room without users and members is forgotten', ROOMS, 'if (!room.isInUse) this.close(room);', ''],
-  ])('fail without the rule: %s', async (_rule, file, from, to, first) => {
+  ])('fail without the rule: %s', async (...[, file, from, to, first]: Rule) => {
     expect(await faultsOf(await without(file, from, to), PresenceRun, 150, first)).not.toEqual([]);
   });
 
@@ -81,7 +81,7 @@ describe('schedules of users, lost messages, killed, stopped and separated nodes
     ['the part of a lost node stays for the grace time', NODES, 'clock, graceMs + extraMs,', 'clock, extraMs,'],
     ['a node that stops leaves its part with the others', 'presence/own-parts.ts', 'rooms.length > 0', 'false', 19],
     ['who is found is no news', ROOM, 'this.view.set(user, this.merged(user)!.state);', ';'],
-  ])('tell something without the rule: %s', async (_rule, file, from, to, first) => {
+  ])('tell something without the rule: %s', async (...[, file, from, to, first]: Rule) => {
     expect(await faultsOf(await without(file, from, to), DeployRun, 400, first)).not.toEqual([]);
   });
 

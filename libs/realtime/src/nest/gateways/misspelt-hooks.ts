@@ -65,7 +65,8 @@ export function misspeltHooks({ name: className, prototype }: Type, instance: ob
 /** @returns one line for each method of a provider, which is no gateway, that looks like `onPresence` and is never called */
 export function misspeltPresence({ name: className, prototype }: Type): string[] {
   return [...membersOf(prototype as object, {})]
-    .filter(([name, { value }]) => isNear(name, PRESENCE) && !(typeof value === 'function' && hasOtherMetadata(value)))
+    .filter(([name]) => startsAlike(name, PRESENCE) && isNear(name, PRESENCE))
+    .filter(([, { value }]) => !(typeof value === 'function' && hasOtherMetadata(value)))
     .map(([name]) => `${className}.${name} is never called: did you mean ${PRESENCE}? If not, give it another name`);
 }
 
