@@ -78,7 +78,9 @@ it('large buffers are taken from memory that the process keeps, once it has free
         await new Promise(setImmediate);
       }
       console.log(buffers.length < 500);`;
-    const { stdout } = await run(process.execPath, ['--expose-gc', '--input-type=module', '-e', script]);
+    const { stdout } = await run(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+      timeout: 30_000,
+    });
     return stdout.trim();
   };
   expect(await isTakenFromHeap('')).toBe('false');
