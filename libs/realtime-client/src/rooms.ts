@@ -96,7 +96,8 @@ export class Room<C extends Contract = Contract> {
   noticed(event: string, notice: Notice): void {
     const tell = (name: keyof RoomEvents, ...args: unknown[]) => this.#listeners.tell(name, ...args);
     const { position, key, recovered, reason = 'limit' } = notice;
-    const had = this.position;
+    // Only a room with a key was in the hello: messages of the first join come before it
+    const had = this.key && this.position;
     this.position = position ?? this.position;
     let isGap = event === 'rt:gap';
     if (event === 'rt:joined') {
