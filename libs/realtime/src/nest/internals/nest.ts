@@ -141,11 +141,11 @@ export function rootModuleInstance(modules: ModulesContainer): object | undefine
   return host?.isDependencyTreeStatic() ? host.instance : undefined;
 }
 
-/** Runs a task as the first step of `app.close()`, before the shutdown hooks of any module. Nest 11 has no such step. */
-export function beforeClose(http: HttpServer, task: () => void): void {
+/** Awaits a task as the first step of `app.close()`, before the shutdown hooks of any module. Nest 11 has no such step. */
+export function beforeClose(http: HttpServer, task: () => Promise<void>): void {
   const original = http.beforeClose?.bind(http);
-  http.beforeClose = (): unknown => {
-    task();
+  http.beforeClose = async (): Promise<unknown> => {
+    await task();
     return original?.();
   };
 }
