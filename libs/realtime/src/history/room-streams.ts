@@ -112,13 +112,21 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     return this.rooms.get(channel)?.lost(member, entry);
   }
 
-  /** Takes what has no position, for a room that has members here. @returns false for any other channel */
-  other(command: Command): boolean {
+  /**
+   * Takes what has no position, for a room that has members here.
+   *
+   * @param hasPlace false for what did not come on the channel: it waits for nothing
+   * @returns false for any other channel, true when it was delivered; else resolves when it is, never rejects
+   */
+  other(command: Command, hasPlace: boolean): boolean | Promise<void> {
     const room = this.rooms.get(command.channel);
     if (!room) return false;
     const { action } = command;
-    room.stream.other({ command, size: action.kind === 'push' ? action.frame.size : ORDER_BYTES });
-    return true;
+    let hasPassed = false;
+    let passed = (): void => void (hasPassed = true);
+    const size = action.kind === 'push' ? action.frame.size : ORDER_BYTES;
+    room.stream.other({ command, size, passed: () => passed() }, hasPlace);
+    return hasPassed || new Promise((resolve) => (passed = resolve));
   }
 
   /** @returns resolves when an entry that this node has appended has come back to its members, or its time is over */
@@ -150,7 +158,10 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     const { maxRecoveryEntries: maxEntries, maxRecoveryBytes: maxReplayBytes } = settings;
     const stream = new RoomStream<Passing>({
       read: (limit) => this.queue.read(channel, limit).finally(() => this.clock.soon(() => room.settle())),
-      deliver: ({ command }, live) => deliver(command, (member) => live.has(room.members.get(member)!)),
+      deliver: ({ command, passed }, live) => {
+        deliver(command, (member) => live.has(room.members.get(member)!));
+        passed();
+      },
       clock: this.clock,
       tails: this.tails,
       bounds: { ...BACKLOG_BOUNDS, maxEntries, maxReplayBytes },

@@ -199,8 +199,8 @@ export class Node implements LocalNode {
     return this.presentUsers?.sink;
   }
 
-  deliver(command: Command): void {
-    this.hub.deliver(command);
+  deliver(command: Command, hasPlace?: boolean): Promise<void> | void {
+    return this.hub.deliver(command, hasPlace);
   }
 
   size(channel: Channel): number {
