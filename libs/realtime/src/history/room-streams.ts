@@ -4,7 +4,7 @@
  */
 import type { Channel, Command } from '../command.js';
 import { type Clock, systemClock } from '../cluster/clock.js';
-import type { Entry, HistoryEvents, KeptPush, PushHistory } from '../history.js';
+import type { Entry, HistoryEvents, HistoryWindow, KeptPush, PushHistory } from '../history.js';
 import type { Position } from '../position.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { BACKLOG_BOUNDS } from './backlog.js';
@@ -38,6 +38,11 @@ export interface RoomStreamsOptions<M> {
   /** Delivers what has no position. A push is for those members that are not behind. */
   readonly deliver: (command: Command, isLive: (member: M) => boolean) => void;
   readonly clock?: Clock;
+  /** Logs each read. Default: nothing is logged. */
+  readonly lines?: {
+    read(channel: Channel, entries: number): void;
+    readFailed(channel: Channel, error: unknown): void;
+  };
 }
 
 /** What an order takes while it waits, in bytes. */
@@ -56,7 +61,11 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     this.tails = new Tails({ maxBytes: settings.maxTailBytes, maxTotalBytes: settings.maxTailBytesTotal });
     const read = (channel: Channel, limit: number) => requireHistory(history()).read(channel, undefined, limit);
     this.queue = new ReadQueue(
-      (channel, limit) => Promise.resolve().then(() => read(channel, limit)),
+      (channel, limit) =>
+        this.logged(
+          channel,
+          Promise.resolve().then(() => read(channel, limit)),
+        ),
       settings.maxHistoryReads,
     );
     this.check = new TopCheck((channels, renew) => requireHistory(history()).top(channels, renew), clock);
@@ -151,6 +160,15 @@ export class RoomStreams<M extends object> implements HistoryEvents {
 
   down(): void {
     for (const { stream } of this.rooms.values()) stream.down();
+  }
+
+  private logged(channel: Channel, reading: Promise<HistoryWindow>): Promise<HistoryWindow> {
+    const { lines } = this.options;
+    reading.then(
+      ({ entries }) => lines?.read(channel, entries.length),
+      (error: unknown) => lines?.readFailed(channel, error),
+    );
+    return reading;
   }
 
   private open(channel: Channel): StreamedRoom<M> {
