@@ -43,9 +43,9 @@ abstract class Numbers {
     return new Promise((done) => this.waiting.push({ count, done }));
   }
 
-  /** Resolves with the first `onClose`. */
-  async closed(): Promise<CloseInfo> {
-    while (this.closes.length === 0) await new Promise<void>((done) => this.ended.push(done));
+  /** Resolves with the first `onClose`, once there are so many. */
+  async closed(count = 1): Promise<CloseInfo> {
+    while (this.closes.length < count) await new Promise<void>((done) => this.ended.push(done));
     return this.closes[0]!;
   }
 

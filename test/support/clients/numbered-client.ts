@@ -1,6 +1,6 @@
 /** The reference client, saying numbers and checking the numbers that it hears. */
 import { SessionClient } from './session-client.js';
-import { type WireName, wireOf } from './session-wires.js';
+import { type WireName, wireOf, type WireTarget } from './session-wires.js';
 
 interface Ended {
   readonly code: number;
@@ -20,7 +20,7 @@ export class NumberedClient {
   private isSettled = false;
 
   constructor(
-    private readonly url: string,
+    private readonly url: WireTarget['url'],
     /** Changed for later wires. */
     readonly headers: Record<string, string>,
     /** For a gateway with `onAuthenticate`; changed for later wires. */

@@ -10,8 +10,8 @@ type Headers = Readonly<Record<string, string>>;
 
 /** Where a wire is opened, and what it says first. */
 export interface WireTarget {
-  /** For example `http://127.0.0.1:3000/ws`. */
-  readonly url: string;
+  /** For example `http://127.0.0.1:3000/ws`; a function is asked for each request, which may go to any node. */
+  readonly url: string | (() => string);
   readonly headers?: Headers;
   /** The credential for a gateway with `onAuthenticate`: the first message. Default: none. */
   readonly credential?: string;
@@ -24,9 +24,14 @@ export function wireOf(transport: WireName, target: WireTarget): OpenWire {
   return (hello, events) => new Wire(target, hello, events);
 }
 
-function overWebSocket({ url, headers, credential }: WireTarget, hello: () => string, events: WireEvents): ClientWire {
+function urlOf({ url }: WireTarget): string {
+  return typeof url === 'string' ? url : url();
+}
+
+function overWebSocket(target: WireTarget, hello: () => string, events: WireEvents): ClientWire {
+  const { headers, credential } = target;
   const protocols = ['realtime.v1', `hello.${hello()}`];
-  const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers, perMessageDeflate: false });
+  const socket = new WebSocket(urlOf(target).replace(/^http/, 'ws'), protocols, { headers, perMessageDeflate: false });
   if (credential !== undefined) socket.on('open', () => socket.send(credential));
   socket.on('message', (data: Buffer) => events.message(data.toString()));
   socket.on('close', (code, reason) => events.closed(code, reason.toString()));
@@ -46,7 +51,6 @@ abstract class RequestWire implements ClientWire {
   private isPosting = false;
   protected hasEnded = false;
 
-  protected readonly url: string;
   protected readonly headers: Headers;
 
   constructor(
@@ -54,8 +58,11 @@ abstract class RequestWire implements ClientWire {
     protected readonly hello: () => string,
     private readonly events: WireEvents,
   ) {
-    this.url = target.url;
     this.headers = { ...target.headers };
+  }
+
+  protected get url(): string {
+    return urlOf(this.target);
   }
 
   send(texts: readonly string[], first: number): void {
@@ -161,7 +168,8 @@ class PollingWire extends RequestWire {
   }
 
   private poll(more: Headers, position: number): void {
-    const url = `${this.url}${this.url.includes('?') ? '&' : '?'}transport=polling&position=${position}`;
+    const { url: to } = this;
+    const url = `${to}${to.includes('?') ? '&' : '?'}transport=polling&position=${position}`;
     const headers = { ...this.headers, ...more, 'x-realtime-hello': this.hello() };
     const asked = get(url, { headers, agent: this.agent }, (answer) => {
       let text = '';

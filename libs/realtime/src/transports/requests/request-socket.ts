@@ -245,3 +245,8 @@ export abstract class RequestSocket implements Socket {
 export function gone(): HandshakeError {
   return rejection(404, 'Connection not found or already closed');
 }
+
+/** Returns the refusal of a poll or stream of a session whose client has another wire, or is about to open one. */
+export function wireGone(): HandshakeError {
+  return rejection(409, 'This connection has no such wire any more: open another one with its hello');
+}
