@@ -18,8 +18,13 @@ import type { BrokerStats } from './stats.js';
 export interface LocalNode {
   /** The first part of the ids of its connections. */
   readonly id: string;
-  /** Applies a command to its members here. Never throws. */
-  deliver(command: Command): void;
+  /**
+   * Applies a command to its members here. Never throws.
+   *
+   * @param hasPlace false for an order that did not come among the pushes to its channel. Default: true
+   * @returns a promise where it waits for its place in a room with history: resolves when it is applied, never rejects
+   */
+  deliver(command: Command, hasPlace?: boolean): Promise<void> | void;
   /** Answers another node. @throws RealtimeError depending on the question */
   answer<K extends QuestionKind>(question: Question<K>): Awaitable<Answer<K>>;
   /** How many members a channel has here. */

@@ -142,6 +142,8 @@ export interface PushHistory {
   readonly top: History['top'];
   /** True for a channel that is subscribed, so that its entries come. */
   isOn(channel: Channel): boolean;
+  /** How many entries and rooms were forgotten before their time. Default: nobody knows, as with a store of others. */
+  readonly evicted?: number;
 }
 
 /** What a broker reports of rooms with history to its own node. Nothing of it throws. */

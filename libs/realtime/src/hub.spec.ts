@@ -114,7 +114,7 @@ describe('delivery', () => {
     void hub.enter(channelOf.room('a'), ann.it);
     void hub.enter(channelOf.room('a'), bob.it);
     const action = push('x');
-    hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action });
+    void hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action });
     expect([ann, bob, eve].map(({ obeyed }) => obeyed)).toEqual([[action], [action], []]);
   });
 
@@ -130,7 +130,7 @@ describe('delivery', () => {
 
   it('leaves out the connections that a command excepts', () => {
     const all = [fake('n.1'), fake('n.2'), fake('n.3')];
-    hub.deliver({ channel: '*', except: ['c:n.1', 'c:n.3', 'c:unknown'], action: push('x') });
+    void hub.deliver({ channel: '*', except: ['c:n.1', 'c:n.3', 'c:unknown'], action: push('x') });
     expect(all.map(({ obeyed }) => obeyed.length)).toEqual([0, 1, 0]);
   });
 
@@ -142,7 +142,7 @@ describe('delivery', () => {
       hub.remove(all[1]!.it);
       hub.exit(channelOf.room('a'), all[1]!.it);
     });
-    hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action: push('x') });
+    void hub.deliver({ channel: channelOf.room('a'), except: NOBODY_EXCEPTED, action: push('x') });
     expect(all.map(({ obey }) => obey.mock.calls.length)).toEqual([1, 0, 1]);
   });
 });

@@ -123,10 +123,16 @@ export class Hub<M extends HubMember = HubMember> {
     return this.channels.get(channel)?.size ?? 0;
   }
 
-  /** Applies a command to every member on this node. Never throws; a member that fails does not stop the others. */
-  deliver(command: Command): void {
-    // In a room with history it may have to wait for its place among the entries
-    if (this.streams?.other(command)) return;
+  /**
+   * Applies a command to every member on this node. Never throws; a member that fails does not stop the others.
+   *
+   * @param hasPlace false for what has no place among the pushes to its channel
+   * @returns a promise in a room with history, where it waits for its place among the entries: resolves when it is
+   *   applied, never rejects
+   */
+  deliver(command: Command, hasPlace = true): Promise<void> | void {
+    const passed = this.streams?.other(command, hasPlace);
+    if (passed) return passed === true ? undefined : passed;
     const { channel, except, action } = command;
     const members = except.length === 0 ? this.members(channel) : this.membersExcept(channel, except);
     for (const connection of members) this.apply(action, connection);

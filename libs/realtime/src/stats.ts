@@ -68,6 +68,8 @@ export interface HistoryStats {
   readonly gaps: number;
   /** The bytes of the last entries that this node keeps at hand for its members. */
   readonly tailBytes: number;
+  /** Entries and rooms that were forgotten before their time, because all rooms together were too big (`memory` only). */
+  readonly evicted: number;
 }
 
 /** The counters of rooms with history. */
@@ -86,6 +88,7 @@ export const NO_HISTORY: HistoryStats = {
   rooms: 0,
   reads: 0,
   tailBytes: 0,
+  evicted: 0,
 };
 
 /** What a node counts of the way to the other nodes. Over `memory` everything but the name stays at zero. */

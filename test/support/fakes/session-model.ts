@@ -48,8 +48,11 @@ class ModelWire implements Socket {
     return true;
   }
 
+  /** Its client finds out a little later. */
   terminate(): void {
+    if (this.isCut) return;
     this.isCut = true;
+    this.downAt = this.world.later(this.downAt, () => this.events.closed(1006, ''));
   }
 
   close(code: number): void {
@@ -95,7 +98,10 @@ class World {
   ) {
     this.random = seeded(seed);
     this.sessions = new Sessions(Object.assign(this.node, { broker: {} }));
-    this.client = new SessionClient((text) => this.hear(text));
+    this.client = new SessionClient(
+      (text) => this.hear(text),
+      () => this.clock.after(50, () => this.connect()),
+    );
   }
 
   async run(): Promise<string[]> {

@@ -32,9 +32,9 @@ export class MemoryBroker extends Broker {
     this.local = local;
   }
 
-  publish(command: Command): Reached {
-    this.local?.deliver(command);
-    return EVERYWHERE;
+  publish(command: Command): Reached | Promise<Reached> {
+    const waits = this.local?.deliver(command);
+    return waits ? waits.then(() => EVERYWHERE) : EVERYWHERE;
   }
 
   hold(): undefined {}

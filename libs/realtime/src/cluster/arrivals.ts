@@ -37,7 +37,7 @@ export class Arrivals {
     if (own !== undefined) return pushes.returned(own);
     const received = wire.read(wire.names.of(channel), bytes);
     if (!received) return this.lines.dropped(channel, wire.drops);
-    if (received.isForeign) this.local.deliver(received.command);
+    if (received.isForeign) void this.local.deliver(received.command);
     else this.handle(received.frame, bytes.length);
   }
 
@@ -52,7 +52,7 @@ export class Arrivals {
         }
         if (from === this.local.id && !position) return pushes.returned(counter);
         message.frame.isShared = true;
-        return this.local.deliver({ channel, except, action: { kind: 'push', frame: message.frame } });
+        return void this.local.deliver({ channel, except, action: { kind: 'push', frame: message.frame } });
       case 'order':
         return orders.received(from, channel, message.order, except);
       case 'ask':

@@ -214,7 +214,7 @@ export class ClusterBroker extends Broker {
     const { action, except } = command;
     const owner = nodeOf(id);
     if (owner !== this.local?.id) return this.ask({ kind: 'order', id, action, except }, owner);
-    this.local.deliver(command);
+    await this.local.deliver(command);
     return EVERYWHERE;
   }
 

@@ -1,6 +1,6 @@
 /** What is logged and counted about the other nodes and the way to them: one line for each change. */
 import type { Channel } from '../command.js';
-import { LineRate } from '../limits/line-rate.js';
+import { LineRates } from '../limits/line-rate.js';
 import { errorField, field, type Log, quotedField, stackOf } from '../log.js';
 import type { BrokerStats } from '../stats.js';
 import type { DropReason } from './format.js';
@@ -20,7 +20,7 @@ export class ClusterLog {
     ...{ received: 0, dropped: 0, gaps: 0, cuts: 0, ordersDropped: 0, questionsDropped: 0, unanswered: 0 },
     ...{ nodesIgnored: 0, relaysRefused: 0, relaysCut: 0 },
   };
-  private readonly rates = new Map<string, LineRate>();
+  private readonly rates = new LineRates(LINES_PER_SECOND);
   private readonly seenDrops = new Map<string, number>();
   private downAt: number | undefined;
 
@@ -154,9 +154,6 @@ export class ClusterLog {
   }
 
   private bounded(kind: string, write: (more: string) => void): void {
-    const rate = this.rates.get(kind) ?? new LineRate(LINES_PER_SECOND, LINES_PER_SECOND);
-    this.rates.set(kind, rate);
-    const more = rate.take();
-    if (more !== undefined) write(more);
+    this.rates.bounded(kind, write);
   }
 }

@@ -6,6 +6,8 @@ let clock: ManualClock;
 let members: boolean;
 let isOn: boolean;
 let log: string[];
+/** Whether each order was obeyed in its place among the pushes. */
+let places: boolean[];
 let answer: () => Promise<void> | void;
 let orders: ObeyedOrders;
 
@@ -14,6 +16,7 @@ beforeEach(() => {
   members = true;
   isOn = true;
   log = [];
+  places = [];
   answer = () => {};
   orders = make({});
 });
@@ -26,7 +29,8 @@ function make(options: Partial<ObeyedOrdersOptions>): ObeyedOrders {
     {
       hasMembers: () => members,
       isOn: () => isOn,
-      obey: ({ id }, except, from) => {
+      obey: ({ id }, except, from, hasPlace) => {
+        places.push(hasPlace);
         log.push(`obey ${from} ${id} ${except.join()}`.trim());
         return answer();
       },
@@ -49,6 +53,15 @@ describe('a node with members', () => {
   it('obeys the copy on the channel at once, and acknowledges it', async () => {
     orders.onChannel('a', order(1), ['u:1', 'u:2']);
     expect(await logIn(0)).toEqual(['obey a 1 u:1,u:2', 'acknowledge a 1']);
+  });
+
+  it('says that only the copy on the channel is in its place', async () => {
+    orders.onChannel('a', order(1), []);
+    orders.direct('a', order(2), []);
+    await clock.pass(250);
+    void orders.own(order(3), []);
+    orders.onChannel('me', order(3), []);
+    expect([places, await logIn(0)]).toEqual([[true, false, true], expect.arrayContaining(['obey a 2'])]);
   });
 
   it('waits for the copy on the channel when the direct one comes first', async () => {

@@ -31,10 +31,11 @@ export interface Obedience {
   /**
    * Applies an order to the members here.
    *
+   * @param hasPlace whether this is its place among the pushes to its channel
    * @returns resolves when their subscriptions are confirmed. When it throws or rejects, the order counts as obeyed: one
    *   member that fails must not make it come again and again
    */
-  obey(order: Order, except: readonly Channel[], from: NodeId): Promise<void> | void;
+  obey(order: Order, except: readonly Channel[], from: NodeId, hasPlace: boolean): Promise<void> | void;
   /** Reports to a node that its order was obeyed. It may throw: the order then comes again. */
   acknowledge(to: NodeId, id: number): void;
 }
@@ -44,6 +45,8 @@ interface Copy {
   readonly from: NodeId;
   readonly order: Order;
   readonly except: readonly Channel[];
+  /** True for the one on the channel. */
+  readonly hasPlace?: true;
 }
 
 interface Seen {
@@ -82,7 +85,7 @@ export class ObeyedOrders {
   /** An order has come on its channel, among the pushes: unless it was obeyed already, this is its place. */
   onChannel(from: NodeId, order: Order, except: readonly Channel[]): void {
     if (this.isStopped) return;
-    const copy = { from, order, except };
+    const copy: Copy = { from, order, except, hasPlace: true };
     const seen = this.find(copy) ?? this.remember(copy);
     if (seen.state === 'passed' || seen.state === 'waiting') void this.obey(seen, copy);
     else if (seen.state === 'obeyed') this.acknowledge(copy);
@@ -151,7 +154,7 @@ export class ObeyedOrders {
     seen.copy = undefined;
     this.waits.delete(seen);
     try {
-      await this.obedience.obey(copy.order, copy.except, copy.from);
+      await this.obedience.obey(copy.order, copy.except, copy.from, copy.hasPlace === true);
     } catch {
       // It counts as obeyed
     }

@@ -133,8 +133,8 @@ describe('schedules of orders over a broker that loses, repeats and delays', () 
     [
       'acknowledged when it is obeyed',
       OBEYED,
-      'await this.obedience.obey(copy.order, copy.except, copy.from);',
-      'void Promise.resolve(this.obedience.obey(copy.order, copy.except, copy.from)).catch(() => {});',
+      'await this.obedience.obey(copy.order, copy.except, copy.from, copy.hasPlace === true);',
+      'void Promise.resolve(this.obedience.obey(copy.order, copy.except, copy.from, true)).catch(() => {});',
     ],
     ['a failure counts as obeyed', OBEYED, '// It counts as obeyed', 'return;'],
     [

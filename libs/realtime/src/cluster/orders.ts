@@ -21,6 +21,8 @@ const userOf = (channel: Channel) => channel.slice(USER.length);
 export class Orders {
   readonly given: GivenOrders;
   private readonly obeyed: ObeyedOrders;
+  /** How long the promise of an order waits, in milliseconds. */
+  private readonly settleMs: number;
   private readonly replaces = new Replaces({ ...REPLACES, clock: systemClock });
 
   constructor(
@@ -30,8 +32,9 @@ export class Orders {
     settings: Pick<RealtimeSettings, 'askTimeout' | 'maxOrders'>,
     private readonly lines: ClusterLog,
   ) {
+    this.settleMs = settings.askTimeout * 1000;
     this.given = new GivenOrders(
-      { ...GIVEN_ORDERS, clock: systemClock, settleMs: settings.askTimeout * 1000, maxKept: settings.maxOrders },
+      { ...GIVEN_ORDERS, clock: systemClock, settleMs: this.settleMs, maxKept: settings.maxOrders },
       ({ order, except }, to) => this.send(order, except, nodeChannel(to)),
       (count) => lines.ordersDropped(count),
     );
@@ -40,7 +43,7 @@ export class Orders {
       {
         hasMembers: (channel) => local.size(channel) > 0,
         isOn: (channel) => interest.isOn(channel),
-        obey: (order, except) => this.obey(order, except),
+        obey: (order, except, _from, hasPlace) => this.obey(order, except, hasPlace),
         acknowledge: (to, id) => this.acknowledge(to, id),
       },
     );
@@ -64,7 +67,7 @@ export class Orders {
     if (action.kind === 'replace') this.replaces.begin(userOf(channel), action.by, order.id);
     const given = this.given.give({ order, except }, [...new Set([...to, ...this.given.lostIds])]);
     this.post.send(letter).catch((error: unknown) => this.lines.notPublished(channel, error));
-    await this.obeyed.own(order, except);
+    await Promise.race([this.obeyed.own(order, except), this.settled()]);
     const missing = await given;
     this.lines.unanswered(action.kind, missing);
     return { missing };
@@ -82,10 +85,16 @@ export class Orders {
     this.obeyed.stop();
   }
 
-  private obey({ id, to, action }: Order, except: readonly Channel[]): Promise<void> | undefined {
+  /** Where the room of an order is repaired, nobody waits for as long. */
+  private settled(): Promise<void> {
+    return new Promise((resolve) => systemClock.after(this.settleMs, resolve));
+  }
+
+  private async obey({ id, to, action }: Order, except: readonly Channel[], hasPlace: boolean): Promise<void> {
     const spared = action.kind === 'replace' ? this.replaces.spared(userOf(to), id, action.by) : [];
-    this.local.deliver({ channel: to, except: [...except, ...spared.map(channelOf.connection)], action });
-    return action.kind === 'join' ? prepare(this.interest, [channelOf.room(action.room)]) : undefined;
+    const command = { channel: to, except: [...except, ...spared.map(channelOf.connection)], action };
+    await this.local.deliver(command, hasPlace);
+    if (action.kind === 'join') await prepare(this.interest, [channelOf.room(action.room)]);
   }
 
   private acknowledge(to: NodeId, id: number): void {

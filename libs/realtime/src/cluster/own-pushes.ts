@@ -75,8 +75,9 @@ export class OwnPushes {
       this.late++;
       return;
     }
-    this.local.deliver(sent.command);
-    sent.settle();
+    const waits = this.local.deliver(sent.command);
+    if (waits) void waits.then(sent.settle);
+    else sent.settle();
   }
 
   /** The broker did not take it, or not in time: the members here get it now, and a copy is dropped. */
@@ -91,7 +92,7 @@ export class OwnPushes {
   deliverHere(command: Command): undefined {
     if (this.local.size(command.channel) === 0) return;
     this.localOnly++;
-    this.local.deliver(command);
+    void this.local.deliver(command);
   }
 
   /** The broker is away: everything is delivered, in its order. */

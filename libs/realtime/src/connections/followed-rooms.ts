@@ -58,7 +58,7 @@ export class FollowedRooms implements RoomClient {
   follow(channel: Channel, held: Promise<void> | undefined, last?: number): Promise<void> | undefined {
     const label = labelOf(channel, this.node.settings.app);
     const since = this.take(label);
-    const output = new RoomOutput(channel, label, this, since !== undefined, this.histories.counts);
+    const output = new RoomOutput(channel, label, this, since !== undefined, this.histories);
     const whenJoined = this.node.hub.follow(channel, this.connection, output, { since, last }, held);
     this.rooms.set(channel, { output, whenJoined });
     return whenJoined;

@@ -41,6 +41,12 @@ export interface RoomClient {
   regained(channel: Channel): void;
 }
 
+/** Where it is counted and logged what clients are told. */
+export interface HistoryRecord {
+  readonly counts: HistoryCounts;
+  gap(channel: Channel, reason: Gap['reason']): void;
+}
+
 /** The place of a client that has an entry. All clients share it. */
 interface EntryPlace extends Place {
   readonly entry: Entry;
@@ -53,7 +59,7 @@ export class RoomOutput implements MemberOutput, Placed {
     private readonly client: RoomClient,
     /** True when the client had a position in this room. */
     private readonly hadPosition: boolean,
-    private readonly counts: HistoryCounts,
+    private readonly record: HistoryRecord,
   ) {}
 
   entry(entry: Entry): boolean {
@@ -73,15 +79,16 @@ export class RoomOutput implements MemberOutput, Placed {
   }
 
   gap(gap: Gap): void {
-    this.counts.gaps++;
+    this.record.gap(this.channel, gap.reason);
     if (this.client.dialect !== 'bare') this.client.send(...this.gapOf(gap), this);
   }
 
   joined({ position, recovered, reason }: Joined): void {
     const { client, label } = this;
     const text = position && positionText(position);
-    if (recovered === true) this.counts.recovered++;
-    if (recovered === false) this.counts.notRecovered++;
+    const { counts } = this.record;
+    if (recovered === true) counts.recovered++;
+    if (recovered === false) counts.notRecovered++;
     if (client.dialect === 'bare') return;
     if (client.dialect === 'library' || client.hasPositions) {
       this.tell('joined', { ...label.name, key: label.key, position: text, recovered, reason }, text);
@@ -102,7 +109,7 @@ export class RoomOutput implements MemberOutput, Placed {
   lostAt(place: Place): Frame | undefined {
     const gap = this.client.lost(this.channel, (place as EntryPlace).entry);
     if (!gap) return undefined;
-    this.counts.gaps++;
+    this.record.gap(this.channel, gap.reason);
     return this.client.dialect === 'bare' ? undefined : this.gapOf(gap)[0];
   }
 

@@ -45,6 +45,11 @@ export class Feed<O extends Sized> {
     this.deliver(other, this.members.live);
   }
 
+  /** Delivers what has no position, without the entries around it. */
+  others(items: readonly Item<O>[]): void {
+    for (const { other } of items) if (other) this.other(other);
+  }
+
   /** Delivers an entry, unless it was delivered before. @returns false when something is missing before the entry */
   take(entry: Entry): boolean {
     const tail = this.tail ?? this.goOnFrom('unavailable', before(entry.position));

@@ -297,7 +297,7 @@ const SCENARIOS: readonly (readonly [string, Scenario, unknown, readonly [file: 
         return room.reads.length;
       },
       10,
-      [STREAM, 'RETRY_MS * 2 ** Math.min(this.failures++, MAX_DOUBLINGS)', 'RETRY_MS'],
+      [STREAM, 'pauseMsAfter(this.failures++)', 'pauseMsAfter(0)'],
     ],
     [
       '3: the answer of an abandoned read is ignored',

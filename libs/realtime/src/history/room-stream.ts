@@ -9,14 +9,8 @@ import type { Entry, HistoryWindow } from '../history.js';
 import { Members } from './members.js';
 import type { Position } from '../position.js';
 import type { Gap, RoomMember } from './room-member.js';
-import { STREAM_BOUNDS, type StreamBounds, type StreamOptions } from './stream-options.js';
+import { MAX_FAILURES, pauseMsAfter, STREAM_BOUNDS, type StreamBounds, type StreamOptions } from './stream-options.js';
 import type { Tail } from './tail.js';
-
-/** The pause after a failed read, in milliseconds. It doubles up to 6.4 s. */
-const RETRY_MS = 50;
-const MAX_DOUBLINGS = 7;
-/** After so many failed reads the room goes on without what is missing, and the members are told of a gap. */
-const MAX_FAILURES = 3;
 
 export class RoomStream<O extends Sized> {
   /** How many reads have begun. */
@@ -79,9 +73,10 @@ export class RoomStream<O extends Sized> {
     if (this.state === 'live') this.repair();
   }
 
-  /** Something without a position has arrived. */
-  other(other: O): void {
-    if (this.state === 'filling' || this.state === 'repairing') this.keep({ other, readsBefore: this.reads });
+  /** Something without a position has arrived. @param hasPlace false: at once, whatever is read. Default: true */
+  other(other: O, hasPlace = true): void {
+    const isReading = this.state === 'filling' || this.state === 'repairing';
+    if (isReading && hasPlace) this.keep({ other, readsBefore: this.reads });
     else this.feed.other(other);
   }
 
@@ -139,9 +134,11 @@ export class RoomStream<O extends Sized> {
   end(): void {
     this.state = 'cold';
     this.reading = this.looking = 0;
-    this.backlog.take();
+    const items = this.backlog.take();
     this.feed.forget();
     this.members.removeAll();
+    // To nobody: whoever waits for an order need not wait longer
+    this.feed.others(items);
   }
 
   private keep(item: Item<O>): void {
@@ -208,8 +205,7 @@ export class RoomStream<O extends Sized> {
 
   private retry(): void {
     this.members.refuse(this.feed.tail);
-    const pauseMs = RETRY_MS * 2 ** Math.min(this.failures++, MAX_DOUBLINGS);
-    this.options.clock.after(pauseMs, () => {
+    this.options.clock.after(pauseMsAfter(this.failures++), () => {
       if (this.state === 'repairing' && !this.reading) this.load();
       if (this.isLive && !this.feed.tail && this.isUp) this.look();
     });

@@ -4,7 +4,7 @@
  */
 import type { Channel, Command } from '../command.js';
 import { type Clock, systemClock } from '../cluster/clock.js';
-import type { Entry, HistoryEvents, KeptPush, PushHistory } from '../history.js';
+import type { Entry, HistoryEvents, HistoryWindow, KeptPush, PushHistory } from '../history.js';
 import type { Position } from '../position.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { BACKLOG_BOUNDS } from './backlog.js';
@@ -38,6 +38,11 @@ export interface RoomStreamsOptions<M> {
   /** Delivers what has no position. A push is for those members that are not behind. */
   readonly deliver: (command: Command, isLive: (member: M) => boolean) => void;
   readonly clock?: Clock;
+  /** Logs each read. Default: nothing is logged. */
+  readonly lines?: {
+    read(channel: Channel, entries: number): void;
+    readFailed(channel: Channel, error: unknown): void;
+  };
 }
 
 /** What an order takes while it waits, in bytes. */
@@ -56,7 +61,11 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     this.tails = new Tails({ maxBytes: settings.maxTailBytes, maxTotalBytes: settings.maxTailBytesTotal });
     const read = (channel: Channel, limit: number) => requireHistory(history()).read(channel, undefined, limit);
     this.queue = new ReadQueue(
-      (channel, limit) => Promise.resolve().then(() => read(channel, limit)),
+      (channel, limit) =>
+        this.logged(
+          channel,
+          Promise.resolve().then(() => read(channel, limit)),
+        ),
       settings.maxHistoryReads,
     );
     this.check = new TopCheck((channels, renew) => requireHistory(history()).top(channels, renew), clock);
@@ -112,13 +121,21 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     return this.rooms.get(channel)?.lost(member, entry);
   }
 
-  /** Takes what has no position, for a room that has members here. @returns false for any other channel */
-  other(command: Command): boolean {
+  /**
+   * Takes what has no position, for a room that has members here.
+   *
+   * @param hasPlace false for what did not come on the channel: it waits for nothing
+   * @returns false for any other channel, true when it was delivered; else resolves when it is, never rejects
+   */
+  other(command: Command, hasPlace: boolean): boolean | Promise<void> {
     const room = this.rooms.get(command.channel);
     if (!room) return false;
     const { action } = command;
-    room.stream.other({ command, size: action.kind === 'push' ? action.frame.size : ORDER_BYTES });
-    return true;
+    let hasPassed = false;
+    let passed = (): void => void (hasPassed = true);
+    const size = action.kind === 'push' ? action.frame.size : ORDER_BYTES;
+    room.stream.other({ command, size, passed: () => passed() }, hasPlace);
+    return hasPassed || new Promise((resolve) => (passed = resolve));
   }
 
   /** @returns resolves when an entry that this node has appended has come back to its members, or its time is over */
@@ -145,12 +162,24 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     for (const { stream } of this.rooms.values()) stream.down();
   }
 
+  private logged(channel: Channel, reading: Promise<HistoryWindow>): Promise<HistoryWindow> {
+    const { lines } = this.options;
+    reading.then(
+      ({ entries }) => lines?.read(channel, entries.length),
+      (error: unknown) => lines?.readFailed(channel, error),
+    );
+    return reading;
+  }
+
   private open(channel: Channel): StreamedRoom<M> {
     const { settings, deliver, history } = this.options;
     const { maxRecoveryEntries: maxEntries, maxRecoveryBytes: maxReplayBytes } = settings;
     const stream = new RoomStream<Passing>({
       read: (limit) => this.queue.read(channel, limit).finally(() => this.clock.soon(() => room.settle())),
-      deliver: ({ command }, live) => deliver(command, (member) => live.has(room.members.get(member)!)),
+      deliver: ({ command, passed }, live) => {
+        deliver(command, (member) => live.has(room.members.get(member)!));
+        passed();
+      },
       clock: this.clock,
       tails: this.tails,
       bounds: { ...BACKLOG_BOUNDS, maxEntries, maxReplayBytes },

@@ -20,3 +20,15 @@ export interface StreamOptions<O extends Sized> {
   readonly tails: Tails;
   readonly bounds?: StreamBounds;
 }
+
+/** After so many failed reads the room goes on without what is missing, and the members are told of a gap. */
+export const MAX_FAILURES = 3;
+
+/** The pause after the first failed read, in milliseconds. It doubles up to 6.4 s. */
+const RETRY_MS = 50;
+const MAX_DOUBLINGS = 7;
+
+/** @param failures how many reads have failed before */
+export function pauseMsAfter(failures: number): number {
+  return RETRY_MS * 2 ** Math.min(failures, MAX_DOUBLINGS);
+}

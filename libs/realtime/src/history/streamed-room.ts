@@ -11,6 +11,8 @@ export interface Passing {
   readonly command: Command;
   /** The bytes that it takes while it waits. */
   readonly size: number;
+  /** Called when it was delivered. */
+  passed(): void;
 }
 
 interface Copy {

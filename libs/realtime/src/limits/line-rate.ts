@@ -27,3 +27,19 @@ export class LineRate {
     return more;
   }
 }
+
+/** Bounds the lines of several kinds, each by itself. */
+export class LineRates {
+  private readonly rates = new Map<string, LineRate>();
+
+  /** @param perSecond lines of each kind per second */
+  constructor(private readonly perSecond: number) {}
+
+  /** @param write writes the line; called with its end, as `LineRate.take` returns it, unless the line is left out */
+  bounded(kind: string, write: (more: string) => void): void {
+    const rate = this.rates.get(kind) ?? new LineRate(this.perSecond, this.perSecond);
+    this.rates.set(kind, rate);
+    const more = rate.take();
+    if (more !== undefined) write(more);
+  }
+}

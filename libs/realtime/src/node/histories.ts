@@ -3,14 +3,17 @@ import type { Broker } from '../broker.js';
 import { type Channel, channelOf } from '../command.js';
 import { OptionsError, RealtimeError } from '../errors.js';
 import type { HistoryRules, PushHistory, PushToKeep } from '../history.js';
+import type { GapReason } from '../history/room-member.js';
 import { RoomStreams } from '../history/room-streams.js';
 import type { Hub } from '../hub.js';
+import type { Log } from '../log.js';
 import { positionText } from '../position.js';
 import type { Reached } from '../question.js';
 import { type HistoryOptions, keepsHistory } from '../settings/room-options.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { HistoryCounts, type HistoryStats } from '../stats.js';
 import type { NodeConnection } from './answers.js';
+import { HistoryLog } from './history-log.js';
 
 const ROOM = channelOf.room('');
 const USER = channelOf.user('');
@@ -19,22 +22,33 @@ export class Histories {
   readonly counts = new HistoryCounts();
   /** What arrives of these rooms passes here. */
   readonly streams: RoomStreams<NodeConnection>;
+  private readonly lines: HistoryLog;
+  /** How many evictions the log has. */
+  private evicted = 0;
 
   constructor(
     private readonly settings: RealtimeSettings,
     private readonly broker: Broker,
     hub: () => Hub<NodeConnection>,
+    log: Log,
   ) {
+    this.lines = new HistoryLog(log);
     this.streams = new RoomStreams({
       settings,
       history: () => broker.history,
       deliver: (command, isLive) => hub().deliverInPlace(command, isLive),
+      lines: this.lines,
     });
   }
 
   /** @returns undefined where neither rooms nor users have a history */
-  static of(settings: RealtimeSettings, broker: Broker, hub: () => Hub<NodeConnection>): Histories | undefined {
-    return keepsHistory(settings) ? new Histories(settings, broker, hub) : undefined;
+  static of(
+    settings: RealtimeSettings,
+    broker: Broker,
+    hub: () => Hub<NodeConnection>,
+    log: Log,
+  ): Histories | undefined {
+    return keepsHistory(settings) ? new Histories(settings, broker, hub, log) : undefined;
   }
 
   /** Stops the broker, which has started, when it keeps nothing. @throws OptionsError then */
@@ -69,13 +83,26 @@ export class Histories {
     const { position, repeated } = appended;
     if (repeated) counts.repeated++;
     else counts.appended++;
+    this.noteEvicted();
     if (!repeated) await this.streams.appended(push.channel, position);
     return { missing: [], position: positionText(position), ...(repeated && { isRepeated: true }) };
   }
 
   stats(): HistoryStats {
     const { size: rooms, reads, tailBytes } = this.streams;
-    return { rooms, ...this.counts, reads, tailBytes };
+    return { rooms, ...this.counts, reads, tailBytes, evicted: this.broker.history?.evicted ?? 0 };
+  }
+
+  /** A member of a room was told that something is missing. */
+  gap(channel: Channel, reason: GapReason): void {
+    this.counts.gaps++;
+    this.lines.gap(channel, reason);
+  }
+
+  private noteEvicted(): void {
+    const { evicted = 0 } = this.kept();
+    if (evicted > this.evicted) this.lines.evicted(evicted);
+    this.evicted = evicted;
   }
 
   /** @throws RealtimeError `unavailable` before the bootstrap of the application */

@@ -83,7 +83,7 @@ export class Node implements LocalNode {
       (hook) => hook.late(),
       this.failed('hook time'),
     );
-    this.histories = Histories.of(settings, broker, () => this.hub);
+    this.histories = Histories.of(settings, broker, () => this.hub, log);
     this.hub = new Hub(broker, log, this.histories?.streams);
     this.presentUsers = NodePresence.of(this, broker);
     this.answers = new Answers(this.id, this.hub, settings, this.limits, () => this.stats(), this.presentUsers);
@@ -199,8 +199,8 @@ export class Node implements LocalNode {
     return this.presentUsers?.sink;
   }
 
-  deliver(command: Command): void {
-    this.hub.deliver(command);
+  deliver(command: Command, hasPlace?: boolean): Promise<void> | void {
+    return this.hub.deliver(command, hasPlace);
   }
 
   size(channel: Channel): number {

@@ -27,10 +27,7 @@ export interface OfSession {
 }
 
 /** How a socket ended; kept for a while, for a client that comes back. */
-export interface RequestEnd {
-  readonly code: number;
-  readonly reason: string;
-}
+export type RequestEnd = Readonly<{ code: number; reason: string }>;
 
 /** From here on the client has to take or acknowledge something first, in bytes that wait. */
 const FULL_BYTES = 65_536;
