@@ -132,6 +132,7 @@ export const contestants = {
     ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
     ...socketIoHall,
   },
+  soak: { title: 'nestjs-realtime', ...node('soak.mjs', BOUNDS), ...plain },
   streams: { title: 'nestjs-realtime', ...node('streams.mjs', BOUNDS), ...plain },
   memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
   'memory+session': {

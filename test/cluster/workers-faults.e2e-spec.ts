@@ -107,6 +107,20 @@ describe('another worker', () => {
       (count) => count === 2,
     );
     expect([a.log.states, b.log.states]).toEqual([['up'], ['up']]);
+    for (const { log } of [a, b])
+      await until(
+        'its end to be noticed',
+        () => log.ended,
+        (ended) => ended.length === 1,
+      );
+    await b.link.stop();
+    await until(
+      'one receiver',
+      () => a.link.publish('r', Buffer.from('3')),
+      (count) => count === 1,
+    );
+    // One that says goodbye has not ended without a word
+    expect([a.log.ended, b.log.ended]).toEqual([['other'], ['other']]);
   });
 
   it('that stands still gets what it has missed when it goes on, if it was not too much', async () => {
@@ -116,7 +130,7 @@ describe('another worker', () => {
     for (let index = 0; index < 100; index++) expect(await a.link.publish('r', Buffer.from(String(index)))).toBe(1);
     b.signal('SIGCONT');
     await b.heard('r 99');
-    expect([b.messages.length, b.states]).toEqual([100, ['up']]);
+    expect([b.messages.length, b.states, a.log.ended]).toEqual([100, ['up'], []]);
   });
 
   it('that reads too slowly is cut off at the bound, and joins again and reports a gap', async () => {

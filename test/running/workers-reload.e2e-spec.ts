@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { type GroupOptions, isRunning, WorkerGroup } from '../support/apps/worker-group.js';
+import { isRunning, SharedGroup, type WorkerGroup } from '../support/apps/worker-group.js';
 import { until } from '../support/process-guard.js';
 
 jest.setTimeout(240_000);
@@ -16,12 +16,32 @@ const STAYING = 200;
 const CONNECTS_PER_SECOND = 50;
 const RELOADS = 3;
 
-let group: WorkerGroup;
-const start = async ({ env, ...options }: GroupOptions = {}) =>
-  (group = await WorkerGroup.start({ ...options, env: { ...QUICK, ...env } }));
-afterEach(() => group.kill());
+const folder = mkdtempSync(join(tmpdir(), 'workers-'));
+const failing = join(folder, 'fail');
+const pair = new SharedGroup({ env: QUICK });
+const single = new SharedGroup({
+  workers: 1,
+  // The delay of a shutdown is for a load balancer, which notices nothing of a reload
+  env: { ...QUICK, APP_HOOKS: '1', APP_FAIL_FILE: failing, REALTIME_SHUTDOWN_DELAY: '600' },
+});
 
-const reloaded = (times: number) => group.said('has reloaded the workers', times);
+afterAll(async () => {
+  await pair.kill();
+  await single.kill();
+  rmSync(folder, { recursive: true });
+});
+
+/** Asks for so many reloads, one during the other. @returns resolves when all are done */
+async function reload(group: WorkerGroup, times = 1): Promise<void> {
+  const before = group.lines('has reloaded the workers').length;
+  const begun = group.lines('reloads the workers').length;
+  group.signal('SIGUSR2');
+  if (times > 1) {
+    await group.said('reloads the workers', begun + 1);
+    group.signal('SIGUSR2');
+  }
+  await group.said('has reloaded the workers', before + times);
+}
 
 /** A client that comes back after the time that the close reason says. */
 class Staying {
@@ -79,14 +99,18 @@ class Staying {
   }
 }
 
-/** Pushes the next number as soon as the last one has come back, or it is connected again. */
+/** A little later, so that the pushes leave the processors to the workers that boot. */
+const PUSH_PAUSE_MS = 5;
+
+/** Pushes the next number when the last one has come back, or it is connected again. */
 function pushOn(publisher: Staying): { stop(): Promise<number> } {
   let number = 0;
   let isStopped = false;
-  publisher.changed = () => {
+  const push = () => {
     if (publisher.isOpen && !isStopped) publisher.push(++number);
   };
-  publisher.changed();
+  publisher.changed = () => void setTimeout(push, PUSH_PAUSE_MS);
+  push();
   return {
     async stop() {
       isStopped = true;
@@ -122,17 +146,16 @@ function churn(port: number): { stop(): Promise<{ opened: number; failures: stri
 }
 
 it(`${RELOADS} reloads refuse no connect, close each connection with 1012 and a time, and lose no push`, async () => {
-  await start();
+  const group = await pair.running();
   const clients = Array.from({ length: STAYING }, () => new Staying(group.port));
   await Promise.all(clients.map((client) => client.connect()));
   const publisher = new Staying(group.port);
   await publisher.connect();
   const pushing = pushOn(publisher);
   const connects = churn(group.port);
-  for (let reload = 1; reload <= RELOADS; reload++) {
+  for (let round = 1; round <= RELOADS; round++) {
     const before = clients.map(({ closes }) => closes.length);
-    group.signal('SIGUSR2');
-    await reloaded(reload);
+    await reload(group);
     await until(
       'all to be back',
       () => clients.filter(({ isOpen }) => isOpen).length,
@@ -166,53 +189,22 @@ function expectWhole(numbers: readonly number[], delivered: readonly number[]): 
   expect(numbers).toEqual(delivered.filter((number) => number >= first && number <= last));
 }
 
-it('a reload lets requests finish, and ends kept connections with the worker', async () => {
-  // The delay of a shutdown is for a load balancer, which notices nothing of a reload
-  await start({ workers: 1, env: { APP_HOOKS: '1', REALTIME_SHUTDOWN_DELAY: '600' } });
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const status = () =>
-    new Promise<number>((resolve, reject) => {
-      get({ port: group.port, host: '127.0.0.1', path: '/nothing', agent }, (response) => {
-        response.resume().once('end', () => resolve(response.statusCode!));
-      }).once('error', reject);
-    });
-  expect(await status()).toBe(404);
-  const [first] = group.pids;
-  group.signal('SIGUSR2');
-  await reloaded(1);
-  expect([await status(), isRunning(first!)]).toEqual([404, false]);
-  agent.destroy();
-});
-
-it('a second SIGUSR2 during a reload is followed by one more', async () => {
-  await start({ workers: 1 });
-  group.signal('SIGUSR2');
-  await group.said('reloads the workers');
-  group.signal('SIGUSR2');
-  await reloaded(2);
-  expect(group.pids).toHaveLength(3);
-});
-
-it('a reload to an application that cannot boot stops, and the old workers go on', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'workers-'));
-  const file = join(folder, 'fail');
-  await start({ env: { APP_FAIL_FILE: file } });
+it('SIGUSR2 to all processes of the service ends none of the workers', async () => {
+  const group = await pair.running();
+  const running = group.pids.filter(isRunning);
+  for (const pid of running) process.kill(pid, 'SIGUSR2');
   const client = await group.connect();
-  writeFileSync(file, '');
-  group.signal('SIGUSR2');
-  await group.said(/stops the reload: the new worker 1\/2 has ended before it listened/);
-  client.socket.send('still here');
-  await client.until('still here');
-  rmSync(folder, { recursive: true });
-  group.signal('SIGUSR2');
-  await reloaded(1);
-  expect((await client.closed()).code).toBe(1012);
+  client.socket.send('hello');
+  await client.until('hello');
+  expect([running.length, running.map(isRunning)]).toEqual([2, [true, true]]);
+  client.socket.terminate();
 });
 
 it('SIGTERM during a reload ends all of it', async () => {
-  await start();
+  const group = await pair.running();
+  const boots = group.pids.length;
   group.signal('SIGUSR2');
-  await group.said('main runs pid=', 3);
+  await group.said('main runs pid=', boots + 1);
   group.signal('SIGTERM');
   expect(await group.exited).toEqual({ code: null, signal: 'SIGTERM' });
   await until(
@@ -222,11 +214,39 @@ it('SIGTERM during a reload ends all of it', async () => {
   );
 });
 
-it('SIGUSR2 to all processes of the service ends none of the workers', async () => {
-  await start();
-  for (const pid of group.pids) process.kill(pid, 'SIGUSR2');
+it('a reload lets requests finish, and ends kept connections with the worker', async () => {
+  const group = await single.running();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const status = () =>
+    new Promise<number>((resolve, reject) => {
+      get({ port: group.port, host: '127.0.0.1', path: '/nothing', agent }, (response) => {
+        response.resume().once('end', () => resolve(response.statusCode!));
+      }).once('error', reject);
+    });
+  expect(await status()).toBe(404);
+  const old = group.pids.at(-1)!;
+  await reload(group);
+  expect([await status(), isRunning(old)]).toEqual([404, false]);
+  agent.destroy();
+});
+
+it('a reload to an application that cannot boot stops, and the old worker goes on', async () => {
+  const group = await single.running();
   const client = await group.connect();
-  client.socket.send('hello');
-  await client.until('hello');
-  expect(group.pids.map(isRunning)).toEqual([true, true]);
+  writeFileSync(failing, '');
+  group.signal('SIGUSR2');
+  await group.said(/stops the reload: the new worker 1\/1 has ended before it listened/);
+  client.socket.send('still here');
+  await client.until('still here');
+  rmSync(failing);
+  client.socket.terminate();
+});
+
+it('a second SIGUSR2 during a reload is followed by one more', async () => {
+  const group = await single.running();
+  const client = await group.connect();
+  const boots = group.pids.length;
+  await reload(group, 2);
+  expect(group.pids).toHaveLength(boots + 2);
+  expect((await client.closed()).code).toBe(1012);
 });

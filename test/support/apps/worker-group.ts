@@ -14,7 +14,7 @@ export interface GroupOptions {
   readonly main?: 'worker-app.mjs' | 'worker-app.cjs';
   readonly workers?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** The command, without the main script. Default: Node with the preload. */
+  /** The whole command. Default: Node with the preload and the main script. */
   readonly command?: readonly string[];
 }
 
@@ -25,13 +25,18 @@ export class WorkerGroup extends Child {
   /** Starts it; `ready` waits until all workers listen. */
   static async launch({ main = 'worker-app.mjs', workers = 2, env = {}, command }: GroupOptions = {}) {
     const port = await freePort();
-    const [file, ...args] = command ?? [process.execPath, '--import', 'nestjs-realtime/workers'];
+    const [file, ...args] = command ?? [
+      process.execPath,
+      '--import',
+      'nestjs-realtime/workers',
+      `test/fixtures/${main}`,
+    ];
     const own = {
       ...{ APP_PORT: String(port), REALTIME_WORKERS: String(workers), REALTIME_ALLOWED_ORIGINS: '*' },
       ...{ REALTIME_APP: `t${process.pid}-${port}`, REALTIME_MAX_CONNECTIONS_PER_ADDRESS: '0' },
       ...{ REALTIME_MAX_CONNECTION_RATE: '100000', REALTIME_MAX_CONNECTION_RATE_PER_ADDRESS: '100000' },
     };
-    const child = spawn(file!, [...args, `test/fixtures/${main}`], {
+    const child = spawn(file!, args, {
       ...{ cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: environment({ ...own, ...env }) },
     });
     return Object.assign(new WorkerGroup(child), { port, workers });
@@ -64,11 +69,38 @@ export class WorkerGroup extends Child {
     return GroupClient.open(this.port);
   }
 
-  /** Ends all of it at once. */
+  /** Ends all of it at once. What the process has started may outlive it, and holds its output open. */
   override async kill(): Promise<void> {
+    const primaries = this.lines('starts').flatMap((line) => /workers pid=(\d+)/.exec(line)?.[1] ?? []);
+    if (this.isRunning) this.signal('SIGKILL');
+    for (const pid of [...primaries.map(Number), ...this.pids]) end(pid);
     await super.kill();
     const isGone = () => this.pids.every((pid) => !isRunning(pid));
     await until('the end of all workers', isGone, Boolean, 20_000);
+  }
+}
+
+/** Connects until there is a client on each of so many workers. */
+export async function onEach(group: WorkerGroup, count: number): Promise<GroupClient[]> {
+  const clients = new Map<number, GroupClient>();
+  await until(
+    `clients on ${count} workers`,
+    async () => {
+      const client = await group.connect();
+      clients.set(await client.pid(), client);
+      return clients.size;
+    },
+    (size) => size === count,
+    30_000,
+  );
+  return [...clients.values()];
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended
   }
 }
 
@@ -77,6 +109,22 @@ export function isRunning(pid: number): boolean {
     return process.kill(pid, 0);
   } catch {
     return false;
+  }
+}
+
+/** One group for several tests: the first that runs starts it, and one that has ended it does no harm to the next. */
+export class SharedGroup {
+  private group?: WorkerGroup;
+
+  constructor(private readonly options: GroupOptions) {}
+
+  async running(): Promise<WorkerGroup> {
+    if (!this.group?.isRunning) this.group = await WorkerGroup.start(this.options);
+    return this.group;
+  }
+
+  async kill(): Promise<void> {
+    await this.group?.kill();
   }
 }
 

@@ -10,6 +10,8 @@ export class LinkLog implements LinkEvents {
   readonly states: string[] = [];
   readonly reasons: string[] = [];
   readonly gaps: (readonly string[] | 'all')[] = [];
+  /** The nodes whose end was noticed. */
+  readonly ended: string[] = [];
 
   message(channel: string, bytes: Buffer): void {
     this.bytes.push(bytes);
@@ -25,6 +27,10 @@ export class LinkLog implements LinkEvents {
   gap(channels: readonly string[] | 'all'): void {
     this.states.push('gap');
     this.gaps.push(channels);
+  }
+
+  gone(node: string): void {
+    this.ended.push(node);
   }
 
   /** Waits for so many messages in all. */

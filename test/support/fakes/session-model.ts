@@ -94,7 +94,7 @@ class World {
     private readonly rules: Rules,
   ) {
     this.random = seeded(seed);
-    this.sessions = new Sessions(this.node);
+    this.sessions = new Sessions(Object.assign(this.node, { broker: {} }));
     this.client = new SessionClient((text) => this.hear(text));
   }
 

@@ -86,6 +86,8 @@ export class ClusterBroker extends Broker {
       down: (reason) => this.down(reason),
       gap: (channels) => this.gap(channels),
       cut: (node, reason) => [this.lines.cut(node, reason), this.relays.lost(node)],
+      // It does not come back: no order is kept for it
+      gone: (node) => [this.peers.lost(node), this.orders.given.left(node)],
     });
     try {
       if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);

@@ -17,6 +17,8 @@ export interface LinkEvents {
   gap(channels: readonly string[] | 'all'): void;
   /** Another node was cut off, so that this one does not wait for it. @param reason what is wrong with it */
   cut?(node: string, reason: string): void;
+  /** The process of another node has ended, and did not say so. Not every link notices. */
+  gone?(node: string): void;
 }
 
 /** All in milliseconds. */

@@ -76,6 +76,13 @@ it('reports a node that was lost and announces itself again as one that comes', 
   expect(events).toEqual(['a came', 'a lost', 'a came']);
 });
 
+it('loses a node at once when its end is noticed, and nobody else', () => {
+  nodes.announced('a', FACTS);
+  nodes.announced('b', FACTS);
+  for (const id of ['a', 'a', 'c']) nodes.lost(id);
+  expect([events, nodes.ids]).toEqual([['a came', 'b came', 'a lost'], ['b']]);
+});
+
 it('forgets a node that leaves at once, and ignores the leave of an unknown one', () => {
   nodes.announced('a', FACTS);
   nodes.left('a');

@@ -106,6 +106,12 @@ export class Nodes {
     this.remove(node, 'left');
   }
 
+  /** A node has ended and did not say so. */
+  lost(id: NodeId): void {
+    const node = this.known.get(id);
+    if (node) this.remove(node, 'lost');
+  }
+
   private beat(): void {
     this.announce();
     this.sweep();

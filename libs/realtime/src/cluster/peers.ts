@@ -112,6 +112,11 @@ export class Peers {
     this.nodes.left(id);
   }
 
+  /** The link has noticed the end of a node before it was silent for long enough. */
+  lost(id: NodeId): void {
+    this.nodes.lost(id);
+  }
+
   private async meet(subscribed: Promise<unknown> | undefined): Promise<void> {
     await subscribed;
     const others = (await this.announce(EVERY_NODE)) - 1;

@@ -31,8 +31,8 @@ export interface Ticket {
   readonly seen: number;
   /** The session that goes on; undefined for a new one. */
   readonly resumes?: Session;
-  /** A session of the same client that cannot go on: it ends when the new one begins. */
-  readonly supersedes?: Session;
+  /** A session of the same client that cannot go on here: it ends when the new one begins. */
+  readonly supersedes?: Pick<Session, 'terminate'>;
 }
 
 /** An admitted request: either it becomes the connection with this id, or its place MUST be released. */

@@ -3,6 +3,7 @@
  * another one, on any transport, for as long as the session is here.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
+import type { Broker } from '../broker.js';
 import type { HandshakeRequest } from '../handshake-request.js';
 import type { Identity } from '../hooks.js';
 import type { Hello } from '../http/hello.js';
@@ -10,8 +11,9 @@ import type { Node } from '../node/node.js';
 import type { Sink, Socket } from '../transport.js';
 import { splitTarget } from '../http/platform-request.js';
 import type { Admission, Ticket } from './admission.js';
+import { claimOf, tokenDigest } from './claims.js';
 import { type Fingerprint, fingerprintOf, matches } from './fingerprint.js';
-import { newToken } from './token.js';
+import { newToken, nodeOfToken } from './token.js';
 
 /** Who a session belongs to: the user, or where there is none, whoever has its credentials. */
 export interface SessionOwner {
@@ -51,12 +53,17 @@ const REMEMBER_MAX = 10_000;
 export class Sessions {
   /** Sessions without a wire. */
   private readonly wireless = new Set<Session>();
+  /** By the digests of their tokens, which is what other nodes send; so are those that have ended. */
   private readonly present = new Map<string, Session>();
   /** Ended sessions, the oldest first. */
   private readonly ended = new Map<string, { readonly session: Session; readonly at: number }>();
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly node: Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers'>) {}
+  constructor(
+    private readonly node: Pick<Node, 'id' | 'settings' | 'limits' | 'slowConsumers'> & {
+      readonly broker: Pick<Broker, 'relays'>;
+    },
+  ) {}
 
   /** How many connections have lost their wire, and wait for another one. */
   get detached(): number {
@@ -70,7 +77,7 @@ export class Sessions {
   }
 
   add(session: Session): void {
-    this.present.set(session.token, session);
+    this.present.set(tokenDigest(session.token), session);
   }
 
   /** @returns the session that a client wants to resume, if it can go on where its client is; it may have ended */
@@ -81,7 +88,12 @@ export class Sessions {
 
   /** @returns the session of a token; it may have ended */
   of(token: string): Session | undefined {
-    return this.present.get(token) ?? this.ended.get(token)?.session;
+    return this.findDigest(tokenDigest(token));
+  }
+
+  /** @param digest of a token @returns as `of` */
+  findDigest(digest: string): Session | undefined {
+    return this.present.get(digest) ?? this.ended.get(digest)?.session;
   }
 
   /**
@@ -96,7 +108,16 @@ export class Sessions {
     const known = session === undefined || !identity ? undefined : this.of(session);
     const own = known && isOwner(known.owner, request, identity!) ? known : undefined;
     if (own?.canResume(seen)) return { token: own.token, arrival, seen, resumes: own };
-    return { token: newToken(this.node.id), arrival, seen: 0, supersedes: own };
+    return { token: newToken(this.node.id), arrival, seen: 0, supersedes: own ?? this.elsewhere(request, identity) };
+  }
+
+  /** @returns the session of a client that another node has, or had */
+  private elsewhere(request: HandshakeRequest, identity: Identity | undefined): Ticket['supersedes'] {
+    const token = request.hello?.session;
+    const { id, broker } = this.node;
+    const owner = token === undefined ? undefined : nodeOfToken(token);
+    if (!broker.relays || !identity || owner === undefined || owner === id) return undefined;
+    return { terminate: () => broker.relays!.supersede(owner, claimOf(token!, request, identity)) };
   }
 
   /** @returns false when there are as many without a wire as there may be */
@@ -115,9 +136,10 @@ export class Sessions {
   /** Moves an ended session aside. It is remembered unless it ended because its client stayed away. */
   ends(session: Session): void {
     this.wireless.delete(session);
-    this.present.delete(session.token);
+    const digest = tokenDigest(session.token);
+    this.present.delete(digest);
     if ((session.end?.code ?? CloseCode.ABNORMAL) === CloseCode.ABNORMAL) return session.forget();
-    this.ended.set(session.token, { session, at: performance.now() });
+    this.ended.set(digest, { session, at: performance.now() });
     this.sweep();
   }
 
@@ -130,13 +152,13 @@ export class Sessions {
     const { settings, slowConsumers } = this.node;
     const rememberMs = Math.max(REMEMBER_MS, settings.graceTime * 1000);
     const isTooMuch = () => this.ended.size > REMEMBER_MAX || slowConsumers.bytes > settings.maxBufferedBytesTotal;
-    for (const [token, { session, at }] of this.ended) {
+    for (const [digest, { session, at }] of this.ended) {
       const left = at + rememberMs - performance.now();
       if (left > 0 && !isTooMuch()) {
         this.timer = setTimeout(() => this.sweep(), left).unref();
         return;
       }
-      this.ended.delete(token);
+      this.ended.delete(digest);
       session.forget();
     }
   }

@@ -23,6 +23,8 @@ export interface MeshEvents {
   cut(peer: Peer, reason: string): void;
   /** Another worker has cut this one off. */
   expelled(reason: string): void;
+  /** A former member has ended without goodbye. */
+  died(id: string): void;
 }
 
 export class Mesh {
@@ -135,17 +137,17 @@ export class Mesh {
   /** @returns resolves when it is known whether the worker is a member */
   private dial(node: string): Promise<void> {
     return new Promise((resolve) => {
-      const socket = this.connect(node, resolve);
+      const socket = this.connect(node, () => resolve());
       socket.once('connect', () => this.settled.set(this.meet(socket, true), resolve));
     });
   }
 
   /** @param refused called when nobody listens there */
-  private connect(node: string, refused: () => void): Socket {
+  private connect(node: string, refused: (code: string | undefined) => void): Socket {
     const socket = connect(this.folder.socketOf(node));
     return socket.once('error', ({ code }: NodeJS.ErrnoException) => {
       if (code === 'ECONNREFUSED') this.folder.forget(node);
-      refused();
+      refused(code);
     });
   }
 
@@ -220,12 +222,18 @@ export class Mesh {
 
   /** A member has closed the connection without goodbye. Either it has died, or it has cut this worker off. */
   private findOut({ id }: Peer): void {
-    const socket = this.connect(id, () => {});
+    let isDead = true;
+    // A worker that only has no time refuses with EAGAIN
+    const socket = this.connect(id, (code) => (isDead = code !== 'EAGAIN'));
     socket.unref();
     // One that is about to die may still accept, but it does not answer
     socket.once('data', () => {
+      isDead = false;
       socket.destroy();
       if (this.server) this.events.expelled(`the worker ${id} has closed its connection`);
+    });
+    socket.once('close', () => {
+      if (isDead && this.server && !this.members.has(id)) this.events.died(id);
     });
   }
 }

@@ -64,6 +64,7 @@ class WorkersLink implements Link {
       left: (peer) => this.left(peer),
       cut: (peer, reason) => this.events.cut?.(peer.id, reason),
       expelled: (reason) => this.fall(reason),
+      died: (node) => this.events.gone?.(node),
     });
     const own = new OwnPublished(times.timeoutMs, maxWaitingBytes, () => this.probe.now());
     const message = (channel: string, bytes: Buffer) => {

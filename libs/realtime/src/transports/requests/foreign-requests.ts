@@ -4,16 +4,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { HandshakeError } from '../../errors.js';
+import { claimOf } from '../../handshake/claims.js';
 import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
 import { refusal, rejection } from '../../http/refusals.js';
 import type { Outcome, Relays } from '../../relay.js';
 import { nodeOfToken } from '../../handshake/token.js';
-import { claimOf, sealOf } from './digests.js';
 import { type Post, Posts } from './posts.js';
 import { readMessages, type UpstreamMessage } from './request-body.js';
 import { gone, type RequestNode } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
+import { sealOf } from './seal.js';
 import { postpone, ServedAnswer } from './served-answer.js';
 import { postOf } from './take-messages.js';
 import { pathOf } from './tokens.js';

@@ -5,9 +5,11 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import { refusal, rejection } from '../../http/refusals.js';
 import { HandshakeError } from '../../errors.js';
+import { matchesClaim, matchesSession } from '../../handshake/claims.js';
+import type { Sessions } from '../../handshake/sessions.js';
 import type { Claim, ForwardedRequest, Outcome, RelayedRequest, RelayOwner, SealedAnswer } from '../../relay.js';
-import { matchesClaim, sealOf } from './digests.js';
-import { gone } from './request-socket.js';
+import { gone, wireGone } from './request-socket.js';
+import { sealOf } from './seal.js';
 import { takeMessages } from './take-messages.js';
 import type { HeldConnection, Tokens } from './tokens.js';
 import { WatchedAnswer } from './watched-answer.js';
@@ -17,6 +19,7 @@ const TAKEN: Outcome = { status: 204 };
 export class OwnedRequests implements RelayOwner {
   constructor(
     private readonly tokens: Pick<Tokens, 'findDigest'>,
+    private readonly sessions: Pick<Sessions, 'findDigest'>,
     /** Numbers a request, as those of this node's own clients. */
     private readonly arrival: () => number,
     /** Reports a fault that is nobody's mistake. */
@@ -36,11 +39,11 @@ export class OwnedRequests implements RelayOwner {
   open(request: RelayedRequest, answer: SealedAnswer): Outcome | undefined {
     return this.outcome(() => {
       const held = this.find(request, request.path);
-      if (!held) throw gone();
-      const { socket, id, transport } = held;
+      if (!held) throw this.sessions.findDigest(request.tokenDigest) ? wireGone() : gone();
+      const { socket, token, id, transport } = held;
       if (transport.name !== request.transport)
         throw rejection(400, `This connection uses the transport ${transport.name}`);
-      answer.sealWith(sealOf(socket.token, request.salt));
+      answer.sealWith(sealOf(token, request.salt));
       socket.isOvertaken(this.arrival());
       if (socket.open(watched(answer), id, request.position)) return undefined;
       if (!socket.isGone) socket.terminate();
@@ -50,6 +53,11 @@ export class OwnedRequests implements RelayOwner {
 
   superseded(claim: Claim): void {
     this.outcome(() => {
+      const session = this.sessions.findDigest(claim.tokenDigest);
+      if (session) {
+        if (!session.end && matchesSession(session.owner, session.token, claim)) session.terminate();
+        return TAKEN;
+      }
       const held = this.find(claim);
       if (held && !held.socket.isGone) held.socket.terminate();
       return TAKEN;
@@ -59,7 +67,7 @@ export class OwnedRequests implements RelayOwner {
   /** @throws HandshakeError 403 for the token of another user's connection */
   private find(claim: Claim, path?: string): HeldConnection | undefined {
     const held = this.tokens.findDigest(claim.tokenDigest, path);
-    if (held && !matchesClaim(held.owner, held.socket.token, claim))
+    if (held && !matchesClaim(held.owner, held.token, claim))
       throw refusal(403, 'This connection belongs to another user');
     return held;
   }

@@ -8,14 +8,15 @@ import type { Admission, Open } from '../../handshake/admission.js';
 import { fingerprintOf, matches } from '../../handshake/fingerprint.js';
 import type { Gate } from '../../handshake/gate.js';
 import type { HttpExchange } from '../../http/exchange.js';
+import { HELLO_HEADER } from '../../http/hello.js';
 import { discardBody } from '../../http/refusal-writer.js';
 import { refusal, rejection, unavailable } from '../../http/refusals.js';
 import type { Relays } from '../../relay.js';
 import { ForeignRequests } from './foreign-requests.js';
 import { OwnedRequests } from './owned-requests.js';
 import { readMessages } from './request-body.js';
-import { gone, type RequestNode, type RequestSocket } from './request-socket.js';
-import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { gone, type RequestNode, type RequestSocket, wireGone } from './request-socket.js';
+import { COUNT_HEADER, isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { busy, postOf, takeMessages } from './take-messages.js';
 import { TakenIds } from './taken-ids.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
@@ -37,7 +38,7 @@ export class Requests {
   ) {
     this.tokens = new Tokens(node.settings, node.slowConsumers);
     this.foreign = new ForeignRequests(gate, node, relays, transports);
-    relays?.serve(new OwnedRequests(this.tokens, () => ++this.arrivals, node.failed('relay')));
+    relays?.serve(new OwnedRequests(this.tokens, gate.sessions, () => ++this.arrivals, node.failed('relay')));
   }
 
   /**
@@ -103,7 +104,10 @@ export class Requests {
           ? this.goOn(exchange, transport, ticket)
           : this.foreign.goOn(owner, exchange, transport, ticket),
       ));
-    if (!isFound) await this.begin(exchange, transport);
+    if (isFound) return;
+    // A client library goes on by a hello; a connection that it does not ask for would be one too many
+    if (ticket && exchange.incoming.headers[COUNT_HEADER] !== undefined) throw gone();
+    await this.begin(exchange, transport);
   }
 
   /** Counts and logs the refusal of a later request in the same way as that of a handshake. */
@@ -127,6 +131,8 @@ export class Requests {
     { token, position }: { token: string; position: number },
   ): Promise<boolean> {
     const found = this.tokens.find(token, exchange);
+    // Its client goes on by a hello alone: a late request must not open a connection beside it
+    if (!found && !exchange.incoming.headers[HELLO_HEADER] && this.gate.sessions.of(token)) throw wireGone();
     if (!found) return false;
     await this.requireOwner(exchange, found);
     // A client that left meanwhile may be back already: its newer request must not be disturbed
@@ -177,9 +183,14 @@ export class Requests {
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
     if (!sink) return overtaken(exchange, socket);
-    const held = { socket, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
-    this.tokens.add(held);
-    socket.attach(sink, () => (ticket ? this.tokens.dropWire(held) : this.tokens.forget(held)));
+    const held = { socket, token: socket.token, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
+    const all: HeldConnection[] = [];
+    const add = (token: string) => {
+      all.push({ ...held, token });
+      this.tokens.add(all.at(-1)!);
+    };
+    add(socket.token);
+    socket.attach(sink, () => (ticket ? this.tokens.dropWire(all) : this.tokens.forget(all[0]!)), add);
     try {
       socket.open(exchange.answer, id, undefined);
     } finally {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { HandshakeRequest } from '../../handshake-request.js';
-import { MAX_DIGESTS } from '../../relay.js';
-import { claimOf, matchesClaim, sealOf, tokenDigest } from './digests.js';
-import { fingerprintOf } from '../../handshake/fingerprint.js';
+import { HandshakeRequest } from '../handshake-request.js';
+import { MAX_DIGESTS } from '../relay.js';
+import { claimOf, matchesClaim, matchesSession, tokenDigest } from './claims.js';
+import { fingerprintOf } from './fingerprint.js';
 
 const TOKEN = 'YMw8vNRo20tX'.padEnd(44, 'x');
 
@@ -52,20 +52,29 @@ describe('A claim', () => {
   });
 });
 
-describe('The seal of a response', () => {
-  const through = (salt: string, token = TOKEN) => {
-    const [seal, unseal] = [sealOf(TOKEN, 'salt'), sealOf(token, salt)];
-    return ['id: 1', '', '\n\ndata'].map((text) => unseal(seal(Buffer.from(text))).toString()).join('');
-  };
+describe('The claim of a session', () => {
+  const ANN = { authorization: 'Bearer ann' };
+  const owner = (headers: Record<string, string>, userId?: string) => ({
+    ...{ path: '/ws', userId, credentials: fingerprintOf(requestWith(headers)) },
+  });
+  const claim = (headers: Record<string, string>, userId?: string) => claimOf(TOKEN, requestWith(headers), { userId });
 
-  it('is opened in the order of its parts by who has the token and the salt', () => {
-    expect(through('salt')).toBe('id: 1\n\ndata');
-    expect(through('other')).not.toBe('id: 1\n\ndata');
-    expect(through('salt', TOKEN.toLowerCase())).not.toBe('id: 1\n\ndata');
+  it('matches the user of the identity, whatever the credentials are', () => {
+    expect(matchesSession(owner(ANN, '7'), TOKEN, claim({}, '7'))).toBe(true);
+    expect(matchesSession(owner(ANN, '7'), TOKEN, claim(ANN, '8'))).toBe(false);
+    expect(matchesSession(owner(ANN, '7'), TOKEN, claim(ANN))).toBe(false);
+    expect(matchesSession(owner(ANN, '7'), TOKEN, claimOf(TOKEN, requestWith(ANN)))).toBe(false);
   });
 
-  it('is what docs/cluster-wire.md says: AES-256 in counter mode, keyed with token and salt', () => {
-    const zeros = Buffer.alloc(16);
-    expect(sealOf(TOKEN, 'salt')(zeros).toString('hex')).toBe('104a2354666d6d7c3d74f7f3a0a408ed');
+  it('matches the credentials where there is no user', () => {
+    expect(matchesSession(owner(ANN), TOKEN, claim(ANN))).toBe(true);
+    expect(matchesSession(owner(ANN), TOKEN, claim({}))).toBe(false);
+    expect(matchesSession(owner(ANN), TOKEN, claim(ANN, '7'))).toBe(false);
+    expect(matchesSession(owner({}, ''), TOKEN, claim({}))).toBe(false);
+  });
+
+  it('has at most 32 digests', () => {
+    const cookie = Array.from({ length: 50 }, (_, i) => `c${i}=${i}`).join('; ');
+    expect(claim({ cookie }, '7').ownerDigests).toHaveLength(MAX_DIGESTS);
   });
 });
