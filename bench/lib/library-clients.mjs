@@ -34,11 +34,13 @@ function sum(one, other) {
   return Object.fromEntries([...names].map((name) => [name, sum(one[name] ?? 0, other[name] ?? 0)]));
 }
 
-/** Waits until it is so; says so when it takes too long. */
-export async function until(what, test, timeoutMs) {
+/** Waits until it is so; says so when it takes too long, with what `explain` returns. */
+export async function until(what, test, timeoutMs, explain = async () => '') {
   const deadline = performance.now() + timeoutMs;
   while (!(await test())) {
-    if (performance.now() > deadline) return console.error(`Waited ${seconds(timeoutMs)} for ${what}`);
+    if (performance.now() > deadline) {
+      return console.error(`Waited ${seconds(timeoutMs)} for ${what}${await explain()}`);
+    }
     await sleep(200);
   }
 }

@@ -17,7 +17,7 @@ const clients = [];
 function open({ url, room, transport }) {
   const name = `stream:${room}`;
   const socket = connect(`${url}?room=${name}`, { transports: [transport], WebSocket });
-  const client = { socket, room, last: undefined, opens: 0 };
+  const client = { socket, room, transport, last: undefined, opens: 0 };
   socket.on('n', (number) => {
     counts.received++;
     if (client.last !== undefined && number > client.last + 1) counts.lost += number - client.last - 1;
@@ -39,6 +39,13 @@ async function until(test) {
   while (!test()) await sleep(20);
 }
 
+/** Why the first clients that are away are. */
+const awayOnes = () =>
+  clients
+    .filter((client) => !isOpen(client))
+    .slice(0, 3)
+    .map(({ transport, socket }) => `${transport} ${JSON.stringify(socket.state)}`);
+
 const commands = {
   /** @param plan one item for each client: its URL, its room and its transport */
   async open({ plan }) {
@@ -51,8 +58,8 @@ const commands = {
   /** @returns what happened, and how many clients are open and stand at the end of their room */
   state({ last }) {
     const duplicates = clients.reduce((sum, { socket }) => sum + socket.duplicates, 0);
-    const whole = clients.filter((client) => isOpen(client) && client.last === last?.[client.room]).length;
-    return { ...counts, duplicates, open: clients.filter(isOpen).length, whole, backAt };
+    const whole = clients.filter((client) => client.last === last?.[client.room]).length;
+    return { ...counts, duplicates, open: clients.filter(isOpen).length, whole, backAt, away: awayOnes() };
   },
 };
 

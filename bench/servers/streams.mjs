@@ -1,6 +1,6 @@
-/** A node whose rooms have a history: `?room=` says in which room a client is. It can push numbers to all of them. */
+/** A node whose rooms `stream:…` have a history: `?room=` says in which room a client is. It can push to them. */
 import 'reflect-metadata';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { serve } from './realtime-app.mjs';
 
@@ -37,6 +37,22 @@ const commands = (server) => {
   };
 
   return {
+    /** @returns the CPU time of a push in microseconds, its deliveries included; each turn has one */
+    async push({ room, count }) {
+      const before = process.cpuUsage();
+      for (let i = 0; i < count; i++) {
+        await server.to(room).emit('n', i);
+        await turn();
+      }
+      const { user, system } = process.cpuUsage(before);
+      return { cpu: (user + system) / count };
+    },
+
+    /** Pushes one text to each of so many rooms. */
+    async pushToEach({ rooms: count, bytes }) {
+      for (let i = 0; i < count; i++) await server.to(`stream:${i}`).push(String(i).padEnd(bytes, 'x'));
+    },
+
     /** Pushes 1, 2, 3 … to each of so many rooms. */
     startStreams({ count, everyMs }) {
       stream.last = Array.from({ length: count }, () => 0);

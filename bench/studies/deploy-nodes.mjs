@@ -47,6 +47,11 @@ const startNode = (port) => startServer('streams', { env: { ...env, BENCH_PORT: 
 
 const share = (index) => (index % 100 < requests ? 'sse' : index % 100 < 2 * requests ? 'polling' : 'websocket');
 
+async function whoIsAway(loads) {
+  const { open, away } = await stateOf(loads);
+  return `: ${open} of ${count} are; ${away.join(', ')}`;
+}
+
 /** The most clients that came back within any second. */
 function peakOf(times) {
   times.sort((one, other) => one - other);
@@ -79,10 +84,15 @@ for (const [index, node] of running.entries()) {
   const how = await node.peer.stop();
   const endedMs = performance.now() - since;
   running[index] = await startNode(ports[index]);
-  await until('all clients to be back', async () => (await stateOf(loads)).open === count, 120_000 + spread * 2000);
+  await until(
+    '99 of 100 clients to be back at once',
+    async () => (await stateOf(loads)).open >= count * 0.99,
+    30_000 + spread * 2000,
+    () => whoIsAway(loads),
+  );
   const backMs = performance.now() - since;
   console.log(
-    `node ${index + 1} with ${current}: ended after ${seconds(endedMs)} (${how}), all back after ${seconds(backMs)}`,
+    `node ${index + 1} with ${current}: ended after ${seconds(endedMs)} (${how}), back after ${seconds(backMs)}`,
   );
 }
 console.log(`the rolling restart took ${seconds(performance.now() - start)}`);
@@ -110,7 +120,7 @@ conclude(
     [state.repeated + state.duplicates > 0, `${state.repeated + state.duplicates} numbers came twice`],
     [Object.keys(state.gaps).length > 0, `clients were told of gaps: ${JSON.stringify(state.gaps)}`],
     [Object.keys(state.closed).length > 0, `clients gave up: ${JSON.stringify(state.closed)}`],
-    [state.whole !== count, `${state.whole} of ${count} clients are open and have the last number`],
+    [state.whole !== count, `${state.whole} of ${count} clients have the last number`],
     [state.backAt.length < count, `only ${state.backAt.length} reconnects were seen`],
     [peak > rate, `${peak} came back within one second, and the bound is ${rate}`],
   ]

@@ -93,10 +93,9 @@ describe(`${NODES} nodes behind nginx, and ${CLIENTS} clients of the library ove
         const allOpen = () => until('all clients to be open', away, ({ length }) => length === 0, 60_000);
         await allOpen();
         await disturbAll(site);
-        await allOpen();
         await site.settle();
         const tops = () => clients.flatMap((client) => behind(client, site));
-        await until('the last entries to come to everybody', tops, ({ length }) => length === 0, 60_000);
+        await until('the last entries to come to everybody', tops, ({ length }) => length === 0, 120_000);
       } finally {
         for (const client of clients) client.close();
         await site.stop();

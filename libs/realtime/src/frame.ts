@@ -106,6 +106,11 @@ export class Frame {
     }
     return this.bytes;
   }
+
+  /** Forgets the bytes of the transport: whoever gets it later has them made again. */
+  forget(): void {
+    this.bytes = undefined;
+  }
 }
 
 /** A frame of the protocol itself: it is never dropped, because its client would then miss something and not know it. */

@@ -1,4 +1,5 @@
 /** The last entries of rooms, kept by an engine. What is appended is published by the same act. Road OUT, step 7. */
+import type { Awaitable } from './awaitable.js';
 import type { Channel } from './command.js';
 import type { Frame } from './frame.js';
 import { before, type EntryPosition, placeOf, type Position, samePosition } from './position.js';
@@ -124,6 +125,12 @@ export class KeptPush implements HistoryMessage {
   bytes(): Buffer {
     return Buffer.from(this.frame?.data ?? '');
   }
+
+  /** The members have it: it is kept without what was made of it for the network. */
+  delivered(): void {
+    this.frame?.forget();
+    this.framed?.forget();
+  }
 }
 
 /** A push that is to be kept. */
@@ -135,8 +142,11 @@ export interface PushToKeep {
 
 /** The history that a broker has: of pushes, as `History` is of bytes. */
 export interface PushHistory {
-  /** Appends a push and hands it to every node that has members of its channel, in one act. @throws as `History.append` */
-  append(push: PushToKeep, rules: HistoryRules): Promise<Appended>;
+  /**
+   * Appends a push and hands it to every node that has members of its channel, in one act; at once where the history is
+   * in this process. @throws as `History.append`
+   */
+  append(push: PushToKeep, rules: HistoryRules): Awaitable<Appended>;
   /** As `History.read`. */
   read(channel: Channel, after: number | undefined, limit: number): Promise<HistoryWindow<KeptPush>>;
   readonly top: History['top'];

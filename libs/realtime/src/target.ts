@@ -216,7 +216,7 @@ export class Target {
     if (!rules || isVolatile)
       return this.publish(rules ? { kind: 'push', frame, isVolatile } : { kind: 'push', frame });
     if (frame.isBinary) throw noBinary(channel);
-    return node.histories!.append({ channel, except, frame }, { ...rules, key });
+    return node.histories!.append({ channel, except, frame }, key === undefined ? rules : { ...rules, key });
   }
 
   private without(channel: Channel): Target {

@@ -72,16 +72,22 @@ export class MemoryHistory implements History {
   }
 
   async append(channel: Channel, message: HistoryMessage, rules: HistoryRules): Promise<Appended> {
+    return this.add(channel, message, rules);
+  }
+
+  /** As `append`, in this turn. */
+  add(channel: Channel, message: HistoryMessage, rules: HistoryRules): Appended {
     const { key } = rules;
     const known = key === undefined ? undefined : this.keys.find(channel, key);
     if (known) return { ...known, repeated: true };
     const room = this.current(channel) ?? this.create(channel);
     const { top } = room.ring;
     const position = { n: top.n + 1, tag: newTag(), previous: top.tag };
-    this.keep(channel, room, { position, message }, rules);
+    const entry = { position, message };
+    this.keep(channel, room, entry, rules);
     const appended = { position: placeOf(position), previous: before(position), repeated: false };
     if (key !== undefined) this.keys.add(channel, key, appended);
-    this.deliver(channel, { position, message });
+    this.deliver(channel, entry);
     return appended;
   }
 
@@ -161,6 +167,7 @@ export class MemoryHistory implements History {
 
   /** Takes entries, then the position, of the rooms that have had no append for longest, and of this one last. */
   private shrink(channel: Channel): void {
+    if (this.bytes <= this.bounds.maxBytes) return;
     for (const [name, room] of this.rooms) {
       while (this.bytes > this.bounds.maxBytes && room.ring.length > 0) {
         this.shift(room.ring);

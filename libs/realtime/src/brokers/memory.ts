@@ -82,9 +82,9 @@ class MemoryPushHistory implements PushHistory {
     return entries + rooms;
   }
 
-  append({ channel, except, frame }: PushToKeep, rules: HistoryRules): Promise<Appended> {
+  append({ channel, except, frame }: PushToKeep, rules: HistoryRules): Appended {
     frame.keep();
-    return this.kept.append(channel, new KeptPush(frame, except), rules);
+    return this.kept.add(channel, new KeptPush(frame, except), rules);
   }
 
   read(channel: Channel, after: number | undefined, limit: number): Promise<HistoryWindow<KeptPush>> {

@@ -47,9 +47,18 @@ export interface HistoryRecord {
   gap(channel: Channel, reason: Gap['reason']): void;
 }
 
-/** The place of a client that has an entry. All clients share it. */
-interface EntryPlace extends Place {
-  readonly entry: Entry;
+/** The place of a client that has an entry. All clients share it; most of them are not told, so it is written late. */
+class EntryPlace implements Place {
+  private text?: string;
+
+  constructor(
+    readonly entry: Entry,
+    readonly key: string,
+  ) {}
+
+  get position(): string {
+    return (this.text ??= positionText(this.entry.position));
+  }
 }
 
 export class RoomOutput implements MemberOutput, Placed {
@@ -67,7 +76,7 @@ export class RoomOutput implements MemberOutput, Placed {
     const { client, label } = this;
     if (client.dialect === 'library') push.framed ??= framed(push.frame!, entry.position, label);
     const frame = client.dialect === 'library' ? push.framed! : push.frame!;
-    const place = (push.place ??= placeOfEntry(entry, label.key));
+    const place = (push.place ??= new EntryPlace(entry, label.key));
     return client.send(frame, place, this);
   }
 
@@ -131,12 +140,6 @@ export class RoomOutput implements MemberOutput, Placed {
     return { key: this.label.key, position };
   }
 }
-
-const placeOfEntry = (entry: Entry, key: string): EntryPlace => ({
-  key,
-  position: positionText(placeOf(entry.position)),
-  entry,
-});
 
 /** Adds where a message stands: to an envelope by splicing, to other text in an envelope of its own. */
 function framed(frame: Frame, position: EntryPosition, { name }: RoomLabel): Frame {

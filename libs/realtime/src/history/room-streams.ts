@@ -144,7 +144,10 @@ export class RoomStreams<M extends object> implements HistoryEvents {
   }
 
   entry(channel: Channel, entry: Entry<KeptPush>): void {
-    this.rooms.get(channel)?.entry(entry);
+    const room = this.rooms.get(channel);
+    if (!room) return;
+    room.entry(entry);
+    entry.message.delivered();
   }
 
   subscribed(channel: Channel): void {

@@ -38,6 +38,7 @@ export class Tails {
   private used(tail: Tail): void {
     if (this.tails.size > 1) this.tails.delete(tail);
     this.tails.add(tail);
+    if (this.bytes <= this.bounds.maxTotalBytes) return;
     for (const oldest of this.tails) {
       while (this.bytes > this.bounds.maxTotalBytes && oldest.length > 0) {
         oldest.shift();

@@ -1,14 +1,15 @@
 /** The rooms and users of this node whose pushes are kept, as the settings say. Road OUT, step 7. */
+import { type Awaitable, isPromise } from '../awaitable.js';
 import type { Broker } from '../broker.js';
 import { type Channel, channelOf } from '../command.js';
 import { OptionsError, RealtimeError } from '../errors.js';
-import type { HistoryRules, PushHistory, PushToKeep } from '../history.js';
+import type { Appended, HistoryRules, PushHistory, PushToKeep } from '../history.js';
 import type { GapReason } from '../history/room-member.js';
 import { RoomStreams } from '../history/room-streams.js';
 import type { Hub } from '../hub.js';
 import type { Log } from '../log.js';
 import { positionText } from '../position.js';
-import type { Reached } from '../question.js';
+import { EVERYWHERE, type Reached } from '../question.js';
 import { type HistoryOptions, keepsHistory } from '../settings/room-options.js';
 import type { RealtimeSettings } from '../settings/settings.js';
 import { HistoryCounts, type HistoryStats } from '../stats.js';
@@ -72,20 +73,30 @@ export class Histories {
    * @returns resolves when it is kept and the members of this node have it
    * @throws RealtimeError `unavailable` or `refused`: it was not kept; `unknown`: it may have been
    */
-  async append(push: PushToKeep, rules: HistoryRules): Promise<Reached> {
-    const { counts } = this;
-    const appended = await this.kept()
-      .append(push, rules)
-      .catch((error: unknown) => {
-        counts.rejected++;
+  append(push: PushToKeep, rules: HistoryRules): Awaitable<Reached> {
+    const appended = this.kept().append(push, rules);
+    // In the memory of this process an append is over at once, and costs no promise
+    if (!isPromise(appended)) return this.appended(push.channel, appended);
+    return appended.then(
+      (done) => this.appended(push.channel, done),
+      (error: unknown) => {
+        this.counts.rejected++;
         throw error;
-      });
-    const { position, repeated } = appended;
-    if (repeated) counts.repeated++;
-    else counts.appended++;
+      },
+    );
+  }
+
+  private appended(channel: Channel, { position, repeated }: Appended): Awaitable<Reached> {
+    if (repeated) this.counts.repeated++;
+    else this.counts.appended++;
     this.noteEvicted();
-    if (!repeated) await this.streams.appended(push.channel, position);
-    return { missing: [], position: positionText(position), ...(repeated && { isRepeated: true }) };
+    const reached = {
+      missing: EVERYWHERE.missing,
+      position: positionText(position),
+      ...(repeated && { isRepeated: true as const }),
+    };
+    const isThere = repeated ? undefined : this.streams.appended(channel, position);
+    return isThere ? isThere.then(() => reached) : reached;
   }
 
   stats(): HistoryStats {
