@@ -131,6 +131,8 @@ it('a node that is cut off from Redis refuses to promise anything, and has every
   proxies[1]!.cut();
   await isAway(b, true);
   await push(4, 6);
+  await b.server.to('chat:1').emit('live', 1, { volatile: true });
+  await ann.until('the volatile push', ({ all }) => all.some(({ event }) => event === 'live'));
   await ahead.untilNumber(6);
   ahead.cut();
   await ahead.connect(b);

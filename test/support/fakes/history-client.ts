@@ -75,7 +75,7 @@ export class SimClient {
     else if (sent.kind === 'at') this.moveTo(sent.position, 'silent loss before a position');
     else if (sent.kind === 'gap') this.gotGap(sent.gap);
     else if (sent.kind === 'joined') this.gotJoined(sent.joined);
-    else this.gotOther(sent.other);
+    else if (sent.hasPlace) this.gotOther(sent.other);
   }
 
   /** True when nothing between two positions is for this client. */
@@ -143,7 +143,7 @@ export class SimClient {
     this.position = position;
   }
 
-  /** What was pushed after an entry comes after it, or after a gap. */
+  /** What was pushed after an entry comes after it, or after a gap, as long as the subscription holds. */
   private gotOther({ kind, after }: SimOther): void {
     const { position } = this;
     if (!this.world.checks.order || !position) return;

@@ -12,7 +12,7 @@ export type Sent =
   | { readonly kind: 'at'; readonly position: Position }
   | { readonly kind: 'gap'; readonly gap: Gap }
   | { readonly kind: 'joined'; readonly joined: Joined }
-  | { readonly kind: 'other'; readonly other: SimOther };
+  | { readonly kind: 'other'; readonly other: SimOther; readonly hasPlace: boolean };
 
 /** The most entries that wait for a slow client. */
 const OUTBOX = 3;
@@ -78,7 +78,8 @@ export class SimConnection implements MemberOutput {
 
   other(other: SimOther, isMember: boolean): void {
     if (other.kind === 'kick' && this.client.isKicked()) return this.leave();
-    if (isMember) this.send({ kind: 'other', other });
+    // Nobody knows when the entries before it can be read again: it does not wait for them
+    if (isMember) this.send({ kind: 'other', other, hasPlace: this.node.isKnownUp });
   }
 
   join(since: Position | undefined): void {

@@ -5,7 +5,8 @@ import { FakeClock } from './fake-clock.js';
 import { SimClient } from './history-client.js';
 import { SimConnection } from './history-connection.js';
 import { Dice, SimEngine } from './history-engine.js';
-import { type HistoryClasses, SimNode } from './history-node.js';
+import { SimNode } from './history-node.js';
+import type { HistoryClasses } from './history-node-options.js';
 
 /** Faults happen until then; afterwards every client must come to rest at the top of the room. */
 const CHURN_MS = 60_000;

@@ -2,30 +2,10 @@
 import type { Position } from '../../../libs/realtime/src/position.js';
 import type { RoomMember } from '../../../libs/realtime/src/history/room-member.js';
 import type { RoomStream } from '../../../libs/realtime/src/history/room-stream.js';
-import type { StreamBounds } from '../../../libs/realtime/src/history/stream-options.js';
-import type { Tails } from '../../../libs/realtime/src/history/tail.js';
 import type { TopCheck } from '../../../libs/realtime/src/history/top-check.js';
 import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
 import { type Dice, isEntry, type SimEngine, type SimItem, type SimOther } from './history-engine.js';
-
-/** The classes under test: those of the library, or with a rule taken away. */
-export interface HistoryClasses {
-  readonly RoomStream: typeof RoomStream;
-  readonly RoomMember: typeof RoomMember;
-  readonly Tails: typeof Tails;
-  readonly TopCheck: typeof TopCheck;
-}
-
-export interface NodeOptions {
-  readonly classes: HistoryClasses;
-  readonly bounds: StreamBounds;
-  readonly tailBytes: number;
-  readonly lagMs: number;
-  readonly roundTripMs: number;
-  /** How often the subscription loses, repeats or delays something. */
-  readonly faults: number;
-  readonly fault: (what: string) => void;
-}
+import type { NodeOptions } from './history-node-options.js';
 
 const DEADLINE_MS = 2000;
 
@@ -45,6 +25,8 @@ export class SimNode {
   /** Grows when the process starts again, or has been stopped. */
   interruptions = 0;
   private isWedged = false;
+  /** What has arrived without a position, and was not delivered yet. */
+  private readonly kept = new Set<SimOther>();
   private readonly backlog: (() => void)[] = [];
   private check!: TopCheck;
   private life = 0;
@@ -82,6 +64,7 @@ export class SimNode {
     for (const client of [...this.clients]) client.lost();
     this.clients.clear();
     this.backlog.length = 0;
+    this.kept.clear();
     this.life++;
     this.interruptions++;
     this.commands++;
@@ -100,6 +83,7 @@ export class SimNode {
         if (life !== this.life) return;
         this.isKnownUp = false;
         this.stream.down();
+        this.checkKept();
       });
     }
     this.isConnected = false;
@@ -159,7 +143,19 @@ export class SimNode {
   }
 
   publish(other: SimOther): void {
+    if (!this.isKnownUp) return this.other(other);
     void this.ask(() => this.engine.publish(other)).catch(() => {});
+  }
+
+  private other(other: SimOther): void {
+    this.kept.add(other);
+    this.stream.other(other);
+    this.checkKept();
+  }
+
+  /** Nobody waits for a broker that is away. */
+  private checkKept(): void {
+    if (!this.isKnownUp && this.kept.size > 0) this.options.fault('a volatile push that waits for the broker');
   }
 
   private start(): void {
@@ -173,6 +169,7 @@ export class SimNode {
     this.stream = new classes.RoomStream<SimOther>({
       read: (limit) => this.ask(() => this.engine.read(limit)),
       deliver: (other, members) => {
+        this.kept.delete(other);
         for (const client of [...this.clients]) client.other(other, members.has(client.member));
       },
       clock,
@@ -228,7 +225,7 @@ export class SimNode {
     if (!this.isConnected || this.isWedged || !this.engine.isUp) return;
     const { faults } = this.options;
     if (this.dice.chance(faults)) return;
-    const arrive = () => (isEntry(item) ? this.stream.entry(item) : this.stream.other(item));
+    const arrive = () => (isEntry(item) ? this.stream.entry(item) : this.other(item));
     this.inOrder(arrive);
     if (isEntry(item) && this.dice.chance(faults)) this.arriveAt(this.engine.clock.now() + this.dice.upTo(500), arrive);
   }

@@ -51,6 +51,13 @@ export class Backlog<O extends Sized> {
     return items;
   }
 
+  /** Takes out what has no position. */
+  takeOthers(): Item<O>[] {
+    const others = this.items.filter(({ entry }) => !entry);
+    this.hold(this.items.filter(({ entry }) => entry));
+    return others;
+  }
+
   /** Puts items back that were taken out. */
   restore(items: readonly Item<O>[]): void {
     for (const item of items) this.push(item);
@@ -62,10 +69,14 @@ export class Backlog<O extends Sized> {
   }
 
   private dropEntries(): void {
-    const others = this.items.filter(({ entry }) => !entry);
-    this.hasDropped ||= others.length < this.items.length;
-    this.items = others;
-    this.bytes = others.reduce((sum, item) => sum + sizeOf(item), 0);
+    const { length } = this.items;
+    this.hold(this.items.filter(({ entry }) => !entry));
+    this.hasDropped ||= this.items.length < length;
+  }
+
+  private hold(items: Item<O>[]): void {
+    this.items = items;
+    this.bytes = items.reduce((sum, item) => sum + sizeOf(item), 0);
   }
 }
 

@@ -3,7 +3,7 @@
  * `SCHEDULES` says. Each rule that is taken away makes some schedule fail.
  */
 import { HistoryRun } from '../../../../test/support/fakes/history-model.js';
-import type { HistoryClasses } from '../../../../test/support/fakes/history-node.js';
+import type { HistoryClasses } from '../../../../test/support/fakes/history-node-options.js';
 import { mutant, type Mutation } from '../../../../test/support/mutants.js';
 import { RoomMember } from './room-member.js';
 import { RoomStream } from './room-stream.js';
@@ -67,12 +67,6 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
       "this.tail ?? this.goOnFrom('unavailable', before(entry.position))",
       '(this.tail ??= new Tail(this.tails, before(entry.position)))',
     ],
-    [
-      '2: down begins a repair',
-      STREAM,
-      "    if (this.state === 'filling') this.goOn();\n    if (this.state === 'live') this.state = 'repairing';",
-      "    if (this.state === 'filling') this.goOn();",
-    ],
     ['2: up ends it', STREAM, "if (this.state !== 'cold') this.load();", ''],
     [
       '2: a gap is repaired at once',
@@ -89,6 +83,8 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
       'this.deliverAll(weave(missed, items));',
       'this.deliverAll(items);\n    this.deliverAll(weave(missed, items));',
     ],
+    ['5: a volatile push does not wait while the broker is away', STREAM, 'hasPlace && this.isUp', 'hasPlace'],
+    ['5: nor one that has waited for a read', STREAM, 'this.feed.others(this.backlog.takeOthers());', ''],
     ['3: the whole window after an expiry', FEED, "|| reason !== 'reset' ||", '||'],
     ['3: the reset is told', FEED, 'this.members.gap(reason, position);', ''],
     ['3: a failed read is repeated', STREAM, "if (this.state === 'repairing' && !this.reading) this.load();", ''],

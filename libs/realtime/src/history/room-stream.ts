@@ -62,7 +62,7 @@ export class RoomStream<O extends Sized> {
     this.isUp = false;
     this.reading = this.looking = 0;
     if (this.state === 'filling') this.goOn();
-    if (this.state === 'live') this.state = 'repairing';
+    this.feed.others(this.backlog.takeOthers());
     this.members.refuse(this.feed.tail);
   }
 
@@ -73,10 +73,15 @@ export class RoomStream<O extends Sized> {
     if (this.state === 'live') this.repair();
   }
 
-  /** Something without a position has arrived. @param hasPlace false: at once, whatever is read. Default: true */
+  /**
+   * Something without a position has arrived. It comes after the entries before it as long as the subscription holds;
+   * afterwards nobody knows when those can be read, and it goes out at once.
+   *
+   * @param hasPlace false: at once, whatever is read. Default: true
+   */
   other(other: O, hasPlace = true): void {
     const isReading = this.state === 'filling' || this.state === 'repairing';
-    if (isReading && hasPlace) this.keep({ other, readsBefore: this.reads });
+    if (isReading && hasPlace && this.isUp) this.keep({ other, readsBefore: this.reads });
     else this.feed.other(other);
   }
 
