@@ -132,6 +132,11 @@ export const contestants = {
     ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
     ...socketIoHall,
   },
+  'workers+socketio': {
+    title: 'Socket.IO, cluster adapter',
+    ...node('workers-socketio.mjs', { BENCH_WORKERS: '4' }),
+    ...socketIoHall,
+  },
   soak: { title: 'nestjs-realtime', ...node('soak.mjs', BOUNDS), ...plain },
   memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
   'memory+session': {
