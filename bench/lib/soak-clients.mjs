@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 /** A request that is not answered after so many milliseconds, not counting the time that it may be held, hangs. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
@@ -103,7 +103,7 @@ class RequestClient extends SoakClient {
         answer.on('data', (part) => (answer.text += part));
       });
       timer = setTimeout(() => {
-        this.fault(`waited for ${method} ${path}`);
+        this.fault(`waited ${holdMs + PATIENCE_MS} ms for ${method} ${path}`);
         sent.destroy();
       }, holdMs + PATIENCE_MS);
       this.current = method === 'GET' ? sent : this.current;
