@@ -23,7 +23,6 @@ const shared = {
   moduleNameMapper: {
     '^nestjs-realtime$': '<rootDir>/libs/realtime/src/index.ts',
     '^nestjs-realtime/(testing|health)$': '<rootDir>/libs/realtime/src/$1/index.ts',
-    '^nestjs-realtime-client$': '<rootDir>/libs/realtime-client/src/index.ts',
     '^nestjs-realtime-protocol$': '<rootDir>/libs/realtime-protocol/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -1,6 +1,6 @@
 /**
- * The size of libs/realtime-client in a page: what a bundler makes of `import { connect }`, minified and compressed.
- * The aim is 6,144 bytes for the WebSocket core and 2,048 more for SSE and polling; the limits hold what is reached.
+ * The size of libs/realtime-client in a page: what a bundler makes of `import { connect }` from the built package,
+ * compressed. Build it first: npm run build:libs.
  *
  *   npm run check:size
  */
@@ -10,25 +10,26 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Bytes, compressed with gzip -9. Lower them when the client becomes smaller. */
-const LIMITS = { core: 7680, requests: 2176 };
+/**
+ * Bytes, compressed with gzip -9: the WebSocket core, whose aim is 6,144, and what is loaded for SSE and polling. Lower
+ * them when the client becomes smaller.
+ */
+const LIMITS = { core: 6528, requests: 1792 };
 
 const { outputFiles, metafile } = await build({
-  stdin: { contents: "export { connect } from './libs/realtime-client/src/index.ts';", resolveDir: root },
+  stdin: { contents: "export { connect } from './libs/realtime-client/dist/esm/index.js';", resolveDir: root },
   absWorkingDir: root,
   bundle: true,
   minify: true,
   splitting: true,
   format: 'esm',
   target: 'es2022',
-  alias: { 'nestjs-realtime-protocol': './libs/realtime-protocol/src/index.ts' },
-  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
   outdir: 'out',
   metafile: true,
   write: false,
 });
 
-const isRequests = ({ path }) => /requests-\w+\.js$/.test(path);
+const isRequests = ({ path }) => /requests-/.test(path);
 const sizeOf = (files) => gzipSync(Buffer.concat(files.map(({ contents }) => contents)), { level: 9 }).length;
 const sizes = {
   core: sizeOf(outputFiles.filter((file) => !isRequests(file))),

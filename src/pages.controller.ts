@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Controller, Get, Header, NotFoundException, Param, StreamableFile } from '@nestjs/common';
 
@@ -10,12 +11,17 @@ const STYLE = 'text/css; charset=utf-8';
 const ASSETS: ReadonlyMap<string, string> = new Map([
   ['chat.css', STYLE],
   ['chat.js', SCRIPT],
+  ['connection.js', SCRIPT],
   ['conversation.css', STYLE],
   ['conversation.js', SCRIPT],
-  ['reconnecting-socket.js', SCRIPT],
-  ['request-sockets.js', SCRIPT],
+  ['people.css', STYLE],
+  ['people.js', SCRIPT],
+  ['return.js', SCRIPT],
   ['theme.css', STYLE],
+  ['theme.js', SCRIPT],
 ]);
+/** The client as one file for a script tag, so the page needs no bundler. */
+const CLIENT = createRequire(import.meta.url).resolve('nestjs-realtime-client/script');
 
 const HTML = 'text/html; charset=utf-8';
 const LOCKED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
@@ -37,6 +43,13 @@ export class PagesController {
   @Header('Content-Security-Policy', BARE_POLICY)
   bare(): Promise<string> {
     return readFile(join(FOLDER, 'bare.html'), 'utf8');
+  }
+
+  @Get('assets/realtime-client.js')
+  @Header('Content-Type', SCRIPT)
+  @Header('X-Content-Type-Options', 'nosniff')
+  client(): Promise<string> {
+    return readFile(CLIENT, 'utf8');
   }
 
   @Get('assets/:name')

@@ -138,6 +138,7 @@ export const contestants = {
     ...socketIoHall,
   },
   soak: { title: 'nestjs-realtime', ...node('soak.mjs', BOUNDS), ...plain },
+  streams: { title: 'nestjs-realtime', ...node('streams.mjs', BOUNDS), ...plain },
   memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
   'memory+session': {
     title: 'nestjs-realtime, express-session',

@@ -1,17 +1,9 @@
 /** A Redis process of a study: on a free port, without persistence. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+import { freePort } from './ports.mjs';
 
 /** @throws Error when there is no redis-server (`npm run test:setup` installs it or says how), or when it does not run */
 export async function startRedis() {

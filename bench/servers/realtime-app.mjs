@@ -61,10 +61,15 @@ async function listen(app) {
   }
 }
 
-/** @param commands given the `RealtimeServer`, returns what the benchmark can call besides the commands above */
-export async function serve({ providers, controllers = [], configure = () => {}, commands = () => ({}) }) {
+/**
+ * @param rooms the option `rooms` of `forRoot()`
+ * @param commands given the `RealtimeServer`, returns what the benchmark can call besides the commands above
+ */
+export async function serve({ providers, controllers = [], rooms, configure = () => {}, commands = () => ({}) }) {
   class AppModule {}
-  Module({ imports: [RealtimeModule.forRoot({ envFile: false })], controllers, providers })(AppModule);
+  Module({ imports: [RealtimeModule.forRoot({ envFile: false, ...(rooms && { rooms }) })], controllers, providers })(
+    AppModule,
+  );
   const app = await createApp(AppModule);
   if (BENCH_MIDDLEWARE) for (let i = 0; i < 3; i++) app.use((_request, _response, next) => next());
   if (BENCH_SESSION) await useSession(app);

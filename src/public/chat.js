@@ -1,169 +1,158 @@
-/** The chat page: incoming messages, what people do, and the state of the connection. */
-import { addMessage, addNote, avatar, element, nameTag } from './conversation.js';
-import { meaningOf, ReconnectingSocket } from './reconnecting-socket.js';
+/**
+ * The chat page, on nestjs-realtime-client: it connects, listens, says who is here, and sends. What it does when the
+ * connection was away is in return.js; the other files only draw.
+ */
+import { showConnection } from './connection.js';
+import { addMessage, addNote, addPending, nameTag, removePending } from './conversation.js';
+import { markChosen, showPeople } from './people.js';
+import { cameFromOther, watchReturn } from './return.js';
 
-const [joinForm, nameBox, nameHint] = find('join-form', 'name', 'name-hint');
-const [chat, state, via, people, count, command] = find('chat', 'state', 'via', 'people', 'count', 'command');
-const [trouble, troubleText, again, leave] = find('trouble', 'trouble-text', 'again', 'leave');
-const [composer, target, textBox, hint] = find('composer', 'target', 'text', 'hint');
+const LOBBY = 'lobby';
+/** Longer than any tunnel: what is written without a connection is sent when there is one. */
+const PATIENCE_MS = 86_400_000;
+/** Somebody who has not pressed a key for so long is not typing. */
+const TYPING_MS = 3000;
+const TRANSPORTS = ['websocket', 'sse', 'polling'];
 
-/** With `?transport=sse` the page uses that transport only. */
-const only = new window.URLSearchParams(location.search).get('transport');
-const socket = new ReconnectingSocket('/ws', { onText, onState, only });
+const find = (id) => document.getElementById(id);
+const [joinForm, nameBox, nameHint, command] = ['join-form', 'name', 'name-hint', 'command'].map(find);
+const [chat, composer, target, textBox, hint] = ['chat', 'composer', 'target', 'text', 'hint'].map(find);
 
-/** This page's own connection: a new one after each reconnect. */
-let myId;
-let myName;
-/** Who is here, by connection id. */
-let here = new Map();
+/** @type {import('nestjs-realtime-client').RealtimeSocket<import('../chat.contract.js').Chat>} */
+let socket;
+let me;
 /** The only person who will read the next message; undefined for everyone. */
 let receiver;
-let lastSent = '';
-let wasConnected = false;
-let countdown;
 
-// --- incoming messages ---
-
-const frames = new Map(
-  Object.entries({
-    welcome({ id }) {
-      myId = id;
-      command.textContent = `curl --json '{"text":"Hello"}' ${location.origin}/push/connection/${id}`;
-      send({ type: 'connect', text: myName });
-    },
-    connect({ id, name, people }) {
-      if (id !== myId) addNote(nameTag(name), ' joined');
-      else if (wasConnected) addNote('You are back');
-      else addNote('You joined as ', nameTag(name));
-      wasConnected ||= id === myId;
-      showPeople(people);
-    },
-    close({ name, people }) {
-      addNote(nameTag(name), ' left');
-      showPeople(people);
-    },
-    message: said,
-    private: said,
-  }),
-);
-
-function onText(text) {
-  const { type, event, data } = parsed(text);
-  if (event === 'exception') takeBack(data.message);
-  else if (frames.has(type)) frames.get(type)(data);
-  else addMessage({ name: 'Server', text, isServer: true });
+function join(name) {
+  me = name;
+  sessionStorage.setItem('name', name);
+  find('join').hidden = true;
+  chat.hidden = false;
+  writeTo(undefined);
+  // With ?transport=sse the page uses that transport only
+  const only = new window.URLSearchParams(location.search).get('transport');
+  const transports = TRANSPORTS.includes(only) ? [only] : TRANSPORTS;
+  socket = window.Realtime.connect(`/ws?name=${encodeURIComponent(name)}`, { transports });
+  showConnection(socket);
+  listen();
 }
 
-/** Parses a frame of the chat. The server may push any text: only an object that carries data is a frame. */
-function parsed(text) {
-  try {
-    const frame = JSON.parse(text);
-    return typeof frame?.data === 'object' && frame.data !== null ? frame : {};
-  } catch {
-    return {};
-  }
+function listen() {
+  socket.on('welcome', welcome);
+  socket.on('message', said);
+  socket.on('private', said);
+  socket.on('devices', ({ name, count }) => {
+    devices.set(name, count);
+    showHere();
+  });
+  socket.on('exception', ({ message }) => refuse(message));
+  // A text that is not an event: POST /push/… sends it
+  socket.onRaw((text) => addMessage({ from: 'Server', text }, 'server'));
+  socket.room(LOBBY).on('presence', () => showHere());
+  socket.onState(() => showHere());
+  watchReturn(socket, LOBBY, { name: me, present: () => socket.request('present', mine()) });
 }
 
-function said({ id, name, to, text }) {
-  const isOwn = id === myId;
-  const secret = isOwn ? `only to ${here.get(to)?.name ?? 'one'}` : 'only to you';
-  addMessage({ from: id, name, text, isOwn, tag: to === undefined ? '' : secret });
+/** The server knows this connection for the first time. */
+function welcome({ id }) {
+  isNewConnection = true;
+  command.textContent = `curl --json '{"text":"Hello"}' ${location.origin}/push/connection/${id}`;
 }
 
-// --- the connection ---
-
-const VIA = { websocket: 'WebSocket', sse: 'SSE', polling: 'long polling' };
-const STATES = { connecting: 'Connecting', open: 'Connected', waiting: 'Reconnecting', closed: 'Disconnected' };
-
-function onState(change) {
-  clearInterval(countdown);
-  chat.dataset.state = change.state;
-  state.textContent = STATES[change.state];
-  via.textContent = VIA[change.transport] ?? '';
-  via.hidden = change.state !== 'open';
-  leave.hidden = change.state === 'closed';
-  if (change.state === 'open') trouble.hidden = true;
-  if (change.code !== undefined) addNote(`Connection closed with ${change.code}`);
-  if (change.state === 'waiting' || change.state === 'closed') explain(change);
+function said({ from, to, text, at, key }) {
+  const isOwn = from === me;
+  if (!isOwn) cameFromOther();
+  const tag = to === undefined ? '' : tagOf(isOwn, to);
+  addMessage({ from, text, at, tag, key }, isOwn ? 'own' : undefined);
 }
 
-/** Shows what happened and what happens next. */
-function explain({ state, code, reason, refusal, delay }) {
-  const closed = `Closed with ${code}: ${meaningOf(code)}${reason ? ` (${reason})` : ''}.`;
-  const next = element('span', '', 'This page will not reconnect.');
-  if (state === 'waiting') countDown(next, Math.ceil(delay / 1000));
-  troubleText.replaceChildren(`${refusal ? refusalText(refusal) : closed} `, next);
-  trouble.hidden = false;
-}
-
-/** Hidden from screen readers, which would read every second aloud. */
-function countDown(place, seconds) {
-  const show = () => (place.textContent = `Trying again in ${Math.max(1, seconds--)} s.`);
-  place.ariaHidden = 'true';
-  show();
-  countdown = setInterval(show, 1000);
-}
-
-function refusalText({ status, message }) {
-  if (status === 0) return 'The server does not answer.';
-  if (status === 426) return 'The connection was blocked on its way; the server itself would have accepted it.';
-  return `The server refused with ${status}: ${message}.`;
-}
+const tagOf = (isOwn, to) => (isOwn ? `only to ${to}` : 'only to you');
 
 // --- who is here ---
 
-function showPeople(list) {
-  here = new Map(list.map((person) => [person.id, person]));
-  count.textContent = here.size;
-  const focusedId = document.activeElement?.closest('#people li')?.dataset.id;
-  people.replaceChildren(...list.map(rowOf));
-  if (focusedId) people.querySelector(`[data-id="${focusedId}"] button`)?.focus();
+let here = new Set();
+let isNewConnection = true;
+/** How many devices a person has: presence says it at the join, and the server when one comes or goes. */
+const devices = new Map();
+
+function showHere() {
+  const { presence } = socket.room(LOBBY);
+  const isOpen = socket.state.status === 'open';
+  const names = [...presence.keys()].sort((a, b) => Number(b === me) - Number(a === me) || a.localeCompare(b));
+  const people = names.map((name) => {
+    const { state, connections } = presence.get(name);
+    const isTyping = isOpen && state?.isTyping;
+    return { name, isMe: name === me, isTyping, isAway: state?.isAway, devices: devices.get(name) ?? connections };
+  });
+  showPeople(people, writeTo);
+  noteChanges(new Set(names));
   showReceiver();
 }
 
-function rowOf({ id, name }) {
-  const isMe = id === myId;
-  const person = element(isMe ? 'div' : 'button', 'person');
-  person.append(avatar(name), element('bdi', 'name', name));
-  if (isMe) person.append(element('span', 'tag', 'you'));
-  else Object.assign(person, { type: 'button', title: `Write to ${name} only`, onclick: () => writeTo({ id, name }) });
-  const row = element('li');
-  row.dataset.id = id;
-  row.append(person);
-  return row;
+/** Notes who came and who left. The list that a new connection is given is no news. */
+function noteChanges(now) {
+  const gone = [...here].filter((name) => !now.has(name));
+  const come = [...now].filter((name) => !here.has(name));
+  for (const name of gone) devices.delete(name);
+  here = now;
+  if (isNewConnection) isNewConnection = now.size === 0;
+  else {
+    for (const name of come) addNote(nameTag(name), ' joined');
+    for (const name of gone) addNote(nameTag(name), ' left');
+  }
 }
 
-function writeTo(person) {
-  receiver = person;
-  showReceiver();
-  textBox.focus();
+let typingTimer;
+
+/** What others see of this person. */
+const mine = () => ({ isTyping: typingTimer !== undefined, isAway: document.hidden });
+
+function present() {
+  // Without a connection there is nobody to see it, and the next connection begins with it
+  if (socket?.state.status === 'open') socket.emit('present', mine());
 }
 
-/** Shows the receiver. A person who has left stays chosen: a private message must not go to everyone. */
-function showReceiver() {
-  target.hidden = !receiver;
-  composer.classList.toggle('private', Boolean(receiver));
-  textBox.placeholder = receiver ? `Only ${receiver.name} will read this` : 'Write to everyone';
-  const mark = here.has(receiver?.id) ? 'To' : 'Has left:';
-  target.firstElementChild.replaceChildren(`${mark} `, nameTag(receiver?.name ?? ''));
-  for (const row of people.children) row.classList.toggle('chosen', row.dataset.id === receiver?.id);
+function setTyping(isTyping) {
+  const wasTyping = typingTimer !== undefined;
+  clearTimeout(typingTimer);
+  typingTimer = isTyping ? setTimeout(() => setTyping(false), TYPING_MS) : undefined;
+  if (isTyping !== wasTyping) present();
 }
 
-// --- what people do ---
+document.addEventListener('visibilitychange', present);
 
-function send(frame) {
-  return socket.send(JSON.stringify(frame));
+// --- writing ---
+
+/** Sends a message, also when there is no connection yet: it waits, and is sent once. */
+async function send(text, to) {
+  const key = newKey();
+  addPending({ from: me, text, key, tag: to === undefined ? '' : tagOf(true, to) });
+  try {
+    await deliver(to === undefined ? ['say', { text, key }] : ['whisper', { text, key, to }]);
+  } catch (error) {
+    refuse(error.data?.message ?? `Not sent: ${error.message}`);
+    if (textBox.value === '') textBox.value = text;
+  }
+  removePending(key);
 }
+
+/** A server that died may have handled a message or not: with the same key, a repetition is harmless. */
+async function deliver(message) {
+  for (;;) {
+    try {
+      return await socket.request(...message, { timeout: PATIENCE_MS });
+    } catch (error) {
+      if (error.code !== 'unknown') throw error;
+    }
+  }
+}
+
+const newKey = () => window.crypto.getRandomValues(new Uint32Array(3)).join('-');
 
 function refuse(why) {
   hint.textContent = why;
-  textBox.ariaInvalid = 'true';
-}
-
-/** Shows why the server refused a message, and puts its text back into the box. */
-function takeBack(why) {
-  refuse(why);
-  if (textBox.value === '') textBox.value = lastSent;
+  textBox.ariaInvalid = String(why !== '');
 }
 
 composer.addEventListener('submit', (event) => {
@@ -171,15 +160,15 @@ composer.addEventListener('submit', (event) => {
   textBox.focus();
   const text = textBox.value.trim();
   if (text === '') return refuse('Write something first.');
-  const isSent = receiver ? send({ type: 'private', to: receiver.id, text }) : send({ type: 'message', text });
-  if (!isSent) return refuse('Not sent: there is no connection.');
-  lastSent = text;
+  if (socket.state.status === 'closed') return refuse('Not sent: there is no connection.');
   textBox.value = '';
+  setTyping(false);
+  void send(text, receiver);
 });
 
 textBox.addEventListener('input', () => {
-  hint.textContent = '';
-  textBox.ariaInvalid = 'false';
+  refuse('');
+  setTyping(textBox.value.trim() !== '');
 });
 
 textBox.addEventListener('keydown', (event) => {
@@ -189,6 +178,24 @@ textBox.addEventListener('keydown', (event) => {
   composer.requestSubmit();
 });
 
+function writeTo(name) {
+  receiver = name;
+  showReceiver();
+  textBox.focus();
+}
+
+/** Shows the receiver. A person who has left stays chosen: a private message must not go to everyone. */
+function showReceiver() {
+  target.hidden = receiver === undefined;
+  composer.classList.toggle('private', receiver !== undefined);
+  textBox.placeholder = receiver === undefined ? 'Write to everyone' : `Only ${receiver} will read this`;
+  target.firstElementChild.replaceChildren(here.has(receiver) ? 'To ' : 'Has left: ', nameTag(receiver ?? ''));
+  markChosen(receiver);
+}
+
+target.addEventListener('click', () => writeTo(undefined));
+find('leave').addEventListener('click', () => sessionStorage.removeItem('name'));
+
 joinForm.addEventListener('submit', (event) => {
   event.preventDefault();
   const name = nameBox.value.trim();
@@ -197,27 +204,6 @@ joinForm.addEventListener('submit', (event) => {
   nameBox.ariaInvalid = 'true';
   nameBox.focus();
 });
-
-function join(name) {
-  myName = name;
-  sessionStorage.setItem('name', name);
-  document.getElementById('join').hidden = true;
-  chat.hidden = false;
-  writeTo(undefined);
-  socket.connect();
-}
-
-target.addEventListener('click', () => writeTo(undefined));
-again.addEventListener('click', () => socket.connect());
-leave.addEventListener('click', () => {
-  sessionStorage.removeItem('name');
-  socket.leave();
-});
-window.addEventListener('online', () => chat.dataset.state === 'waiting' && socket.connect());
-
-function find(...ids) {
-  return ids.map((id) => document.getElementById(id));
-}
 
 const known = sessionStorage.getItem('name');
 if (known) join(known);

@@ -2,9 +2,13 @@
 const MOST_LINES = 500;
 const GROUPED_MS = 5 * 60_000;
 const NEAR_END_PX = 80;
+const DAY_MS = 86_400_000;
 
 const log = document.getElementById('log');
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+/** Messages that the server has not confirmed yet, by their keys. */
+const pending = new Map();
 let last = {};
 let isAtEnd = true;
 
@@ -13,29 +17,57 @@ log.addEventListener('scroll', () => {
 });
 new window.ResizeObserver(() => isAtEnd && scrollToEnd()).observe(log);
 
-/** Adds a message: `from` is the id of the sender, `name` their name, `tag` the receiver if it is not for everyone. */
-export function addMessage({ from, name, text, tag = '', isOwn = false, isServer = false }) {
-  const line = element('li', 'message');
-  line.classList.toggle('own', isOwn);
-  line.classList.toggle('server', isServer);
-  line.classList.toggle('private', tag !== '');
-  line.classList.toggle('follows', follows({ from, tag, at: Date.now() }));
-  const who = element('p', 'who');
-  who.append(element('bdi', 'name', isOwn ? 'You' : name));
-  if (tag !== '') who.append(element('span', 'tag', tag));
-  who.append(element('time', '', clock.format()));
-  const bubble = element('div', 'bubble');
-  bubble.append(who, element('p', 'words', text));
-  line.append(avatar(isServer ? '↯' : name), bubble);
-  addLine(line, isOwn);
+/**
+ * Adds a message.
+ *
+ * @param {object} message
+ * @param {string} message.from the sender
+ * @param {string} message.text
+ * @param {number} [message.at] when it was sent, in milliseconds since 1970; default: now
+ * @param {string} [message.key] a message of this page with this key was pending, and this takes its place
+ * @param {string} [message.tag] for whom it is, if not for everyone
+ * @param {'own' | 'server'} [kind] default: another person's
+ */
+export function addMessage({ from, text, at = Date.now(), key, tag = '' }, kind) {
+  removePending(key);
+  const line = lineOf({ from, text, at, tag }, kind);
+  line.classList.toggle('follows', follows({ from, tag, at }));
+  addLine(line, kind === 'own');
+}
+
+/** Adds a message of this page that the server has not confirmed yet. It stays below all others. */
+export function addPending({ from, text, key, tag = '' }) {
+  const line = lineOf({ from, text, at: Date.now(), tag }, 'own');
+  line.classList.add('pending');
+  line.querySelector('time').textContent = 'Sending…';
+  pending.set(key, line);
+  addLine(line, true);
+}
+
+export function removePending(key) {
+  pending.get(key)?.remove();
+  pending.delete(key);
 }
 
 /** Adds a note: a person joined or left, or the connection changed. */
 export function addNote(...parts) {
-  last = {};
-  const line = element('li', 'note');
+  const line = element('p', 'note');
   line.append(...parts);
+  last = {};
   addLine(line, false);
+  return line;
+}
+
+/** Adds a line across the conversation, above what was missed. */
+export function addDivider() {
+  const line = addNote('New');
+  line.classList.add('divider');
+  return line;
+}
+
+/** Old messages arrive: a screen reader is not to read them all. */
+export function setBusy(isBusy) {
+  log.ariaBusy = String(isBusy);
 }
 
 /** Returns a name for use within a sentence; right-to-left letters in it do not reorder the sentence. */
@@ -57,6 +89,18 @@ export function element(tag, className = '', text = '') {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
+function lineOf({ from, text, at, tag }, kind) {
+  const line = element('div', `message ${kind ?? ''} ${tag === '' ? '' : 'private'}`);
+  const who = element('p', 'who');
+  who.append(element('bdi', 'name', kind === 'own' ? 'You' : from));
+  if (tag !== '') who.append(element('span', 'tag', tag));
+  who.append(element('time', '', (Date.now() - at < DAY_MS ? clock : calendar).format(at)));
+  const bubble = element('div', 'bubble');
+  bubble.append(who, element('p', 'words', text));
+  line.append(avatar(kind === 'server' ? '↯' : from), bubble);
+  return line;
+}
+
 /** Returns whether a message follows one that the same person sent just before to the same people. */
 function follows(said) {
   const { from, tag, at } = last;
@@ -65,10 +109,11 @@ function follows(said) {
 }
 
 function addLine(line, isOwn) {
-  const follow = isAtEnd || isOwn;
-  log.append(line);
+  const isFollowing = isAtEnd || isOwn;
+  const [firstPending] = line.classList.contains('pending') ? [] : pending.values();
+  log.insertBefore(line, firstPending ?? null);
   if (log.children.length > MOST_LINES) log.firstElementChild.remove();
-  if (follow) scrollToEnd();
+  if (isFollowing) scrollToEnd();
 }
 
 function scrollToEnd() {

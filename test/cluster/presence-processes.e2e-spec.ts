@@ -41,6 +41,7 @@ describe('presence over processes', () => {
     apps.push(app);
     return app;
   };
+  const both = (extra?: Readonly<Record<string, string>>) => Promise.all([start(extra), start(extra)]);
   const page = (app: ClusterApp) => app.call<Page<PresentUser>>(['to', ROOM], ['presence']);
   const isThere = (app: ClusterApp, ...users: string[]) =>
     until(
@@ -80,7 +81,7 @@ describe('presence over processes', () => {
   afterAll(() => redis.stop());
 
   it('ends for the users of a node that is killed, once each, and not for those who come back in time', async () => {
-    const [a, b] = [await start(), await start()];
+    const [a, b] = await both();
     const ann = await open(a, 'ann');
     await untilTold(ann, ['list ann']);
     for (const user of ['bob', 'eve']) await open(b, user);
@@ -93,7 +94,7 @@ describe('presence over processes', () => {
   });
 
   it('is true again after a node stood still for longer than it takes to be lost', async () => {
-    const [a, b] = [await start(), await start()];
+    const [a, b] = await both();
     const ann = await open(a, 'ann');
     await untilTold(ann, ['list ann']);
     await open(b, 'bob');
@@ -116,10 +117,10 @@ describe('presence over processes', () => {
   it('does not change while all nodes are replaced one after the other', async () => {
     // A client comes back at once here, whatever the machine is busy with
     const slow = { REALTIME_PRESENCE_GRACE: '3', REALTIME_RECONNECT_SPREAD: '3' };
-    const watch = await start(slow);
+    const [watch, first] = await both(slow);
     const client = await open(watch, 'watch');
     await untilTold(client, ['list watch']);
-    let old = await start(slow);
+    let old = first;
     let ann = await open(old, 'ann');
     await isThere(watch, 'ann', 'watch');
     const last = await open(old, 'last');
@@ -142,7 +143,7 @@ describe('presence over processes', () => {
   it('is known on each node for itself while Redis is away, and of all when it is back', async () => {
     const proxy = await TcpProxy.start(redis.port);
     const url = { REALTIME_REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
-    const [a, b] = [await start(url), await start(url)];
+    const [a, b] = await both(url);
     const ann = await open(a, 'ann');
     await untilTold(ann, ['list ann']);
     await open(b, 'bob');

@@ -2,6 +2,7 @@
 import type { PresenceChange } from '../../libs/realtime/src/presence.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { type ClusterMember, type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
+import { events, list, told, untilTold } from '../support/fakes/told-members.js';
 import { until } from '../support/process-guard.js';
 import type { BrokerCase, BrokerService } from './broker.contract.js';
 
@@ -13,32 +14,6 @@ const ROOMS: RealtimeOptions = {
   rooms: { 'chat:*': { presence: { grace: GRACE, events: true } }, 'quiet:*': { presence: { grace: 0 } } },
 };
 
-/** What a member was told with `rt:presence`. */
-interface Told {
-  readonly room: string;
-  readonly users?: readonly { id: string; state?: unknown; sinceMs: number; connections: number }[];
-  readonly next?: string;
-  readonly join?: readonly { id: string; state?: unknown }[];
-  readonly update?: readonly { id: string; state?: unknown }[];
-  readonly leave?: readonly string[];
-}
-
-const told = ({ texts }: ClusterMember): Told[] =>
-  texts.map((text) => JSON.parse(text) as { event: string; data: Told }).map(({ data }) => data);
-const list = (member: ClusterMember) =>
-  until(
-    'the list of users',
-    () => told(member)[0]?.users,
-    (users) => users !== undefined,
-  );
-const events = (member: ClusterMember, kind: 'join' | 'update' | 'leave') =>
-  told(member).flatMap((each) => (each[kind] ?? []).map((user) => (typeof user === 'string' ? user : user.id)));
-const untilTold = (member: ClusterMember, kind: 'join' | 'update' | 'leave', users: string[]) =>
-  until(
-    `${kind} of ${users.join()}`,
-    () => events(member, kind),
-    (seen) => seen.join() === users.join(),
-  );
 const ids = async (node: ClusterNode, room: string) =>
   (await node.server.to(room).presence()).items.map(({ id }) => id);
 const untilThere = (node: ClusterNode, room: string, wanted: string[]) =>

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join as pathOf } from 'node:path';
 import { jest } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
-import { openPage, startBrowser } from '../support/clients/browser.js';
+import { BLOCKED_WEBSOCKET, openPage, startBrowser } from '../support/clients/browser.js';
 import { ROOT } from '../support/docs.js';
 import { until, within } from '../support/process-guard.js';
 
@@ -72,10 +72,10 @@ async function come(name: string): Promise<Page> {
   return join(page, name);
 }
 
-/** A page of a browser that has no WebSocket, as where something on the way blocks it. */
+/** A page whose WebSockets are blocked by something on the way. */
 async function comeWithoutWebSocket(name: string, query = ''): Promise<Page> {
   const context = await browser.newContext();
-  await context.addInitScript({ content: 'delete window.WebSocket' });
+  await context.addInitScript({ content: BLOCKED_WEBSOCKET });
   const page = await context.newPage();
   await page.goto(url + query);
   return join(page, name);
@@ -87,6 +87,10 @@ async function join(page: Page, name: string): Promise<Page> {
   await note(page, `You joined as ${name}`);
   return page;
 }
+
+/** Waits until the list says this of a person. */
+const status = (page: Page, name: string, text: string) =>
+  page.locator('#people li', { hasText: name }).locator('.status').getByText(text, { exact: true }).waitFor();
 
 const note = (page: Page, text: string) => page.locator('#log .note').getByText(text, { exact: true }).last().waitFor();
 
@@ -133,7 +137,33 @@ it('pages without WebSocket chat over SSE and polling with a page on a WebSocket
   }
 });
 
-it('pages on two nodes chat, write privately and see one list; a killed node leaves its page to the other', async () => {
+it('pages on two nodes see one list: who is typing, who is away, and with how many devices', async () => {
+  const [ann, bob] = [await come('Ann'), await come('Bob')];
+  expect(await nodeOf(ann)).not.toBe(await nodeOf(bob));
+  for (const page of [ann, bob]) await sees(page, 'Ann', 'Bob');
+  await bob.getByLabel('Message', { exact: true }).pressSequentially('H');
+  await status(ann, 'Bob', 'typing…');
+  await bob.getByLabel('Message', { exact: true }).fill('');
+  await status(ann, 'Bob', 'here');
+  await bob.evaluate(`
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));`);
+  await status(ann, 'Bob', 'away');
+  const tablet = await come('Bob');
+  expect(await nodeOf(tablet)).toBe(await nodeOf(ann));
+  for (const page of [ann, bob, tablet]) {
+    await page.locator('#people li', { hasText: 'Bob' }).getByText('2 devices').waitFor();
+    await sees(page, 'Ann', 'Bob');
+  }
+  await say(tablet, 'from the tablet');
+  for (const page of [ann, bob]) await heard(page, 'from the tablet');
+  await status(ann, 'Bob', 'here · 2 devices');
+  await tablet.close();
+  await status(ann, 'Bob', 'away');
+  for (const page of [ann, bob]) await page.close();
+});
+
+it('pages on two nodes chat and write privately; a killed node leaves its page to the other, and nobody is lost or there twice', async () => {
   const ann = await come('Ann');
   const bob = await come('Bob');
   const eve = await come('Eve');
@@ -153,18 +183,29 @@ it('pages on two nodes chat, write privately and see one list; a killed node lea
   await heard(eve, 'for all');
   expect(await eve.locator('#log').innerText()).not.toContain('psst');
 
-  await ann.getByRole('button', { name: 'Bob' }).click();
   process.kill(demo.pids.get(second)!, 'SIGKILL');
-  await note(bob, 'Connection closed with 1006');
+  // Bob may not know it yet: either way his message is kept once
+  await say(bob, 'written as the node died');
+  await say(ann, 'said meanwhile');
+  await note(bob, 'Connection lost: the connection broke');
   await note(bob, 'You are back');
   expect(await nodeOf(bob)).toBe(first);
-  for (const page of [ann, bob, eve]) await sees(page, 'Ann', 'Bob', 'Eve');
-  // Ann still writes to the connection that died with its node
-  await say(ann, 'Where are you?');
-  await ann.locator('#hint').getByText('This person has left').waitFor();
-  await say(bob, 'I am here again');
-  expect(await heard(ann, 'I am here again')).toMatch(/^Bob\s/);
+  for (const page of [ann, bob, eve]) {
+    for (const text of ['said meanwhile', 'written as the node died']) {
+      await heard(page, text);
+      expect(await page.getByText(text, { exact: true }).count()).toBe(1);
+    }
+    await sees(page, 'Ann', 'Bob', 'Eve');
+  }
+  await ann.getByRole('button', { name: 'Bob' }).click();
+  await say(ann, 'There you are');
+  expect(await heard(bob, 'There you are')).toMatch(/^Ann\s+only to you/);
   expect(await demo.prints(/Realtime node lost node=(\S+)/)).toBe(second);
+  for (const page of [ann, bob, eve]) {
+    await sees(page, 'Ann', 'Bob', 'Eve');
+    await status(page, 'Bob', 'here');
+    expect(await page.locator('#log').innerText()).not.toMatch(/Bob left|may be lost/);
+  }
 });
 
 it('the demo ends all that it started', async () => {

@@ -1,6 +1,6 @@
+/** The demo's page in Chromium: two people, one person, and what becomes of the connection. */
 import { jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { CLOSE_CODES, mayReconnect } from 'nestjs-realtime-protocol';
 import { createTestApp, TestApp } from 'nestjs-realtime/testing';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { AppModule } from '../../src/app.module.js';
@@ -18,23 +18,27 @@ let consoles: string[][] = [];
 /** Console errors that a test provokes: Chromium logs each failed request. */
 let expectedErrors: RegExp | undefined;
 
+const SETTINGS = { REALTIME_PRESENCE_GRACE: '0.1', REALTIME_CLOSE_TIMEOUT: '0.1', REALTIME_SSE_RETRY: '0.05' };
+
 beforeAll(async () => {
-  browser = await startBrowser();
-  await start();
+  Object.assign(process.env, SETTINGS);
+  [browser] = await Promise.all([startBrowser(), start()]);
 });
 
 afterAll(async () => {
+  for (const name of Object.keys(SETTINGS)) delete process.env[name];
   await browser.close();
   await app.close();
 });
 
 afterEach(async () => {
   await closePages(browser);
-  await until(
-    'everybody to have left',
-    () => app.server.stats(),
-    ({ current, unfinished }) => current + unfinished === 0,
-  );
+  const left = async () => {
+    await app.server.toEveryone().disconnect();
+    const { current, unfinished } = await app.server.stats();
+    return current + unfinished + (await app.server.to('lobby').countUsers());
+  };
+  await until('everybody to have left', left, (count) => count === 0);
   const errors = consoles.flat().filter((error) => !expectedErrors?.test(error));
   consoles = [];
   expectedErrors = undefined;
@@ -77,6 +81,11 @@ async function enterName(page: Page, name: string): Promise<void> {
 
 const box = (page: Page) => page.getByLabel('Message', { exact: true });
 const people = (page: Page) => page.locator('#people .name');
+/** Waits until the list says this of a person. */
+const status = (page: Page, name: string, text: string) =>
+  page.locator('#people li', { hasText: name }).locator('.status').getByText(text, { exact: true }).waitFor();
+/** The connections of a person on the server. */
+const connectionsOf = (name: string) => [...app.server.connections.values()].filter(({ userId }) => userId === name);
 
 async function say(page: Page, text: string): Promise<void> {
   await box(page).fill(text);
@@ -93,14 +102,15 @@ async function heard(page: Page, text: string): Promise<string> {
 const note = (page: Page, text: string) => page.locator('#log .note').getByText(text, { exact: true }).last().waitFor();
 const state = (page: Page, text: string) => page.locator('#state').getByText(text, { exact: true }).waitFor();
 const hint = (page: Page, text: string) => page.locator('#hint').getByText(text).waitFor();
-const trouble = (page: Page, text: string | RegExp) => page.locator('#trouble-text').getByText(text).waitFor();
+const trouble = (page: Page, text: string | RegExp) => page.locator('#trouble p').getByText(text).waitFor();
 
 describe('two people', () => {
   it('two people see each other and chat', async () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     await note(ann, 'Bob joined');
-    for (const page of [ann, bob]) expect(await people(page).allInnerTexts()).toEqual(['Ann', 'Bob']);
+    expect(await people(ann).allInnerTexts()).toEqual(['Ann', 'Bob']);
+    expect(await people(bob).allInnerTexts()).toEqual(['Bob', 'Ann']);
     await say(ann, 'Hello, Bob');
     expect(await heard(bob, 'Hello, Bob')).toMatch(/^Ann\s/);
     expect(await heard(ann, 'Hello, Bob')).toMatch(/^You\s/);
@@ -121,6 +131,50 @@ describe('two people', () => {
     await say(ann, 'for all');
     await heard(eve, 'for all');
     expect(await eve.locator('#log').innerText()).not.toContain('psst');
+  });
+
+  it('a newcomer reads what was said before', async () => {
+    const ann = await come('Ann');
+    for (const text of ['the beginning', 'the middle', 'the end']) await say(ann, text);
+    await heard(ann, 'the end');
+    const bob = await come('Bob');
+    expect(await bob.locator('#log .words').allInnerTexts()).toEqual(
+      expect.arrayContaining(['the beginning', 'the middle', 'the end']),
+    );
+    expect(await bob.locator('#log .words').last().innerText()).toBe('the end');
+    expect(await bob.locator('#log').getAttribute('aria-busy')).toBe('false');
+  });
+
+  it('people see who is typing, who is away, and with how many devices somebody is here', async () => {
+    const ann = await come('Ann');
+    const bob = await come('Bob');
+    await status(ann, 'Bob', 'here');
+    await box(bob).pressSequentially('Hm');
+    await status(ann, 'Bob', 'typing…');
+    await ann.locator('#typing').getByText('Bob is typing…').waitFor();
+    await box(bob).fill('');
+    await status(ann, 'Bob', 'here');
+    expect(await ann.locator('#typing').innerText()).toBe('');
+    await bob.evaluate(`
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));`);
+    await status(ann, 'Bob', 'away');
+    await say(ann, 'Are you there?');
+    await until(
+      'the count in the title',
+      () => bob.title(),
+      (title) => title.startsWith('(1) '),
+    );
+    await bob.evaluate(`delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))`);
+    await status(ann, 'Bob', 'here');
+    expect(await bob.title()).toMatch(/^Chat/);
+    const phone = await come('Bob', PHONE);
+    await status(ann, 'Bob', 'here · 2 devices');
+    expect(await people(ann).allInnerTexts()).toEqual(['Ann', 'Bob']);
+    await phone.close();
+    await status(ann, 'Bob', 'here');
+    await bob.close();
+    await note(ann, 'Bob left');
   });
 
   it('a private message to a person who has left goes to nobody', async () => {
@@ -176,6 +230,8 @@ describe('one person', () => {
     const ann = await come('Ann');
     await ann.reload();
     await note(ann, 'You joined as Ann');
+    expect(await people(ann).allInnerTexts()).toEqual(['Ann']);
+    await status(ann, 'Ann', 'here');
   });
 
   it('the page shows messages that a controller pushes', async () => {
@@ -197,7 +253,7 @@ describe('one person', () => {
   it('a person who leaves stays away until asked to connect', async () => {
     const ann = await come('Ann');
     await ann.getByRole('button', { name: 'Leave' }).click();
-    await trouble(ann, 'Closed with 1000: closed on purpose. This page will not reconnect.');
+    await trouble(ann, 'Disconnected: closed on purpose. This page does not reconnect by itself.');
     await say(ann, 'Hello?');
     await hint(ann, 'Not sent: there is no connection.');
     expect(await box(ann).inputValue()).toBe('Hello?');
@@ -214,7 +270,7 @@ describe('a connection that ends', () => {
     await enterName(ann, 'Ann');
     await note(ann, 'You joined as Ann');
     await app.server.toEveryone().disconnect(4500, 'see you');
-    await trouble(ann, 'Closed with 4500: disconnected by the application (see you). This page will not reconnect.');
+    await trouble(ann, 'Disconnected: see you. This page does not reconnect by itself.');
     await state(ann, 'Disconnected');
     await ann.clock.fastForward('10:00');
     expect(await app.server.stats()).toMatchObject({ accepted: accepted + 1, current: 0 });
@@ -224,8 +280,8 @@ describe('a connection that ends', () => {
     const ann = await come('Ann');
     const bob = await come('Bob');
     await bob.getByRole('button', { name: 'Ann' }).waitFor();
-    await app.server.disconnect([...app.server.connections.keys()][0]!, 4001, 'slow');
-    await note(ann, 'Connection closed with 4001');
+    await app.server.toUser('Ann').disconnect(4001, 'you read too slowly');
+    await note(ann, 'Connection lost: you read too slowly');
     await note(ann, 'You are back');
     await state(ann, 'Connected');
     expect(await ann.locator('#trouble').isVisible()).toBe(false);
@@ -238,34 +294,102 @@ describe('a connection that ends', () => {
     expectedErrors = /ERR_CONNECTION_REFUSED/;
     const ann = await come('Ann');
     await app.close();
-    await note(ann, 'Connection closed with 1001');
-    await trouble(ann, /^The server does not answer. Trying again in \d+ s.$/);
+    await note(ann, 'Connection lost: server shutting down');
+    await state(ann, 'Reconnecting');
+    await trouble(ann, /No connection: the server does not answer\.\s+Trying (again in \d+ s|now)\./);
+    await say(ann, 'written meanwhile');
+    await ann.locator('.pending').getByText('written meanwhile').waitFor();
     await restart();
-    await note(ann, 'You are back');
+    await ann.getByRole('button', { name: 'Connect now' }).click();
+    // The history was in the memory of the server
+    await note(ann, 'You are back. Some messages may be lost');
+    await heard(ann, 'written meanwhile');
     await state(ann, 'Connected');
+    expect(await ann.getByText('written meanwhile').count()).toBe(1);
+    expect(await ann.locator('.pending').count()).toBe(0);
   });
 
-  it('the page knows what every close code means, and whether to reconnect', async () => {
-    const page = await visit();
-    const codes = CLOSE_CODES.map(({ code }) => code);
-    const table = await page.evaluate(
-      `import('/assets/reconnecting-socket.js').then((it) => ${JSON.stringify(codes)}.map((code) =>
-        ({ code, comesBack: it.mayReconnect(code), isKnown: it.meaningOf(code) !== it.meaningOf(4999) })))`,
-    );
-    expect(table).toEqual(codes.map((code) => ({ code, comesBack: mayReconnect(code), isKnown: true })));
+  it('the page that was offline says so, sends what was written, and says how many messages it has missed', async () => {
+    expectedErrors = /ERR_INTERNET_DISCONNECTED/;
+    const ann = await come('Ann');
+    const eve = watch(await openPageAlone(browser, url));
+    await enterName(eve, 'Eve');
+    await note(eve, 'You joined as Eve');
+    await eve.context().setOffline(true);
+    await state(eve, 'Offline');
+    await trouble(eve, 'You are offline. What you write is sent when the network is back.');
+    connectionsOf('Eve')[0]!.terminate();
+    await eve
+      .locator('#log .note')
+      .getByText(/^Connection lost: /)
+      .waitFor();
+    await say(eve, 'from the tunnel');
+    await eve.locator('.pending').getByText('from the tunnel').waitFor();
+    const texts = Array.from({ length: 12 }, (_, i) => `offline ${i + 1}`);
+    for (const text of texts) await say(ann, text);
+    await heard(ann, 'offline 12');
+    await eve.context().setOffline(false);
+    await eve.locator('.divider').getByText('You missed 12 messages', { exact: true }).waitFor();
+    await heard(ann, 'from the tunnel');
+    await note(eve, 'You are back');
+    const lines = await eve.locator('#log > *').allInnerTexts();
+    const from = lines.indexOf('You missed 12 messages');
+    expect(lines.slice(from + 1, from + 13).map((line) => line.split('\n').at(-1))).toEqual(texts);
+    for (const page of [ann, eve]) expect(await page.getByText('from the tunnel').count()).toBe(1);
+    expect(await eve.locator('#log').innerText()).not.toContain('may be lost');
   });
 
-  it('the page reconnects later and later, never at the same moment for all', async () => {
-    const page = await visit();
-    const delays = (await page.evaluate(
-      `import('/assets/reconnecting-socket.js').then((it) => Array.from({ length: 40 }, (_, n) => it.delayOf(n)))`,
-    )) as number[];
-    for (const [attempt, delay] of delays.entries()) {
-      const longest = Math.min(30_000, 500 * 2 ** attempt);
-      expect(delay).toBeGreaterThanOrEqual(longest / 2);
-      expect(delay).toBeLessThanOrEqual(longest);
+  it('the page that was away for longer than its session recovers from the history, or says that something may be lost', async () => {
+    expectedErrors = /ERR_INTERNET_DISCONNECTED/;
+    const eve = watch(await openPageAlone(browser, url));
+    await enterName(eve, 'Eve');
+    await note(eve, 'You joined as Eve');
+    const goAway = async () => {
+      await eve.context().setOffline(true);
+      await app.server.toUser('Eve').disconnect(4001, 'too slow');
+      await state(eve, 'Offline');
+      await note(eve, 'Connection lost: too slow');
+    };
+    const tell = (text: string) => app.server.to('lobby').emit('message', { from: 'Bot', text, at: Date.now() });
+    await goAway();
+    await tell('the only one');
+    await eve.context().setOffline(false);
+    await eve.locator('.divider').getByText('You missed 1 message', { exact: true }).waitFor();
+    await note(eve, 'You are back');
+    await goAway();
+    for (let i = 1; i <= 201; i++) await tell(`one of many ${i}`);
+    await eve.context().setOffline(false);
+    await note(eve, 'You are back. Some messages may be lost');
+  });
+});
+
+describe('the transport menu', () => {
+  it('the transport menu moves the connection while people chat, and nothing is lost', async () => {
+    const ann = await come('Ann');
+    const bob = await come('Bob');
+    const menu = ann.getByLabel('Transport');
+    expect(await menu.inputValue()).toBe('websocket');
+    const [connection] = connectionsOf('Ann');
+    for (const [transport, name] of [
+      ['sse', 'SSE'],
+      ['polling', 'long polling'],
+      ['websocket', 'WebSocket'],
+    ] as const) {
+      await menu.selectOption(transport);
+      for (const text of [1, 2, 3]) await say(bob, `${transport} ${text}`);
+      await note(ann, `Moved to ${name}`);
+      await say(ann, `over ${transport}`);
+      await heard(bob, `over ${transport}`);
+      await heard(ann, `over ${transport}`);
+      expect(connectionsOf('Ann').map(({ id }) => id)).toEqual([connection!.id]);
+      expect(connection!.transport).toBe(transport);
+      expect(await menu.inputValue()).toBe(transport);
+      for (const text of [1, 2, 3])
+        expect(await ann.getByText(`${transport} ${text}`, { exact: true }).count()).toBe(1);
     }
-    expect(new Set(delays).size).toBe(delays.length);
+    expect(await ann.locator('#log').innerText()).not.toContain('Connection lost');
+    // Chromium's own words for a stream that the server has cut
+    expectedErrors = /ERR_INCOMPLETE_CHUNKED_ENCODING/;
   });
 });
 
@@ -287,7 +411,10 @@ describe('a handshake that is refused', () => {
     const ann = await come('Ann');
     const bob = await visit();
     await enterName(bob, 'Bob');
-    await trouble(bob, /^The server refused with 503: Too many connections\. Trying again in \d+ s\.$/);
+    await trouble(
+      bob,
+      /No connection: the server answered 503: Too many connections\.\s+Trying (again in \d+ s|now)\./,
+    );
     await ann.close();
     await note(bob, 'You joined as Bob');
   });
@@ -306,13 +433,13 @@ describe('the page', () => {
     });
     await page.goto('https://demo.test/');
     await enterName(page, 'Ann');
-    expect(await target).toBe('wss://demo.test/ws');
+    expect(await target).toBe('wss://demo.test/ws?name=Ann');
   });
 
   it('the page fits a phone, whatever people write', async () => {
     const overflow = (page: Page) =>
       page.evaluate(
-        `Math.max(...[...document.querySelectorAll('html, #log, .head, .foot, .card')]
+        `Math.max(...[...document.querySelectorAll('html, #log, .head, .foot, .card, .chat')]
           .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))`,
       );
     const ann = await visit('/', PHONE);
@@ -326,7 +453,7 @@ describe('the page', () => {
     await heard(long, 'W'.repeat(100));
     await app.server.toEveryone().disconnect(4500, 'r'.repeat(123));
     for (const page of [ann, long]) {
-      await trouble(page, 'Closed with 4500');
+      await trouble(page, 'Disconnected: rrr');
       expect(await overflow(page)).toBe(0);
       expect(await box(page).isVisible()).toBe(true);
     }
@@ -337,7 +464,7 @@ describe('the bare page', () => {
   it('the bare page shows the welcome, and the answer to a text', async () => {
     const page = await visit('/bare');
     const log = page.getByRole('log');
-    await log.getByText('"type":"welcome"').waitFor();
+    await log.getByText('"event":"welcome"').waitFor();
     await page.getByLabel('Text').fill('hello');
     await page.getByRole('button', { name: 'Send' }).click();
     await log.getByText("The server's time is").waitFor();

@@ -1,5 +1,5 @@
 /** Presence in an application: where `onPresence` may stand, what members are told, and what stops the boot. */
-import { Injectable, Scope, type Type } from '@nestjs/common';
+import { Injectable, Scope, SetMetadata, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { WebSocketGateway } from '@nestjs/websockets';
 import {
@@ -101,6 +101,41 @@ describe('the boot is stopped', () => {
     expect(await problemsOf(ROOMS, Scoped)).toEqual([
       'Scoped.onPresence would never be called, because Scoped is request-scoped: make it a singleton',
     ]);
+  });
+
+  it('by a misspelt onPresence, of a gateway and of any other provider', async () => {
+    @WebSocketGateway({ path: '/misspelt' })
+    class Misspelt {
+      onPresense() {}
+    }
+    class Base {
+      onPrescence() {}
+    }
+    @Injectable()
+    class Inherited extends Base {}
+    expect(await problemsOf(ROOMS, Misspelt)).toEqual([
+      'Misspelt.onPresense is never called: did you mean onPresence? If not, give it another name',
+    ]);
+    expect(await problemsOf(ROOMS, Inherited)).toEqual([
+      'Inherited.onPrescence is never called: did you mean onPresence? If not, give it another name',
+    ]);
+  });
+
+  it('not by a method with another name, with a decorator of another library, or where no room has presence', async () => {
+    @Injectable()
+    class Others {
+      @SetMetadata('another library', true)
+      onPresense() {}
+      onPresenceUpdate() {}
+      onPressed() {}
+      presence() {}
+    }
+    @Injectable()
+    class Misspelt {
+      onPresense() {}
+    }
+    expect(await problemsOf(ROOMS, Others)).toEqual([]);
+    expect(await problemsOf(undefined, Misspelt)).toEqual([]);
   });
 
   it.each([

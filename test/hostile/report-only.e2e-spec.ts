@@ -76,7 +76,7 @@ async function session() {
   );
   const opens = () => {
     const isOpen = new Promise<void>((done) => (opened = done));
-    client.connect(wireOf('websocket', `http://127.0.0.1:${app.port}/newest`));
+    client.connect(wireOf('websocket', { url: `http://127.0.0.1:${app.port}/newest` }));
     return isOpen;
   };
   await opens();

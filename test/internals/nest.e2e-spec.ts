@@ -171,13 +171,17 @@ it('routes stand when onModuleInit runs', async () => {
   expect(app.get(Imported).isRouted).toBe(true);
 });
 
-it('beforeClose of the platform runs before the shutdown hooks of any module', async () => {
+it('beforeClose of the platform is awaited before the shutdown hooks of any module', async () => {
   await app.init();
   ran.length = 0;
-  beforeClose(app.getHttpAdapter(), () => ran.push('before'));
+  beforeClose(app.getHttpAdapter(), async () => {
+    ran.push('before');
+    await new Promise(setImmediate);
+    ran.push('awaited');
+  });
   await app.close();
   // Nest 11 does not have this step
-  expect(ran).toEqual(MAJOR === '11' ? ['destroyed'] : ['before', 'destroyed']);
+  expect(ran).toEqual(MAJOR === '11' ? ['destroyed'] : ['before', 'awaited', 'destroyed']);
 });
 
 it('ApplicationConfig takes an adapter from the constructor of a module, and has prefix and versioning', async () => {

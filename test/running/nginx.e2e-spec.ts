@@ -107,20 +107,14 @@ describe('Through nginx', () => {
     await start(AppModule, new ExpressAdapter());
     const page = await fetch(`http://127.0.0.1:${nginx.port}/`);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    const clients = [await TestClient.connect(url('/ws')), await TestClient.connect(url('/ws'))];
-    for (const client of clients) expect(await frameOf(client)).toMatchObject({ type: 'welcome' });
-    clients[0]!.send({ type: 'connect', text: 'Ann' });
-    for (const client of clients) expect(await frameOf(client)).toMatchObject({ type: 'connect' });
-    clients[0]!.send({ type: 'message', text: 'hello, all' });
+    const clients = [await TestClient.connect(url('/ws?name=Ann')), await TestClient.connect(url('/ws?name=Bob'))];
+    for (const client of clients) expect(await client.next('welcome')).toMatchObject({ id: expect.any(String) });
+    await clients[0]!.request('say', { text: 'hello, all' });
     for (const client of clients) {
-      expect(await frameOf(client)).toMatchObject({ type: 'message', data: { name: 'Ann', text: 'hello, all' } });
+      expect(await client.next('message')).toMatchObject({ from: 'Ann', text: 'hello, all' });
     }
     for (const client of clients) expect(await client.close()).toEqual({ code: 1000, reason: '' });
   });
-
-  async function frameOf(client: TestClient): Promise<unknown> {
-    return JSON.parse((await client.next()) as string);
-  }
 
   it('a silent connection outlives the timeout of nginx thanks to the pings', async () => {
     await start(withWhere(), new ExpressAdapter());

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { ChildApp, type Exit } from '../support/apps/child-app.js';
+import { ClusterApp } from '../support/apps/cluster-app.js';
 import { until, within } from '../support/process-guard.js';
 import { closeFrame, RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
 
@@ -21,7 +22,7 @@ interface Site {
 }
 
 /** The tests run at the same time, because they mostly wait for processes to start and for timeouts. */
-const started: ChildApp[] = [];
+const started: { kill(): Promise<void> }[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'realtime-process-'));
 
 afterAll(async () => {
@@ -131,6 +132,25 @@ describe.each([
     expect(app.output).toContain('WebSocket hook still runs after the shutdown timeout');
   });
 
+  it.concurrent('lets clients in and closes none for the shutdown delay after a signal', async () => {
+    const { app, connect, done, end } = await start({ REALTIME_SHUTDOWN_DELAY: '4', ...env });
+    expect(app.output).toContain('shutdown     readiness down 4s before connections are closed, at most 10s for them');
+    const client = await connect('ann');
+    const ended = end('SIGTERM');
+    await until(
+      'the shutdown to begin',
+      () => app.output,
+      (output) => output.includes('Realtime shutdown begins'),
+    );
+    const late = await connect('late');
+    expect(app.output).not.toContain('Realtime shutdown closes');
+    const told = Promise.all([client, late].map(closed));
+    const { signal, afterMs } = await ended;
+    expect([signal, afterMs >= 4000]).toEqual(['SIGTERM', true]);
+    for (const close of await told) expect(close).toEqual({ code: 1001, reason: expect.stringMatching(/retry-after/) });
+    expect(done()).toEqual(['ann 1001 shutdown', 'late 1001 shutdown']);
+  });
+
   it.concurrent('refuses clients that arrive during the shutdown, and those in the middle of a handshake', async () => {
     const { app, connect, done, end } = await start({ APP_CLOSE_MS: '1500', ...env });
     const client = await connect('ann');
@@ -182,5 +202,19 @@ it.concurrent.each(['on before', 'on after', 'once before', 'once after'])(
     expect(await end('SIGTERM')).toMatchObject({ code: 0, signal: null });
     expect(await told).toMatchObject({ code: 1001 });
     expect(done()).toEqual(['ann 1001 shutdown', 'database closed']);
+  },
+);
+
+it.concurrent(
+  'the readiness is down from the signal on, and the modules live until the shutdown delay is over',
+  async () => {
+    const app = await ClusterApp.start({ REALTIME_SHUTDOWN_DELAY: '2' });
+    started.push(app);
+    const status = async () => (await app.ask<{ status: string }>('ready')).status;
+    expect(await status()).toBe('up');
+    app.signal('SIGTERM');
+    await until('the readiness', status, (is) => is === 'down');
+    expect(await app.ask('destroyed')).toBe(false);
+    expect(await within(30_000, 'the process to end', app.exited)).toMatchObject({ signal: 'SIGTERM' });
   },
 );

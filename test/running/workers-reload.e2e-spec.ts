@@ -19,7 +19,11 @@ const RELOADS = 3;
 const folder = mkdtempSync(join(tmpdir(), 'workers-'));
 const failing = join(folder, 'fail');
 const pair = new SharedGroup({ env: QUICK });
-const single = new SharedGroup({ workers: 1, env: { ...QUICK, APP_HOOKS: '1', APP_FAIL_FILE: failing } });
+const single = new SharedGroup({
+  workers: 1,
+  // The delay of a shutdown is for a load balancer, which notices nothing of a reload
+  env: { ...QUICK, APP_HOOKS: '1', APP_FAIL_FILE: failing, REALTIME_SHUTDOWN_DELAY: '600' },
+});
 
 afterAll(async () => {
   await pair.kill();

@@ -96,7 +96,7 @@ function configuration(servers: string, folder: string): string {
 master_process off;
 pid ${folder}/nginx.pid;
 error_log stderr error;
-events {}
+events { worker_connections 4096; }
 http {
 access_log off;
 ${temporary.join(' ')}

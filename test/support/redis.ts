@@ -88,6 +88,11 @@ export class RedisProcess {
     await exit;
   }
 
+  /** Forgets what it has kept on the disk, while it does not run. */
+  forget(): void {
+    rmSync(join(this.folder, 'appendonlydir'), { recursive: true, force: true });
+  }
+
   /** Stops the process from running without ending it, or lets it go on. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
     this.child.kill(name);
@@ -128,7 +133,7 @@ export class RedisProcess {
 export async function startTls(): Promise<{ redis: RedisProcess; url: string; certificate: string }> {
   const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url));
   const certificate = file('cert.pem');
-  const port = await freePort(false);
+  const port = await freePort();
   const redis = await RedisProcess.start([
     ...[`tls-port ${port}`, `tls-cert-file ${certificate}`, `tls-key-file ${file('key.pem')}`],
     'tls-auth-clients no',
@@ -172,8 +177,8 @@ export interface SentinelTrio {
 
 /** A master, a replica and three sentinels that find a dead master within a second. */
 export async function startSentinels(): Promise<SentinelTrio> {
-  const master = await RedisProcess.start();
-  const replica = await RedisProcess.start([`replicaof 127.0.0.1 ${master.port}`, 'repl-diskless-sync-delay 0']);
+  const master = await RedisProcess.start(['repl-diskless-sync-delay 0']);
+  const replica = await RedisProcess.start([`replicaof 127.0.0.1 ${master.port}`]);
   const watch = [
     `sentinel monitor main 127.0.0.1 ${master.port} 2`,
     'sentinel down-after-milliseconds main 500',
@@ -198,7 +203,7 @@ export async function startSentinels(): Promise<SentinelTrio> {
 }
 
 /** @param hasBus also leaves room for the port of the Cluster's bus, which is higher by 10,000 */
-async function freePort(hasBus: boolean): Promise<number> {
+export async function freePort(hasBus = false): Promise<number> {
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -1,9 +1,10 @@
 /** One wire, from the token that it needs to its end. */
-import type { Environment } from './environment.js';
-import type { Mode } from './ladder.js';
+import type { Environment, FetchInit } from './environment.js';
+import { UnauthorizedError } from './errors.js';
+import { BLOCKED } from './probe.js';
 import type { Token } from './token.js';
 import type { Upper } from './upper.js';
-import { DETACH, type OpenWire, type Transport, type Wire, type WireEnd } from './wire.js';
+import { AWAY, DETACH, type OpenTransport, type Transport, type Wire, type WireEnd } from './wire.js';
 
 const HANDSHAKE_MS = 10_000;
 
@@ -12,20 +13,16 @@ export interface AttemptOptions {
   /** The URL of the gateway, with `http:` or `https:`. */
   readonly url: string;
   readonly protocols: readonly string[];
-  readonly open: Readonly<Record<Transport, OpenWire>>;
+  readonly open: OpenTransport;
   readonly token: Token;
   readonly environment: Environment;
 }
 
-/** What an attempt needs of the connector. */
+/** What an attempt needs of the connector. Nothing is called after `ended`. */
 export interface AttemptOwner {
-  /** The server does not speak `realtime.v1`: there is no `rt:open`. */
-  openedPlain(attempt: Attempt): void;
   received(attempt: Attempt, data: string | ArrayBuffer): void;
-  heard(attempt: Attempt): void;
+  heard(): void;
   ended(attempt: Attempt, end: WireEnd): void;
-  /** There was no handshake: no token, or no transport. */
-  failed(attempt: Attempt, error: Error): void;
 }
 
 export class Attempt {
@@ -33,19 +30,22 @@ export class Attempt {
   isUp = false;
   /** Messages may be sent. */
   isOpen = false;
+  #token: string | undefined;
   #wire: Wire | undefined;
   #isOver = false;
   #cancelTimer = () => {};
 
+  /** @param isShort without hello */
   constructor(
     readonly transport: Transport,
-    private readonly mode: Mode,
+    private readonly isShort: boolean,
     private readonly options: AttemptOptions,
     private readonly upper: Upper,
     private readonly owner: AttemptOwner,
   ) {
     this.#start().catch((error: Error) => {
-      if (!this.#isOver) owner.failed(this, error);
+      const status = error instanceof UnauthorizedError ? 403 : undefined;
+      this.#ended({ code: 1006, reason: '', refusal: { status, words: error.message } });
     });
   }
 
@@ -66,35 +66,42 @@ export class Attempt {
     this.#wire?.close(code);
   }
 
+  /** Requests the URL of the gateway, or another one, with the credentials of the user. */
+  fetch(init: FetchInit, url = this.options.url): Promise<Response> {
+    const headers = { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) };
+    const options = { cache: 'no-store', credentials: 'include', ...init, headers } as const;
+    return this.options.environment.fetch(url, options);
+  }
+
   async #start(): Promise<void> {
-    const { mode, owner, upper } = this;
-    const { url, protocols, environment, token, open } = this.options;
-    const known = await token.get();
+    const { owner, upper, options } = this;
+    const token = (this.#token = await options.token.get());
     if (this.#isOver) return;
-    const late = () => this.#ended({ code: 1006, reason: 'the server took too long to answer' });
-    this.#cancelTimer = environment.after(HANDSHAKE_MS, late);
-    const wire = await open[this.transport]({
-      ...{ url, protocols, environment, token: known },
-      hello: () => (mode ? (mode > 1 ? undefined : '') : upper.hello()),
-      session: () => upper.session(),
+    this.#cancelTimer = options.environment.after(HANDSHAKE_MS, () =>
+      this.#ended({ code: 1006, reason: AWAY, refusal: this.isUp ? BLOCKED : undefined }),
+    );
+    const wire = await options.open(this.transport, {
+      ...options,
+      token,
+      fetch: (init, url) => this.fetch(init, url),
+      hello: () => (this.isShort ? '' : upper.hello()),
+      session: () => upper.secret(),
       owner: {
-        opened: (isSession) => void this.#opened(isSession),
+        opened: () => void this.#opened(),
         received: (data) => this.#isOver || owner.received(this, data),
-        heard: () => owner.heard(this),
+        heard: () => owner.heard(),
         acknowledged: (n) => this.#isOver || upper.acknowledged(n),
         ended: (end) => this.#ended(end),
       },
     });
+    this.#wire = wire;
     if (this.#isOver) wire.close(DETACH);
-    else this.#wire = wire;
   }
 
-  async #opened(isSession: boolean): Promise<void> {
+  async #opened(): Promise<void> {
     this.isUp = true;
     const first = await this.upper.authenticate();
-    if (this.#isOver) return;
-    if (first !== undefined) this.send(first);
-    if (!isSession) this.owner.openedPlain(this);
+    if (first !== undefined && !this.#isOver) this.send(first);
   }
 
   #ended(end: WireEnd): void {

@@ -1,15 +1,14 @@
 import type { AnyContract, Contract } from './contract.js';
-import type { Environment } from './environment.js';
-import { ClientError } from './errors.js';
+import { type Environment, ownEnvironment, type WebSocketClass } from './environment.js';
 import type { ConnectOptions } from './options.js';
-import { type Openers, RealtimeSocket } from './socket.js';
+import { RealtimeSocket } from './socket.js';
 import { openWebSocket } from './websocket.js';
-import type { OpenWire } from './wire.js';
+import type { OpenTransport, OpenWire } from './wire.js';
 
 /** The transports that are loaded when they are needed. */
 export interface RequestTransports {
-  readonly openSse: OpenWire;
-  readonly openPolling: OpenWire;
+  readonly sse: OpenWire;
+  readonly polling: OpenWire;
 }
 
 /**
@@ -31,20 +30,16 @@ export type Connect = <C extends Contract = AnyContract>(
 
 /**
  * @param load loads the transports that most clients never need
- * @param environment default: that of the runtime
+ * @param world returns the environment; default: that of the runtime
  */
 export function connectWith(
   load: () => Promise<RequestTransports> | RequestTransports,
-  environment?: Environment,
+  world: (given?: WebSocketClass) => Environment = ownEnvironment,
 ): Connect {
-  const openers: Openers = {
-    async websocket(options) {
-      const Class = await options.environment.webSocket();
-      if (!Class) throw new ClientError('bad_option', 'There is no WebSocket here: install ws, or pass its class');
-      return openWebSocket(Class, options);
-    },
-    sse: async (options) => (await load()).openSse(options),
-    polling: async (options) => (await load()).openPolling(options),
-  };
-  return (url, options = {}) => new RealtimeSocket<never>(url, options, openers, environment).connect() as never;
+  const open: OpenTransport = async (transport, options) =>
+    transport === 'websocket'
+      ? openWebSocket(await options.environment.webSocket(), options)
+      : (await load())[transport](options);
+  return (url, options = {}) =>
+    new RealtimeSocket<never>(url, options, open, world(options.WebSocket)).connect() as never;
 }

@@ -1,15 +1,14 @@
 /** Keeps a wire to the server: what the end of one means, and when and how the next is tried. */
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import type { Attempt, AttemptOptions } from './attempt.js';
-import { UnauthorizedError } from './errors.js';
 import { Ladder } from './ladder.js';
 import { Liveness } from './liveness.js';
 import { watchPage } from './page.js';
-import { probe } from './probe.js';
+import { probe, refusalOf } from './probe.js';
 import { Retry } from './retry.js';
 import type { State } from './state.js';
 import type { Upper } from './upper.js';
-import { DETACH, type Refusal, type Transport, type WireEnd } from './wire.js';
+import { AWAY, DETACH, type Refusal, type Transport, type WireEnd } from './wire.js';
 import { Wires } from './wires.js';
 import { hintOf, wordsOf } from './words.js';
 
@@ -22,10 +21,13 @@ const WIRE_LOST = new Set([1005, 1006, 1014, 1015]);
 const PING = '{"event":"rt:ping"}';
 
 export class Connector {
-  state: State = { status: 'closed', code: 1000, reason: 'not connected yet' };
-  #openedAt = 0;
+  state: State = { status: 'connecting', attempt: 0 };
+  /** When the connection was opened; Infinity when there is none. */
+  #openedAt = Infinity;
   /** The server refused the token, and no connection has been stable since. */
   #isRefused = false;
+  /** The transport to move to, as soon as there is nothing else under way. */
+  #wanted: Transport | undefined;
   #unwatch: (() => void) | undefined;
   #ladder: Ladder;
   #retry: Retry;
@@ -40,13 +42,16 @@ export class Connector {
     const { environment } = options;
     this.#ladder = new Ladder(transports);
     this.#retry = new Retry(environment, () => this.#try());
-    const dead = () => this.#cut({ code: 1006, reason: 'the server does not answer any more' });
+    const dead = () => {
+      this.#drop(DETACH);
+      this.#lost({ code: 1006, reason: AWAY });
+    };
     this.#liveness = new Liveness(environment, () => this.send(PING), dead);
     this.#wires = new Wires(options, upper, {
       heard: () => this.#liveness.heard(),
       replaced: () => this.#liveness.stop(),
+      stayed: () => this.#follow(),
       ended: (attempt, end) => this.#ended(attempt, end),
-      failed: (error) => this.#failed(error),
     });
   }
 
@@ -57,7 +62,8 @@ export class Connector {
       woken: () => this.#woken(),
       offline: () => this.#offline(),
       left: (isKept) => this.#left(isKept),
-      shown: () => this.#ladder.better && this.#move(this.#ladder.better),
+      // The present wire stays until the next one is open
+      shown: () => this.isWritable && this.#ladder.better && this.use(this.#ladder.better),
     });
     this.#try();
   }
@@ -83,15 +89,16 @@ export class Connector {
     const wasOpen = now.isOpen;
     now.opened();
     if (!wasOpen) this.#openedAt = this.options.environment.now();
-    this.#ladder.opened(now.transport, Boolean(this.upper.session()));
+    this.#ladder.choose(now.transport);
     this.#liveness.start(pingMs);
     if (!wasOpen || !isResumed) this.#set({ status: 'open', transport: now.transport, id, isResumed });
+    this.#follow();
   }
 
   /** Uses another transport from now on; an open connection moves there when it can. */
   use(transport: Transport): void {
-    if (this.isWritable && this.upper.session()) this.#move(transport);
-    else this.#ladder.choose(transport);
+    this.#wanted = transport;
+    this.#follow();
   }
 
   /** The server says that the token expires. */
@@ -99,30 +106,30 @@ export class Connector {
     const { now } = this.#wires;
     if (!this.options.token.isRenewable || !now) return;
     this.options.token.renew('expires');
-    this.#move(now.transport);
+    this.use(this.#wanted ?? now.transport);
   }
 
   #try(): void {
+    if (this.#wanted) this.#ladder.choose(this.#wanted);
+    this.#wanted = undefined;
     this.#retry.stop();
     this.#set({ status: 'connecting', attempt: this.#retry.attempts });
-    this.#wires.open(this.#ladder.transport, this.#ladder.mode);
+    this.#wires.open(this.#ladder.transport, this.#ladder.isShort);
   }
 
-  /** The present wire stays until the next one is open. */
-  #move(transport: Transport): void {
-    if (this.isWritable && this.upper.session()) this.#wires.open(transport, this.#ladder.mode);
+  /** Moves to the transport that was asked for, unless another move is under way: then after it. */
+  #follow(): void {
+    const wanted = this.#wanted;
+    if (!wanted || !this.isWritable) return;
+    this.#wanted = undefined;
+    this.#wires.open(wanted, false);
   }
 
   #ended(attempt: Attempt, end: WireEnd): void {
     this.#liveness.stop();
-    if (attempt.isUp) this.#lost(end);
+    if (end.refusal) this.#refused(end.refusal);
+    else if (attempt.isUp || end.code !== 1006) this.#lost(end);
     else void this.#notOpened(attempt, end);
-  }
-
-  /** There was no handshake: no token, or no transport. */
-  #failed(error: Error): void {
-    if (error instanceof UnauthorizedError) this.#finish(4501, error.message);
-    else this.#wait(0, error.message);
   }
 
   #drop(code: number): void {
@@ -130,48 +137,42 @@ export class Connector {
     this.#wires.drop(code);
   }
 
-  #cut(end: WireEnd): void {
-    this.#drop(DETACH);
-    this.#lost(end);
-  }
-
   /** A connection has ended. */
   #lost({ code, reason }: WireEnd): void {
-    if (this.#openedAt > 0 && this.options.environment.now() - this.#openedAt >= STABLE_MS) {
+    if (this.options.environment.now() - this.#openedAt >= STABLE_MS) {
       this.#retry.attempts = 0;
       this.#isRefused = false;
     }
-    this.#openedAt = 0;
+    this.#openedAt = Infinity;
     if (!WIRE_LOST.has(code)) this.upper.forget();
-    const words = wordsOf(code, reason);
-    if (code === 4501 || code === 4502) this.#unauthorized(code, words);
-    else if (mayReconnect(code)) this.#wait(hintOf(reason), words);
-    else this.#finish(code, words);
+    this.#over(code, wordsOf(code, reason), hintOf(reason));
   }
 
-  /** A connection was not made. */
-  async #notOpened({ transport }: Attempt, { refusal, reason }: WireEnd): Promise<void> {
-    const { environment, url, token } = this.options;
-    const before = this.state;
-    const known = await token.get().catch(() => undefined);
-    const seen = transport === 'websocket' ? await probe(environment, url, known) : refusal;
-    if (this.state === before) this.#refused(seen ?? { status: 0, isBlocked: false, words: reason });
+  /** A connection was not made: why? */
+  async #notOpened(attempt: Attempt, { answer, body, reason }: WireEnd): Promise<void> {
+    const { state } = this;
+    let refusal: Refusal = { words: reason };
+    if (answer) refusal = refusalOf(answer, body!);
+    else if (attempt.transport === 'websocket') refusal = await probe(attempt, this.options);
+    if (this.state === state) this.#refused(refusal);
   }
 
   #refused({ status, retryAfterMs = 0, isBlocked, words }: Refusal): void {
     if (isBlocked) this.#ladder.blocked(this.upper.hello().length > LONG_HELLO);
-    else this.#ladder.refused();
-    if (status === 401) this.#unauthorized(4501, words);
-    else if (status === 403) this.#finish(4501, words);
-    else this.#wait(retryAfterMs, words);
+    else this.#ladder.tries = 0;
+    if (status === 403) this.#finish(4501, words);
+    else this.#over(status === 401 ? 4501 : 1006, words, retryAfterMs);
   }
 
-  /** Asks for another token, once. */
-  #unauthorized(code: number, words: string): void {
-    if (this.#isRefused || !this.options.token.isRenewable) return this.#finish(code, words);
-    this.#isRefused = true;
-    this.options.token.renew('refused');
-    this.#wait(0, words);
+  /** Comes back, or does not. A token that was refused is asked for again, once. */
+  #over(code: number, words: string, hintMs: number): void {
+    const mayRenew = (code === 4501 || code === 4502) && !this.#isRefused && this.options.token.isRenewable;
+    if (mayRenew) {
+      this.#isRefused = true;
+      this.options.token.renew('refused');
+    }
+    if (mayRenew || mayReconnect(code)) this.#wait(hintMs, words);
+    else this.#finish(code, words);
   }
 
   #wait(hintMs: number, reason: string): void {
@@ -190,13 +191,13 @@ export class Connector {
   }
 
   #woken(): void {
-    const retryAt = this.#retry.wake();
-    if (retryAt !== undefined && this.state.status === 'waiting') this.#set({ ...this.state, retryAt });
+    if (this.state.status === 'waiting') this.#set({ ...this.state, retryAt: this.#retry.wake() });
     this.#liveness.check();
   }
 
   #offline(): void {
-    if (this.#retry.pause()) this.#set({ ...this.state, retryAt: undefined } as State);
+    this.#retry.stop();
+    if (this.state.status === 'waiting') this.#set({ ...this.state, retryAt: undefined });
     this.#liveness.check();
   }
 

@@ -145,6 +145,9 @@ describe('the queue', () => {
 });
 
 describe('moving to another wire', () => {
+  const asked = () =>
+    world.fetched.map(({ init }) => new Headers(init.headers as Record<string, string>).get('accept'));
+
   it('keeps the present one when the next does not open, and loses nothing that it said meanwhile', async () => {
     world.answer = () => new Response('', { status: 500 });
     const { client, states } = await clientIn(world);
@@ -160,6 +163,63 @@ describe('moving to another wire', () => {
     expect(heard).toEqual([1, 2, 3]);
     expect(first.sent[0]).toBe('meanwhile');
     expect(states.map(({ status }) => status)).toEqual(['connecting', 'open']);
+  });
+
+  it('moves to the transport that was asked for last, after a move that was under way has failed', async () => {
+    world.answer = () => new Response('', { status: 500 });
+    const { client } = await clientIn(world);
+    world.socket.open();
+    client.use('sse');
+    client.use('polling');
+    await world.pass();
+    expect(asked()).toEqual(['text/event-stream', 'application/json']);
+    expect(client.send('still here')).toBe(true);
+    expect(world.socket.sent).toEqual(['still here']);
+  });
+
+  it('moves to the transport that was asked for last, after a move that was under way has succeeded', async () => {
+    world.answer = () => new Response('', { status: 500 });
+    const { client } = await clientIn(world, { token: () => 't' });
+    world.socket.open({ session: 's' }).say('rt:expires', { inMs: 1000 });
+    await world.pass();
+    client.use('sse');
+    expect(asked()).toEqual([]);
+    world.socket.open({ session: 's', resumed: true });
+    await world.pass();
+    expect(asked()).toEqual(['text/event-stream']);
+  });
+
+  it('moves to the transport that was asked for while the first wire was being opened', async () => {
+    world.answer = () => new Response('', { status: 500 });
+    const { client } = await clientIn(world);
+    client.use('sse');
+    expect(asked()).toEqual([]);
+    world.socket.open();
+    await world.pass();
+    expect(asked()).toEqual(['text/event-stream']);
+  });
+
+  it('tries the transport that was asked for, when the wire under way does not open', async () => {
+    const { client } = await clientIn(world);
+    client.use('sse');
+    world.socket.end();
+    await world.pass(500);
+    expect(asked().at(-1)).toBe('text/event-stream');
+  });
+
+  it('brings a refreshed token after a move that was under way', async () => {
+    const tokens = ['first', 'second', 'third'];
+    await clientIn(world, { token: () => tokens.shift() });
+    const expires = () => world.socket.say('rt:expires', { inMs: 1000 });
+    world.socket.open({ session: 's' });
+    expires();
+    await world.pass();
+    world.sockets[0]!.end();
+    world.socket.open({ session: 's', resumed: true });
+    expect(world.sockets.map(({ token }) => token)).toEqual(['first', 'second']);
+    expires();
+    await world.pass();
+    expect(world.sockets.map(({ token }) => token)).toEqual(['first', 'second', 'third']);
   });
 
   it('goes on with the next when the present one ends before it is open', async () => {

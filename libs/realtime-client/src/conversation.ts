@@ -9,7 +9,7 @@ import { type Outgoing, Session } from './session.js';
 import type { State } from './state.js';
 import { Token } from './token.js';
 import type { Upper } from './upper.js';
-import { base64url, type OpenWire, type Transport } from './wire.js';
+import { base64url, type OpenTransport } from './wire.js';
 
 /** Longest hello, in characters: the server and proxies refuse longer lines. */
 const MAX_LINE = 6144;
@@ -32,7 +32,7 @@ export class Conversation implements Upper {
   readonly rooms = new Rooms();
   readonly replies = new Replies();
   readonly connector: Connector;
-  readonly queue: Session;
+  readonly session: Session;
   /** Most bytes of a message that the server takes. */
   maxBytes = Infinity;
   #acknowledged = 0;
@@ -42,12 +42,12 @@ export class Conversation implements Upper {
   constructor(
     url: string | URL,
     private readonly options: ConnectOptions,
-    open: Readonly<Record<Transport, OpenWire>>,
+    open: OpenTransport,
     private readonly environment: Environment,
     private readonly listeners: Listeners,
   ) {
     const { protocols = [], transports, queue = {}, token } = options;
-    this.queue = new Session(queue);
+    this.session = new Session(queue, (data, n) => this.connector.send(data, n));
     const attempts = { url: httpUrl(url, environment), protocols, open, token: new Token(token), environment };
     this.connector = new Connector(checkedTransports(transports), attempts, this);
   }
@@ -55,7 +55,7 @@ export class Conversation implements Upper {
   /** Sends a message, or lets it wait. @returns false when it may not wait */
   send(message: Outgoing): boolean {
     if (this.connector.state.status === 'closed') return false;
-    const isTaken = this.queue.add(message);
+    const isTaken = this.session.add(message);
     this.writable();
     return isTaken;
   }
@@ -64,15 +64,15 @@ export class Conversation implements Upper {
   cancel(id: string, error?: Error): void {
     const message = this.replies.end(id, error);
     if (message?.isSent) this.send({ data: `{"event":"rt:cancel","id":"${id}"}`, bytes: 40, again: false });
-    else if (message) this.queue.remove(message);
+    else if (message) this.session.remove(message);
   }
 
   writable(): void {
-    if (this.connector.isWritable) this.queue.flush((data, n) => this.connector.send(data, n));
+    if (this.connector.isWritable) this.session.flush();
   }
 
   acknowledged(n: number): void {
-    this.queue.acknowledged(n);
+    this.session.acknowledged(n);
     this.writable();
   }
 
@@ -81,24 +81,20 @@ export class Conversation implements Upper {
     const { protocols = [] } = this.options;
     const max = MAX_LINE - 2 * protocols.join().length;
     for (;;) {
-      const said = { v: 1, ...this.queue.hello(), rooms: Object.fromEntries(rooms), user };
+      const said = { v: 1, ...this.session.hello(), rooms: Object.fromEntries(rooms), user };
       const line = base64url(JSON.stringify(said));
       if (line.length <= max || rooms.length === 0) return line;
       rooms.length -= Math.ceil(rooms.length / 10);
     }
   }
 
-  session(): string | undefined {
-    return this.queue.token;
+  secret(): string | undefined {
+    return this.session.token;
   }
 
   async authenticate(): Promise<string | undefined> {
     const first = await this.options.authenticate?.();
-    return first === undefined || typeof first === 'string' ? first : JSON.stringify(first);
-  }
-
-  openedPlain(): void {
-    this.#opened(undefined);
+    return typeof first === 'string' ? first : JSON.stringify(first);
   }
 
   received(data: string | ArrayBuffer): void {
@@ -106,47 +102,46 @@ export class Conversation implements Upper {
     if (message?.event === 'rt:open') return this.#opened(message.data as Open);
     if (message?.event === 'rt:ack') return this.acknowledged((message.data as { n: number }).n);
     if (message?.event === 'rt:pong') return;
+    if (message?.event === 'rt:expires') this.connector.expires();
     this.#count(typeof data === 'string' ? data.length : data.byteLength);
     if (!message) this.listeners.tell('raw', data, {});
-    else if (this.rooms.received(message) && !this.replies.received(message)) this.#handle(message);
+    else if (!this.replies.received(message) && this.rooms.received(message)) this.#handle(message);
   }
 
   forget(): void {
-    this.queue.forget();
+    this.session.forget();
   }
 
   changed(state: State): void {
     if (state.status === 'closed') {
       this.#cancelAck?.();
-      this.queue.fail();
+      this.session.clear();
       this.replies.fail('closed', true);
     }
     this.listeners.tell('state', state);
   }
 
-  #opened(open: Open | undefined): void {
-    const { connector, queue } = this;
-    const isResumed = queue.opened(open, (data, n) => connector.send(data, n));
-    if (!isResumed) {
+  #opened(open: Open): void {
+    const { connector, session } = this;
+    session.opened(open);
+    if (!open.resumed) {
       this.#acknowledged = 0;
       this.replies.fail('unknown', false);
     }
-    this.maxBytes = open?.maxBytes ?? Infinity;
-    queue.flush((data, n) => connector.send(data, n));
-    connector.ready(open?.id, isResumed, open?.ping ?? 0);
+    this.maxBytes = open.maxBytes;
+    session.flush();
+    connector.ready(open.id, open.resumed, open.ping);
   }
 
   #handle({ event, data, room, position }: Incoming): void {
     const meta = { event, room, position };
-    if (event === 'rt:expires') this.connector.expires();
-    else if (event === 'rt:raw') this.listeners.tell('raw', data, meta);
-    else if (!event.startsWith('rt:')) this.listeners.tell(`on ${event}`, data, meta);
+    if (event === 'rt:raw') this.listeners.tell('raw', data, meta);
+    else this.listeners.tell(`on ${event}`, data, meta);
   }
 
   #count(bytes: number): void {
-    if (!this.queue.token) return;
     this.#bytes += bytes;
-    const isMuch = ++this.queue.seen - this.#acknowledged >= ACK_MESSAGES || this.#bytes >= ACK_BYTES;
+    const isMuch = ++this.session.seen - this.#acknowledged >= ACK_MESSAGES || this.#bytes >= ACK_BYTES;
     if (isMuch) this.#acknowledge();
     else this.#cancelAck ??= this.environment.after(ACK_MS, () => this.#acknowledge());
   }
@@ -156,14 +151,13 @@ export class Conversation implements Upper {
     this.#cancelAck = undefined;
     if (!this.connector.isWritable) return;
     this.#bytes = 0;
-    this.#acknowledged = this.queue.seen;
-    this.connector.send(`{"event":"rt:ack","data":{"n":${this.queue.seen}}}`);
+    this.#acknowledged = this.session.seen;
+    this.connector.send(`{"event":"rt:ack","data":{"n":${this.session.seen}}}`);
   }
 }
 
 /** @returns undefined for a text that is not an envelope */
 function parsed(text: string): Incoming | undefined {
-  if (!text.startsWith('{')) return undefined;
   try {
     const message = JSON.parse(text) as Incoming;
     return typeof message.event === 'string' ? message : undefined;

@@ -17,15 +17,18 @@ export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
 
 /** The events of a page: a `Window` or a `Document`. */
 interface Events {
-  addEventListener(name: string, listener: (event: { persisted?: boolean }) => void): void;
-  removeEventListener(name: string, listener: (event: { persisted?: boolean }) => void): void;
+  addEventListener(
+    name: string,
+    listener: (event: { persisted?: boolean }) => void,
+    options: { readonly signal: AbortSignal },
+  ): void;
 }
 
 /** A page; a process has none. */
 export interface PageLike extends Events {
   readonly document?: Events & { readonly visibilityState: string };
   readonly navigator?: { readonly onLine?: boolean };
-  readonly location?: { readonly href: string };
+  readonly location?: { readonly href: string; readonly origin: string };
 }
 
 /** The options of a request; the types of Node do not know `cache`. */
@@ -41,26 +44,15 @@ export interface Environment {
   /** A number from 0 up to 1. */
   random(): number;
   fetch(url: string, init: FetchInit): Promise<Response>;
-  /** @returns undefined where there is no class */
-  webSocket(): Promise<WebSocketClass | undefined>;
+  /** @throws ClientError `bad_option` where there is no class */
+  webSocket(): Promise<WebSocketClass>;
   readonly page: PageLike | undefined;
 }
 
-type Global = PageLike & { WebSocket?: WebSocketClass; addEventListener?: unknown };
+/** The globals of a browser, as far as they are used; a process has only some. */
+type Global = PageLike & { readonly WebSocket: WebSocketClass };
 
-/** Node 20 has no WebSocket of its own: the package `ws` is used where it is installed. */
-async function installedWebSocket(): Promise<WebSocketClass | undefined> {
-  // Written so that no bundler follows it
-  const name = ['w', 's'].join('');
-  try {
-    const { default: found } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as never;
-    return found;
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param given the application's own class */
+/** @param given the application's own class of WebSockets */
 export function ownEnvironment(given?: WebSocketClass): Environment {
   const world = globalThis as unknown as Global;
   return {
@@ -71,7 +63,7 @@ export function ownEnvironment(given?: WebSocketClass): Environment {
       return () => clearTimeout(timer);
     },
     fetch: (url, init) => fetch(url, init),
-    webSocket: async () => given ?? world.WebSocket ?? installedWebSocket(),
-    page: world.document ? world : undefined,
+    webSocket: async () => given ?? world.WebSocket,
+    page: world.document && world,
   };
 }

@@ -12,7 +12,9 @@ export type ErrorCode =
 
 /** An error of the client. Its `code` is stable; its text may change. */
 export class ClientError extends Error {
-  override readonly name: string = 'ClientError';
+  override get name(): string {
+    return 'ClientError';
+  }
 
   constructor(
     readonly code: ErrorCode,
@@ -24,7 +26,9 @@ export class ClientError extends Error {
 
 /** The server answered a request with an `exception`. */
 export class RequestError extends ClientError {
-  override readonly name = 'RequestError';
+  override get name(): string {
+    return 'RequestError';
+  }
 
   /** @param data the error as the server sent it; its `code` is the server's, for example `unknown_event` */
   constructor(
@@ -38,5 +42,7 @@ export class RequestError extends ClientError {
 
 /** A `token` callback throws it when the user has to log in again: the client then stays closed with 4501. */
 export class UnauthorizedError extends Error {
-  override readonly name = 'UnauthorizedError';
+  override get name(): string {
+    return 'UnauthorizedError';
+  }
 }

@@ -4,15 +4,12 @@
  */
 import type { Transport } from './wire.js';
 
-/** How much of the library's wire an attempt offers: all, no hello because a proxy may cut long lines, or nothing. */
-export const Mode = { FULL: 0, SHORT: 1, PLAIN: 2 } as const;
-export type Mode = (typeof Mode)[keyof typeof Mode];
-
 export class Ladder {
-  mode: Mode = Mode.FULL;
   transport: Transport;
-  #blocked = 0;
-  #hasSession = false;
+  /** The next attempt leaves out the hello: a proxy may have cut the long line. */
+  isShort = false;
+  /** How many WebSockets in turn were blocked. */
+  tries = 0;
 
   constructor(private readonly transports: readonly Transport[]) {
     this.transport = transports[0]!;
@@ -23,31 +20,18 @@ export class Ladder {
     return this.transport === this.transports[0] ? undefined : this.transports[0];
   }
 
+  /** It is used from now on: it is open, or the application wants it. */
   choose(transport: Transport): void {
     this.transport = transport;
-    this.#blocked = 0;
-  }
-
-  opened(transport: Transport, isSession: boolean): void {
-    this.choose(transport);
-    this.#hasSession ||= isSession;
-    if (this.mode === Mode.SHORT) this.mode = Mode.FULL;
-  }
-
-  /** The server is away, or has refused: that says nothing of the transport. */
-  refused(): void {
-    this.#blocked = 0;
+    this.isShort = false;
+    this.tries = 0;
   }
 
   /** @param isLong the hello is so long that a proxy may have refused it */
   blocked(isLong: boolean): void {
     const isWebSocket = this.transport === 'websocket';
-    if (isWebSocket && ++this.#blocked < 2) return;
-    const isUntried = isWebSocket && this.mode === Mode.FULL && (isLong || !this.#hasSession);
-    if (isUntried) this.mode = isLong ? Mode.SHORT : Mode.PLAIN;
-    else {
-      this.mode = Mode.FULL;
-      this.choose(this.transports[this.transports.indexOf(this.transport) + 1] ?? this.transports[0]!);
-    }
+    if (isWebSocket && ++this.tries < 2) return;
+    if (isWebSocket && isLong && !this.isShort) this.isShort = true;
+    else this.choose(this.transports[this.transports.indexOf(this.transport) + 1] ?? this.transports[0]!);
   }
 }

@@ -7,17 +7,15 @@ type Listener = (...args: never[]) => void;
 const MAX_WAITING = 1000;
 
 /** Reports an error of a listener where uncaught errors are reported, and goes on. */
-export function report(error: unknown): void {
-  const { reportError } = globalThis as { reportError?: (error: unknown) => void };
-  if (reportError) reportError(error);
-  else console.error(error);
+function report(error: unknown): void {
+  const { reportError = console.error } = globalThis as { reportError?: (error: unknown) => void };
+  reportError(error);
 }
 
 /** Runs a callback of the application: its error must not reach the client. */
-export function call<A extends unknown[]>(listener: (...args: A) => unknown, ...args: A): void {
+function call(listener: (...args: unknown[]) => unknown, args: unknown[]): void {
   try {
-    const result = listener(...args);
-    if (result instanceof Promise) result.catch(report);
+    Promise.resolve(listener(...args)).catch(report);
   } catch (error) {
     report(error);
   }
@@ -34,14 +32,12 @@ export class Listeners {
   }
 
   off(name: string, listener: Listener): void {
-    const some = this.#all.get(name);
-    some?.delete(listener);
-    if (some?.size === 0) this.#all.delete(name);
+    this.#all.get(name)?.delete(listener);
   }
 
   /** Calls the listeners of a name, in the order in which they came. */
   tell(name: string, ...args: unknown[]): void {
-    for (const listener of [...(this.#all.get(name) ?? [])]) call(listener as (...args: unknown[]) => void, ...args);
+    for (const listener of [...(this.#all.get(name) ?? [])]) call(listener as (...args: unknown[]) => void, args);
   }
 }
 
@@ -51,22 +47,21 @@ export class Reader<T> implements AsyncIterableIterator<T> {
   #end: { error?: unknown } | undefined;
   #wake = () => {};
 
-  /** @param stopped called once, when the reader stops before the end */
+  /** @param stopped called once: nothing is pushed any more */
   constructor(private readonly stopped: () => void) {}
 
   push(item: T): void {
-    if (this.#end) return;
-    this.#items.push(item);
-    if (this.#items.length > MAX_WAITING) {
+    if (this.#items.push(item) > MAX_WAITING) {
       this.end(new ClientError('too_slow', `More than ${MAX_WAITING} items wait for the loop`));
-      this.stopped();
     }
     this.#wake();
   }
 
   /** What waits is still read. */
   end(error?: unknown): void {
-    this.#end ??= { error };
+    if (this.#end) return;
+    this.#end = { error };
+    this.stopped();
     this.#wake();
   }
 
@@ -80,10 +75,10 @@ export class Reader<T> implements AsyncIterableIterator<T> {
   }
 
   async return(): Promise<IteratorResult<T>> {
-    if (!this.#end) this.stopped();
     this.#items = [];
     this.end();
-    return { value: undefined, done: true };
+    this.#end = {};
+    return this.next();
   }
 
   [Symbol.asyncIterator](): this {

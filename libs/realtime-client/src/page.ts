@@ -13,22 +13,17 @@ export interface PageWatcher {
 
 /** @returns how to stop watching */
 export function watchPage({ page }: Environment, watcher: PageWatcher): () => void {
-  if (!page) return () => {};
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  page?.addEventListener('online', () => watcher.woken(), { signal });
+  page?.addEventListener('offline', () => watcher.offline(), { signal });
+  page?.addEventListener('pagehide', ({ persisted }) => watcher.left(Boolean(persisted)), { signal });
+  page?.addEventListener('pageshow', ({ persisted }) => persisted && watcher.woken(), { signal });
   const shown = () => {
-    if (page.document?.visibilityState !== 'visible') return;
+    if (page!.document!.visibilityState !== 'visible') return;
     watcher.woken();
     watcher.shown();
   };
-  const listeners = {
-    online: () => watcher.woken(),
-    offline: () => watcher.offline(),
-    pagehide: ({ persisted = false }: { persisted?: boolean }) => watcher.left(persisted),
-    pageshow: ({ persisted }: { persisted?: boolean }) => persisted && watcher.woken(),
-  };
-  for (const [name, listener] of Object.entries(listeners)) page.addEventListener(name, listener);
-  page.document?.addEventListener('visibilitychange', shown);
-  return () => {
-    for (const [name, listener] of Object.entries(listeners)) page.removeEventListener(name, listener);
-    page.document?.removeEventListener('visibilitychange', shown);
-  };
+  page?.document?.addEventListener('visibilitychange', shown, { signal });
+  return () => aborter.abort();
 }

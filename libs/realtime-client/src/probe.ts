@@ -2,34 +2,34 @@
  * Finds out why a WebSocket did not open, which a page cannot see: a plain GET of the path is answered as the handshake
  * would be refused, or with 426 when it would not be.
  */
-import type { Environment, FetchInit } from './environment.js';
-import { credentials, type Refusal, retryAfterMs } from './wire.js';
+import type { Attempt, AttemptOptions } from './attempt.js';
+import type { FetchInit } from './environment.js';
+import { AWAY, type Refusal } from './wire.js';
 
 const PROBE_MS = 5000;
 
-export async function probe(environment: Environment, url: string, token: string | undefined): Promise<Refusal> {
-  const get = (init: FetchInit) => {
-    const signal = AbortSignal.timeout(PROBE_MS);
-    return environment.fetch(url, { cache: 'no-store', credentials: 'include', ...init, signal });
-  };
+/** What is said of a transport that does not arrive, though HTTP does. */
+export const BLOCKED: Refusal = { isBlocked: true, words: 'the WebSocket was blocked on its way' };
+
+/** @param attempt the one that did not open: its credentials are used */
+export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment }: AttemptOptions): Promise<Refusal> {
+  const ask = (init?: FetchInit) => attempt.fetch({ ...init, signal: AbortSignal.timeout(PROBE_MS) });
   try {
-    return await refusalOf(await get({ headers: credentials(token) }));
+    const answer = await ask();
+    return refusalOf(answer, await answer.text());
   } catch {
     // Without CORS headers a page may not read the answer, but it can see that there is one
-    const own = environment.page?.location?.href;
-    const isForeign = own !== undefined && new URL(own).origin !== new URL(url).origin;
-    const isThere = isForeign && (await get({ mode: 'no-cors' }).catch(() => undefined));
-    if (isThere) return { status: 0, isBlocked: true, words: 'the WebSocket was blocked on its way' };
-    return { status: 0, isBlocked: false, words: 'the server does not answer' };
+    const { origin = '' } = environment.page?.location ?? {};
+    const isThere = !url.startsWith(origin) && (await ask({ mode: 'no-cors' }).catch(() => false));
+    return isThere ? BLOCKED : { words: AWAY };
   }
 }
 
 /** @param answer of a request that should have become a connection */
-export async function refusalOf(answer: Response): Promise<Refusal> {
-  const { status, headers } = answer;
-  if (status === 426) return { status, isBlocked: true, words: 'the WebSocket was blocked on its way' };
-  const words = `the server answered ${status}${messageOf(await answer.text())}`;
-  return { status, retryAfterMs: retryAfterMs(headers), isBlocked: false, words };
+export function refusalOf({ status, headers }: Response, body: string): Refusal {
+  if (status === 426) return BLOCKED;
+  const words = `the server answered ${status}${messageOf(body)}`;
+  return { status, retryAfterMs: Number(headers.get('retry-after')) * 1000 || 0, words };
 }
 
 /** The message of an answer of Nest. */

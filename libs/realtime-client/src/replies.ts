@@ -8,16 +8,16 @@ import type { Outgoing } from './session.js';
 export interface Waiting {
   readonly event: string;
   readonly message: Outgoing;
-  /** @returns true when it was the last */
-  item(data: unknown): boolean;
-  /** It has ended: without an answer, or with an error. */
+  /** An answer; more may follow. */
+  item(data: unknown): void;
+  /** It has ended: without another answer, or with an error. */
   end(error?: Error): void;
 }
 
 const LOST = {
   unknown: 'the connection was lost, and the server may have handled it',
   closed: 'the connection is closed',
-  queue_full: 'too many messages wait to be sent',
+  queue_full: 'the queue is full',
 };
 
 export const failure = (event: string, code: keyof typeof LOST): ClientError =>
@@ -39,11 +39,10 @@ export class Replies {
   /** @returns true for an answer, also when nobody waits for it any more */
   received({ event, data, id }: Incoming): boolean {
     if (id === undefined) return false;
-    const waiting = this.#waiting.get(String(id));
-    if (!waiting) return true;
-    if (event === 'exception') this.end(String(id), new RequestError(waiting.event, data as ExceptionData));
-    else if (event === 'rt:done') this.end(String(id));
-    else if (waiting.item(data)) this.#waiting.delete(String(id));
+    const waiting = this.#waiting.get(id);
+    if (event === 'rt:done') this.end(id);
+    else if (event !== 'exception') waiting?.item(data);
+    else if (waiting) this.end(id, new RequestError(waiting.event, data as ExceptionData));
     return true;
   }
 

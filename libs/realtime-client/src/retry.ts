@@ -8,7 +8,6 @@ export class Retry {
   /** How many attempts have failed, or ended soon. */
   attempts = 0;
   #notBefore = 0;
-  #isWaiting = false;
   #cancel = () => {};
 
   constructor(
@@ -26,33 +25,22 @@ export class Retry {
     const { environment } = this;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.attempts++);
     this.#notBefore = environment.now() + hintMs;
-    this.#isWaiting = true;
     if (environment.page?.navigator?.onLine === false) return undefined;
     return this.#at(this.#notBefore + environment.random() * longest);
   }
 
-  /** Begins at once, but never sooner than the server wants. @returns when; undefined when it does not wait */
-  wake(): number | undefined {
-    return this.#isWaiting ? this.#at(Math.max(this.environment.now(), this.#notBefore)) : undefined;
-  }
-
-  /** Waits for `wake`. @returns false when there is nothing to wait for */
-  pause(): boolean {
-    this.#cancel();
-    return this.#isWaiting;
+  /** Begins at once, but never sooner than the server wants. @returns when */
+  wake(): number {
+    return this.#at(Math.max(this.environment.now(), this.#notBefore));
   }
 
   stop(): void {
-    this.#isWaiting = false;
     this.#cancel();
   }
 
   #at(time: number): number {
     this.#cancel();
-    this.#cancel = this.environment.after(time - this.environment.now(), () => {
-      this.stop();
-      this.task();
-    });
+    this.#cancel = this.environment.after(time - this.environment.now(), this.task);
     return time;
   }
 }

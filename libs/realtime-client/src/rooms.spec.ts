@@ -46,6 +46,12 @@ describe('a room with history', () => {
     expect(client.duplicates).toBe(3);
   });
 
+  it('misses nothing when it joins for the first time and is sent the last messages before', () => {
+    for (const n of [3, 4, 5]) price(n);
+    world.socket.say('rt:joined', joined());
+    expect(events).toEqual(['joined']);
+  });
+
   it.each([
     ['recovered', { recovered: true }, ['joined', 'recovered']],
     ['not recovered', { recovered: false, reason: 'expired' }, ['joined', { room: 'tea', reason: 'expired' }]],

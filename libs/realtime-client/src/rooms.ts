@@ -87,7 +87,7 @@ export class Room<C extends Contract = Contract> {
 
   /** @internal Takes a position before its message is handled. @returns false for a message that was there before */
   moved(position: string): boolean {
-    if (this.position !== undefined && parseInt(position) <= parseInt(this.position)) return false;
+    if (parseInt(position) <= parseInt(this.position!)) return false;
     this.position = position;
     return true;
   }
@@ -96,16 +96,19 @@ export class Room<C extends Contract = Contract> {
   noticed(event: string, notice: Notice): void {
     const tell = (name: keyof RoomEvents, ...args: unknown[]) => this.#listeners.tell(name, ...args);
     const { position, key, recovered, reason = 'limit' } = notice;
-    const had = this.position;
+    // Only a room with a key was in the hello: messages of the first join come before it
+    const had = this.key && this.position;
     this.position = position ?? this.position;
+    let isGap = event === 'rt:gap';
     if (event === 'rt:joined') {
       this.key = key;
       this.isJoined = true;
       tell('joined');
       if (recovered) tell('recovered');
-      else if (had !== undefined || recovered === false) tell('gap', { room: this.name, reason });
-    } else if (event === 'rt:gap') tell('gap', { room: this.name, reason });
-    else if (event === 'rt:left') this.#left();
+      isGap = !recovered && (had ?? recovered) !== undefined;
+    }
+    if (isGap) tell('gap', { room: this.name, reason });
+    if (event === 'rt:left') this.#left();
     else if (event === 'rt:presence') this.#present(notice);
   }
 
@@ -131,14 +134,12 @@ export class Room<C extends Contract = Contract> {
 export interface Incoming {
   readonly event: string;
   readonly data?: unknown;
-  readonly id?: string | number;
+  readonly id?: string;
   readonly room?: string;
   /** It belongs to the history of this client's user. */
   readonly user?: boolean;
   readonly position?: string;
 }
-
-const ABOUT_ROOMS = new Set(['rt:joined', 'rt:gap', 'rt:at', 'rt:left', 'rt:presence']);
 
 /** All rooms of a client. */
 export class Rooms {
@@ -157,10 +158,9 @@ export class Rooms {
 
   /** @returns false when the message is not for the application: it is about a room, or came before */
   received({ event, data, room, user, position }: Incoming): boolean {
-    if (ABOUT_ROOMS.has(event)) {
+    if (event.startsWith('rt:') && event !== 'rt:raw') {
       const notice = (data ?? {}) as Notice;
-      const about = this.#find(notice);
-      about?.noticed(event, notice);
+      this.#find(notice)?.noticed(event, notice);
       return false;
     }
     const isNew = position === undefined || (this.#find({ room, user })?.moved(position) ?? true);

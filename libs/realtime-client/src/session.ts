@@ -11,8 +11,8 @@ export interface Outgoing {
   readonly again: boolean;
   /** It has left. */
   isSent?: boolean;
-  /** It will never be answered. */
-  failed?(code: 'unknown' | 'queue_full' | 'closed'): void;
+  /** It has made room for a newer one. */
+  dropped?(): void;
 }
 
 /** The bound of the queue. */
@@ -32,28 +32,26 @@ export interface QueueOptions {
 const MAX_UNDER_WAY = 256;
 const MAX_EARLIER = 8;
 
-type Send = (data: string | Uint8Array, n?: number) => void;
-
 export class Session {
   /** The secret with which it is resumed; undefined when there is none. */
   token: string | undefined;
-  /** The connection's id. */
-  id: string | undefined;
   /** How many counted messages have been received. */
   seen = 0;
-  /** How many messages the queue has dropped. */
-  dropped = 0;
   #sent = 0;
   #underWay: Outgoing[] = [];
   #queue: Outgoing[] = [];
   #queued = 0;
   #earlier: string[] = [];
 
-  constructor(private readonly options: QueueOptions) {}
+  /** @param send sends a message over the present wire */
+  constructor(
+    private readonly options: QueueOptions,
+    private readonly send: (data: string | Uint8Array, n: number) => void,
+  ) {}
 
   /** Fields of the hello. */
-  hello(): { session?: string; seen?: number; was?: string[] } {
-    return this.token ? { session: this.token, seen: this.seen, was: this.#earlier } : { was: this.#earlier };
+  hello(): { session: string | undefined; seen: number; was: string[] } {
+    return { session: this.token, seen: this.seen, was: this.#earlier };
   }
 
   /** Adds a message to the queue. @returns false when there is no room */
@@ -61,7 +59,7 @@ export class Session {
     const { messages = 64, bytes = 65_536, overflow } = this.options;
     const isFull = () => this.#queue.length >= messages || this.#queued + message.bytes > bytes;
     if (overflow === 'drop-oldest' && message.bytes <= bytes && messages > 0) {
-      for (; isFull(); this.dropped++) this.#take()!.failed?.('queue_full');
+      while (isFull()) this.#take().dropped?.();
     }
     if (isFull()) return false;
     this.#queue.push(message);
@@ -78,13 +76,12 @@ export class Session {
   }
 
   /** Sends what waits. */
-  flush(send: Send): void {
+  flush(): void {
     while (this.#queue.length > 0 && this.#underWay.length < MAX_UNDER_WAY) {
-      const message = this.#take()!;
-      this.#sent++;
+      const message = this.#take();
       message.isSent = true;
-      if (this.token) this.#underWay.push(message);
-      send(message.data, this.#sent);
+      this.#underWay.push(message);
+      this.send(message.data, ++this.#sent);
     }
   }
 
@@ -96,17 +93,15 @@ export class Session {
   /**
    * A wire is open.
    *
-   * @param open the server's `rt:open`; undefined on the old wire
-   * @returns true when this is the connection from before; false: what was under way and may not be repeated has failed
+   * @param open the server's `rt:open`
+   * What was under way is sent again where this is the connection from before; else what may not be repeated is lost.
    */
-  opened(open: { id: string; session: string; resumed: boolean; seen: number } | undefined, send: Send): boolean {
-    const isResumed = open?.resumed ?? false;
-    if (isResumed) {
-      this.acknowledged(open!.seen);
+  opened(open: { id: string; session: string; resumed: boolean; seen: number }): void {
+    if (open.resumed) {
+      this.acknowledged(open.seen);
       let n = this.#sent - this.#underWay.length;
-      for (const { data } of this.#underWay) send(data, ++n);
+      for (const { data } of this.#underWay) this.send(data, ++n);
     } else this.#begin(open);
-    return isResumed;
   }
 
   /** The connection has ended on the server: the next one is a new one. */
@@ -115,26 +110,25 @@ export class Session {
   }
 
   /** Nothing will be sent any more. */
-  fail(): void {
-    for (const message of [...this.#underWay.splice(0), ...this.#queue.splice(0)]) message.failed?.('closed');
+  clear(): void {
+    this.#underWay = [];
+    this.#queue = [];
     this.#queued = 0;
   }
 
-  #begin(open: { id: string; session: string } | undefined): void {
+  #begin({ id, session }: { id: string; session: string }): void {
     this.seen = this.#sent = 0;
-    this.token = open?.session;
-    if (open) this.#earlier = [open.id, ...this.#earlier.filter((id) => id !== open.id)].slice(0, MAX_EARLIER);
-    this.id = open?.id;
-    const lost = this.#underWay.splice(0);
-    const again = lost.filter((message) => message.again);
+    this.token = session;
+    this.#earlier = [id, ...this.#earlier].slice(0, MAX_EARLIER);
+    const again = this.#underWay.filter((message) => message.again);
+    this.#underWay = [];
     this.#queue.unshift(...again);
     for (const { bytes } of again) this.#queued += bytes;
-    for (const message of lost) if (!message.again) message.failed?.('unknown');
   }
 
-  #take(): Outgoing | undefined {
-    const message = this.#queue.shift();
-    if (message) this.#queued -= message.bytes;
+  #take(): Outgoing {
+    const message = this.#queue.shift()!;
+    this.#queued -= message.bytes;
     return message;
   }
 }

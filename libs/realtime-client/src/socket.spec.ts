@@ -15,7 +15,7 @@ describe('connect', () => {
     const { client, states } = await clientIn(world);
     expect(world.socket.url).toBe('wss://app.example.com/ws');
     expect(world.socket.protocols[0]).toBe('realtime.v1');
-    expect(world.socket.hello).toEqual({ v: 1, was: [], rooms: {} });
+    expect(world.socket.hello).toEqual({ v: 1, seen: 0, was: [], rooms: {} });
     world.socket.open({ id: 'n.7' });
     expect(client.state).toEqual({ status: 'open', transport: 'websocket', id: 'n.7', isResumed: false });
     expect(states.map(({ status }) => status)).toEqual(['connecting', 'open']);
@@ -42,16 +42,12 @@ describe('connect', () => {
     await expect(clientIn(world, { transports: [] })).rejects.toThrow(ClientError);
   });
 
-  it('is open at once on a server that does not speak realtime.v1', async () => {
+  it('stays away from a server that does not speak realtime.v1, and says so', async () => {
     const { client } = await clientIn(world);
-    client.emit('early');
     world.socket.accept('');
-    await world.pass();
-    expect(client.state).toMatchObject({ status: 'open', id: undefined, isResumed: false });
-    client.emit('say', { text: 'hi' });
-    expect(world.socket.sent).toEqual(['{"event":"early"}', '{"event":"say","data":{"text":"hi"}}']);
-    await world.pass(600_000);
-    expect(world.socket.sent).toHaveLength(2);
+    const reason = 'the server does not speak realtime.v1';
+    expect(client.state).toEqual({ status: 'closed', code: 1002, reason });
+    expect(world.socket.closedWith).toBe(3100);
   });
 
   it('sends the first message of a gateway that authenticates by it, before anything else', async () => {

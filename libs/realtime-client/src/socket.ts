@@ -1,15 +1,15 @@
 /** What the application holds: events, requests, rooms and the state of one connection, across its wires. */
 import type * as Typed from './contract.js';
 import { Conversation } from './conversation.js';
-import { type Environment, ownEnvironment } from './environment.js';
+import type { Environment } from './environment.js';
 import { ClientError } from './errors.js';
 import { Listeners, Reader } from './listeners.js';
 import type { ConnectOptions } from './options.js';
-import { failure } from './replies.js';
+import { failure, type Waiting } from './replies.js';
 import type { Room } from './rooms.js';
 import type { Outgoing } from './session.js';
 import type { State } from './state.js';
-import type { OpenWire, Transport } from './wire.js';
+import type { OpenTransport, Transport } from './wire.js';
 
 /** What is known of a message beside its data. */
 export interface Meta {
@@ -36,9 +36,6 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How the transports are opened. */
-export type Openers = Readonly<Record<Transport, OpenWire>>;
-
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -48,22 +45,16 @@ const TIMEOUT_MS = 10_000;
  */
 export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
   #listeners = new Listeners();
-  #readers = new Set<Reader<never>>();
   #conversation: Conversation;
-  #environment: Environment;
 
   /** @internal Made by `connect()`. */
   constructor(
     url: string | URL,
     private readonly options: ConnectOptions,
-    openers: Openers,
-    environment: Environment = ownEnvironment(options.WebSocket),
+    open: OpenTransport,
+    private readonly environment: Environment,
   ) {
-    this.#environment = environment;
-    this.#conversation = new Conversation(url, options, openers, environment, this.#listeners);
-    this.#listeners.on('state', ({ status }: State) => {
-      if (status === 'closed') for (const reader of this.#readers) reader.end();
-    });
+    this.#conversation = new Conversation(url, options, open, environment, this.#listeners);
   }
 
   /** The state: an object that is replaced when it changes. */
@@ -110,8 +101,12 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
    * @example for await (const { text } of socket.events('message')) show(text);
    */
   events<E extends Typed.ServerEvent<C>>(event: E): AsyncIterableIterator<Typed.ServerEvents<C>[E]> {
-    const reader = this.#reader<Typed.ServerEvents<C>[E]>(() => off());
+    const reader = new Reader<Typed.ServerEvents<C>[E]>(() => {
+      off();
+      offState();
+    });
     const off = this.on(event, (data) => reader.push(data));
+    const offState = this.onState(({ status }) => status === 'closed' && reader.end());
     return reader;
   }
 
@@ -157,20 +152,22 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
       RequestOptions?,
     ];
     return new Promise((resolve, reject) => {
-      const end = (error?: Error, answer?: unknown) => {
-        cancelTimer();
-        signal?.removeEventListener('abort', abort);
-        if (error) reject(error);
-        else resolve(answer as Typed.Answer<C, E>);
-      };
-      const item = (answer: unknown) => {
-        end(undefined, answer);
-        return true;
-      };
-      const id = this.ask(event, data, { item, end });
+      let answer: unknown;
+      const id = this.ask(event, data, {
+        item: (data) => {
+          answer = data;
+          this.#conversation.replies.end(id);
+        },
+        end: (error) => {
+          cancelTimer();
+          signal?.removeEventListener('abort', abort);
+          if (error) reject(error);
+          else resolve(answer as Typed.Answer<C, E>);
+        },
+      });
       const abort = () => this.cancel(id, new ClientError('aborted', `${event} was aborted`));
       const late = () => this.cancel(id, new ClientError('timeout', `No answer to ${event} in ${timeout} ms`));
-      const cancelTimer = this.#environment.after(timeout, late);
+      const cancelTimer = this.environment.after(timeout, late);
       signal?.addEventListener('abort', abort);
       if (signal?.aborted) abort();
     });
@@ -201,15 +198,6 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
     this.#conversation.connector.use(transport);
   }
 
-  #reader<T>(stopped: () => void): Reader<T> {
-    const reader: Reader<T> = new Reader(() => {
-      this.#readers.delete(reader as never);
-      stopped();
-    });
-    this.#readers.add(reader as never);
-    return reader;
-  }
-
   #outgoing(data: string | Uint8Array, again: boolean): Outgoing {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength;
     const { maxBytes } = this.#conversation;
@@ -221,16 +209,15 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
   }
 
   /** @internal @returns the id of the request */
-  ask(event: string, data: unknown, waiting: { item(data: unknown): boolean; end(error?: Error): void }): string {
+  ask(event: string, data: unknown, waiting: Pick<Waiting, 'item' | 'end'>): string {
     const { replies } = this.#conversation;
     const id = replies.nextId();
     const outgoing = this.#outgoing(JSON.stringify({ event, data, id }), false);
-    const message: Outgoing = { ...outgoing, failed: (code) => replies.end(id, failure(event, code)) };
+    const dropped = () => replies.end(id, failure(event, this.state.status === 'closed' ? 'closed' : 'queue_full'));
+    const message: Outgoing = { ...outgoing, dropped };
     replies.add(id, { event, message, ...waiting });
-    if (!this.#conversation.send(message)) {
-      // Its promise or its reader must exist before it fails
-      queueMicrotask(() => message.failed!(this.state.status === 'closed' ? 'closed' : 'queue_full'));
-    }
+    // Its promise or its reader must exist before it fails
+    if (!this.#conversation.send(message)) queueMicrotask(dropped);
     return id;
   }
 

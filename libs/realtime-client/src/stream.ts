@@ -27,10 +27,7 @@ export function stream<C extends Typed.Contract, E extends Typed.StreamName<C>>(
   const abort = () => socket.cancel(id, new ClientError('aborted', `${event} was aborted`));
   const reader = new Reader<Typed.StreamItem<C, E>>(() => socket.cancel(id));
   const id = socket.ask(event, data, {
-    item: (item) => {
-      reader.push(item as Typed.StreamItem<C, E>);
-      return false;
-    },
+    item: (item) => reader.push(item as Typed.StreamItem<C, E>),
     end: (error) => {
       signal?.removeEventListener('abort', abort);
       reader.end(error);

@@ -20,7 +20,7 @@ export class Token {
   /** @throws the error of the callback; it is asked again the next time */
   get(): Promise<string | undefined> {
     this.#kept ??= this.#ask().catch((error: unknown) => {
-      this.#kept = undefined;
+      this.renew(this.#reason);
       throw error;
     });
     return this.#kept;

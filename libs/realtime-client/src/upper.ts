@@ -3,10 +3,9 @@ import type { State } from './state.js';
 
 export interface Upper {
   hello(): string;
-  session(): string | undefined;
+  /** The session's secret, when there is a session. */
+  secret(): string | undefined;
   authenticate(): string | undefined | Promise<string | undefined>;
-  /** The server does not speak `realtime.v1`: there is no `rt:open`. */
-  openedPlain(): void;
   received(data: string | ArrayBuffer): void;
   acknowledged(n: number): void;
   /** What waits may be sent. */

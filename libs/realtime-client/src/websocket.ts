@@ -5,28 +5,21 @@ import { base64url, PROTOCOL, type Wire, type WireOptions } from './wire.js';
 /** @throws SyntaxError of the class for a subprotocol that is not a token */
 export function openWebSocket(Class: WebSocketClass, { url, protocols, token, hello, owner }: WireOptions): Wire {
   const greeting = hello();
-  const offered = [...protocols];
-  if (greeting !== undefined) offered.push(PROTOCOL);
+  const offered = [...protocols, PROTOCOL];
   if (greeting) offered.push(`hello.${greeting}`);
   if (token) offered.push(`bearer.${base64url(token)}`);
-  const socket = new Class(url.replace(/^http/, 'ws'), offered);
-  let isOver = false;
+  const socket = new Class(url.replace('http', 'ws'), offered);
   socket.binaryType = 'arraybuffer';
-  socket.onopen = () => isOver || owner.opened(socket.protocol === PROTOCOL);
-  socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => {
-    if (!isOver) owner.received(data);
+  socket.onopen = () => {
+    if (socket.protocol === PROTOCOL) owner.opened();
+    else owner.ended({ code: 1002, reason: `the server does not speak ${PROTOCOL}` });
   };
+  socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => owner.received(data);
+  // A failure is a close too
   socket.onerror = () => {};
-  socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-    if (!isOver) owner.ended({ code, reason });
-    isOver = true;
-  };
+  socket.onclose = (end: { code: number; reason: string }) => owner.ended(end);
   return {
-    transport: 'websocket',
     send: (data) => socket.send(data),
-    close(code) {
-      isOver = true;
-      socket.close(code);
-    },
+    close: (code) => socket.close(code),
   };
 }

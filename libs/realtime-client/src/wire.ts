@@ -1,15 +1,18 @@
 /** What the client needs of a transport, and how a hello is written (docs/recovery.md of the server). */
-import type { Environment } from './environment.js';
+import type { Environment, FetchInit } from './environment.js';
 
 /** Why there is no connection. */
 export interface Refusal {
-  /** 0 when nobody answers. */
-  readonly status: number;
+  /** Of the answer; undefined when there was none. */
+  readonly status?: number;
   readonly retryAfterMs?: number;
   /** HTTP arrives, but the transport does not. */
-  readonly isBlocked: boolean;
+  readonly isBlocked?: boolean;
   readonly words: string;
 }
+
+/** What is said of a server that is away. */
+export const AWAY = 'the server does not answer';
 
 /** A way to the server. */
 export type Transport = 'websocket' | 'sse' | 'polling';
@@ -18,14 +21,17 @@ export type Transport = 'websocket' | 'sse' | 'polling';
 export interface WireEnd {
   readonly code: number;
   readonly reason: string;
-  /** Why it did not open, where the transport can see it. */
+  /** Why it did not open, where that is known. */
   readonly refusal?: Refusal;
+  /** The answer with which the server refused it, where the transport can see it, and its body. */
+  readonly answer?: Response;
+  readonly body?: string;
 }
 
 /** The client above a wire. Nothing is called after `ended`. */
 export interface WireOwner {
-  /** @param isSession true when the server speaks `realtime.v1`: an `rt:open` follows */
-  opened(isSession: boolean): void;
+  /** The server has accepted the handshake: an `rt:open` follows. */
+  opened(): void;
   received(data: string | ArrayBuffer): void;
   /** A sign of life. */
   heard(): void;
@@ -36,7 +42,6 @@ export interface WireOwner {
 
 /** One connection to the server. */
 export interface Wire {
-  readonly transport: Transport;
   /** @param n the number of the message in its session; undefined: it is not counted */
   send(data: string | Uint8Array, n?: number): void;
   /** Ends it; the owner hears nothing more. 1000 ends the connection on the server, 3100 only the wire. */
@@ -49,16 +54,21 @@ export interface WireOptions {
   readonly url: string;
   readonly protocols: readonly string[];
   readonly token: string | undefined;
-  /** The hello at this moment; an empty text: `realtime.v1` without hello; undefined: the old wire. */
-  hello(): string | undefined;
+  /** The hello at this moment; an empty text: it is left out. */
+  hello(): string;
   /** The session's secret, for requests that follow the first. */
   session(): string | undefined;
+  /** Requests the URL, or another one, with the credentials of the user. */
+  fetch(init: FetchInit, url?: string): Promise<Response>;
   readonly environment: Environment;
   readonly owner: WireOwner;
 }
 
 /** Opens a wire. */
-export type OpenWire = (options: WireOptions) => Wire | Promise<Wire>;
+export type OpenWire = (options: WireOptions) => Wire;
+
+/** Opens a wire of a transport, which may have to be loaded first. */
+export type OpenTransport = (transport: Transport, options: WireOptions) => Promise<Wire>;
 
 /** The subprotocol of a client library. */
 export const PROTOCOL = 'realtime.v1';
@@ -70,15 +80,4 @@ export const DETACH = 3100;
 export function base64url(text: string): string {
   const bytes = String.fromCharCode(...new TextEncoder().encode(text));
   return btoa(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
-
-/** Milliseconds of a `Retry-After` in seconds; undefined when there is none. */
-export function retryAfterMs(headers: Headers): number | undefined {
-  const seconds = Number(headers.get('retry-after') || NaN);
-  return seconds >= 0 ? seconds * 1000 : undefined;
-}
-
-/** The headers of every request with credentials. */
-export function credentials(token: string | undefined): Record<string, string> {
-  return token ? { authorization: `Bearer ${token}` } : {};
 }

@@ -3,7 +3,6 @@
  * a hello is deaf to the wire before it, so what arrives there meanwhile is held, and only handled when the next fails.
  */
 import { Attempt, type AttemptOptions } from './attempt.js';
-import type { Mode } from './ladder.js';
 import type { Upper } from './upper.js';
 import { DETACH, type Transport, type WireEnd } from './wire.js';
 
@@ -12,10 +11,10 @@ export interface WiresOwner {
   heard(): void;
   /** The present wire has ended, and the next takes its place before it is open. */
   replaced(): void;
+  /** The next wire did not open: the present one goes on. */
+  stayed(): void;
   /** The present wire has ended, or was not opened, and there is no next. */
   ended(attempt: Attempt, end: WireEnd): void;
-  /** There was no handshake: no token, or no transport. */
-  failed(error: Error): void;
 }
 
 export class Wires {
@@ -35,8 +34,8 @@ export class Wires {
   }
 
   /** Opens the present wire, or the next one when there is a present one. */
-  open(transport: Transport, mode: Mode): void {
-    const attempt = this.#begin(transport, mode);
+  open(transport: Transport, isShort: boolean): void {
+    const attempt = this.#begin(transport, isShort);
     if (this.now) this.#next = attempt;
     else this.now = attempt;
   }
@@ -48,13 +47,9 @@ export class Wires {
     this.#held = [];
   }
 
-  #begin(transport: Transport, mode: Mode): Attempt {
+  #begin(transport: Transport, isShort: boolean): Attempt {
     const { options, upper, owner } = this;
-    return new Attempt(transport, mode, options, upper, {
-      openedPlain: (attempt) => {
-        this.#swapTo(attempt);
-        upper.openedPlain();
-      },
+    return new Attempt(transport, isShort, options, upper, {
       received: (attempt, data) => {
         this.#swapTo(attempt);
         owner.heard();
@@ -64,20 +59,15 @@ export class Wires {
       heard: () => owner.heard(),
       ended: (attempt, end) => {
         if (attempt === this.#next) return this.#stay();
-        if (!this.#next) return this.#gone(() => owner.ended(attempt, end));
-        this.#swapTo(this.#next);
-        owner.replaced();
-      },
-      failed: (attempt, error) => {
-        if (attempt === this.#next) this.#stay();
-        else this.#gone(() => owner.failed(error));
+        if (this.#next) {
+          this.#swapTo(this.#next);
+          owner.replaced();
+        } else {
+          this.drop(DETACH);
+          owner.ended(attempt, end);
+        }
       },
     });
-  }
-
-  #gone(say: () => void): void {
-    this.drop(DETACH);
-    say();
   }
 
   /** The next wire speaks: the server has cut the present one. */
@@ -95,5 +85,6 @@ export class Wires {
     this.#next = undefined;
     for (const data of this.#held.splice(0)) this.upper.received(data);
     this.upper.writable();
+    this.owner.stayed();
   }
 }

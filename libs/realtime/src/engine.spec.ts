@@ -82,6 +82,61 @@ describe('the engine', () => {
     expect(socket.firstEnd).toMatchObject({ code: 1001 });
   });
 
+  describe('with a shutdown delay', () => {
+    const BEGINS = 'log Realtime shutdown begins: readiness is down, connections are closed after 7s';
+
+    beforeEach(async () => {
+      node = await new FakeNode({ ...SETTINGS, shutdownDelay: 7 }).start();
+    });
+
+    it('turns readiness down at once, and goes on as before until the delay is over', async () => {
+      const { socket } = await node.opened();
+      expect(node.engine.isReady).toBe(true);
+      const stopping = node.engine.stop();
+      expect([node.engine.isReady, node.log.with('shutdown begins')]).toEqual([false, [BEGINS]]);
+      await jest.advanceTimersByTimeAsync(6990);
+      const late = await node.opened();
+      expect([node.engine.gate.isRunning, socket.firstEnd, late.socket.firstEnd]).toEqual([true, undefined, undefined]);
+      await jest.advanceTimersByTimeAsync(60);
+      expect(node.engine.gate.isRunning).toBe(false);
+      for (const one of [socket, late.socket]) expect(one.firstEnd).toMatchObject({ code: 1001 });
+      await stopping;
+      expect(jest.getTimerCount()).toBe(0);
+    });
+
+    it('waits once, whoever asks first and however often', async () => {
+      const left = node.engine.leave();
+      const stopping = node.engine.stop();
+      await jest.advanceTimersByTimeAsync(7010);
+      expect(node.engine.leave()).toBe(left);
+      await Promise.all([left, stopping]);
+      expect(node.log.with('shutdown begins')).toEqual([BEGINS]);
+    });
+
+    it('gives the hooks the whole shutdown timeout after the delay', async () => {
+      node.gateway.on('onClose', 'async');
+      await node.opened();
+      let isStopped = false;
+      void node.engine.stop().then(() => (isStopped = true));
+      await jest.advanceTimersByTimeAsync(9900);
+      expect(isStopped).toBe(false);
+      await jest.advanceTimersByTimeAsync(1000);
+      expect(isStopped).toBe(true);
+    });
+
+    it('closes at once a worker that another one replaces, with 1012', async () => {
+      const { socket } = await node.opened();
+      void node.engine.stop(1012, 0);
+      expect(socket.firstEnd).toMatchObject({ code: 1012 });
+    });
+  });
+
+  it('closes its connections in the turn of the stop, without a delay', async () => {
+    const { socket } = await node.opened();
+    void node.engine.stop();
+    expect([node.engine.isReady, socket.firstEnd]).toMatchObject([false, { code: 1001 }]);
+  });
+
   it('leaves no timer after a shutdown', async () => {
     const { socket } = await node.opened();
     const stopping = node.engine.stop();

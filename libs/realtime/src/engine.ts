@@ -30,6 +30,7 @@ export class Engine {
     ended: (connection) => void this.living.delete(connection),
   };
   private readonly rechecks: Rechecks;
+  private leaving?: Promise<void>;
   private stopping?: Promise<void>;
   /** What connections are closed with at a shutdown. */
   private closeCode: number = CloseCode.GOING_AWAY;
@@ -49,23 +50,48 @@ export class Engine {
     this.gate.start();
   }
 
+  /** Whether new clients should come here: not before the start, and not from the first moment of a shutdown. */
+  get isReady(): boolean {
+    return this.gate.isRunning && !this.leaving;
+  }
+
   /**
-   * Refuses new connections, closes the open ones and waits for their hooks, at most the shutdown timeout.
+   * Turns readiness down, and refuses new connections after the delay; until then everything goes on as before.
    *
-   * @param closeCode default: 1001; the first call decides
+   * @param delay in seconds; the first call decides
    * @returns the same promise, however often it is called
    */
-  stop(closeCode: number = CloseCode.GOING_AWAY): Promise<void> {
+  leave(delay: number = this.node.settings.shutdownDelay): Promise<void> {
+    return (this.leaving ??= this.refuseAfter(delay));
+  }
+
+  private async refuseAfter(delay: number): Promise<void> {
+    if (delay > 0 && this.gate.isRunning) {
+      this.node.log.log(`Realtime shutdown begins: readiness is down, connections are closed after ${delay}s`);
+      await new Promise((resolve) => setTimeout(resolve, delay * 1000));
+    }
+    this.gate.stop();
+  }
+
+  /**
+   * Leaves, then closes the open connections and waits for their hooks, at most the shutdown timeout.
+   *
+   * @param closeCode default: 1001; the first call decides
+   * @param delay of `leave`
+   * @returns the same promise, however often it is called
+   */
+  stop(closeCode: number = CloseCode.GOING_AWAY, delay?: number): Promise<void> {
     if (!this.stopping) {
       this.closeCode = closeCode;
-      this.stopping = this.drain();
+      this.stopping = this.drain(this.leave(delay));
     }
     return this.stopping;
   }
 
-  private async drain(): Promise<void> {
+  private async drain(left: Promise<void>): Promise<void> {
     const { settings, log } = this.node;
-    this.gate.stop();
+    // Without a delay the first close frames leave in this turn
+    if (this.gate.isRunning) await left;
     this.node.presentUsers?.rooms.drain();
     if (this.living.size > 0) log.log(`Realtime shutdown closes connections=${this.living.size}`);
     for (const guest of this.gate.guests) this.sendAway(guest);
@@ -130,7 +156,7 @@ export class Engine {
   }
 
   private endWhereStopping(connection: LiveConnection): void {
-    if (this.stopping) this.endBy(connection);
+    if (this.stopping && !this.gate.isRunning) this.endBy(connection);
   }
 
   private endBy(connection: LiveConnection): void {

@@ -45,6 +45,13 @@ export interface Socket {
   resume(): void;
   /** When the peer was last heard of, if that was before the wire was found to be gone; in milliseconds of `performance.now()`. */
   readonly absentSince?: number;
+  /**
+   * A session goes on over this wire, which was opened before anybody knew whose it is.
+   *
+   * @param token the secret of the session
+   * @param seen the number of the last message that the client has
+   */
+  carry?(token: string, seen: number): void;
   /** Gives up the wire, but not the connection: it waits for another one. Absent where a connection is one wire. */
   lose?(): void;
 }

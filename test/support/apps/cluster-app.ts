@@ -57,7 +57,8 @@ export class Child {
   }
 
   died(): Error {
-    return new Error(`The process has ended:\n${this.output.slice(-4000)}`);
+    const { exitCode, signalCode } = this.process;
+    return new Error(`The process has ended by ${signalCode ?? exitCode}:\n${this.output.slice(-4000)}`);
   }
 }
 
@@ -68,11 +69,11 @@ export class ClusterApp extends Child {
   private readonly waiting = new Map<number, (answer: Answer) => void>();
   private asked = 0;
 
-  /** Starts a node and waits until it listens. @param env added to the environment */
-  static async start(env: Readonly<Record<string, string>>): Promise<ClusterApp> {
+  /** Starts a node and waits until it listens. @param env added to the environment @param name a file of test/fixtures */
+  static async start(env: Readonly<Record<string, string>>, name = 'cluster-app'): Promise<ClusterApp> {
     const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
     const app = new ClusterApp(
-      fork(fixture('cluster-app'), { stdio: [...stdio], execArgv: [], env: environment(env) }),
+      fork(fixture(name), { stdio: [...stdio], execArgv: [], env: environment(env) }),
     );
     const listening = new Promise<{ port: number; node: string }>((resolve, reject) => {
       app.process.once('message', resolve as never);

@@ -1,36 +1,29 @@
-/** A gateway that counts: it hears the numbers of its client, and pushes numbers to it. */
+/** Gateways that count: they hear the numbers of their client, and push numbers to it. */
 import { UnauthorizedException } from '@nestjs/common';
 import { WebSocketGateway } from '@nestjs/websockets';
 import type { CloseInfo, Connection, HandshakeRequest, Identity, Message } from 'nestjs-realtime';
 
-@WebSocketGateway({ path: '/ws' })
-export class NumberedGateway {
+/** What both gateways do once a client is let in. */
+abstract class Numbers {
   readonly connections: Connection[] = [];
   readonly closes: CloseInfo[] = [];
   readonly faults: string[] = [];
   /** Users who may not connect any more. */
   readonly revoked = new Set<string>();
   expiresAt?: Date;
-  handshakes = 0;
   opened = 0;
   pushed = 0;
   private heard = 0;
   private waiting: { readonly count: number; readonly done: () => void }[] = [];
   private ended: (() => void)[] = [];
 
-  onHandshake({ headers }: HandshakeRequest): Identity {
-    const userId = String(headers['x-user']);
-    this.handshakes++;
-    if (this.revoked.has(userId)) throw new UnauthorizedException('Revoked');
-    return { userId, rooms: ['lobby'], expiresAt: this.expiresAt };
-  }
   onOpen(connection: Connection): void {
     this.connections.push(connection);
     this.opened++;
   }
   onMessage(_connection: Connection, message: Message): void {
     const number = Number(message.text());
-    if (number !== this.heard + 1) this.faults.push(`heard ${number} after ${this.heard}`);
+    if (number !== this.heard + 1) this.faults.push(`heard ${message.text()} after ${this.heard}`);
     this.heard = number;
     for (const { count, done } of this.waiting) if (this.heard >= count) done();
   }
@@ -54,5 +47,32 @@ export class NumberedGateway {
   async closed(count = 1): Promise<CloseInfo> {
     while (this.closes.length < count) await new Promise<void>((done) => this.ended.push(done));
     return this.closes[0]!;
+  }
+
+  protected identify(userId: string): Identity {
+    if (this.revoked.has(userId)) throw new UnauthorizedException('Revoked');
+    return { userId, rooms: ['lobby'], expiresAt: this.expiresAt };
+  }
+}
+
+/** The header `X-User` names the user. */
+@WebSocketGateway({ path: '/ws' })
+export class NumberedGateway extends Numbers {
+  handshakes = 0;
+
+  onHandshake({ headers }: HandshakeRequest): Identity {
+    this.handshakes++;
+    return this.identify(String(headers['x-user']));
+  }
+}
+
+/** The first message names the user: `ann` or, with another token of the same user, `ann 2`. */
+@WebSocketGateway({ path: '/ws' })
+export class CredentialGateway extends Numbers {
+  readonly credentials: string[] = [];
+
+  onAuthenticate(message: Message): Identity {
+    this.credentials.push(message.text());
+    return this.identify(message.text().split(' ')[0]!);
   }
 }

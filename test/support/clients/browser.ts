@@ -18,6 +18,16 @@ export async function startBrowser(...args: string[]): Promise<Browser> {
   return chromium.launch({ executablePath: toolPath('chromium'), args: [...FLAGS, ...args] });
 }
 
+/** A script for a page whose WebSockets never open, as where something on the way blocks them. */
+export const BLOCKED_WEBSOCKET = `
+  window.WebSocket = class {
+    constructor() {
+      setTimeout(() => this.onclose?.({ code: 1006, reason: '', wasClean: false }));
+    }
+    send() {}
+    close() {}
+  };`;
+
 /** A page, and its errors. */
 export interface OpenPage {
   readonly page: Page;

@@ -1,6 +1,6 @@
 /** The reference client, saying numbers and checking the numbers that it hears. */
 import { SessionClient } from './session-client.js';
-import { type WireName, wireOf, type WireUrl } from './session-wires.js';
+import { type WireName, wireOf, type WireTarget } from './session-wires.js';
 
 interface Ended {
   readonly code: number;
@@ -20,9 +20,11 @@ export class NumberedClient {
   private isSettled = false;
 
   constructor(
-    private readonly url: WireUrl,
+    private readonly url: WireTarget['url'],
     /** Changed for later wires. */
     readonly headers: Record<string, string>,
+    /** For a gateway with `onAuthenticate`; changed for later wires. */
+    public credential?: string,
   ) {
     this.client = new SessionClient(
       (text) => this.hear(text),
@@ -54,7 +56,8 @@ export class NumberedClient {
 
   connect(wire: WireName): void {
     this.isSettled = false;
-    const open = wireOf(wire, this.url, this.headers);
+    const { url, headers, credential } = this;
+    const open = wireOf(wire, { url, headers: { ...headers }, credential });
     this.client.connect((hello, events) =>
       open(hello, { ...events, message: (text) => this.pass(text, events.message) }),
     );

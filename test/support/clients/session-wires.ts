@@ -8,20 +8,31 @@ export type WireName = 'websocket' | 'sse' | 'polling';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** For example `http://127.0.0.1:3000/ws`; a function is asked for each request, which may go to any node. */
-export type WireUrl = string | (() => string);
-
-/** @returns opens wires of this transport */
-export function wireOf(transport: WireName, url: WireUrl, headers: Headers = {}): OpenWire {
-  if (transport === 'websocket')
-    return (hello, events) => overWebSocket(typeof url === 'string' ? url : url(), headers, hello, events);
-  const Wire = transport === 'sse' ? SseWire : PollingWire;
-  return (hello, events) => new Wire(url, { ...headers }, hello, events);
+/** Where a wire is opened, and what it says first. */
+export interface WireTarget {
+  /** For example `http://127.0.0.1:3000/ws`; a function is asked for each request, which may go to any node. */
+  readonly url: string | (() => string);
+  readonly headers?: Headers;
+  /** The credential for a gateway with `onAuthenticate`: the first message. Default: none. */
+  readonly credential?: string;
 }
 
-function overWebSocket(url: string, headers: Headers, hello: () => string, events: WireEvents): ClientWire {
+/** @returns opens wires of this transport */
+export function wireOf(transport: WireName, target: WireTarget): OpenWire {
+  if (transport === 'websocket') return (hello, events) => overWebSocket(target, hello, events);
+  const Wire = transport === 'sse' ? SseWire : PollingWire;
+  return (hello, events) => new Wire(target, hello, events);
+}
+
+function urlOf({ url }: WireTarget): string {
+  return typeof url === 'string' ? url : url();
+}
+
+function overWebSocket(target: WireTarget, hello: () => string, events: WireEvents): ClientWire {
+  const { headers, credential } = target;
   const protocols = ['realtime.v1', `hello.${hello()}`];
-  const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers, perMessageDeflate: false });
+  const socket = new WebSocket(urlOf(target).replace(/^http/, 'ws'), protocols, { headers, perMessageDeflate: false });
+  if (credential !== undefined) socket.on('open', () => socket.send(credential));
   socket.on('message', (data: Buffer) => events.message(data.toString()));
   socket.on('close', (code, reason) => events.closed(code, reason.toString()));
   socket.on('error', () => {});
@@ -40,15 +51,18 @@ abstract class RequestWire implements ClientWire {
   private isPosting = false;
   protected hasEnded = false;
 
+  protected readonly headers: Headers;
+
   constructor(
-    private readonly target: WireUrl,
-    protected readonly headers: Headers,
+    private readonly target: WireTarget,
     protected readonly hello: () => string,
     private readonly events: WireEvents,
-  ) {}
+  ) {
+    this.headers = { ...target.headers };
+  }
 
   protected get url(): string {
-    return typeof this.target === 'string' ? this.target : this.target();
+    return urlOf(this.target);
   }
 
   send(texts: readonly string[], first: number): void {
@@ -65,6 +79,14 @@ abstract class RequestWire implements ClientWire {
   cut(): void {
     this.hasEnded = true;
     this.agent.destroy();
+  }
+
+  /** The server has told the token: the credential is sent, if there is one. It has no number. */
+  protected opened(token: string): void {
+    this.token = token;
+    const { credential } = this.target;
+    if (credential === undefined) return;
+    this.upstream('POST', { 'content-type': 'text/plain' }, credential, (status) => status === 204 || this.lost());
   }
 
   protected message(text: string): void {
@@ -119,7 +141,7 @@ class SseWire extends RequestWire {
   private read(answer: IncomingMessage): void {
     if (answer.statusCode !== 200) return this.lost();
     const parser = new EventSourceParser(({ type, data }) => {
-      if (type === 'open') this.token = (JSON.parse(data) as { token: string }).token;
+      if (type === 'open') this.opened((JSON.parse(data) as { token: string }).token);
       else if (type === 'message') this.message(data);
       else if (type === 'close') {
         const { code, reason } = JSON.parse(data) as { code: number; reason: string };
@@ -161,7 +183,7 @@ class PollingWire extends RequestWire {
   }
 
   private take({ token, position, messages, close }: Batch): void {
-    if (token) this.token = token;
+    if (token) this.opened(token);
     for (const text of messages) this.message(text);
     if (close) this.ended(close.code, close.reason);
     else if (!this.hasEnded) this.poll({ 'x-realtime-token': this.token }, position);

@@ -20,7 +20,7 @@ export class TcpProxy {
   private left = Infinity;
 
   private constructor(
-    private readonly target: number,
+    private target: number,
     private readonly server: Server,
   ) {
     server.on('connection', (client) => this.accept(client));
@@ -40,6 +40,11 @@ export class TcpProxy {
   /** How many clients are connected. */
   get size(): number {
     return this.passages.size;
+  }
+
+  /** New connections reach another port of this machine, as after a failover. */
+  retarget(port: number): void {
+    this.target = port;
   }
 
   /** Ends all connections with a reset. */

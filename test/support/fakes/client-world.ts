@@ -96,7 +96,7 @@ export class FakeWebSocket {
 
 class FakePage extends EventTarget {
   readonly navigator = { onLine: true };
-  readonly location = { href: 'https://app.example.com/chat' };
+  readonly location = { href: 'https://app.example.com/chat', origin: 'https://app.example.com' };
   readonly document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
 }
 
@@ -180,7 +180,10 @@ export async function clientIn<C extends Contract = AnyContract>(
   options: ConnectOptions = {},
   url = '/ws',
 ): Promise<{ client: RealtimeSocket<C>; states: State[] }> {
-  const client = connectWith(() => requests, world)<C>(url, options);
+  const client = connectWith(
+    () => requests,
+    () => world,
+  )<C>(url, options);
   const states: State[] = [client.state];
   client.onState((state) => states.push(state));
   await world.pass();

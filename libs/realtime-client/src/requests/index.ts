@@ -1,2 +1,2 @@
-export { openPolling } from './polling.js';
-export { openSse } from './sse.js';
+export { openPolling as polling } from './polling.js';
+export { openSse as sse } from './sse.js';

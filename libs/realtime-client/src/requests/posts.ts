@@ -1,8 +1,10 @@
 /** The way up for SSE and polling: one POST after the other, since of two at once the later could arrive first. */
-import { credentials, retryAfterMs, type WireOptions } from '../wire.js';
+import type { WireOptions } from '../wire.js';
 
 /** The request header that carries the session's secret. */
 export const TOKEN = 'x-realtime-token';
+/** The request header of a client library: the number of the first message. */
+export const COUNT = 'x-realtime-count';
 
 const MAX_MESSAGES = 32;
 const MAX_CHARACTERS = 65_536;
@@ -15,8 +17,6 @@ interface Waiting {
 export class Posts {
   #waiting: Waiting[] = [];
   #isBusy = false;
-  /** False on the old wire, whose messages have no numbers. */
-  isCounted = false;
 
   /** @param lost called when a message could not be handed over: the session knows what to send again */
   constructor(
@@ -39,7 +39,7 @@ export class Posts {
 
   /** Ends the connection on the server, also while the page goes away. */
   leave(): Promise<unknown> {
-    return this.#fetch({ method: 'DELETE', keepalive: true }).catch(() => {});
+    return this.#fetch({ method: 'DELETE', keepalive: true }, {}).catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -69,22 +69,18 @@ export class Posts {
     const [{ data }] = batch as [Waiting];
     const isText = batch.length === 1 && typeof data === 'string';
     const body = isText ? data : JSON.stringify(batch.map(encoded));
-    const headers = {
-      'content-type': isText ? 'text/plain' : 'application/json',
-      ...(this.isCounted ? { 'x-realtime-count': String(first) } : {}),
-    };
-    const answer = await this.#fetch({ method: 'POST', body, headers, signal: this.signal });
-    if (answer.ok) return;
-    if (answer.status !== 429) throw new Error();
-    const pause = retryAfterMs(answer.headers) ?? 1000;
-    await new Promise<void>((resolve) => this.options.environment.after(pause, resolve));
+    const headers = { 'content-type': isText ? 'text/plain' : 'application/json', [COUNT]: String(first) };
+    const { ok, status, headers: said } = await this.#fetch({ method: 'POST', body, signal: this.signal }, headers);
+    if (ok) return;
+    if (status !== 429) throw new Error();
+    const pauseMs = Number(said.get('retry-after') ?? 1) * 1000;
+    await new Promise<void>((resolve) => this.options.environment.after(pauseMs, resolve));
     if (!this.signal.aborted) await this.#post(batch, first);
   }
 
-  #fetch(init: RequestInit): Promise<Response> {
-    const { url, token, environment, session } = this.options;
-    const headers = { ...credentials(token), ...init.headers, [TOKEN]: session() ?? '' };
-    return environment.fetch(url, { ...init, credentials: 'include', headers });
+  #fetch(init: RequestInit, headers: Record<string, string>): Promise<Response> {
+    const { fetch, session } = this.options;
+    return fetch({ ...init, headers: { ...headers, [TOKEN]: session() ?? '' } });
   }
 }
 

@@ -1,31 +1,22 @@
 /** What SSE and polling have in common: a loop of GETs for the way down, POSTs for the way up. */
-import { refusalOf } from '../probe.js';
-import { credentials, type Wire, type WireEnd, type WireOptions } from '../wire.js';
-import { Posts, TOKEN } from './posts.js';
+import type { Wire, WireEnd, WireOptions } from '../wire.js';
+import { COUNT, Posts, TOKEN } from './posts.js';
 
 const LOST: WireEnd = { code: 1006, reason: 'the server does not answer' };
 
 export abstract class RequestWire implements Wire {
-  abstract readonly transport: 'sse' | 'polling';
-  protected isUp = false;
   protected isOver = false;
-  /** The secret of a server that does not speak `realtime.v1`. */
-  #plainToken: string | undefined;
   #aborter = new AbortController();
   #posts: Posts;
 
   constructor(protected readonly options: WireOptions) {
-    const session = () => this.#plainToken ?? options.session();
-    this.#posts = new Posts({ ...options, session }, this.#aborter.signal, () => this.end(LOST));
+    this.#posts = new Posts(options, this.#aborter.signal, () => this.end(LOST));
+    // The fields of the subclass come later
+    queueMicrotask(() => void this.#run());
   }
 
   /** One request for messages. @returns false when it was of no use */
   protected abstract get(): Promise<boolean>;
-
-  start(): this {
-    void this.#run();
-    return this;
-  }
 
   send(data: string | Uint8Array, n?: number): void {
     this.#posts.send(data, n);
@@ -39,14 +30,6 @@ export abstract class RequestWire implements Wire {
     else this.#aborter.abort();
   }
 
-  /** The server has a connection for this client. @param token the secret, on the old wire */
-  protected up(isSession: boolean, token?: string): void {
-    this.isUp = true;
-    this.#posts.isCounted = isSession;
-    this.#plainToken = isSession ? undefined : token;
-    this.options.owner.opened(isSession);
-  }
-
   protected end(end: WireEnd): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -54,29 +37,25 @@ export abstract class RequestWire implements Wire {
     this.options.owner.ended(end);
   }
 
-  protected fetch(query: string, headers: Record<string, string>): Promise<Response> {
-    const { url, token, environment } = this.options;
-    const target = new URL(url);
-    if (query) target.search += `${target.search ? '&' : '?'}${query}`;
-    const init = { headers: { ...credentials(token), ...headers }, cache: 'no-store', credentials: 'include' } as const;
-    return environment.fetch(target.href, { ...init, signal: this.#aborter.signal });
-  }
-
-  /** The headers that make a new connection, or resume the session. */
-  protected greeting(): Record<string, string> {
-    const hello = this.options.hello();
-    return hello ? { 'x-realtime-hello': hello } : {};
-  }
-
-  protected held(): Record<string, string> {
-    return { [TOKEN]: this.#plainToken ?? this.options.session() ?? '' };
-  }
-
-  /** @returns false for an answer that is not the beginning of messages: the wire has then ended */
-  protected async isAccepted(answer: Response, type: string): Promise<boolean> {
-    if (answer.status === 200 && answer.headers.get('content-type')?.startsWith(type)) return true;
-    this.end({ ...LOST, refusal: await refusalOf(answer) });
-    return false;
+  /**
+   * @param isLater the request goes on with a connection, and does not make or resume one
+   * @returns the answer; undefined when it is not the beginning of messages: the wire has then ended
+   */
+  protected async fetch(accept: string, query = '', isLater = false): Promise<Response | undefined> {
+    const { url, fetch, owner, hello, session } = this.options;
+    const target = query && url + (url.includes('?') ? '&' : '?') + query;
+    // A later request must not begin a connection where the wire is gone
+    const who: Record<string, string> = isLater
+      ? { [TOKEN]: session()!, [COUNT]: '0' }
+      : { 'x-realtime-hello': hello() };
+    const answer = await fetch({ headers: { accept, ...who }, signal: this.#aborter.signal }, target || url);
+    if (answer.status !== 200 || !answer.headers.get('content-type')?.startsWith(accept)) {
+      this.end({ ...LOST, answer, body: await answer.text() });
+      return undefined;
+    }
+    owner.heard();
+    if (!isLater) owner.opened();
+    return answer;
   }
 
   async #run(): Promise<void> {

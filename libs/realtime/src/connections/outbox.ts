@@ -6,8 +6,9 @@ import { CloseCode, encodeEnvelope } from 'nestjs-realtime-protocol';
 import type { CloseInitiator } from '../close-info.js';
 import { NoticeFrame, Frame, type SlowPolicy } from '../frame.js';
 import type { Node } from '../node/node.js';
+import { MESSAGE_COST } from '../node/replay-ring.js';
 import type { Place, Socket } from '../transport.js';
-import { MESSAGE_COST, type Placed, type Waiting, WaitingFrames } from './waiting-frames.js';
+import { type Placed, type Waiting, WaitingFrames } from './waiting-frames.js';
 
 /** The event with which a client learns how many messages it lost. */
 export const DROPPED_EVENT = 'dropped';

@@ -1,8 +1,6 @@
 import type { Frame } from '../frame.js';
+import { MESSAGE_COST } from '../node/replay-ring.js';
 import type { Place } from '../transport.js';
-
-/** Bookkeeping per queued message, in bytes; without it empty messages could queue without bound. */
-export const MESSAGE_COST = 128;
 
 /** What sends the messages of a room with history. */
 export interface Placed {

@@ -57,13 +57,10 @@ export class Admissions {
    */
   identified(answer: Identity | void, admission: Admission): Admission {
     const { request, identity: earlier, ticket, place } = admission;
-    // The token of a client that sends by requests is in use already
-    const session = request.transport === 'websocket' ? this.sessions.find(request.hello) : undefined;
-    const identity = this.handshake.accept(answer, request, session, earlier);
+    const identity = this.handshake.accept(answer, request, this.sessions.find(request.hello), earlier);
     const found = ticket && this.sessions.ticket(request, identity, ticket.arrival);
-    if (!found) return { ...admission, identity };
-    if (!session || !found.resumes)
-      return { ...admission, identity, ticket: { ...ticket, supersedes: found.supersedes } };
+    // The client of a new session may know its token already
+    if (!found?.resumes) return { ...admission, identity, ticket: found && { ...found, token: ticket!.token } };
     place.release();
     return { ...admission, identity, id: found.resumes.id, ticket: found };
   }

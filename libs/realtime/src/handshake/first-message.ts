@@ -8,7 +8,7 @@ import { errorField, label } from '../log.js';
 import { Message } from '../message.js';
 import type { Node } from '../node/node.js';
 import { owned } from '../owned.js';
-import type { Sink, Socket } from '../transport.js';
+import type { Counted, Sink, Socket } from '../transport.js';
 import type { Admission } from './admission.js';
 import type { Gate } from './gate.js';
 
@@ -32,6 +32,10 @@ export class FirstMessage implements Sink {
   ) {
     this.timer = setTimeout(() => this.late(), node.settings.authenticateTimeout * 1000);
     gate.guests.add(this);
+  }
+
+  get counted(): Counted | undefined {
+    return this.connection?.counted;
   }
 
   /** Its hooks run later: there is no connection yet. */

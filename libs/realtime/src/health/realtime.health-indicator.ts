@@ -5,7 +5,7 @@ import { Engine } from '../engine.js';
 
 /**
  * Reports readiness: down before the application is ready and from the first moment of a shutdown, so that the load
- * balancer sends new clients elsewhere while the open connections are closed.
+ * balancer sends new clients elsewhere. The open connections are closed `REALTIME_SHUTDOWN_DELAY` later.
  *
  * @example
  * @Get('ready')
@@ -29,12 +29,12 @@ export class RealtimeHealthIndicator {
    *   `ok` or `degraded`; it turns readiness down only with `REALTIME_READY_WITHOUT_BROKER=false`
    */
   isReady<Key extends string>(key: Key): HealthIndicatorResult<Key> {
-    const { gate, node } = this.modules.get(Engine, { strict: false });
+    const { gate, node, isReady: isOpen } = this.modules.get(Engine, { strict: false });
     const check = this.indicators.check(key);
     const { isDegraded } = node.broker;
     const facts = { connections: node.hub.connections.size, unfinished: gate.underWay };
     const said = { ...facts, ...(node.broker.isShared && { broker: isDegraded ? 'degraded' : 'ok' }) };
-    const isReady = gate.isRunning && (node.settings.readyWithoutBroker || !isDegraded);
+    const isReady = isOpen && (node.settings.readyWithoutBroker || !isDegraded);
     return isReady ? check.up(said) : check.down(said);
   }
 }

@@ -36,6 +36,7 @@ export function bootTable(
     ['limits', limits(settings)],
     ['origins', origins(settings)],
     ['compression', settings.compression ? `from ${bytesField(settings.compressionThresholdBytes)}` : 'off'],
+    ['shutdown', shutdown(settings)],
     ['broker', brokerRow(broker)],
     ...workerRows(),
   ];
@@ -82,6 +83,11 @@ function heartbeat({
 }: RealtimeSettings) {
   const pings = ping > 0 ? `ping after ${ping}s of silence` : 'no pings';
   return `${pings}, ${idle > 0 ? `close after ${idle}s, checked every ${check}s` : 'never close'}`;
+}
+
+function shutdown({ shutdownDelay: delay, shutdownTimeout: timeout, reconnectSpread: spread }: RealtimeSettings) {
+  const first = delay > 0 ? `readiness down ${delay}s before connections are closed` : 'connections are closed at once';
+  return `${first}, at most ${timeout}s for them, they come back within ${spread}s`;
 }
 
 function limits(settings: RealtimeSettings): string {

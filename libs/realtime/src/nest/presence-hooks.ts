@@ -4,7 +4,8 @@ import { ModulesContainer } from '@nestjs/core';
 import { Engine } from '../engine.js';
 import { OptionsError } from '../errors.js';
 import type { OnPresence } from '../hooks.js';
-import { hookedProviders } from './internals/nest.js';
+import { misspeltPresence } from './gateways/misspelt-hooks.js';
+import { hookedProviders, otherClasses } from './internals/nest.js';
 
 @Injectable()
 export class PresenceHooks {
@@ -13,7 +14,10 @@ export class PresenceHooks {
     @Inject(Engine) private readonly engine: Engine,
   ) {}
 
-  /** @throws OptionsError for an `onPresence` that could never run: no room has presence, or its class is request-scoped */
+  /**
+   * @throws OptionsError for an `onPresence` that could never run: no room has presence, its class is request-scoped, or its
+   *   name is misspelt (in gateways, that is found with the other hooks)
+   */
   bind(): void {
     const found = hookedProviders(this.modules, 'onPresence');
     const { presentUsers } = this.engine.node;
@@ -24,6 +28,7 @@ export class PresenceHooks {
         ? []
         : `${name}.onPresence would never be called: give rooms presence with RealtimeModule.forRoot({ rooms: { 'chat:*': { presence: true } } })`;
     });
+    if (presentUsers) problems.push(...otherClasses(this.modules).flatMap(misspeltPresence));
     if (problems.length > 0) throw new OptionsError(problems);
     for (const { instance } of found) {
       presentUsers!.handlers.push((change) => (instance as OnPresence).onPresence(change));

@@ -94,7 +94,7 @@ export class RealtimeLifecycle
       return;
     }
     if (this.isInUse) this.logTable();
-    this.forgetSignals = drainOnSignals(() => this.engine.stop());
+    this.forgetSignals = drainOnSignals(() => this.stop());
     this.forgetRetirement = onRetire(() => this.retire());
     if (!this.bridge.server) reportReady();
   }
@@ -105,7 +105,8 @@ export class RealtimeLifecycle
     if (server) endConnections(server);
     // Clients that were connected to this worker a moment ago are let in, and closed like the others
     await settled(() => !this.deadline?.size && this.engine.gate.underWay === 0, FIRST_REQUEST_MS);
-    await this.engine.stop(CloseCode.SERVICE_RESTART);
+    // No delay: the port is that of the other workers, and the readiness of the process group is theirs
+    await this.engine.stop(CloseCode.SERVICE_RESTART, 0);
     if (server) await answered(server, this.settings.shutdownTimeout * 1000);
     process.kill(process.pid, 'SIGTERM');
   }
@@ -120,14 +121,24 @@ export class RealtimeLifecycle
     else log.warn('Realtime has no HTTP server here: nothing can connect, pushes reach nobody');
   }
 
-  /** The first step of a shutdown: no new connections. */
-  onModuleDestroy(): void {
-    this.engine.gate.stop();
+  /** The first step of a shutdown: readiness is down, and after the delay there are no new connections. */
+  onModuleDestroy(): Promise<void> {
+    return this.leave();
+  }
+
+  private stop(): Promise<void> {
+    void this.leave();
+    return this.engine.stop();
+  }
+
+  /** Where there is no server, no load balancer has to notice. */
+  private leave(): Promise<void> {
+    return this.bridge.server ? this.engine.leave() : this.engine.leave(0);
   }
 
   /** Before Nest closes the HTTP server, which would wait for open connections. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.engine.stop();
+    await this.stop();
     this.forgetSignals();
     this.forgetRetirement();
     this.tap?.detach();

@@ -146,13 +146,21 @@ describe('what counts', () => {
 });
 
 describe('what it costs', () => {
-  it('a join is one message, however many are in the room', async () => {
-    const [first, second] = await nodes(2);
-    for (let index = 0; index < 300; index++) first!.open(new Tab(`u${index}`, 'r'));
-    await join(second!, 'anna');
-    const before = [first!.shared, second!.shared];
-    await join(second!, 'emma');
-    expect([first!.shared - before[0]!, second!.shared - before[1]!]).toEqual([0, 1]);
+  it.each([2, 10_000])('a join into a room of exactly %d present users is one message of some bytes', async (size) => {
+    const said: PresenceMessage[] = [];
+    const [first, second] = pair(size, said);
+    for (let index = 1; index < size; index++) first!.enter('r', new Tab('', 'r'), `u${index}`);
+    second!.enter('r', new Tab('anna', 'r'), 'anna');
+    await time.clock.pass(1000);
+    for (const node of [first!, second!]) expect(node.all.get('r')!.count).toBe(size);
+    said.length = 0;
+    second!.enter('r', new Tab('emma', 'r'), 'emma');
+    await time.clock.pass(10);
+    for (const node of [first!, second!]) expect(node.all.get('r')!.count).toBe(size + 1);
+    expect(said).toEqual([
+      { kind: 'delta', room: 'r', v: expect.any(Number), isWhole: false, set: [['emma', 1, null, 0, 0]], del: [] },
+    ]);
+    expect(JSON.stringify(said[0]).length).toBeLessThan(100);
   });
 
   it('nothing is published while nothing changes', async () => {
@@ -189,11 +197,12 @@ describe('an answer', () => {
   });
 });
 
-/** Presence alone, over links that lose nothing. */
-function pair(maxUsers: number): PresenceRooms<Tab>[] {
+/** Presence alone, over links that lose nothing. @param said gets what is published */
+function pair(maxUsers: number, said: PresenceMessage[] = []): PresenceRooms<Tab>[] {
   const all = new Map<string, PresenceRooms<Tab>>();
   for (const self of ['a', 'b']) {
     const share = async (to: string, message: PresenceMessage) => {
+      said.push(message);
       for (const [name, node] of all) {
         if (name !== self && (to === 'r:r' || to === `n:${name}`))
           time.clock.after(3, () => node.received(self, message));

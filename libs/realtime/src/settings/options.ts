@@ -12,6 +12,7 @@ import { PRESENCE_SETTINGS } from './presence-options.js';
 import { LIMIT_SETTINGS } from './limit-options.js';
 import { choice, count, flag, MAX_INT32, ORIGIN, seconds, type Setting } from './kinds.js';
 import type { RoomSettings } from './room-options.js';
+import { SHUTDOWN_SETTINGS } from './shutdown-options.js';
 
 /** A way to connect. */
 export type TransportName = 'websocket' | 'sse' | 'polling';
@@ -91,12 +92,7 @@ export const SETTINGS = {
     0.001,
     'How long a client may take to answer a close frame before its connection is cut.',
   ),
-  shutdownTimeout: seconds(
-    'REALTIME_SHUTDOWN_TIMEOUT',
-    10,
-    0.001,
-    'How long a shutdown waits for running hooks and closing connections before it cuts the connections that are left.',
-  ),
+  ...SHUTDOWN_SETTINGS,
   graceTime: seconds(
     'REALTIME_GRACE_TIME',
     15,
@@ -116,26 +112,6 @@ export const SETTINGS = {
     'How long one SSE stream is held open, up to a fifth less; then its client has to come back, which shows that it is still there. 0 for no limit: a client that vanishes is then noticed only when the network gives up, after some 15 minutes.',
   ),
   sseRetry: seconds('REALTIME_SSE_RETRY', 2, 0, 'How long an EventSource is asked to wait before it reconnects.'),
-  shutdownBatch: count(
-    'REALTIME_SHUTDOWN_BATCH',
-    500,
-    1,
-    MAX_INT32,
-    'connections',
-    'How many connections a shutdown closes at once.',
-  ),
-  shutdownInterval: seconds(
-    'REALTIME_SHUTDOWN_INTERVAL',
-    0.1,
-    0,
-    'How long a shutdown pauses between two batches of connections; 0 for no pause.',
-  ),
-  reconnectSpread: seconds(
-    'REALTIME_RECONNECT_SPREAD',
-    5,
-    0,
-    'At a shutdown, the close reason asks each client to come back after a random time up to this long.',
-  ),
   authenticateTimeout: seconds(
     'REALTIME_AUTHENTICATE_TIMEOUT',
     5,

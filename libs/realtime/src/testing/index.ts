@@ -1,5 +1,6 @@
 export { createTestApp, TestApp } from './test-app.js';
 export type { TestAppOptions } from './test-app.js';
+export type { LibraryClient, LibraryConnect, LibraryState } from './library-client.js';
 export { TestClient } from './test-client.js';
 export type { ConnectOptions, RawClient } from './test-client.js';
 export type { Rejection } from './mailbox.js';

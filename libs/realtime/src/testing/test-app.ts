@@ -5,6 +5,7 @@ import type { INestApplication, LoggerService } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
 import { Engine } from '../engine.js';
 import { RealtimeServer } from '../server.js';
+import { type LibraryClient, type LibraryConnect, openClient } from './library-client.js';
 import { type ConnectOptions, type ServerSide, TestClient } from './test-client.js';
 import { until, type UntilOptions } from './waiting.js';
 
@@ -21,6 +22,7 @@ export interface TestAppOptions {
 /** A running application on a free port. */
 export class TestApp {
   private readonly clients: TestClient[] = [];
+  private readonly libraryClients: LibraryClient[] = [];
   /** The clients that were let in, by the port from which they came. */
   private readonly admitted = new Map<number | undefined, ServerSide>();
 
@@ -60,6 +62,29 @@ export class TestApp {
   }
 
   /**
+   * Connects the application's own client: that of `nestjs-realtime-client`, typed by its contract. It comes back as it
+   * does in production, and is closed with the application.
+   *
+   * @param connect the function of `nestjs-realtime-client`, with the contract: `connect<Chat>`
+   * @param path the gateway's path, and a query if one is needed
+   * @param options those of `connect`, for example `token` and `transports`
+   * @param wait `timeoutMs`: the longest that it waits, in milliseconds; default 5000
+   * @returns the client when it is open
+   * @throws Error when the server refuses it for good, or it is not open in time; it says why
+   * @example
+   * const ann = await app.connectClient(connect<Chat>, '/ws', { token: 'of ann' });
+   * expect(await ann.request('history', { n: 20 })).toEqual([]);
+   */
+  connectClient<C extends LibraryClient, O extends object>(
+    connect: LibraryConnect<C, O>,
+    path: string,
+    options?: O,
+    { timeoutMs }: UntilOptions = {},
+  ): Promise<C> {
+    return openClient(this.libraryClients, connect, this.url + path, options, timeoutMs);
+  }
+
+  /**
    * Waits until a value of the server is as expected. It looks again after each turn of the event loop in which something
    * happened, so a test needs no sleep.
    *
@@ -84,6 +109,8 @@ export class TestApp {
   async close(): Promise<void> {
     await this.app.close();
     for (const client of this.clients) client.vanish();
+    // They would come back for ever
+    for (const client of this.libraryClients) client.close();
   }
 }
 

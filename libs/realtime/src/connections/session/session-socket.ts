@@ -10,10 +10,10 @@ import type { ControlFrame, Frame } from '../../frame.js';
 import type { Admission } from '../../handshake/admission.js';
 import type { Session, SessionOwner, Sessions } from '../../handshake/sessions.js';
 import type { Node } from '../../node/node.js';
+import { ReplayRing } from '../../node/replay-ring.js';
 import type { Sink, Socket } from '../../transport.js';
 import { ackFrame, openFrame, pongFrame } from './control.js';
 import { ReceivedMessages } from './received-messages.js';
-import { ReplayRing } from './replay-ring.js';
 import { type SessionConnection, type SessionFacts, WIRE_LEFT } from './session-connection.js';
 import { SessionWire, type WireOwner } from './session-wire.js';
 
@@ -93,6 +93,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
     clearTimeout(this.grace);
     this.sessions.attach(this);
     this.ring.acknowledge(seen);
+    socket.carry?.(this.token, seen);
     if (this.isPaused) socket.pause();
     this.greet = () => this.connection?.resumed(admission, transport, absentMs);
     return (this.wire = new SessionWire(socket, transport, this));
@@ -103,7 +104,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
     this.isWhole = true;
     this.incoming.wasTold();
     this.wire!.socket.send(openFrame(this, greet !== undefined, this.incoming.count, this.node.settings));
-    for (const frame of this.ring.after(0)) this.wire!.socket.send(frame);
+    for (const frame of this.ring.all()) this.wire!.socket.send(frame);
     if (!greet) return connection?.opened();
     greet();
     if (this.end) this.wire?.socket.close(this.end.code, this.end.reason);
@@ -177,6 +178,7 @@ export class SessionSocket implements Socket, Session, WireOwner {
 
   send(frame: Frame): boolean {
     if (this.end) return false;
+    frame.keep();
     this.ring.add(frame);
     if (this.isWhole) this.wire!.socket.send(frame);
     this.bound();

@@ -5,8 +5,11 @@ import { HOOKS } from '../found-gateway.js';
 import { hasOtherMetadata, isMessageMethod } from '../internals/nest-enhancers.js';
 import { distanceIn, isNear } from './near-miss.js';
 
+/** The hook that any provider may have. */
+const PRESENCE = 'onPresence';
+
 /** Every hook that is called: ours, and those of Nest's own gateways. */
-const CALLED: readonly string[] = [...HOOKS, 'handleConnection', 'handleDisconnect'];
+const CALLED: readonly string[] = [...HOOKS, PRESENCE, 'handleConnection', 'handleDisconnect'];
 
 const ADMITS = 'onHandshake, which decides who may connect';
 const OPENS = 'onOpen, or onHandshake to decide who may connect';
@@ -57,6 +60,14 @@ export function misspeltHooks({ name: className, prototype }: Type, instance: ob
       problems.set(name, `${className}.${name} is never called: did you mean ${hook}? If not, give it another name`);
   }
   return [...problems.values()];
+}
+
+/** @returns one line for each method of a provider, which is no gateway, that looks like `onPresence` and is never called */
+export function misspeltPresence({ name: className, prototype }: Type): string[] {
+  return [...membersOf(prototype as object, {})]
+    .filter(([name]) => startsAlike(name, PRESENCE) && isNear(name, PRESENCE))
+    .filter(([, { value }]) => !(typeof value === 'function' && hasOtherMetadata(value)))
+    .map(([name]) => `${className}.${name} is never called: did you mean ${PRESENCE}? If not, give it another name`);
 }
 
 function meant(name: string, { value, isFromHelper }: Member): string | undefined {

@@ -89,6 +89,13 @@ export function hookedProviders(modules: ModulesContainer, method: string): Hook
   return [...found.values()];
 }
 
+/** @returns each class among the providers once, without gateways */
+export function otherClasses(modules: ModulesContainer): Type[] {
+  const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
+  const classes = wrappers.filter(({ isNotMetatype }) => !isNotMetatype).map(({ metatype }) => metatype as unknown);
+  return [...new Set(classes)].filter((each): each is Type => typeof each === 'function' && !isGatewayClass(each));
+}
+
 /** Returns whether a class, or one that it extends, stands under `@WebSocketGateway()`. */
 export function isGatewayClass(metatype: unknown): boolean {
   return typeof metatype === 'function' && Boolean(Reflect.getMetadata(GATEWAY_METADATA, metatype));
@@ -134,11 +141,11 @@ export function rootModuleInstance(modules: ModulesContainer): object | undefine
   return host?.isDependencyTreeStatic() ? host.instance : undefined;
 }
 
-/** Runs a task as the first step of `app.close()`, before the shutdown hooks of any module. Nest 11 has no such step. */
-export function beforeClose(http: HttpServer, task: () => void): void {
+/** Awaits a task as the first step of `app.close()`, before the shutdown hooks of any module. Nest 11 has no such step. */
+export function beforeClose(http: HttpServer, task: () => Promise<void>): void {
   const original = http.beforeClose?.bind(http);
-  http.beforeClose = (): unknown => {
-    task();
+  http.beforeClose = async (): Promise<unknown> => {
+    await task();
     return original?.();
   };
 }

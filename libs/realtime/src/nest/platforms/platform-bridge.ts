@@ -46,7 +46,7 @@ export class PlatformBridge {
     else if (type) engine.node.log.warn(`The HTTP platform "${type}" is not known: handshakes skip its middleware`);
     if (this.platform) engine.gate.usePlatform(this.platform);
     // The hooks of other modules may take long, and they run before ours
-    if (type) beforeClose(http, () => engine.gate.stop());
+    if (type) beforeClose(http, () => engine.leave());
     return this.platform?.rules ?? DEFAULT_RULES;
   }
 

@@ -40,10 +40,10 @@ export class OwnedRequests implements RelayOwner {
     return this.outcome(() => {
       const held = this.find(request, request.path);
       if (!held) throw this.sessions.findDigest(request.tokenDigest) ? wireGone() : gone();
-      const { socket, id, transport } = held;
+      const { socket, token, id, transport } = held;
       if (transport.name !== request.transport)
         throw rejection(400, `This connection uses the transport ${transport.name}`);
-      answer.sealWith(sealOf(socket.token, request.salt));
+      answer.sealWith(sealOf(token, request.salt));
       socket.isOvertaken(this.arrival());
       if (socket.open(watched(answer), id, request.position)) return undefined;
       if (!socket.isGone) socket.terminate();
@@ -67,7 +67,7 @@ export class OwnedRequests implements RelayOwner {
   /** @throws HandshakeError 403 for the token of another user's connection */
   private find(claim: Claim, path?: string): HeldConnection | undefined {
     const held = this.tokens.findDigest(claim.tokenDigest, path);
-    if (held && !matchesClaim(held.owner, held.socket.token, claim))
+    if (held && !matchesClaim(held.owner, held.token, claim))
       throw refusal(403, 'This connection belongs to another user');
     return held;
   }

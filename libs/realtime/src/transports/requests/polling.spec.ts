@@ -89,6 +89,30 @@ describe('PollingSocket', () => {
     expect(bodyOf(visit)).toEqual({ position: 0, messages: [] });
   });
 
+  it('counts on from where the client of a session is that goes on over it', async () => {
+    const acknowledged: number[] = [];
+    const socket = new PollingSocket(fakeRequestNode(OPTIONS), { token: 'new', position: 0 });
+    const counted = { take: () => true, acknowledged: (n: number) => acknowledged.push(n) };
+    const carried: string[] = [];
+    const sink = Object.assign(new RecordingSink(), { counted });
+    socket.attach(
+      sink,
+      () => {},
+      (token) => carried.push(token),
+    );
+    socket.open(new FakeExchange().watched, 'id', undefined);
+    await turn();
+    socket.carry('new', 7);
+    socket.carry('old', 40);
+    socket.send(text('a'));
+    expect(bodyOf(await poll(socket, 0))).toEqual({ position: 41, messages: ['a'] });
+    expect([acknowledged, carried]).toEqual([[], ['old']]);
+    const visit = await poll(socket, 41);
+    socket.send(text('b'));
+    await turn();
+    expect([acknowledged, bodyOf(visit)]).toEqual([[41], { position: 42, messages: ['b'] }]);
+  });
+
   it('starts the grace time anew with every poll', async () => {
     const { socket, sink } = await open();
     const visit = await poll(socket, 0);

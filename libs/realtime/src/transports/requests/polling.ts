@@ -3,11 +3,12 @@
  * time. The answer carries a position, and the next poll states the position that the client has reached: a lost answer
  * is repeated, and no message arrives twice.
  */
-import { ControlFrame, type Frame } from '../../frame.js';
+import type { ControlFrame, Frame } from '../../frame.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import { rejection } from '../../http/refusals.js';
 import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import { queryOf, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { onceForAll } from './shared-text.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
 /** What an answer has beside its messages. */
@@ -18,9 +19,6 @@ interface BatchHead {
   /** The position of the last message. */
   readonly position: number;
 }
-
-/** Each frame is encoded once for all connections. */
-const items = new WeakMap<Frame, string>();
 
 export class PollingTransport implements RequestTransport {
   readonly name = 'polling';
@@ -53,19 +51,16 @@ export class PollingSocket extends RequestSocket {
   private greeting?: { id: string; token: string };
   private turn?: NodeJS.Immediate;
   /** The highest position that the client has stated. */
-  private acknowledged = this.queue.position;
+  private acknowledged = this.ring.last;
   /** Messages without a number: they are in one answer, and not repeated. */
-  private controls: string[] = [];
+  private controls: ControlFrame[] = [];
 
   get bufferedBytes(): number {
-    return this.queue.bytes;
+    return this.ring.bytes;
   }
 
-  override send(frame: Frame): boolean {
-    if (this.end || !(frame instanceof ControlFrame)) return super.send(frame);
-    this.controls.push(this.encode(frame));
-    this.flush();
-    return true;
+  protected tell(frame: ControlFrame): void {
+    this.controls.push(frame);
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
@@ -97,18 +92,9 @@ export class PollingSocket extends RequestSocket {
   /** Does nothing: a client that answers the end of the hold time with another poll is alive. */
   ping(): void {}
 
-  protected encode(frame: Frame): string {
-    let item = items.get(frame);
-    if (item === undefined) {
-      item = JSON.stringify(frame.isBinary ? { binary: frame.base64 } : frame.text);
-      items.set(frame, item);
-    }
-    return item;
-  }
-
   /** Sends all messages of one turn of the event loop in one answer. */
   protected flush(): void {
-    const hasMessages = this.greeting !== undefined || this.controls.length + this.queue.entries.length > 0;
+    const hasMessages = this.greeting !== undefined || this.controls.length > 0 || !this.ring.isEmpty;
     if (!this.waiting || !hasMessages || this.turn) return;
     this.turn = setImmediate(() => {
       this.turn = undefined;
@@ -123,11 +109,11 @@ export class PollingSocket extends RequestSocket {
    * @throws HandshakeError 409 when a later poll already stated a higher position; the overtaken poll changes nothing
    */
   private acknowledge(position: number): boolean {
-    if (!Number.isInteger(position) || position < 0 || position > this.queue.position) return false;
-    const { acknowledged, queue } = this;
+    if (!Number.isInteger(position) || position < 0 || position > this.ring.last) return false;
+    const { acknowledged } = this;
     if (position < acknowledged)
       throw rejection(409, `Messages up to position ${acknowledged} were already acknowledged`);
-    while (queue.entries.length > 0 && queue.entries[0]!.position <= position) queue.take();
+    this.ring.acknowledge(position);
     if (position === acknowledged) return true;
     this.acknowledged = position;
     this.counted?.acknowledged(position);
@@ -138,8 +124,9 @@ export class PollingSocket extends RequestSocket {
   /** Answers with all messages that the client has not acknowledged. */
   private replyAll(close?: RequestEnd): void {
     if (!this.waiting) return;
-    const texts = [...this.controls.splice(0), ...this.queue.entries.map(({ text }) => text)];
-    this.reply({ ...this.greeting, position: this.queue.position }, texts, close);
+    const { ring, greeting } = this;
+    const frames = [...this.controls.splice(0), ...ring.all().map(({ frame }) => frame)];
+    this.reply({ ...greeting, position: ring.last }, frames.map(itemOf), close);
   }
 
   private reply(head: BatchHead, texts: readonly string[], close?: RequestEnd): void {
@@ -177,6 +164,9 @@ export class PollingSocket extends RequestSocket {
     this.last?.cut();
   }
 }
+
+/** Encodes a message. */
+const itemOf = onceForAll((frame: Frame) => JSON.stringify(frame.isBinary ? { binary: frame.base64 } : frame.text));
 
 function send(answer: HttpAnswer, body: string): void {
   answer.header('Content-Type', 'application/json; charset=utf-8');

@@ -1,17 +1,18 @@
 /**
- * Road IN, step 1, and road OUT, step 10: the socket of a connection that lives between HTTP requests, as in Phoenix.
- * It keeps sent messages under rising positions, so that a lost answer is repeated and a dropped stream resumes where
- * it was. It ends when either side closes it, or when no request has come for the grace time.
+ * Road IN, step 1, and road OUT, step 10: the socket of a connection that lives between HTTP requests. It keeps what it
+ * has sent, so that a lost answer is repeated and a dropped stream goes on. It ends when either side closes it, or when
+ * no request has come for the grace time.
  */
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
 import { ControlFrame, type Frame } from '../../frame.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
+import type { ReplayRing } from '../../node/replay-ring.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Counted, Place, Sink, Socket } from '../../transport.js';
 import { newToken } from '../../handshake/token.js';
-import { EntryQueue } from './entry-queue.js';
+import { type Entry, entryOf, newRing } from './kept-messages.js';
 import { Posts } from './posts.js';
 import type { CarryingAnswer } from './watched-answer.js';
 
@@ -45,7 +46,7 @@ export abstract class RequestSocket implements Socket {
   /** True while the hooks are behind; messages from the client are then refused. */
   isPaused = false;
   protected readonly settings: RealtimeSettings;
-  protected readonly queue: EntryQueue;
+  protected ring: ReplayRing<Entry>;
   /** True where the session, and not this wire, waits for the client. */
   protected isLostAtOnce = false;
   absentSince?: number;
@@ -55,6 +56,7 @@ export abstract class RequestSocket implements Socket {
   private sink?: Sink;
   private grace?: NodeJS.Timeout;
   private whenGone: () => void = () => {};
+  private whenCarrying: (token: string) => void = () => {};
 
   /** @param session undefined for a bare client */
   constructor(
@@ -63,7 +65,7 @@ export abstract class RequestSocket implements Socket {
   ) {
     this.settings = node.settings;
     this.token = session?.token ?? newToken(node.id);
-    this.queue = new EntryQueue(node.slowConsumers, session?.position ?? 0);
+    this.ring = newRing(session ? undefined : node.slowConsumers, session?.position);
   }
 
   abstract readonly bufferedBytes: number;
@@ -72,7 +74,7 @@ export abstract class RequestSocket implements Socket {
   get isFull(): boolean {
     const { settings, slowConsumers } = this.node;
     const max = slowConsumers.bytes < settings.maxBufferedBytesTotal ? FULL_BYTES : 1;
-    return this.queue.bytes >= max;
+    return this.ring.waitingBytes >= max;
   }
 
   /**
@@ -87,11 +89,11 @@ export abstract class RequestSocket implements Socket {
   /** Answers a request that a newer one has overtaken, for example while its guards ran. It changes nothing. */
   abstract turnBack(answer: CarryingAnswer, position: number): void;
 
-  /** Returns a frame as the text that is kept and sent; all connections share it. */
-  protected abstract encode(frame: Frame): string;
+  /** Sends a message about the session, which has no number. It may be lost. */
+  protected abstract tell(frame: ControlFrame): void;
 
   /** @returns where the client stands with the next message */
-  protected placesWith: (place: Place | undefined) => string = () => '';
+  protected placesWith: (place?: Place) => string = () => '';
 
   /** Sends the messages that can be sent now. */
   protected abstract flush(): void;
@@ -109,9 +111,17 @@ export abstract class RequestSocket implements Socket {
     return (this.reading ??= new Posts(this.node));
   }
 
-  attach(sink: Sink, whenGone: () => void): void {
+  /** @param whenCarrying called with the secret of a session that goes on over this wire, and has another token */
+  attach(sink: Sink, whenGone: () => void, whenCarrying: (token: string) => void = () => {}): void {
     this.sink = sink;
     this.whenGone = whenGone;
+    this.whenCarrying = whenCarrying;
+  }
+
+  carry(token: string, seen: number): void {
+    if (token === this.token) return;
+    this.ring = newRing(undefined, seen);
+    this.whenCarrying(token);
   }
 
   /**
@@ -139,8 +149,8 @@ export abstract class RequestSocket implements Socket {
 
   send(frame: Frame, place?: Place): boolean {
     if (this.end) return false;
-    const places = this.placesWith(place);
-    this.queue.add(this.encode(frame), frame.size, !(frame instanceof ControlFrame), places);
+    if (frame instanceof ControlFrame) this.tell(frame);
+    else this.ring.add(entryOf(frame, place, this.placesWith));
     this.flush();
     return true;
   }
@@ -173,7 +183,7 @@ export abstract class RequestSocket implements Socket {
 
   /** Frees what an ended socket keeps for a client whose last answer was lost. It is not used after that. */
   forget(): void {
-    this.queue.clear();
+    this.ring.clear();
   }
 
   protected alive(): void {
@@ -224,7 +234,7 @@ export abstract class RequestSocket implements Socket {
     const { sink, whenGone } = this;
     // This socket may be remembered for a while; the connection should not be
     this.sink = undefined;
-    this.whenGone = () => {};
+    this.whenGone = this.whenCarrying = () => {};
     whenGone();
     // Never inside a call of the core, as with a WebSocket: what onClose pushes must not overtake the push under way
     queueMicrotask(() => sink!.closed(code, reason));

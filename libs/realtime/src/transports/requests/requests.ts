@@ -16,7 +16,7 @@ import { ForeignRequests } from './foreign-requests.js';
 import { OwnedRequests } from './owned-requests.js';
 import { readMessages } from './request-body.js';
 import { gone, type RequestNode, type RequestSocket, wireGone } from './request-socket.js';
-import { isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
+import { COUNT_HEADER, isPreflight, isUpstream, type RequestTransport, TOKEN_HEADER } from './request-transport.js';
 import { busy, postOf, takeMessages } from './take-messages.js';
 import { TakenIds } from './taken-ids.js';
 import { type HeldConnection, pathOf, Tokens } from './tokens.js';
@@ -104,7 +104,10 @@ export class Requests {
           ? this.goOn(exchange, transport, ticket)
           : this.foreign.goOn(owner, exchange, transport, ticket),
       ));
-    if (!isFound) await this.begin(exchange, transport);
+    if (isFound) return;
+    // A client library goes on by a hello; a connection that it does not ask for would be one too many
+    if (ticket && exchange.incoming.headers[COUNT_HEADER] !== undefined) throw gone();
+    await this.begin(exchange, transport);
   }
 
   /** Counts and logs the refusal of a later request in the same way as that of a handshake. */
@@ -180,9 +183,14 @@ export class Requests {
     const owner = fingerprintOf(admission.request);
     const sink = this.open(admission, socket, transport.name);
     if (!sink) return overtaken(exchange, socket);
-    const held = { socket, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
-    this.tokens.add(held);
-    socket.attach(sink, () => (ticket ? this.tokens.dropWire(held) : this.tokens.forget(held)));
+    const held = { socket, token: socket.token, id, owner, path: pathOf(exchange), transport, taken: new TakenIds() };
+    const all: HeldConnection[] = [];
+    const add = (token: string) => {
+      all.push({ ...held, token });
+      this.tokens.add(all.at(-1)!);
+    };
+    add(socket.token);
+    socket.attach(sink, () => (ticket ? this.tokens.dropWire(all) : this.tokens.forget(all[0]!)), add);
     try {
       socket.open(exchange.answer, id, undefined);
     } finally {

@@ -1,6 +1,7 @@
 /** Road OUT, step 10: messages in the format of server-sent events (WHATWG HTML §9.2.5 and §9.2.6). */
 import { asEnvelope } from 'nestjs-realtime-protocol';
 import { type Frame, ONLY_A_PLACE } from '../../frame.js';
+import { onceForAll } from './shared-text.js';
 
 /** The event name of a binary message; its data is base64. */
 export const BINARY_EVENT = 'binary';
@@ -11,35 +12,17 @@ export const COMMENT = ':\n\n';
 /** Names that mean something else to a client; an event of the application with such a name is sent as its envelope. */
 const RESERVED: ReadonlySet<string> = new Set([BINARY_EVENT, 'open', 'close', 'error', 'message']);
 
-/** Each frame is encoded once for all connections; only the id differs between them. */
-const bodies = new WeakMap<Frame, string>();
-
 /**
  * Encodes a message, but for its id.
  *
  * @param frame an envelope `{ event, data }` of `emit` becomes an event of that name, other text an unnamed event
  */
-export function messageBody(frame: Frame): string {
-  let body = bodies.get(frame);
-  if (body === undefined) {
-    body = bodyOf(frame);
-    bodies.set(frame, body);
-  }
-  return body;
-}
-
-/** Each frame is encoded once for all client libraries. */
-const plainBodies = new WeakMap<Frame, string>();
+export const messageBody = onceForAll(bodyOf);
 
 /** Encodes a message for a client library: always with the text that a WebSocket would carry. */
-export function plainBody(frame: Frame): string {
-  let body = plainBodies.get(frame);
-  if (body === undefined) {
-    body = frame.isBinary ? block(BINARY_EVENT, frame.base64) : block(undefined, frame.text);
-    plainBodies.set(frame, body);
-  }
-  return body;
-}
+export const plainBody = onceForAll((frame) =>
+  frame.isBinary ? block(BINARY_EVENT, frame.base64) : block(undefined, frame.text),
+);
 
 /** @param id the value that the client sends as `Last-Event-ID` when it reconnects */
 export function messageBlock(id: string, body: string): string {

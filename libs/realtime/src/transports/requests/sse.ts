@@ -5,15 +5,14 @@
 import type { Writable } from 'node:stream';
 import { mayReconnect } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
-import type { Frame } from '../../frame.js';
+import type { ControlFrame } from '../../frame.js';
 import { parseEventId } from '../../http/event-id.js';
 import type { HttpAnswer, HttpExchange } from '../../http/exchange.js';
 import type { Place } from '../../transport.js';
 import { EventIds } from './event-ids.js';
-import type { Entry } from './entry-queue.js';
+import type { Entry } from './kept-messages.js';
 import { type OfSession, type RequestEnd, type RequestNode, RequestSocket } from './request-socket.js';
 import type { RequestTransport } from './request-transport.js';
-import { SentMessages } from './sent-messages.js';
 import { COMMENT, controlBlock, messageBlock, messageBody, plainBody } from './sse-format.js';
 import { endStream, POSTPONED_RETRY_MS, RENEW_RETRY_MS, startStream } from './sse-stream.js';
 import type { CarryingAnswer } from './watched-answer.js';
@@ -58,8 +57,9 @@ export class SseSocket extends RequestSocket {
   private answer?: CarryingAnswer;
   private holdTimer?: NodeJS.Timeout;
   private stream?: Writable;
-  private readonly sent = new SentMessages((bytes) => this.queue.count(bytes));
   private readonly ids = new EventIds();
+  /** Where the client stands with the last message that is no longer kept. */
+  private basePlaces = '';
   /** The bytes in a stream that is full, as far as they are counted against the limit of the process. */
   private streamBytes = 0;
 
@@ -69,24 +69,22 @@ export class SseSocket extends RequestSocket {
     session?: OfSession,
   ) {
     super(node, session);
-    this.sent.last = this.queue.position;
     this.isLostAtOnce = session !== undefined;
     streams.count++;
   }
 
   get bufferedBytes(): number {
-    return this.queue.bytes + (this.stream?.writableLength ?? 0);
+    return this.ring.waitingBytes + (this.stream?.writableLength ?? 0);
   }
 
   open(answer: CarryingAnswer, id: string, position: number | undefined): boolean {
-    if (position !== undefined && !this.sent.has(position)) return this.isGone && this.turnAway(answer, this.end!);
+    if (position !== undefined && !this.ring.reaches(position)) return this.isGone && this.turnAway(answer, this.end!);
     this.cut();
     const stream = this.begin(answer);
     const start = { id, token: this.token, recovered: position !== undefined };
     const retry = `retry: ${Math.round(this.settings.sseRetry * 1000)}\n`;
-    const at = position ?? this.sent.last;
-    stream.write(retry + controlBlock(this.idAt(at, this.sent.placesAt(at)), 'open', start));
-    if (position !== undefined) this.replay(stream, position);
+    if (position !== undefined) this.ring.turnTo(position);
+    stream.write(retry + controlBlock(this.idAt(this.ring.taken), 'open', start));
     if (this.isGone) return this.sayGoodbye(this.end!);
     this.present();
     this.hold();
@@ -156,27 +154,29 @@ export class SseSocket extends RequestSocket {
     });
   }
 
-  protected encode(frame: Frame): string {
-    return this.session ? plainBody(frame) : messageBody(frame);
+  protected tell(frame: ControlFrame): void {
+    this.stream?.write(messageBlock(this.idAt(this.ring.taken), plainBody(frame)));
   }
 
-  protected override placesWith = (place: Place | undefined): string => {
+  protected override placesWith = (place?: Place): string => {
     if (place) this.ids.moved(place);
     return this.ids.suffix;
   };
 
   protected flush(): void {
-    while (this.stream && this.queue.entries.length > 0 && !this.stream.writableNeedDrain) {
-      this.write(this.stream, this.queue.take());
-    }
+    while (this.stream && !this.stream.writableNeedDrain && this.writeNext(this.stream));
   }
 
-  private write(stream: Writable, entry: Entry): void {
-    stream.write(messageBlock(this.idAt(entry.position, entry.places), entry.text));
+  /** @returns false when there is none */
+  private writeNext(stream: Writable): boolean {
+    const entry = this.ring.take();
+    if (!entry) return false;
+    const body = this.session ? plainBody(entry.frame) : messageBody(entry.frame);
+    stream.write(messageBlock(this.idAt(this.ring.taken, entry), body));
     this.sentAt = performance.now();
     if (stream.writableNeedDrain) this.countStream(stream.writableLength);
-    this.sent.add(entry, this.session === undefined);
     this.trim();
+    return true;
   }
 
   /**
@@ -184,26 +184,23 @@ export class SseSocket extends RequestSocket {
    * wait.
    */
   private trim(): void {
+    const { ring } = this;
+    // The session keeps them
+    if (this.session) return ring.acknowledge(ring.taken);
     const { maxReplayBytes, maxBufferedBytesTotal } = this.settings;
-    this.sent.trim(Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count));
+    const max = Math.min(maxReplayBytes, maxBufferedBytesTotal / 2 / this.streams.count);
+    while (ring.takenBytes > max) this.basePlaces = ring.forgetOldest().places;
   }
 
   private countStream(bytes: number): void {
-    this.queue.count(bytes - this.streamBytes);
+    this.node.slowConsumers.bytes += bytes - this.streamBytes;
     this.streamBytes = bytes;
   }
 
   override forget(): void {
     this.streams.count--;
-    this.sent.trim(0);
-    this.streamBytes = 0;
+    this.countStream(0);
     super.forget();
-  }
-
-  private replay(stream: Writable, position: number): void {
-    for (const { position: at, text, places } of this.sent.after(position)) {
-      stream.write(messageBlock(this.idAt(at, places), text));
-    }
   }
 
   private left(answer: CarryingAnswer): void {
@@ -215,9 +212,9 @@ export class SseSocket extends RequestSocket {
   protected sayGoodbye(end: RequestEnd): boolean {
     const { answer, stream } = this;
     if (!answer || !stream) return false;
-    while (this.queue.entries.length > 0) this.write(stream, this.queue.take());
+    while (this.writeNext(stream));
     // The end has a position too: a client that states it has received the end
-    stream.end(controlBlock(this.idAt(this.sent.last + 1, this.sent.lastPlaces), 'close', end));
+    stream.end(controlBlock(this.idAt(this.ring.last + 1, this.ring.at(this.ring.last)), 'close', end));
     answer.cutAfter(this.settings.closeTimeout);
     this.release();
     return true;
@@ -235,7 +232,7 @@ export class SseSocket extends RequestSocket {
     this.countStream(0);
   }
 
-  private idAt(position: number, places: string): string {
-    return `${this.token}.${position}${places}`;
+  private idAt(n: number, entry: Entry | undefined = this.ring.at(n)): string {
+    return `${this.token}.${n}${entry?.places ?? this.basePlaces}`;
   }
 }

@@ -7,7 +7,7 @@ const held = { bytes: 0 };
 const holder = (token: string, code = 4500, bytes = 100) => {
   held.bytes += bytes;
   const socket = { token, end: { code, reason: '' }, forget: () => void (held.bytes -= bytes) };
-  return { socket, id: token, path: '/ws' } as unknown as HeldConnection;
+  return { socket, token, id: token, path: '/ws' } as unknown as HeldConnection;
 };
 
 beforeEach(() => {

@@ -12,6 +12,8 @@ import type { TakenIds } from './taken-ids.js';
 /** A connection that lives between requests. */
 export interface HeldConnection {
   readonly socket: RequestSocket;
+  /** The token under which it is found. */
+  readonly token: string;
   /** The connection's public id. */
   readonly id: string;
   /** The fingerprint of its handshake; later requests must match it. */
@@ -41,14 +43,16 @@ export class Tokens {
   ) {}
 
   add(held: HeldConnection): void {
-    this.present.set(tokenDigest(held.socket.token), held);
+    this.present.set(tokenDigest(held.token), held);
   }
 
-  /** The wire of a session is gone: another one may be here already. */
-  dropWire(held: HeldConnection): void {
-    const digest = tokenDigest(held.socket.token);
-    if (this.present.get(digest) === held) this.present.delete(digest);
-    held.socket.forget();
+  /** The wire of a session is gone: another one may be here already. @param all the wire under each of its tokens */
+  dropWire(all: readonly HeldConnection[]): void {
+    for (const held of all) {
+      const digest = tokenDigest(held.token);
+      if (this.present.get(digest) === held) this.present.delete(digest);
+    }
+    all[0]!.socket.forget();
   }
 
   /** Returns the connection of a token on the path of the request; it may have ended. */
@@ -64,8 +68,8 @@ export class Tokens {
 
   /** Moves an ended connection aside. It is remembered unless it ended because its client stayed away. */
   forget(held: HeldConnection): void {
-    const { socket } = held;
-    const digest = tokenDigest(socket.token);
+    const { socket, token } = held;
+    const digest = tokenDigest(token);
     this.present.delete(digest);
     if (socket.end?.code === CloseCode.ABNORMAL) {
       socket.forget();

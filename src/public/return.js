@@ -1,0 +1,82 @@
+/** Away, and back: counts what was missed, and says so where something may be lost. */
+import { addDivider, addNote, nameTag, setBusy } from './conversation.js';
+
+const NAMES = { websocket: 'WebSocket', sse: 'SSE', polling: 'long polling' };
+
+/** From the loss of the connection until everything that was missed has come: what that is. */
+let absence;
+/** Messages that came while the page was hidden. */
+let unread = 0;
+
+/**
+ * Watches a socket that comes and goes.
+ *
+ * @param {import('nestjs-realtime-client').RealtimeSocket} socket
+ * @param {string} room a room with history
+ * @param {{ name: string, present: () => Promise<unknown> }} person who joins, and a request to send after each join
+ */
+export function watchReturn(socket, room, { name, present }) {
+  let hasJoined = false;
+  let transport;
+
+  socket.onState((state) => {
+    if (state.status === 'open') void opened(state);
+    else if (state.status !== 'connecting' && hasJoined && !absence) {
+      absence = { count: 0, isWhole: true };
+      addNote(`${state.status === 'closed' ? 'Disconnected' : 'Connection lost'}: ${state.reason}`);
+    }
+  });
+  for (const stream of [socket.room(room), socket.user]) stream.on('gap', mayBeLost);
+
+  async function opened(state) {
+    const isMove = hasJoined && !absence && state.transport !== transport;
+    transport = state.transport;
+    if (isMove) addNote(`Moved to ${NAMES[transport]}`);
+    if (hasJoined && !absence) return;
+    setBusy(true);
+    try {
+      // The server answers in order: whatever the page has missed comes before the answer
+      await present();
+    } catch {
+      return; // lost again: the next connection does it
+    }
+    setBusy(false);
+    if (!hasJoined) addNote('You joined as ', nameTag(name));
+    else if (absence) sumUp(absence);
+    hasJoined = true;
+    absence = undefined;
+  }
+}
+
+/** A message of another person has come. */
+export function cameFromOther() {
+  if (absence) {
+    absence.divider ??= addDivider();
+    absence.count++;
+  }
+  if (document.hidden) unread++;
+  showTitle();
+}
+
+function sumUp({ count, divider, isWhole }) {
+  addNote(isWhole ? 'You are back' : 'You are back. Some messages may be lost');
+  if (!divider) return;
+  divider.textContent = `You missed ${count === 1 ? '1 message' : `${count} messages`}`;
+  // One reads on where one was
+  divider.scrollIntoView({ block: 'start' });
+}
+
+/** The server no longer has all that this page lacks. */
+function mayBeLost() {
+  if (absence) absence.isWhole = false;
+  else addNote('Some messages may be lost');
+}
+
+function showTitle() {
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}Chat · nestjs-realtime`;
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) unread = 0;
+  showTitle();
+});
