@@ -23,11 +23,14 @@ class SoakClient {
     return `/soak?room=${this.room}`;
   }
 
-  /** Connects, again and again. */
-  async run() {
-    while (!this.isStopped) {
+  /** Connects, again and again. @param afterMs when it begins */
+  async run(afterMs) {
+    await sleep(afterMs);
+    for (let tries = 0; !this.isStopped; tries++) {
+      const { id } = this;
       await this.live().catch(() => this.world.count('failed'));
-      if (!this.isStopped) await sleep(Math.random() * 500);
+      if (id !== this.id) tries = 0;
+      if (!this.isStopped) await sleep(Math.random() * Math.min(10_000, 500 * 2 ** tries));
     }
   }
 

@@ -48,7 +48,7 @@ class Group {
     const world = { sockets: 0, holdMs: 60_000, port: () => at.port, count, fault };
     for (let index = 0; index < size; index++) {
       const client = new this.Client(world, `${this.name} ${index}`, this.room);
-      void client.run();
+      void client.run(0);
       this.clients.push(client);
     }
     await this.until(() => this.clients.every(({ token }) => token));

@@ -81,11 +81,14 @@ function every(ms, task) {
   return () => clearInterval(timer);
 }
 
+/** All at once would be more than the queue of connections that a system keeps for a port. */
+const CONNECTS_PER_SECOND = 150;
+
 const fill = (count) =>
   Array.from({ length: count }, (_, index) => {
     const Client = [SocketClient, PollingClient, StreamClient][index % 3];
     const client = new Client(world, `client${index}`, ROOMS[Math.floor(index / 3) % ROOMS.length]);
-    return { client, over: client.run() };
+    return { client, over: client.run((index / CONNECTS_PER_SECOND) * 1000) };
   });
 
 async function empty(clients, isClean) {
@@ -145,7 +148,7 @@ show('before', before);
 
 const stops = [every(1000 / PUSHES_PER_SECOND, push)];
 const clients = fill(size);
-await sleep(5000);
+await sleep(5000 + (size / CONNECTS_PER_SECOND) * 1000);
 stops.push(every(1000 / WORDS_PER_SECOND, () => pick(clients).client.say()));
 for (const endAt = Date.now() + seconds * 1000; Date.now() < endAt;) {
   await sleep(2000 + Math.random() * 4000);
