@@ -139,6 +139,7 @@ export const contestants = {
   },
   soak: { title: 'nestjs-realtime', ...node('soak.mjs', BOUNDS), ...plain },
   streams: { title: 'nestjs-realtime', ...node('streams.mjs', BOUNDS), ...plain },
+  validator: { title: 'ValidationPipe alone', ...node('validator.mjs'), ...plain },
   memory: { title: 'nestjs-realtime', ...node('memory.mjs', BOUNDS), ...plain },
   'memory+session': {
     title: 'nestjs-realtime, express-session',

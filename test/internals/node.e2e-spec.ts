@@ -2,13 +2,23 @@
  * What this library knows of Node's HTTP server and sockets beyond their documentation. Each of it stays in the file that
  * needs it (docs/architecture.md, "What is not public"): a new version of Node that changes it fails here, by name.
  */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
+import { Frame } from '../../libs/realtime/src/frame.js';
+import { encodeFrame } from '../../libs/realtime/src/transports/websocket/encode.js';
 import { READ, readIntoCommon } from '../../libs/realtime/src/transports/websocket/read-buffer.js';
+import { writeAtOnce } from '../../libs/realtime/src/transports/websocket/write-buffer.js';
 import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+
+const run = promisify(execFile);
+const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
 
 let server: Server;
 let port: number;
@@ -49,6 +59,64 @@ it('an accepted socket has the members by which it is read into a buffer of ours
   client.send('after the handshake');
   expect(await read).toBe('after the handshake');
   socket.destroy();
+});
+
+it('large buffers are taken from memory that the process keeps, once it has freed one large block', async () => {
+  const file = new URL('../../libs/realtime/dist/esm/transports/websocket/freed-memory.js', import.meta.url).href;
+  const isTakenFromHeap = async (first: string) => {
+    const script = `
+      import { readFileSync } from 'node:fs';
+      const { keepFreedMemory } = await import('${file}');
+      const end = () => parseInt(/-(\\w+) .*\\[heap\\]$/m.exec(readFileSync('/proc/self/maps', 'utf8'))[1], 16);
+      ${first}
+      gc();
+      const before = end();
+      const buffers = [];
+      // V8 frees the block in another thread, so the first of them may be too early
+      while (end() < before + 1024 * 1024 && buffers.length < 500) {
+        buffers.push(Buffer.allocUnsafeSlow(1024 * 1024));
+        await new Promise(setImmediate);
+      }
+      console.log(buffers.length < 500);`;
+    const { stdout } = await run(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+      timeout: 30_000,
+    });
+    return stdout.trim();
+  };
+  expect(await isTakenFromHeap('')).toBe('false');
+  expect(await isTakenFromHeap('keepFreedMemory();')).toBe('true');
+});
+
+describe.each(['a network socket', 'a TLS socket'])('%s', (kind) => {
+  it('has handed on the bytes of a write when nothing waits in it, so that their memory can be used again', async () => {
+    const isSecure = kind === 'a TLS socket';
+    const secure = createSecureServer({ key: pem('key'), cert: pem('cert') }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const listening = isSecure ? secure : server;
+    const pair = async () => {
+      const accepted = once(listening, isSecure ? 'secureConnection' : 'connection');
+      const to = { port: (listening.address() as AddressInfo).port, host: '127.0.0.1' };
+      const client = isSecure ? connectTls({ ...to, rejectUnauthorized: false }) : connectTcp(to);
+      const [socket] = (await accepted) as [Socket];
+      return { client, socket };
+    };
+    const slow = await pair();
+    const other = await pair();
+    const frames: Buffer[] = [];
+    // The client reads nothing before the system's buffers are full
+    while (slow.socket.writableLength === 0) {
+      const frame = new Frame(String(frames.length).padEnd(20_000, '.'));
+      frames.push(encodeFrame(frame));
+      writeAtOnce(slow.socket, frame);
+      writeAtOnce(other.socket, new Frame('!'.repeat(20_000)));
+      other.client.resume();
+    }
+    slow.socket.end();
+    other.socket.end();
+    const read = await buffer(slow.client);
+    expect(read.equals(Buffer.concat(frames))).toBe(true);
+    secure.close();
+  });
 });
 
 it('the HTTP server hands out an upgrade through its emit, as soon as somebody listens', async () => {

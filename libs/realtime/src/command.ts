@@ -4,10 +4,26 @@ import type { Frame } from './frame.js';
 /** The address of a command: rooms, users, paths, single connections and everyone are channels. */
 export type Channel = string;
 
+/** How many names of rooms are remembered. */
+const MOST_RECENT = 4096;
+
+/** Remembers recent results: a new string, which has to be hashed, costs more than all else about joining a room. */
+function recent(build: (name: string) => Channel): (name: string) => Channel {
+  const built = new Map<string, Channel>();
+  return (name) => {
+    const known = built.get(name);
+    if (known !== undefined) return known;
+    const channel = build(name);
+    if (built.size === MOST_RECENT) built.clear();
+    built.set(name, channel);
+    return channel;
+  };
+}
+
 /** Builds the names of channels. The prefix keeps a room, a user and a path of the same name apart. */
 export const channelOf = {
   everyone: '*',
-  room: (name: string): Channel => `r:${name}`,
+  room: recent((name) => `r:${name}`),
   user: (id: string): Channel => `u:${id}`,
   path: (path: string): Channel => `p:${path}`,
   connection: (id: string): Channel => `c:${id}`,

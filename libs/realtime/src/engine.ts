@@ -166,6 +166,6 @@ export class Engine {
   private replace({ userId, id }: LiveConnection, replace: Replace): void {
     const { node } = this;
     if (userId === undefined) return;
-    void node.promise({ what: 'replace', user: userId }, () => node.replace(userId, id, replace));
+    void node.promise('replace', { user: userId }, () => node.replace(userId, id, replace));
   }
 }

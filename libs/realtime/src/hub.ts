@@ -27,8 +27,8 @@ export class Hub<M extends HubMember = HubMember> {
   /** The same connections in the order of their ids. */
   readonly roll = new Roll<M>();
   private readonly channels = new Map<Channel, Set<M>>();
-  /** How many channels there are of each kind, by the first two characters of their names. */
-  private readonly kinds = new Map<string, number>();
+  /** How many channels there are of each kind, by the first character of their names. */
+  private readonly kinds: number[] = [];
 
   constructor(
     private readonly broker: Pick<Broker, 'hold' | 'release'>,
@@ -150,11 +150,13 @@ export class Hub<M extends HubMember = HubMember> {
 
   /** @param prefix what the names of one kind begin with, such as `r:`; empty: all kinds */
   count(prefix: string): number {
-    return prefix === '' ? this.channels.size : (this.kinds.get(prefix) ?? 0);
+    return prefix === '' ? this.channels.size : (this.kinds[prefix.charCodeAt(0)] ?? 0);
   }
 
   private open(channel: Channel, first: M): void {
-    this.channels.set(channel, new Set([first]));
+    const members = new Set<M>();
+    members.add(first);
+    this.channels.set(channel, members);
     this.countKind(channel, 1);
   }
 
@@ -164,7 +166,7 @@ export class Hub<M extends HubMember = HubMember> {
   }
 
   private countKind(channel: Channel, change: number): void {
-    const kind = channel.slice(0, 2);
-    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + change);
+    const kind = channel.charCodeAt(0);
+    this.kinds[kind] = (this.kinds[kind] ?? 0) + change;
   }
 }

@@ -80,7 +80,7 @@ export class RealtimeServer<C = any> {
    *   `REALTIME_MAX_BUFFERED_BYTES`
    */
   push(id: string, data: Payload, options?: PushOptions): Promise<boolean> {
-    return this.node.promise({ what: 'push', id }, () => {
+    return this.node.promise('push', { id }, () => {
       const frame = Frame.of(data, options?.slow);
       checkSize(frame, this.node);
       return this.node.ask({ kind: 'order', id, action: { kind: 'push', frame } });
@@ -96,7 +96,7 @@ export class RealtimeServer<C = any> {
    * @throws RangeError for a code that may not be sent; TypeError for a reason that is not a string or is too long
    */
   disconnect(id: string, code: number = CloseCode.DISCONNECTED, reason = ''): Promise<boolean> {
-    return this.node.promise({ what: 'disconnect', id }, () => {
+    return this.node.promise('disconnect', { id }, () => {
       checkClose(code, reason);
       return this.node.ask({ kind: 'order', id, action: { kind: 'disconnect', code, reason } });
     });
@@ -104,12 +104,12 @@ export class RealtimeServer<C = any> {
 
   /** @returns true when a connection with this id is open */
   exists(id: string): Promise<boolean> {
-    return this.node.promise({ what: 'exists', id }, () => this.node.ask({ kind: 'exists', id }));
+    return this.node.promise('exists', { id }, () => this.node.ask({ kind: 'exists', id }));
   }
 
   /** @returns a copy of what is known of a connection; undefined when none with this id is open */
   info(id: string): Promise<ConnectionInfo | undefined> {
-    return this.node.promise({ what: 'info', id }, () => this.node.ask({ kind: 'info', id }));
+    return this.node.promise('info', { id }, () => this.node.ask({ kind: 'info', id }));
   }
 
   /**
@@ -120,7 +120,7 @@ export class RealtimeServer<C = any> {
    * @throws RangeError for any other limit; RealtimeError `bad_cursor` for an `after` that is not a connection id
    */
   list({ after, limit = MAX_PAGE }: { after?: string; limit?: number } = {}): Promise<Page<ConnectionInfo>> {
-    return this.node.promise({ what: 'list' }, () => {
+    return this.node.promise('list', {}, () => {
       checkPage(limit, after);
       const pages = this.node.askAll({ kind: 'list', after, limit });
       return isPromise(pages) ? pages.then((all) => mergedPage(all, limit)) : mergedPage(pages, limit);
@@ -139,7 +139,7 @@ export class RealtimeServer<C = any> {
    *   `REALTIME_MAX_CONNECTIONS_PER_USER` (not with `replace`), `bad_keep` for a `keep` below 1
    */
   bind(id: string, userId: string, { replace = false }: { replace?: Replace } = {}): Promise<boolean> {
-    return this.node.promise({ what: 'bind', id }, async () => {
+    return this.node.promise('bind', { id }, async () => {
       checkName('user', userId, this.node);
       checkReplace(replace);
       const action = { kind: 'bind', userId, replaces: Boolean(replace) } as const;
@@ -159,7 +159,7 @@ export class RealtimeServer<C = any> {
    * @example await this.server.recheck(user.id);
    */
   recheck(userId: string): Promise<Rechecked> {
-    return this.node.promise({ what: 'recheck', user: userId }, async () =>
+    return this.node.promise('recheck', { user: userId }, async () =>
       mergedRecheck(await this.node.askAll({ kind: 'recheck', userId })),
     );
   }
@@ -175,9 +175,7 @@ export class RealtimeServer<C = any> {
    * @returns the sums, and the counts of each node that has answered in time
    */
   clusterStats(): Promise<ClusterStats> {
-    return this.node.promise({ what: 'clusterStats' }, async () =>
-      clusterStats(await this.node.askAll({ kind: 'stats' })),
-    );
+    return this.node.promise('clusterStats', {}, async () => clusterStats(await this.node.askAll({ kind: 'stats' })));
   }
 
   /** The nodes of the cluster: this one first, then the others that are known, in the order of their ids. */

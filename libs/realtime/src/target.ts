@@ -199,7 +199,7 @@ export class Target {
   }
 
   private promise<T>(what: string, work: () => Awaitable<T>): Promise<T> {
-    return this.node.promise({ what, to: this.channel }, work);
+    return this.node.promise(what, { to: this.channel }, work);
   }
 
   private pushFrame(frame: Frame, options: RoomPushOptions = {}): Awaitable<Reached> {

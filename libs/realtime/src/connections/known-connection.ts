@@ -2,7 +2,6 @@
 import { Connection, type ConnectionInfo } from '../connection.js';
 import type { Admission } from '../handshake/admission.js';
 import type { HandshakeRequest } from '../handshake-request.js';
-import type { About } from '../node/watched-promise.js';
 import type { Counters } from '../stats.js';
 import type { Socket } from '../transport.js';
 
@@ -74,11 +73,6 @@ export abstract class KnownConnection extends Connection implements Traffic {
 
   present(room: string, state?: unknown): void {
     this.membership.present(room, state);
-  }
-
-  /** What a promise of this connection is about, for the log. */
-  protected about(what: string): About {
-    return { what, transport: this.transport, id: this.id };
   }
 
   /** @returns a copy of its public facts */

@@ -194,11 +194,11 @@ export class LiveConnection
   // --- rooms and users ---
 
   join(room: string, options?: JoinOptions): Promise<void> {
-    return this.node.promise(this.about('join'), () => this.membership.join(room, options));
+    return this.node.promise('join', this, () => this.membership.join(room, options));
   }
 
   leave(room: string): Promise<void> {
-    return this.node.promise(this.about('leave'), () => this.membership.leave(room));
+    return this.node.promise('leave', this, () => this.membership.leave(room));
   }
 
   // --- the end ---

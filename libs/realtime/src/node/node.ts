@@ -117,11 +117,11 @@ export class Node implements LocalNode {
   /**
    * Makes the promise that the application gets for a call: whatever it rejects with, the process lives.
    *
-   * @param about for the log, when nobody waits for the promise
+   * @param what was called, and `about` whom: for the log, when nobody waits for the promise
    * @param work what was asked for; what it throws becomes the rejection
    */
-  promise<T>(about: About, work: () => Awaitable<T>): Promise<T> {
-    return watched(this.log, about, work);
+  promise<T>(what: string, about: About, work: () => Awaitable<T>): Promise<T> {
+    return watched(this.log, what, about, work);
   }
 
   // --- road OUT, step 7: to all nodes ---

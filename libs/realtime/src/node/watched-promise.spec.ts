@@ -2,7 +2,7 @@ import { FakeNode } from '../../../../test/support/fakes/fake-node.js';
 import { RecordingLog } from '../../../../test/support/fakes/recording-log.js';
 import { watched } from './watched-promise.js';
 
-const about = { what: 'join', transport: 'sse', id: 'node.1' };
+const about = { transport: 'sse', id: 'node.1' };
 const reject = () => Promise.reject(new Error('no'));
 
 describe('watched', () => {
@@ -24,9 +24,9 @@ describe('watched', () => {
   };
 
   it('resolves with the value that the work returns or resolves with', async () => {
-    await expect(watched(log, about, () => 7)).resolves.toBe(7);
-    await expect(watched(log, about, async () => 8)).resolves.toBe(8);
-    await expect(watched(log, about, () => undefined)).resolves.toBeUndefined();
+    await expect(watched(log, 'join', about, () => 7)).resolves.toBe(7);
+    await expect(watched(log, 'join', about, async () => 8)).resolves.toBe(8);
+    await expect(watched(log, 'join', about, () => undefined)).resolves.toBeUndefined();
   });
 
   it.each([
@@ -38,17 +38,17 @@ describe('watched', () => {
     ],
     ['rejects', reject],
   ])('rejects, and logs nothing, when work that somebody waits for %s', async (_how, work: () => unknown) => {
-    await expect(watched(log, about, work)).rejects.toThrow('no');
+    await expect(watched(log, 'join', about, work)).rejects.toThrow('no');
     await twoTurns();
     expect(log.lines).toEqual([]);
     expect(unhandled).toEqual([]);
   });
 
   it('logs an error that nobody waits for, with the place of the call, and Node reports no unhandled rejection', async () => {
-    void watched(log, about, () => {
+    void watched(log, 'join', about, () => {
       throw new RangeError('too long');
     });
-    void watched(log, { what: 'push', to: 'r:a b' }, reject);
+    void watched(log, 'push', { to: 'r:a b' }, reject);
     await twoTurns();
     expect(log.lines).toEqual([
       'error SSE join failed id=node.1 error="RangeError: too long" awaited=no',
@@ -59,7 +59,7 @@ describe('watched', () => {
   });
 
   it('still rejects for somebody who waits for it only later', async () => {
-    const late = watched(log, about, reject);
+    const late = watched(log, 'join', about, reject);
     await twoTurns();
     expect(log.lines).toHaveLength(1);
     await expect(late).rejects.toThrow('no');
@@ -67,7 +67,7 @@ describe('watched', () => {
   });
 
   it('leaves promises that the application derives from it to the application', async () => {
-    const derived = watched(log, about, reject).then(() => 1);
+    const derived = watched(log, 'join', about, reject).then(() => 1);
     expect(derived.constructor).toBe(Promise);
     await expect(derived).rejects.toThrow('no');
     await twoTurns();

@@ -5,9 +5,8 @@
 import { type Awaitable, isPromise } from '../awaitable.js';
 import { errorField, field, label, type Log, stackOf } from '../log.js';
 
-/** What a promise is about, for the log: what was called, and for which connection, channel or user. */
+/** What a promise is about, for the log: a connection, a channel or a user. */
 export interface About {
-  readonly what: string;
   /** Of the connection; none for a call that is about several. */
   readonly transport?: string;
   readonly id?: string;
@@ -39,37 +38,43 @@ class WatchedPromise<T> extends Promise<T> {
   }
 }
 
+/** The promise of all calls that had nothing to wait for: hot code joins and leaves many rooms. */
+const DONE = Promise.resolve(undefined);
+
 /**
  * Calls a function, and returns a promise of its result.
  *
+ * @param what was called
  * @param log gets a line with the error and its stack when the promise rejects and nobody waits for it at the end of
  *   that turn of the event loop
  * @returns rejects with what `work` throws or rejects with
  */
-export function watched<T>(log: Log, about: About, work: () => Awaitable<T>): Promise<T> {
+export function watched<T>(log: Log, what: string, about: About, work: () => Awaitable<T>): Promise<T> {
   try {
     const result = work();
-    return isPromise(result) ? follow(log, about, result) : Promise.resolve(result);
+    if (result === undefined) return DONE as Promise<T>;
+    return isPromise(result) ? follow(log, what, about, result) : Promise.resolve(result);
   } catch (error) {
-    return follow(log, about, Promise.reject(error));
+    return follow(log, what, about, Promise.reject(error));
   }
 }
 
-function follow<T>(log: Log, about: About, result: PromiseLike<T>): Promise<T> {
+function follow<T>(log: Log, what: string, about: About, result: PromiseLike<T>): Promise<T> {
   const promise = new WatchedPromise<T>((resolve, reject) => {
     Promise.resolve(result).then(resolve, (error: unknown) => {
       reject(error);
       promise.disarm();
       setImmediate(() => {
-        if (!promise.isAwaited) logUnawaited(log, about, error);
+        if (!promise.isAwaited) logUnawaited(log, what, about, error);
       });
     });
   });
   return promise;
 }
 
-function logUnawaited(log: Log, { what, transport, ...where }: About, error: unknown): void {
-  const at = Object.entries(where).map(([name, value]) => ` ${name}=${field(String(value))}`);
+function logUnawaited(log: Log, what: string, { transport, id, to, user }: About, error: unknown): void {
+  const where = Object.entries({ id, to, user }).filter(([, value]) => value !== undefined);
+  const at = where.map(([name, value]) => ` ${name}=${field(String(value))}`);
   log.error(
     `${transport ? label(transport) : 'Realtime'} ${what} failed${at.join('')} error=${errorField(error)} awaited=no`,
     stackOf(error),

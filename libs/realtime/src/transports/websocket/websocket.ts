@@ -16,8 +16,9 @@ import { errorField, stackOf } from '../../log.js';
 import type { Node } from '../../node/node.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import type { Transport } from '../../transport.js';
-import { Flusher } from './flusher.js';
 import { CompressedSocket } from './compressed-socket.js';
+import { Flusher } from './flusher.js';
+import { keepFreedMemory } from './freed-memory.js';
 import { PlainSocket } from './plain-socket.js';
 import type { ReceiverBounds } from './receiver.js';
 import { Slab } from './slab.js';
@@ -38,6 +39,7 @@ export class WebSocketTransport implements Transport {
     private readonly node: Pick<Node, 'settings' | 'limits' | 'log'>,
   ) {
     const { settings, limits } = node;
+    keepFreedMemory();
     this.server = createServer(settings, () => this.protocol || false);
     const flusher = new Flusher(settings.flushWindow * 1000);
     this.shared = { settings, limits, flusher, slab: new Slab(), bounds: receiverBounds(settings) };

@@ -127,6 +127,16 @@ describe('FrameWriter', () => {
     expect([chunks[2] === data, writer.waiting]).toEqual([true, 0]);
   });
 
+  it('writes a text of 8 KiB at once behind the frames that wait, and collects shorter ones', async () => {
+    const { writer, writes } = create();
+    writer.push('a');
+    writer.long('x'.repeat(8192));
+    writer.long('y'.repeat(8191));
+    expect([writes, writer.waiting]).toEqual([['a', '8196 bytes'], 8195]);
+    await turn();
+    expect(writes).toEqual(['a', '8196 bytes', '8195 bytes']);
+  });
+
   it('writes the waiting frames before anything else where it is asked to, and each of them once', async () => {
     const { writer, writes } = create();
     writer.push('a');

@@ -10,9 +10,13 @@ import type { FrameChain } from './chain.js';
 import { encodeFrame, outgoingHeaderLength, writeFrame, writeHeader } from './encode.js';
 import type { Flushable, Flusher } from './flusher.js';
 import type { Run, Slab } from './slab.js';
+import { writeAtOnce } from './write-buffer.js';
 
 /** From this many bytes on, frames do not wait for the end of the turn: they are worth a write of their own. */
 export const FLUSH_BYTES = 32_768;
+
+/** From this many bytes on, a text for one client does not wait for the end of the turn either: its copy would cost more. */
+const AT_ONCE_BYTES = 8192;
 
 export class FrameWriter implements Flushable {
   sentAt = 0;
@@ -78,7 +82,7 @@ export class FrameWriter implements Flushable {
    */
   protected writeLong(frame: Frame): void {
     if (typeof frame.data === 'string') {
-      this.enqueue(encodeFrame(frame));
+      this.writeLongText(frame);
       return;
     }
     const length = outgoingHeaderLength(frame.size);
@@ -87,6 +91,17 @@ export class FrameWriter implements Flushable {
     this.endRun();
     this.chain = this.chain.with(frame.data);
     this.writeOut();
+  }
+
+  /** A text of some size is worth a write of its own; shorter ones of the same turn leave together. */
+  private writeLongText(frame: Frame): void {
+    if (frame.size < AT_ONCE_BYTES) {
+      this.enqueue(encodeFrame(frame));
+      return;
+    }
+    this.writeOut();
+    this.sentAt = performance.now();
+    writeAtOnce(this.stream, frame);
   }
 
   private reserve(length: number): Run {
