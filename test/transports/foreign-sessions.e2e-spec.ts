@@ -139,6 +139,12 @@ describe.each(['sse', 'polling'] as const)('The client library over %s', (transp
   it('is one connection behind a balancer that sends each request to any node', async () => {
     const broker = { broker: 'workers', workersFolder: folder, app: `any-${process.pid}` } as const;
     const sites = await Promise.all([1, 2].map(() => startNumbers({ ...broker, closeTimeout: 0.05 })));
+    for (const { app } of sites)
+      await until(
+        'the other node',
+        () => app.server.nodes().length,
+        (count) => count === 2,
+      );
     const balancer = await FaultProxy.start(() => sites[Math.floor(random() * sites.length)]!.app.url, {});
     const socket = connectLibrary<Numbers>(`${balancer.url}/ws`, { transports: [transport], timeout: 50_000 });
     const got: number[] = [];
