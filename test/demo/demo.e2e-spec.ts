@@ -192,18 +192,19 @@ describe('two people', () => {
 });
 
 describe('one person', () => {
-  it.each(['<img src=x onerror="document.title = 1">', '<script>document.title = 1</script>', '<b>bold</b>'])(
-    'the page shows %s as text, in a message and in a name',
-    async (text) => {
-      const ann = await come('Ann');
-      const eve = await come(text.slice(0, 40));
+  it('the page shows HTML as text, in a message and in a name', async () => {
+    const texts = ['<img src=x onerror="document.title = 1">', '<script>document.title = 1</script>', '<b>bold</b>'];
+    const ann = await come('Ann');
+    const name = texts[0]!;
+    const eve = await come(name);
+    for (const text of texts) {
       await say(eve, text);
       await heard(ann, text);
-      expect(await people(ann).allInnerTexts()).toEqual(['Ann', text.slice(0, 40)]);
-      expect(await ann.locator('main :is(img, script, b)').count()).toBe(0);
-      expect(await ann.title()).toContain('Chat');
-    },
-  );
+    }
+    expect(await people(ann).allInnerTexts()).toEqual(['Ann', name]);
+    expect(await ann.locator('main :is(img, script, b)').count()).toBe(0);
+    expect(await ann.title()).toContain('Chat');
+  });
 
   it('the page does not send an empty message', async () => {
     const ann = await come('Ann');

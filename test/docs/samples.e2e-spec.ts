@@ -9,16 +9,33 @@ const PAGES = [
 ];
 const folder = join(ROOT, 'test');
 
+/** As much of React's types as the samples use: the repository does not depend on React. */
+const REACT = `
+declare module 'react' {
+  export function useEffect(effect: () => void | (() => void), dependencies?: readonly unknown[]): void;
+  export function useSyncExternalStore<T>(subscribe: (onStoreChange: () => void) => () => void, getSnapshot: () => T): T;
+}
+declare namespace JSX {
+  interface IntrinsicElements {
+    p: { role?: string; children?: unknown };
+  }
+}
+`;
+
 it('the TypeScript samples of the documentation compile, and one that does not is found', () => {
   const sources = new Map<string, string>([
     [join(folder, 'app.module.ts'), 'export class AppModule {}'],
     [join(folder, 'broken.ts'), "import { Nothing } from 'nestjs-realtime';"],
+    [join(folder, 'react.d.ts'), REACT],
   ]);
   for (const page of PAGES) {
     const name = page.replace(/\W/g, '-');
     for (const [index, code] of codeOf(page, 'ts').entries()) sources.set(join(folder, `${name}-${index}.ts`), code);
   }
-  expect(sources.size).toBeGreaterThanOrEqual(12);
+  for (const [index, code] of codeOf('docs/client.md', 'tsx').entries()) {
+    sources.set(join(folder, `docs-client-${index}.tsx`), code);
+  }
+  expect(sources.size).toBeGreaterThanOrEqual(13);
   expect(problemsOf(sources)).toEqual([expect.stringMatching(/broken\.ts: .* has no exported member/)]);
 }, 120_000);
 

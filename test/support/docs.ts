@@ -68,7 +68,11 @@ export function problemsOf(sources: ReadonlyMap<string, string>): string[] {
   const { readFile, fileExists } = host;
   host.fileExists = (path) => sources.has(path) || fileExists(path);
   host.readFile = (path) => sources.get(path) ?? readFile(path);
-  const program = ts.createProgram([...sources.keys()], { ...options, noEmit: true, noUnusedLocals: false }, host);
+  const program = ts.createProgram(
+    [...sources.keys()],
+    { ...options, noEmit: true, noUnusedLocals: false, jsx: ts.JsxEmit.Preserve },
+    host,
+  );
   return [...sources.keys()].flatMap((path) => {
     const file = program.getSourceFile(path)!;
     const found = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];

@@ -106,6 +106,12 @@ describe('close codes', () => {
     expect((client.state as { reason: string }).reason).not.toBe('');
   });
 
+  it('comes back when a runtime gives no code at all, as Deno does for a connection that broke', async () => {
+    const { client } = await clientIn(world);
+    world.socket.open().end(0);
+    expect(client.state).toMatchObject({ status: 'waiting', reason: 'the connection broke' });
+  });
+
   it('says why in words: those of the server, else what the code means', async () => {
     const { client } = await clientIn(world);
     world.socket.open().end(4500, 'banned for an hour');

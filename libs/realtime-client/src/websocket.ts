@@ -17,7 +17,8 @@ export function openWebSocket(Class: WebSocketClass, { url, protocols, token, he
   socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => owner.received(data);
   // A failure is a close too
   socket.onerror = () => {};
-  socket.onclose = (end: { code: number; reason: string }) => owner.ended(end);
+  // Deno says 0 where other runtimes say 1006
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => owner.ended({ code: code || 1006, reason });
   return {
     send: (data) => socket.send(data),
     close: (code) => socket.close(code),
