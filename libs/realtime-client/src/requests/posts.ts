@@ -72,9 +72,10 @@ export class Posts {
     const headers = { 'content-type': isText ? 'text/plain' : 'application/json', [COUNT]: String(first) };
     const { ok, status, headers: said } = await this.#fetch({ method: 'POST', body, signal: this.signal }, headers);
     if (ok) return;
-    if (status !== 429) throw new Error();
-    const pauseMs = Number(said.get('retry-after') ?? 1) * 1000;
-    await new Promise<void>((resolve) => this.options.environment.after(pauseMs, resolve));
+    const seconds = said.get('retry-after');
+    // 503: the node of the connection was too late; the numbers keep what it has taken from being taken twice
+    if (status !== 429 && !(status === 503 && seconds)) throw new Error();
+    await new Promise<void>((resolve) => this.options.environment.after(Number(seconds ?? 1) * 1000, resolve));
     if (!this.signal.aborted) await this.#post(batch, first);
   }
 

@@ -49,6 +49,13 @@ export abstract class RequestWire implements Wire {
       ? { [TOKEN]: session()!, [COUNT]: '0' }
       : { 'x-realtime-hello': hello() };
     const answer = await fetch({ headers: { accept, ...who }, signal: this.#aborter.signal }, target || url);
+    const seconds = answer.headers.get('retry-after');
+    // The node of the connection was too late: the wire lives, and a hello could end elsewhere
+    if (isLater && answer.status === 503 && seconds) {
+      await answer.text();
+      await new Promise<void>((resolve) => this.options.environment.after(Number(seconds) * 1000, resolve));
+      return this.isOver ? undefined : this.fetch(accept, query, isLater);
+    }
     if (answer.status !== 200 || !answer.headers.get('content-type')?.startsWith(accept)) {
       this.end({ ...LOST, answer, body: await answer.text() });
       return undefined;
