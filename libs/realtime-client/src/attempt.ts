@@ -32,6 +32,8 @@ export class Attempt {
   isOpen = false;
   #token: string | undefined;
   #wire: Wire | undefined;
+  /** There was a token; what fails now is the transport. */
+  #isDialled = false;
   #isOver = false;
   #cancelTimer = () => {};
 
@@ -45,7 +47,8 @@ export class Attempt {
   ) {
     this.#start().catch((error: Error) => {
       const status = error instanceof UnauthorizedError ? 403 : undefined;
-      this.#ended({ code: 1006, reason: '', refusal: { status, words: error.message } });
+      const isAbsent = this.#isDialled && this.transport === 'websocket';
+      this.#ended({ code: 1006, reason: '', refusal: { status, isAbsent, words: error.message } });
     });
   }
 
@@ -80,6 +83,7 @@ export class Attempt {
     this.#cancelTimer = options.environment.after(HANDSHAKE_MS, () =>
       this.#ended({ code: 1006, reason: AWAY, refusal: this.isUp ? BLOCKED : undefined }),
     );
+    this.#isDialled = true;
     const wire = await options.open(this.transport, {
       ...options,
       token,

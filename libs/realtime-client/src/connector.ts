@@ -127,7 +127,7 @@ export class Connector {
 
   #ended(attempt: Attempt, end: WireEnd): void {
     this.#liveness.stop();
-    if (end.refusal) this.#refused(end.refusal);
+    if (end.refusal) this.#refused(end.refusal, attempt.transport !== 'websocket');
     else if (attempt.isUp || end.code !== 1006) this.#lost(end);
     else void this.#notOpened(attempt, end);
   }
@@ -153,14 +153,19 @@ export class Connector {
     const { state } = this;
     let refusal: Refusal = { words: reason };
     if (answer) refusal = refusalOf(answer, body!);
-    else if (attempt.transport === 'websocket') refusal = await probe(attempt, this.options);
-    if (this.state === state) this.#refused(refusal);
+    // Polling is nothing but plain requests
+    else if (attempt.transport !== 'polling') refusal = await probe(attempt, this.options);
+    // A server may have returned between the attempt and its probe
+    if (this.state === state) this.#refused(refusal, Boolean(answer));
   }
 
-  #refused({ status, retryAfterMs = 0, isBlocked, words }: Refusal): void {
-    if (isBlocked) this.#ladder.blocked(this.upper.hello().length > LONG_HELLO);
+  /** @param isSure one refusal is enough to give up a transport that is blocked */
+  #refused({ status, retryAfterMs = 0, isBlocked, isAbsent = false, words }: Refusal, isSure: boolean): void {
+    const { transport } = this.#ladder;
+    if (isBlocked || isAbsent) this.#ladder.blocked(isSure || isAbsent, this.upper.hello().length > LONG_HELLO);
     else this.#ladder.tries = 0;
-    if (status === 403) this.#finish(4501, words);
+    if (isAbsent && this.#ladder.transport !== transport) this.#try();
+    else if (status === 403) this.#finish(4501, words);
     else this.#over(status === 401 ? 4501 : 1006, words, retryAfterMs);
   }
 

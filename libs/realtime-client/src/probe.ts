@@ -1,6 +1,6 @@
 /**
- * Finds out why a WebSocket did not open, which a page cannot see: a plain GET of the path is answered as the handshake
- * would be refused, or with 426 when it would not be.
+ * Finds out why a WebSocket did not open, or an event stream was cut, which a page cannot see: a plain GET of the path
+ * is answered as the handshake would be refused, or with 426 when it would not be.
  */
 import type { Attempt, AttemptOptions } from './attempt.js';
 import type { FetchInit } from './environment.js';
@@ -9,7 +9,7 @@ import { AWAY, type Refusal } from './wire.js';
 const PROBE_MS = 5000;
 
 /** What is said of a transport that does not arrive, though HTTP does. */
-export const BLOCKED: Refusal = { isBlocked: true, words: 'the WebSocket was blocked on its way' };
+export const BLOCKED: Refusal = { isBlocked: true, words: 'the transport was blocked on its way' };
 
 /** @param attempt the one that did not open: its credentials are used */
 export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment }: AttemptOptions): Promise<Refusal> {

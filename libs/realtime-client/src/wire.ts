@@ -8,6 +8,8 @@ export interface Refusal {
   readonly retryAfterMs?: number;
   /** HTTP arrives, but the transport does not. */
   readonly isBlocked?: boolean;
+  /** The transport does not exist here. */
+  readonly isAbsent?: boolean;
   readonly words: string;
 }
 
