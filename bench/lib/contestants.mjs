@@ -132,6 +132,11 @@ export const contestants = {
     ...node('cluster-socketio.mjs', { BENCH_ADAPTER: 'sharded' }),
     ...socketIoHall,
   },
+  'workers+socketio': {
+    title: 'Socket.IO, cluster adapter',
+    ...node('workers-socketio.mjs', { BENCH_WORKERS: '4' }),
+    ...socketIoHall,
+  },
   soak: { title: 'nestjs-realtime', ...node('soak.mjs', BOUNDS), ...plain },
   streams: { title: 'nestjs-realtime', ...node('streams.mjs', BOUNDS), ...plain },
   validator: { title: 'ValidationPipe alone', ...node('validator.mjs'), ...plain },

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 /** A request that is not answered after so many milliseconds, not counting the time that it may be held, hangs. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
@@ -23,11 +23,14 @@ class SoakClient {
     return `/soak?room=${this.room}`;
   }
 
-  /** Connects, again and again. */
-  async run() {
-    while (!this.isStopped) {
+  /** Connects, again and again. @param afterMs when it begins */
+  async run(afterMs) {
+    await sleep(afterMs);
+    for (let tries = 0; !this.isStopped; tries++) {
+      const { id } = this;
       await this.live().catch(() => this.world.count('failed'));
-      if (!this.isStopped) await sleep(Math.random() * 500);
+      if (id !== this.id) tries = 0;
+      if (!this.isStopped) await sleep(Math.random() * Math.min(10_000, 500 * 2 ** tries));
     }
   }
 
@@ -103,7 +106,7 @@ class RequestClient extends SoakClient {
         answer.on('data', (part) => (answer.text += part));
       });
       timer = setTimeout(() => {
-        this.fault(`waited for ${method} ${path}`);
+        this.fault(`waited ${holdMs + PATIENCE_MS} ms for ${method} ${path}`);
         sent.destroy();
       }, holdMs + PATIENCE_MS);
       this.current = method === 'GET' ? sent : this.current;

@@ -12,6 +12,7 @@
  *
  * It needs redis-server 7.0 or later.
  */
+import { loadavg } from 'node:os';
 import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFlags } from '../lib/flags.mjs';
@@ -25,7 +26,7 @@ const {
 
 const NODES = 3;
 const MEMBERS = 100;
-const PUSHES_PER_SECOND = 10;
+const PUSHES_PER_SECOND = 3;
 const WORDS_PER_SECOND = 50;
 const ROOMS = Array.from({ length: Math.ceil(size / MEMBERS) }, (_, index) => `room${index}`);
 /** What the node may have on its heap at the end beside what it had before, in bytes. */
@@ -80,11 +81,14 @@ function every(ms, task) {
   return () => clearInterval(timer);
 }
 
+/** All at once would be more than the queue of connections that a system keeps for a port. */
+const CONNECTS_PER_SECOND = 150;
+
 const fill = (count) =>
   Array.from({ length: count }, (_, index) => {
     const Client = [SocketClient, PollingClient, StreamClient][index % 3];
     const client = new Client(world, `client${index}`, ROOMS[Math.floor(index / 3) % ROOMS.length]);
-    return { client, over: client.run() };
+    return { client, over: client.run((index / CONNECTS_PER_SECOND) * 1000) };
   });
 
 async function empty(clients, isClean) {
@@ -133,6 +137,7 @@ const idleProblems = ({ idle }) => Object.entries(idle).flatMap(([name, n]) => (
 const show = (what, { idle, same, heap }) =>
   console.log(`${what}: ${JSON.stringify({ ...idle, ...same })} heap=${(heap / 1e6).toFixed(1)}MB`);
 
+console.log(`load of the machine: ${loadavg().map(Math.round).join(' ')}`);
 const warm = fill(Math.min(size, 600));
 await sleep(5000);
 await empty(warm, () => false);
@@ -143,7 +148,7 @@ show('before', before);
 
 const stops = [every(1000 / PUSHES_PER_SECOND, push)];
 const clients = fill(size);
-await sleep(5000);
+await sleep(5000 + (size / CONNECTS_PER_SECOND) * 1000);
 stops.push(every(1000 / WORDS_PER_SECOND, () => pick(clients).client.say()));
 for (const endAt = Date.now() + seconds * 1000; Date.now() < endAt;) {
   await sleep(2000 + Math.random() * 4000);
@@ -166,6 +171,7 @@ show('after', state);
 const left = [];
 for (const node of nodes.slice(1)) left.push(...(await settle(node, idleProblems)).problems);
 console.log(JSON.stringify(counts));
+console.log(`load of the machine: ${loadavg().map(Math.round).join(' ')}`);
 for (const { peer } of nodes) await peer.stop();
 await redis.end();
 conclude(

@@ -1,6 +1,7 @@
 /**
- * A push to four workers of one host, beside one process with all the members, and beside four nodes over Redis: CPU time
- * of all server processes per delivery. The room has as many members in each case.
+ * A push to four workers of one host, beside one process with all the members, four nodes over Redis, and four workers of
+ * Socket.IO with its cluster adapter: CPU time of all server processes per delivery. The room has as many members in each
+ * case. Socket.IO comes from bench/servers, which the first run installs.
  *
  *   npm run bench:workers -- [flags]
  *
@@ -13,8 +14,9 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientsOf, cpuOf, OURS } from '../lib/cluster-nodes.mjs';
-import { contestants, startLoad } from '../lib/contestants.mjs';
+import { contestants, startLoad, startServer as contestant } from '../lib/contestants.mjs';
 import { readFlags } from '../lib/flags.mjs';
+import { prepare } from '../lib/install.mjs';
 import { CORES } from '../lib/peer.mjs';
 import { startRedis } from '../lib/redis.mjs';
 import { needFiles, startServer } from '../lib/study.mjs';
@@ -32,29 +34,41 @@ const FANS = {
   '64 B, 8': { name: 'small', inFlight: 8 },
 };
 
+const SOCKET_IO = 'workers+socketio';
+
+/** Its workers share a port, over which its primary spreads the clients. */
+async function startSocketIo() {
+  const load = await startLoad();
+  const server = await contestant(SOCKET_IO, { core: CORES.server });
+  await load.call('open', clientsOf(SOCKET_IO, server, 'room=hall', MEMBERS));
+  return { name: SOCKET_IO, nodes: [server], load, end: () => Promise.all([server.peer.stop(), load.end()]) };
+}
+
 async function start(count, broker) {
   const env = { REALTIME_APP: `bench-${process.pid}`, BENCH_LOG: 'error', ...broker };
   const startOne = () => startServer(OURS, { core: CORES.server, env });
   const load = await startLoad();
   const nodes = await Promise.all(Array.from({ length: count }, startOne));
   for (const node of nodes) await load.call('open', clientsOf(OURS, node, 'room=hall', MEMBERS / count));
-  return { nodes, load, end: () => Promise.all([...nodes.map(({ peer }) => peer.stop()), load.end()]) };
+  return { name: OURS, nodes, load, end: () => Promise.all([...nodes.map(({ peer }) => peer.stop()), load.end()]) };
 }
 
 /** @returns deliveries per second of CPU time, over all processes */
-async function fan({ nodes, load }, { name, inFlight }, lasting = seconds) {
+async function fan({ name: side, nodes, load }, { name, inFlight }, lasting = seconds) {
   const before = await cpuOf(nodes);
-  const trigger = contestants[OURS].trigger(name);
+  const trigger = contestants[side].trigger(name);
   const { messages } = await load.call('fan', { trigger, inFlight, seconds: lasting });
   return messages / (((await cpuOf(nodes)) - before) / 1e6);
 }
 
 needFiles(1500);
+prepare({ builds: false });
 const redis = await startRedis();
 const sides = {
   'one process': await start(1, { REALTIME_BROKER: 'memory' }),
   [`${WORKERS} workers`]: await start(WORKERS, { REALTIME_BROKER: 'workers' }),
   [`${WORKERS} nodes over Redis`]: await start(WORKERS, { REALTIME_REDIS_URL: redis.url }),
+  [`${WORKERS} workers of Socket.IO`]: await startSocketIo(),
 };
 try {
   await sleep(500);

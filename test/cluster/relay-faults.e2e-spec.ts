@@ -31,6 +31,12 @@ beforeAll(async () => {
       { adapter: PLATFORMS[index]!.adapter() },
     );
   [owner, serving] = await Promise.all([boot(one, 0), boot(other, 1)]);
+  for (const { app } of [owner, serving])
+    await until(
+      'the other node',
+      () => app.server.nodes().length,
+      (count) => count === 2,
+    );
 });
 afterAll(async () => {
   for (const app of [owner, serving]) await stop(app);

@@ -4,11 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Test } from '@nestjs/testing';
 import { RealtimeModule } from 'nestjs-realtime';
+import { connect as connectLibrary } from 'nestjs-realtime-client';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
+import { type Numbers, startNumbers } from '../support/apps/client-app.js';
 import { NumberedGateway } from '../support/apps/numbered-gateway.js';
+import { FaultProxy } from '../support/clients/fault-proxy.js';
 import { NumberedClient } from '../support/clients/numbered-client.js';
 import type { WireName } from '../support/clients/session-wires.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { until } from '../support/process-guard.js';
 import { random } from '../support/random.js';
 
 const WIRES: readonly WireName[] = ['websocket', 'sse', 'polling'];
@@ -129,4 +133,37 @@ it('A late poll of a session that has another wire is refused, on any node, and 
   client.say(1);
   await first.gateway.hears(1);
   expect(client).toMatchObject({ resumed: 1, begun: 1, faults: [] });
+});
+
+describe.each(['sse', 'polling'] as const)('The client library over %s', (transport) => {
+  it('is one connection behind a balancer that sends each request to any node', async () => {
+    const broker = { broker: 'workers', workersFolder: folder, app: `any-${process.pid}` } as const;
+    const sites = await Promise.all([1, 2].map(() => startNumbers({ ...broker, closeTimeout: 0.05 })));
+    for (const { app } of sites)
+      await until(
+        'the other node',
+        () => app.server.nodes().length,
+        (count) => count === 2,
+      );
+    const balancer = await FaultProxy.start(() => sites[Math.floor(random() * sites.length)]!.app.url, {});
+    const socket = connectLibrary<Numbers>(`${balancer.url}/ws`, { transports: [transport], timeout: 50_000 });
+    const got: number[] = [];
+    socket.on('n', (n) => got.push(n));
+    for (let n = 1; n <= 30; n++) {
+      expect(await socket.request('say', n)).toBe(n);
+      await sites[n % 2]!.app.server.toEveryone().emit('n', n);
+    }
+    const all = Array.from({ length: 30 }, (_, index) => index + 1);
+    await until(
+      'all events',
+      () => got.length,
+      (length) => length >= 30,
+    );
+    const { opened, said } = sites.map(({ gateway }) => gateway).find(({ opened }) => opened.length > 0)!;
+    expect([got, said, sites.flatMap(({ gateway }) => gateway.opened)]).toEqual([all, all, opened]);
+    expect(opened).toHaveLength(1);
+    socket.close();
+    await balancer.close();
+    await Promise.all(sites.map(({ app }) => app.close()));
+  });
 });

@@ -72,9 +72,7 @@ export class ClusterApp extends Child {
   /** Starts a node and waits until it listens. @param env added to the environment @param name a file of test/fixtures */
   static async start(env: Readonly<Record<string, string>>, name = 'cluster-app'): Promise<ClusterApp> {
     const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
-    const app = new ClusterApp(
-      fork(fixture(name), { stdio: [...stdio], execArgv: [], env: environment(env) }),
-    );
+    const app = new ClusterApp(fork(fixture(name), { stdio: [...stdio], execArgv: [], env: environment(env) }));
     const listening = new Promise<{ port: number; node: string }>((resolve, reject) => {
       app.process.once('message', resolve as never);
       void app.exited.then(() => reject(app.died()));

@@ -17,7 +17,7 @@ export class FaultProxy {
   private readonly sockets = new Set<Socket>();
 
   private constructor(
-    private readonly target: string,
+    private readonly target: string | (() => string),
     private readonly faults: Faults,
     private readonly server: Server,
   ) {
@@ -28,8 +28,8 @@ export class FaultProxy {
     });
   }
 
-  /** @param target for example `http://127.0.0.1:3000` */
-  static async start(target: string, faults: Faults): Promise<FaultProxy> {
+  /** @param target for example `http://127.0.0.1:3000`; a function is asked for each request */
+  static async start(target: string | (() => string), faults: Faults): Promise<FaultProxy> {
     const server = createServer();
     const proxy = new FaultProxy(target, faults, server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -50,7 +50,8 @@ export class FaultProxy {
     const { method, url, headers } = incoming;
     const { upgrade: _upgrade, connection: _connection, ...others } = headers;
     const passed = this.faults.stripsUpgrade ? others : headers;
-    const forward = request(this.target + url, { method, headers: passed }, (answer) =>
+    const target = typeof this.target === 'string' ? this.target : this.target();
+    const forward = request(target + url, { method, headers: passed }, (answer) =>
       this.answer(answer, incoming, outgoing),
     );
     forward.on('error', () => outgoing.destroy());
