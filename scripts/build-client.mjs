@@ -17,10 +17,10 @@ const folder = `${root}libs/realtime-client/`;
  * A name of the API, of the wire or of the platform must not be among them; the first is checked.
  */
 const INTERNAL = `
-  acknowledged after answer ask attempts better blocked cancel changed check choose connector drop ended environment expires
-  fail failed fetch flush forget heard hello isAccepted isBlocked isOpen isRenewable isSent isShort isUp isWritable item
+  acknowledged after again answer ask attempts better blocked cancel changed check choose connector dead drop ended environment expires
+  fail failed fetch flush forget heard hello isAbsent isAccepted isBlocked isOpen isRenewable isSent isShort isUp isWritable item
   listeners moved nextId noticed offline opened owner page positions ready received refusal renew replaced replies
-  retryAfterMs secret shown source start stayed stopped task tell tries upper wait wake webSocket woken words writable
+  retryAfterMs secret shown source start stayed stop stopped task tell tries upper wait wake webSocket woken words writable
 `
   .trim()
   .split(/\s+/);

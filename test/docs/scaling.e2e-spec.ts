@@ -220,9 +220,11 @@ it('docs/scaling.md has every field of stats().broker', () => {
 });
 
 it.each(codeOf('docs/logging.md', 'text')[0]!.trim().split('\n'))(
-  'the source of the cluster writes the line %s',
+  'the source writes the line %s of docs/logging.md',
   (line) => {
-    const source = read('libs/realtime/src/cluster/cluster-log.ts');
+    const source = ['cluster/cluster-log', 'node/history-log', 'limits/line-rate']
+      .map((file) => read(`libs/realtime/src/${file}.ts`))
+      .join();
     const [words, ...fields] = line.replace(/"[^"]*"/g, '').split(/ (?=\w+=)/);
     expect(source).toContain(words);
     for (const field of fields) expect(source).toContain(` ${field.split('=')[0]}=`);

@@ -140,7 +140,7 @@ describe("a page's EventSource", () => {
 describe('the demo page', () => {
   it('the demo page without WebSocket chats by SSE with a page on WebSocket', async () => {
     const ann = await come('Ann');
-    const bob = await come('Bob', app.url, '/', BLOCKED_WEBSOCKET);
+    const bob = await come('Bob', app.url, '/', 'delete window.WebSocket');
     await via(ann, 'WebSocket');
     await via(bob, 'SSE');
     await chat(ann, bob);
@@ -156,11 +156,13 @@ describe('the demo page', () => {
     await chat(ann, bob);
   });
 
-  it('the demo page in a network that blocks event streams chats by long polling', async () => {
+  it.each([
+    ['takes the header from event streams', BLOCKED_WEBSOCKET, '{ delete options.headers.accept; }'],
+    ['cuts event streams', 'delete window.WebSocket;', "return Promise.reject(new TypeError('blocked'));"],
+  ])('the demo page in a network that %s chats by long polling', async (_what, before, block) => {
     const ann = await come('Ann');
-    // Something on the way that does not know event streams takes the header from them
-    const broken = `${BLOCKED_WEBSOCKET} const { fetch } = window; window.fetch = (url, options) => {
-      if (options?.headers?.accept === 'text/event-stream') delete options.headers.accept;
+    const broken = `${before} const { fetch } = window; window.fetch = (url, options) => {
+      if (options?.headers?.accept === 'text/event-stream') ${block}
       return fetch(url, options);
     };`;
     const bob = await come('Bob', app.url, '/', broken);

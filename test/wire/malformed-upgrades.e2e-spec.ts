@@ -435,7 +435,7 @@ describe.each(ADAPTERS)('an application under attack on %s', (adapter) => {
       const { accepted } = (await state()).stats;
       const crowd = await Promise.all(Array.from({ length: 20 }, () => connect()));
       for (const client of crowd)
-        client.send(upgradeRequest({ target: '/ws?handshake=100' }), frame({ payload: 'hi' }));
+        client.send(upgradeRequest({ target: '/ws?handshake=1000' }), frame({ payload: 'hi' }));
       await sleep(delay);
       for (const client of crowd) client.reset();
       await untilChildHolds(1);

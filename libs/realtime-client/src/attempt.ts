@@ -4,7 +4,7 @@ import { UnauthorizedError } from './errors.js';
 import { BLOCKED } from './probe.js';
 import type { Token } from './token.js';
 import type { Upper } from './upper.js';
-import { AWAY, DETACH, type OpenTransport, type Transport, type Wire, type WireEnd } from './wire.js';
+import { AWAY, DETACH, type OpenTransport, type Transport, type Wire, type WireEnd, type WireOwner } from './wire.js';
 
 const HANDSHAKE_MS = 10_000;
 
@@ -25,13 +25,15 @@ export interface AttemptOwner {
   ended(attempt: Attempt, end: WireEnd): void;
 }
 
-export class Attempt {
+export class Attempt implements WireOwner {
   /** The handshake was accepted. */
   isUp = false;
   /** Messages may be sent. */
   isOpen = false;
   #token: string | undefined;
   #wire: Wire | undefined;
+  /** There was a token; what fails now is the transport. */
+  #isDialled = false;
   #isOver = false;
   #cancelTimer = () => {};
 
@@ -45,7 +47,8 @@ export class Attempt {
   ) {
     this.#start().catch((error: Error) => {
       const status = error instanceof UnauthorizedError ? 403 : undefined;
-      this.#ended({ code: 1006, reason: '', refusal: { status, words: error.message } });
+      const isAbsent = this.#isDialled && this.transport === 'websocket';
+      this.ended({ code: 1006, reason: '', refusal: { status, isAbsent, words: error.message } });
     });
   }
 
@@ -54,7 +57,8 @@ export class Attempt {
     this.#wire?.send(data, n);
   }
 
-  opened(): void {
+  /** The server has said `rt:open`. */
+  ready(): void {
     this.isOpen = true;
     this.#cancelTimer();
   }
@@ -74,39 +78,50 @@ export class Attempt {
   }
 
   async #start(): Promise<void> {
-    const { owner, upper, options } = this;
+    const { upper, options } = this;
     const token = (this.#token = await options.token.get());
     if (this.#isOver) return;
     this.#cancelTimer = options.environment.after(HANDSHAKE_MS, () =>
-      this.#ended({ code: 1006, reason: AWAY, refusal: this.isUp ? BLOCKED : undefined }),
+      this.ended({ code: 1006, reason: AWAY, refusal: this.isUp ? BLOCKED : undefined }),
     );
+    this.#isDialled = true;
     const wire = await options.open(this.transport, {
       ...options,
       token,
       fetch: (init, url) => this.fetch(init, url),
       hello: () => (this.isShort ? '' : upper.hello()),
       session: () => upper.secret(),
-      owner: {
-        opened: () => void this.#opened(),
-        received: (data) => this.#isOver || owner.received(this, data),
-        heard: () => owner.heard(),
-        acknowledged: (n) => this.#isOver || upper.acknowledged(n),
-        ended: (end) => this.#ended(end),
-      },
+      owner: this,
     });
     this.#wire = wire;
     if (this.#isOver) wire.close(DETACH);
   }
 
-  async #opened(): Promise<void> {
+  opened(): void {
     this.isUp = true;
-    const first = await this.upper.authenticate();
-    if (first !== undefined && !this.#isOver) this.send(first);
+    void this.#authenticate();
   }
 
-  #ended(end: WireEnd): void {
+  received(data: string | ArrayBuffer): void {
+    if (!this.#isOver) this.owner.received(this, data);
+  }
+
+  heard(): void {
+    this.owner.heard();
+  }
+
+  acknowledged(n: number): void {
+    if (!this.#isOver) this.upper.acknowledged(n);
+  }
+
+  ended(end: WireEnd): void {
     if (this.#isOver) return;
     this.close(DETACH);
     this.owner.ended(this, end);
+  }
+
+  async #authenticate(): Promise<void> {
+    const first = await this.upper.authenticate();
+    if (first !== undefined && !this.#isOver) this.send(first);
   }
 }

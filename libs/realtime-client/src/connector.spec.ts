@@ -1,16 +1,40 @@
 import { CLOSE_CODES, mayReconnect } from 'nestjs-realtime-protocol';
 import { clientIn, FakeWorld } from '../../../test/support/fakes/client-world.js';
-import { UnauthorizedError } from './errors.js';
+import type { FetchInit } from './environment.js';
+import { ClientError, UnauthorizedError } from './errors.js';
+import type { Transport } from './wire.js';
 
 let world: FakeWorld;
 
 beforeEach(() => {
   world = new FakeWorld();
+  isCut = true;
 });
 
 const answering = (status: number, headers: Record<string, string> = {}, body = '') => {
   world.answer = () => new Response(body, { status, headers });
 };
+const accepted = () => world.fetched.map(({ init }) => (init.headers as Record<string, string>)['accept']);
+const withoutWebSocket = () => {
+  world.webSocket = () => Promise.reject(new ClientError('bad_option', 'There is no WebSocket here'));
+};
+
+const OPEN = { id: 'n.1', session: 's1', resumed: false, seen: 0, ping: 25_000, maxBytes: 1_048_576 };
+let isCut = true;
+
+/** The answer of a server with SSE. @param cutsOne it cuts the first stream */
+function sse({ headers, method }: FetchInit, cutsOne = false): Response | Promise<Response> {
+  const { accept } = headers as Record<string, string>;
+  if (accept === undefined) return method ? new Response(null, { status: 204 }) : new Response('', { status: 426 });
+  if (cutsOne && isCut) {
+    isCut = false;
+    return Promise.reject(new TypeError('Failed to fetch'));
+  }
+  const text = `data: ${JSON.stringify({ event: 'rt:open', data: OPEN })}\n\n`;
+  const start = (stream: ReadableStreamDefaultController) => stream.enqueue(new TextEncoder().encode(text));
+  return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } });
+}
+
 const waiting = (state: object) => (state as { retryAt: number }).retryAt - world.now();
 describe('backoff', () => {
   it('waits a random time below 0.5 s, doubled with every attempt, up to 20 s', async () => {
@@ -388,8 +412,72 @@ describe('the choice of the transport', () => {
     await clientIn(world, { transports: ['sse', 'polling'] });
     await world.pass(10_000);
     await world.pass(500);
-    const accepted = world.fetched.map(({ init }) => (init.headers as Record<string, string>)['accept']);
-    expect(accepted).toEqual(['text/event-stream', 'application/json']);
+    expect(accepted()).toEqual(['text/event-stream', 'application/json']);
+  });
+
+  it('tries the next transport at once where there is no class of WebSockets', async () => {
+    withoutWebSocket();
+    await clientIn(world);
+    expect(accepted()).toEqual(['text/event-stream']);
+    expect(world.now()).toBe(1_700_000_000_000);
+  });
+
+  it('goes round and round with waits where there is no class, and SSE and polling are blocked as well', async () => {
+    withoutWebSocket();
+    answering(426);
+    const { client } = await clientIn(world);
+    expect(client.state.status).toBe('waiting');
+    for (let n = 0; n < 10; n++) await world.pass(1000);
+    expect(accepted().slice(0, 4)).toEqual([
+      'text/event-stream',
+      'application/json',
+      'text/event-stream',
+      'application/json',
+    ]);
+    expect(accepted().length).toBeLessThan(20);
+  });
+
+  it.each([[['websocket']], [['websocket', 'websocket']]] as [Transport[]][])(
+    'waits, and says why, where %j are wanted and there is no class of WebSockets',
+    async (transports) => {
+      withoutWebSocket();
+      const { client } = await clientIn(world, { transports });
+      expect(client.state).toMatchObject({ status: 'waiting', reason: 'There is no WebSocket here' });
+      expect(world.fetched).toHaveLength(0);
+    },
+  );
+
+  it('stays on SSE when a move to WebSocket fails for want of a class', async () => {
+    withoutWebSocket();
+    world.answer = (_url, init) => sse(init);
+    const { client, states } = await clientIn(world);
+    expect(client.state).toMatchObject({ status: 'open', transport: 'sse' });
+    world.show('visible');
+    client.use('websocket');
+    await world.pass(1000);
+    expect(client.state).toMatchObject({ status: 'open', transport: 'sse' });
+    expect(states.map(({ status }) => status)).toEqual(['connecting', 'connecting', 'open']);
+  });
+
+  it('falls back to polling when event streams are cut twice without an answer, and plain requests are answered', async () => {
+    world.answer = (_url, { headers }) =>
+      (headers as Record<string, string>)['accept'] === 'text/event-stream'
+        ? Promise.reject(new TypeError('Failed to fetch'))
+        : new Response('', { status: 426 });
+    const { client } = await clientIn(world, { transports: ['sse', 'polling'] });
+    expect(client.state).toMatchObject({ reason: 'the transport was blocked on its way' });
+    await world.pass(500);
+    await world.pass(1000);
+    expect(accepted()).toEqual(['text/event-stream', undefined, 'text/event-stream', undefined, 'application/json']);
+  });
+
+  it('stays with SSE while the server is away, and when it returns between the attempt and the probe', async () => {
+    const { client } = await clientIn(world, { transports: ['sse', 'polling'] });
+    for (let n = 0; n < 10; n++) await world.pass(20_000);
+    world.answer = (_url, init) => sse(init, true);
+    for (let n = 0; n < 60 && client.state.status !== 'open'; n++) await world.pass(1000);
+    expect(client.state).toMatchObject({ status: 'open', transport: 'sse' });
+    expect(accepted()).not.toContain('application/json');
   });
 
   it('takes an answer that the page may not read as a sign that HTTP arrives', async () => {
@@ -398,7 +486,7 @@ describe('the choice of the transport', () => {
     const { client } = await clientIn(world, {}, 'wss://other.example.com/ws');
     world.socket.end();
     await world.pass();
-    expect(client.state).toMatchObject({ reason: 'the WebSocket was blocked on its way' });
+    expect(client.state).toMatchObject({ reason: 'the transport was blocked on its way' });
   });
 
   it('leaves out the hello for one attempt when it is so long that a proxy may have refused it', async () => {

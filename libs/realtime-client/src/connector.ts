@@ -3,13 +3,13 @@ import { mayReconnect } from 'nestjs-realtime-protocol';
 import type { Attempt, AttemptOptions } from './attempt.js';
 import { Ladder } from './ladder.js';
 import { Liveness } from './liveness.js';
-import { watchPage } from './page.js';
+import { type PageWatcher, watchPage } from './page.js';
 import { probe, refusalOf } from './probe.js';
 import { Retry } from './retry.js';
 import type { State } from './state.js';
 import type { Upper } from './upper.js';
 import { AWAY, DETACH, type Refusal, type Transport, type WireEnd } from './wire.js';
-import { Wires } from './wires.js';
+import { Wires, type WiresOwner } from './wires.js';
 import { hintOf, wordsOf } from './words.js';
 
 /** A connection that lived this long was a good one: the next delay is short again. */
@@ -20,7 +20,7 @@ const LONG_HELLO = 2048;
 const WIRE_LOST = new Set([1005, 1006, 1014, 1015]);
 const PING = '{"event":"rt:ping"}';
 
-export class Connector {
+export class Connector implements PageWatcher, WiresOwner {
   state: State = { status: 'connecting', attempt: 0 };
   /** When the connection was opened; Infinity when there is none. */
   #openedAt = Infinity;
@@ -47,24 +47,13 @@ export class Connector {
       this.#lost({ code: 1006, reason: AWAY });
     };
     this.#liveness = new Liveness(environment, () => this.send(PING), dead);
-    this.#wires = new Wires(options, upper, {
-      heard: () => this.#liveness.heard(),
-      replaced: () => this.#liveness.stop(),
-      stayed: () => this.#follow(),
-      ended: (attempt, end) => this.#ended(attempt, end),
-    });
+    this.#wires = new Wires(options, upper, this);
   }
 
   /** Connects now, unless there is a connection or an attempt. */
   connect(): void {
     if (this.#wires.now) return;
-    this.#unwatch ??= watchPage(this.options.environment, {
-      woken: () => this.#woken(),
-      offline: () => this.#offline(),
-      left: (isKept) => this.#left(isKept),
-      // The present wire stays until the next one is open
-      shown: () => this.isWritable && this.#ladder.better && this.use(this.#ladder.better),
-    });
+    this.#unwatch ??= watchPage(this.options.environment, this);
     this.#try();
   }
 
@@ -87,18 +76,18 @@ export class Connector {
   ready(id: string | undefined, isResumed: boolean, pingMs: number): void {
     const now = this.#wires.now!;
     const wasOpen = now.isOpen;
-    now.opened();
+    now.ready();
     if (!wasOpen) this.#openedAt = this.options.environment.now();
     this.#ladder.choose(now.transport);
     this.#liveness.start(pingMs);
     if (!wasOpen || !isResumed) this.#set({ status: 'open', transport: now.transport, id, isResumed });
-    this.#follow();
+    this.stayed();
   }
 
   /** Uses another transport from now on; an open connection moves there when it can. */
   use(transport: Transport): void {
     this.#wanted = transport;
-    this.#follow();
+    this.stayed();
   }
 
   /** The server says that the token expires. */
@@ -117,17 +106,25 @@ export class Connector {
     this.#wires.open(this.#ladder.transport, this.#ladder.isShort);
   }
 
+  heard(): void {
+    this.#liveness.heard();
+  }
+
+  replaced(): void {
+    this.#liveness.stop();
+  }
+
   /** Moves to the transport that was asked for, unless another move is under way: then after it. */
-  #follow(): void {
+  stayed(): void {
     const wanted = this.#wanted;
     if (!wanted || !this.isWritable) return;
     this.#wanted = undefined;
     this.#wires.open(wanted, false);
   }
 
-  #ended(attempt: Attempt, end: WireEnd): void {
+  ended(attempt: Attempt, end: WireEnd): void {
     this.#liveness.stop();
-    if (end.refusal) this.#refused(end.refusal);
+    if (end.refusal) this.#refused(end.refusal, attempt.transport !== 'websocket');
     else if (attempt.isUp || end.code !== 1006) this.#lost(end);
     else void this.#notOpened(attempt, end);
   }
@@ -153,14 +150,19 @@ export class Connector {
     const { state } = this;
     let refusal: Refusal = { words: reason };
     if (answer) refusal = refusalOf(answer, body!);
-    else if (attempt.transport === 'websocket') refusal = await probe(attempt, this.options);
-    if (this.state === state) this.#refused(refusal);
+    // Polling is nothing but plain requests
+    else if (attempt.transport !== 'polling') refusal = await probe(attempt, this.options);
+    // A server may have returned between the attempt and its probe
+    if (this.state === state) this.#refused(refusal, Boolean(answer));
   }
 
-  #refused({ status, retryAfterMs = 0, isBlocked, words }: Refusal): void {
-    if (isBlocked) this.#ladder.blocked(this.upper.hello().length > LONG_HELLO);
+  /** @param isSure one refusal is enough to give up a transport that is blocked */
+  #refused({ status, retryAfterMs = 0, isBlocked, isAbsent = false, words }: Refusal, isSure: boolean): void {
+    const { transport } = this.#ladder;
+    if (isBlocked || isAbsent) this.#ladder.blocked(isSure || isAbsent, this.upper.hello().length > LONG_HELLO);
     else this.#ladder.tries = 0;
-    if (status === 403) this.#finish(4501, words);
+    if (isAbsent && this.#ladder.transport !== transport) this.#try();
+    else if (status === 403) this.#finish(4501, words);
     else this.#over(status === 401 ? 4501 : 1006, words, retryAfterMs);
   }
 
@@ -190,19 +192,25 @@ export class Connector {
     this.#set({ status: 'closed', code, reason });
   }
 
-  #woken(): void {
+  woken(): void {
     if (this.state.status === 'waiting') this.#set({ ...this.state, retryAt: this.#retry.wake() });
     this.#liveness.check();
   }
 
-  #offline(): void {
+  offline(): void {
     this.#retry.stop();
     if (this.state.status === 'waiting') this.#set({ ...this.state, retryAt: undefined });
     this.#liveness.check();
   }
 
+  shown(): void {
+    const { better } = this.#ladder;
+    // The present wire stays until the next one is open
+    if (better && this.isWritable) this.use(better);
+  }
+
   /** The page is left; out of the back/forward cache it may come back, and its wires cannot. */
-  #left(isKept: boolean): void {
+  left(isKept: boolean): void {
     const { now } = this.#wires;
     if (!now || (!isKept && now.transport === 'websocket')) return;
     this.#drop(isKept ? DETACH : 1000);

@@ -9,7 +9,7 @@ import { type Outgoing, Session } from './session.js';
 import type { State } from './state.js';
 import { Token } from './token.js';
 import type { Upper } from './upper.js';
-import { base64url, type OpenTransport } from './wire.js';
+import { base64url, type OpenTransport, parsed } from './wire.js';
 
 /** Longest hello, in characters: the server and proxies refuse longer lines. */
 const MAX_LINE = 6144;
@@ -98,7 +98,7 @@ export class Conversation implements Upper {
   }
 
   received(data: string | ArrayBuffer): void {
-    const message = typeof data === 'string' ? parsed(data) : undefined;
+    const message = typeof data === 'string' ? envelope(data) : undefined;
     if (message?.event === 'rt:open') return this.#opened(message.data as Open);
     if (message?.event === 'rt:ack') return this.acknowledged((message.data as { n: number }).n);
     if (message?.event === 'rt:pong') return;
@@ -157,11 +157,7 @@ export class Conversation implements Upper {
 }
 
 /** @returns undefined for a text that is not an envelope */
-function parsed(text: string): Incoming | undefined {
-  try {
-    const message = JSON.parse(text) as Incoming;
-    return typeof message.event === 'string' ? message : undefined;
-  } catch {
-    return undefined;
-  }
+function envelope(text: string): Incoming | undefined {
+  const message = parsed(text) as Incoming | null | undefined;
+  return typeof message?.event === 'string' ? message : undefined;
 }

@@ -1,4 +1,5 @@
 /** Everything that the client needs of the world, so that tests can give it a world of their own. */
+import { ClientError } from './errors.js';
 
 /** The part of a `WebSocket` that the client uses; the class of a browser, of Node 22, and of `ws` have it. */
 export interface WebSocketLike {
@@ -50,7 +51,7 @@ export interface Environment {
 }
 
 /** The globals of a browser, as far as they are used; a process has only some. */
-type Global = PageLike & { readonly WebSocket: WebSocketClass };
+type Global = PageLike & { readonly WebSocket?: WebSocketClass };
 
 /** @param given the application's own class of WebSockets */
 export function ownEnvironment(given?: WebSocketClass): Environment {
@@ -63,7 +64,11 @@ export function ownEnvironment(given?: WebSocketClass): Environment {
       return () => clearTimeout(timer);
     },
     fetch: (url, init) => fetch(url, init),
-    webSocket: async () => given ?? world.WebSocket,
+    async webSocket() {
+      const found = given ?? world.WebSocket;
+      if (found) return found;
+      throw new ClientError('bad_option', 'There is no WebSocket here');
+    },
     page: world.document && world,
   };
 }

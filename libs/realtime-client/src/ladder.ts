@@ -8,7 +8,7 @@ export class Ladder {
   transport: Transport;
   /** The next attempt leaves out the hello: a proxy may have cut the long line. */
   isShort = false;
-  /** How many WebSockets in turn were blocked. */
+  /** How many attempts in turn were blocked. */
   tries = 0;
 
   constructor(private readonly transports: readonly Transport[]) {
@@ -27,11 +27,13 @@ export class Ladder {
     this.tries = 0;
   }
 
-  /** @param isLong the hello is so long that a proxy may have refused it */
-  blocked(isLong: boolean): void {
-    const isWebSocket = this.transport === 'websocket';
-    if (isWebSocket && ++this.tries < 2) return;
-    if (isWebSocket && isLong && !this.isShort) this.isShort = true;
+  /**
+   * @param isSure one attempt is enough to give the transport up, else two in turn
+   * @param isLong the hello is so long that a proxy may have refused it
+   */
+  blocked(isSure: boolean, isLong: boolean): void {
+    if (!isSure && ++this.tries < 2) return;
+    if (!isSure && isLong && !this.isShort && this.transport === 'websocket') this.isShort = true;
     else this.choose(this.transports[this.transports.indexOf(this.transport) + 1] ?? this.transports[0]!);
   }
 }

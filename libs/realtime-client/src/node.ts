@@ -8,7 +8,7 @@ export const connect: Connect = /* @__PURE__ */ connectWith(
   () => import('./requests/index.js'),
   (given) => {
     const environment = ownEnvironment(given);
-    return { ...environment, webSocket: async () => (await environment.webSocket()) ?? installed() };
+    return { ...environment, webSocket: () => environment.webSocket().catch(installed) };
   },
 );
 

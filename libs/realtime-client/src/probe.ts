@@ -1,15 +1,15 @@
 /**
- * Finds out why a WebSocket did not open, which a page cannot see: a plain GET of the path is answered as the handshake
- * would be refused, or with 426 when it would not be.
+ * Finds out why a WebSocket did not open, or an event stream was cut, which a page cannot see: a plain GET of the path
+ * is answered as the handshake would be refused, or with 426 when it would not be.
  */
 import type { Attempt, AttemptOptions } from './attempt.js';
 import type { FetchInit } from './environment.js';
-import { AWAY, type Refusal } from './wire.js';
+import { AWAY, parsed, type Refusal } from './wire.js';
 
 const PROBE_MS = 5000;
 
 /** What is said of a transport that does not arrive, though HTTP does. */
-export const BLOCKED: Refusal = { isBlocked: true, words: 'the WebSocket was blocked on its way' };
+export const BLOCKED: Refusal = { isBlocked: true, words: 'the transport was blocked on its way' };
 
 /** @param attempt the one that did not open: its credentials are used */
 export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment }: AttemptOptions): Promise<Refusal> {
@@ -25,19 +25,14 @@ export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment 
   }
 }
 
-/** @param answer of a request that should have become a connection */
+/**
+ * @param answer of a request that should have become a connection
+ * @param body its text; Nest says why in a `message`
+ */
 export function refusalOf({ status, headers }: Response, body: string): Refusal {
   if (status === 426) return BLOCKED;
-  const words = `the server answered ${status}${messageOf(body)}`;
+  const said = parsed(body) as { message?: unknown } | undefined;
+  const message = said?.message ? `: ${String(said.message)}` : '';
+  const words = `the server answered ${status}${message}`;
   return { status, retryAfterMs: Number(headers.get('retry-after')) * 1000 || 0, words };
-}
-
-/** The message of an answer of Nest. */
-function messageOf(body: string): string {
-  try {
-    const { message } = JSON.parse(body) as { message?: unknown };
-    return message ? `: ${String(message)}` : '';
-  } catch {
-    return '';
-  }
 }

@@ -8,6 +8,8 @@ export interface Refusal {
   readonly retryAfterMs?: number;
   /** HTTP arrives, but the transport does not. */
   readonly isBlocked?: boolean;
+  /** The transport does not exist here. */
+  readonly isAbsent?: boolean;
   readonly words: string;
 }
 
@@ -75,6 +77,15 @@ export const PROTOCOL = 'realtime.v1';
 
 /** The close code that ends a wire and leaves its session on the server. */
 export const DETACH = 3100;
+
+/** @returns what a JSON text says; undefined for another text */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Encodes a text as base64url without padding. */
 export function base64url(text: string): string {

@@ -2,7 +2,7 @@
  * The present wire, and the one that takes its place: the next is opened while the present one still works. Who sends
  * a hello is deaf to the wire before it, so what arrives there meanwhile is held, and only handled when the next fails.
  */
-import { Attempt, type AttemptOptions } from './attempt.js';
+import { Attempt, type AttemptOptions, type AttemptOwner } from './attempt.js';
 import type { Upper } from './upper.js';
 import { DETACH, type Transport, type WireEnd } from './wire.js';
 
@@ -17,7 +17,7 @@ export interface WiresOwner {
   ended(attempt: Attempt, end: WireEnd): void;
 }
 
-export class Wires {
+export class Wires implements AttemptOwner {
   now: Attempt | undefined;
   #next: Attempt | undefined;
   #held: (string | ArrayBuffer)[] = [];
@@ -35,7 +35,7 @@ export class Wires {
 
   /** Opens the present wire, or the next one when there is a present one. */
   open(transport: Transport, isShort: boolean): void {
-    const attempt = this.#begin(transport, isShort);
+    const attempt = new Attempt(transport, isShort, this.options, this.upper, this);
     if (this.now) this.#next = attempt;
     else this.now = attempt;
   }
@@ -47,27 +47,26 @@ export class Wires {
     this.#held = [];
   }
 
-  #begin(transport: Transport, isShort: boolean): Attempt {
-    const { options, upper, owner } = this;
-    return new Attempt(transport, isShort, options, upper, {
-      received: (attempt, data) => {
-        this.#swapTo(attempt);
-        owner.heard();
-        if (this.#next) this.#held.push(data);
-        else upper.received(data);
-      },
-      heard: () => owner.heard(),
-      ended: (attempt, end) => {
-        if (attempt === this.#next) return this.#stay();
-        if (this.#next) {
-          this.#swapTo(this.#next);
-          owner.replaced();
-        } else {
-          this.drop(DETACH);
-          owner.ended(attempt, end);
-        }
-      },
-    });
+  received(attempt: Attempt, data: string | ArrayBuffer): void {
+    this.#swapTo(attempt);
+    this.heard();
+    if (this.#next) this.#held.push(data);
+    else this.upper.received(data);
+  }
+
+  heard(): void {
+    this.owner.heard();
+  }
+
+  ended(attempt: Attempt, end: WireEnd): void {
+    if (attempt === this.#next) return this.#stay();
+    if (this.#next) {
+      this.#swapTo(this.#next);
+      this.owner.replaced();
+    } else {
+      this.drop(DETACH);
+      this.owner.ended(attempt, end);
+    }
   }
 
   /** The next wire speaks: the server has cut the present one. */

@@ -1,7 +1,6 @@
 /**
  * Road OUT, step 7: the broker of several nodes, over a link that carries bytes. Pushes go through the link first and come
- * back to this node's own members; orders are acknowledged; questions have a deadline. What
- * arrives is for arrivals.ts.
+ * back to this node's own members; orders are acknowledged; questions have a deadline. What arrives is for arrivals.ts.
  */
 import { Broker, type LocalNode, type OtherNode } from '../broker.js';
 import { type Action, type Channel, channelOf, type Command, connectionIdOf, nodeOf } from '../command.js';
@@ -38,17 +37,14 @@ import { Wire } from './wire.js';
 /** Makes the link of a node. @throws OptionsError when it cannot work as it is set */
 export type Connect = (node: NodeId) => Promise<Link>;
 
-type Push = Extract<Action, { kind: 'push' }>;
 export class ClusterBroker extends Broker {
   readonly isShared = true;
   override readonly relays: ClusterRelays;
   override history?: ClusterHistory = undefined;
   private readonly lines: ClusterLog;
-  /** Why the link was down last. */
-  private reason = '';
+  private downReason = '';
   private local!: LocalNode;
   private link?: Link;
-  private wire!: Wire;
   private post!: Post;
   private interest!: Interest;
   private pushes!: OwnPushes;
@@ -85,12 +81,11 @@ export class ClusterBroker extends Broker {
       up: () => this.up(),
       down: (reason) => this.down(reason),
       gap: (channels) => this.gap(channels),
-      cut: (node, reason) => [this.lines.cut(node, reason), this.relays.lost(node)],
-      // It does not come back: no order is kept for it
-      gone: (node) => [this.peers.lost(node), this.orders.given.left(node)],
+      cut: (node, reason) => this.relays.cut(node, reason),
+      gone: (node) => this.ended(node),
     });
     try {
-      if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.reason);
+      if (!this.isUp && this.settings.brokerRequired) throw requiredBroker(this.name, this.downReason);
       await this.peers.start();
     } catch (error) {
       await this.stop();
@@ -167,26 +162,25 @@ export class ClusterBroker extends Broker {
     const keys = clusterKeys.length > 0 ? clusterKeys : undefined;
     this.local = local;
     this.link = link;
-    this.wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
-    this.post = new Post(local.id, link, this.wire);
+    const wire = new Wire({ app, isSharded: link.isSharded, maxFrameBytes, maxNameLength, foreignPublishers, keys });
+    this.post = new Post(local.id, link, wire);
     const times = { ...INTEREST_TIMES, deadlineMs: settings.brokerTimeout * 1000 };
     const late = (isLate: boolean) => lines.lateness(isLate);
     const confirmed = (channel: Channel) => local.history?.subscribed(channel);
     this.interest = new Interest(lines.watched(link), systemClock, times, late, confirmed);
-    if (link.history) this.history = new ClusterHistory(link.history, this.post, this.wire, this.interest, lines);
+    if (link.history) this.history = new ClusterHistory(link.history, this.post, wire, this.interest, lines);
     this.pushes = new OwnPushes(local, this.post, this.interest, settings, lines);
     this.questions = new Questions(local, this.post, settings, lines);
     this.orders = new Orders(local, this.post, this.interest, settings, lines);
     this.peers = new Peers(local, this.post, settings, lines, {
       came: (id) => [this.orders.given, local.presence].forEach((each) => each?.came(id)),
       hasChanged: (id, versions) => local.presence?.announced(id, versions),
-      lost: (id) => this.gone(id, 'lost'),
-      left: (id) => this.gone(id, 'left'),
+      went: (id, how) => this.gone(id, how),
       isIn: (id, era) => this.relays.isIn(id, era),
       era: () => this.relays.era,
     });
     this.relays.start(this.post, link, this.peers);
-    const { wire, pushes, orders, questions, peers, relays } = this;
+    const { pushes, orders, questions, peers, relays } = this;
     this.arrivals = new Arrivals(local, { wire, pushes, orders, questions, peers, relays }, lines);
     for (const channel of this.base) void this.interest.hold(channel);
   }
@@ -196,7 +190,7 @@ export class ClusterBroker extends Broker {
     return [channelOf.everyone, ALL_NODES, nodeChannel(this.local.id)];
   }
 
-  private push(command: Command, { frame, isVolatile }: Push): Reached | Promise<Reached> {
+  private push(command: Command, { frame, isVolatile }: Extract<Action, { kind: 'push' }>): Reached | Promise<Reached> {
     if (!this.isUp) {
       if (this.link) this.pushes.deliverHere(command);
       return ONLY_HERE;
@@ -226,7 +220,7 @@ export class ClusterBroker extends Broker {
   }
 
   private down(reason: string): void {
-    this.reason = reason;
+    this.downReason = reason;
     this.relays.down();
     this.lines.down(reason);
     for (const part of [this.interest, this.orders.given, this.pushes]) part.down();
@@ -239,6 +233,12 @@ export class ClusterBroker extends Broker {
     this.local.history?.missed(channels);
     this.local.presence?.gap(channels);
     if (channels === 'all' || channels.includes(nodeChannel(this.local.id))) this.relays.endEra();
+  }
+
+  /** It does not come back, so no order is kept for it. */
+  private ended(node: NodeId): void {
+    this.peers.lost(node);
+    this.orders.given.left(node);
   }
 
   private gone(node: NodeId, how: 'lost' | 'left'): void {

@@ -43,8 +43,7 @@ function make(): Peers {
   const settings = { announceInterval: 2, nodeLostTime: 6, maxNodes: 3, askTimeout: 1 };
   return new Peers(local, post, settings, new ClusterLog(log), {
     came: (id) => events.push(`${id} came`),
-    lost: (id) => events.push(`${id} lost`),
-    left: (id) => events.push(`${id} left`),
+    went: (id, how) => events.push(`${id} ${how}`),
   });
 }
 

@@ -14,8 +14,8 @@ import { READS, versionAtStart } from './versions.js';
 /** Who wants to know of changes. Its methods MUST NOT throw. */
 export interface PeersListener {
   came(node: NodeId): void;
-  lost(node: NodeId): void;
-  left(node: NodeId): void;
+  /** @param how `lost`: it was silent for too long */
+  went(node: NodeId, how: 'left' | 'lost'): void;
   /** A node has announced its era; see `Announcement`. */
   isIn?(node: NodeId, era: number): void;
   /** @returns the era of this node; default: 0 */
@@ -48,7 +48,7 @@ export class Peers {
       came: (node: KnownNode) => this.came(node, listener),
       went: ({ id }: KnownNode, how: 'left' | 'lost') => {
         lines.went(id, how);
-        listener[how](id);
+        listener.went(id, how);
       },
       ignored: (id: NodeId) => lines.ignored(id, maxNodes),
     };

@@ -60,7 +60,10 @@ export class ClusterRelays implements Relays {
 
   constructor(
     private readonly settings: RelaySettings,
-    private readonly lines: Pick<ClusterLog, 'relayRefused' | 'relayCut' | 'questionDropped' | 'unanswered' | 'failed'>,
+    private readonly lines: Pick<
+      ClusterLog,
+      'cut' | 'relayRefused' | 'relayCut' | 'questionDropped' | 'unanswered' | 'failed'
+    >,
     private readonly clock: Clock = systemClock,
   ) {
     const { maxRelays } = settings;
@@ -139,6 +142,12 @@ export class ClusterRelays implements Relays {
   isIn(node: NodeId, era: number): void {
     this.served.isIn(node, era);
     this.owned.isIn(node, era);
+  }
+
+  /** The link does not wait for another node any more. @param reason what is wrong with it */
+  cut(node: NodeId, reason: string): void {
+    this.lines.cut(node, reason);
+    this.lost(node);
   }
 
   /** A node is gone. */
