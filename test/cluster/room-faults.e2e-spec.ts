@@ -105,8 +105,7 @@ describe('rooms with history, when Redis fails', () => {
     await before.connect(a!);
     expect(before.told.at(-1)).toBe('rt:joined false reset');
     await push(7, 7);
-    await before.untilNumber(7);
-    expect(ann.numbers.at(-1)).toBe(7);
+    await Promise.all([before.untilNumber(7), ann.untilNumber(7)]);
   });
 
   it('read a room once for all of its members that come to another node', async () => {
