@@ -1,160 +1,166 @@
-/** The one file for a script tag in a real Chromium, under a strict Content Security Policy. */
-import { readFile } from 'node:fs/promises';
-import { createServer, request, type Server } from 'node:http';
-import { type AddressInfo, connect as dial, type Socket } from 'node:net';
+/** The one file for a script tag in real browsers, on a page with a strict Content Security Policy and a bad network. */
 import { jest } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { type NumbersApp, startNumbers } from '../support/apps/client-app.js';
-import { closePages, openPageAlone, startBrowser } from '../support/clients/browser.js';
+import { ScriptPage } from '../support/apps/script-page.js';
+import { closePages, openPage } from '../support/clients/browser.js';
+import { BROWSERS } from '../support/clients/browsers.js';
+import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { until } from '../support/process-guard.js';
 
 jest.setTimeout(60_000);
 
-const SCRIPT = new URL('../../libs/realtime-client/dist/script/realtime-client.js', import.meta.url);
-const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'";
-const START = `
-  window.got = []; window.states = [];
-  window.socket = Realtime.connect('/ws');
-  socket.on('n', (n) => got.push(n));
-  socket.onState((state) => states.push(state));`;
+const OPTIONS = { graceTime: 30, reconnectSpread: 0.1, closeTimeout: 0.1, sseRetry: 0.05 };
+const PATIENCE_MS = 30_000;
 
-let browser: Browser;
 let site: NumbersApp;
-let front: Server;
-/** False: requests to upgrade get 426, as from a proxy that does not know WebSockets. */
-let letsUpgrade = true;
-const upgraded = new Set<Socket>();
+let front: ScriptPage;
 
 beforeAll(async () => {
-  site = await startNumbers({ graceTime: 30, closeTimeout: 0.1, sseRetry: 0.05 });
-  browser = await startBrowser();
-  front = createServer((incoming, outgoing) => {
-    outgoing.setHeader('Content-Security-Policy', POLICY);
-    const own: Record<string, () => Promise<string> | string> = {
-      '/': () => '<!doctype html><script src="/client.js"></script><script src="/start.js"></script>',
-      '/client.js': () => readFile(SCRIPT, 'utf8'),
-      '/start.js': () => START,
-    };
-    const page = own[incoming.url!];
-    if (!page) return pass(incoming, outgoing);
-    outgoing.setHeader('Content-Type', incoming.url === '/' ? 'text/html' : 'text/javascript');
-    void Promise.resolve(page()).then((text) => outgoing.end(text));
-  });
-  front.on('upgrade', (incoming, socket: Socket, head) => {
-    if (!letsUpgrade) return void socket.end('HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\n\r\n');
-    const onward = dial(Number(new URL(site.app.url).port), '127.0.0.1');
-    const lines = incoming.rawHeaders.map((text, index) => (index % 2 ? `${text}\r\n` : `${text}: `)).join('');
-    onward.write(`GET ${incoming.url} HTTP/1.1\r\n${lines}\r\n`);
-    onward.write(head);
-    socket.pipe(onward).pipe(socket);
-    upgraded.add(socket);
-    for (const end of [socket, onward])
-      end.on('error', () => {}).on('close', () => (socket.destroy(), onward.destroy()));
-  });
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  site = await startNumbers(OPTIONS);
+  front = await ScriptPage.start(() => site.app.url);
 });
-
-function pass(
-  incoming: Parameters<Parameters<typeof createServer>[1] & object>[0],
-  outgoing: import('node:http').ServerResponse,
-) {
-  const { method, url, headers } = incoming;
-  const onward = request(site.app.url + url!, { method, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode!, answer.headers);
-    outgoing.flushHeaders();
-    answer.pipe(outgoing);
-  });
-  onward.on('error', () => outgoing.destroy());
-  outgoing.on('close', () => onward.destroy());
-  incoming.pipe(onward);
-}
-
-afterEach(async () => {
-  letsUpgrade = true;
-  await closePages(browser);
-});
-
 afterAll(async () => {
-  await browser.close();
-  front.closeAllConnections();
   front.close();
   await site.app.close();
 });
 
+interface State {
+  readonly status: string;
+  readonly transport?: string;
+  readonly id?: string;
+  readonly retryAt?: number;
+}
+const upTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);
 const read = <T>(page: Page, expression: string) => page.evaluate(expression) as Promise<T>;
-const open = (page: Page, transport: string) =>
-  until(
-    `a connection by ${transport}`,
-    () => read<{ transport?: string }>(page, 'socket.state'),
-    (state) => state.transport === transport,
-    30_000,
-  );
-const come = async () => {
-  const { page, errors } = await openPageAlone(browser, `http://127.0.0.1:${(front.address() as AddressInfo).port}/`);
-  await open(page, 'websocket');
-  return { page, errors };
-};
-const push = async (page: Page, from: number, to: number) => {
+const reaches = (page: Page, what: string, isWanted: (state: State) => boolean) =>
+  until(what, () => read<State>(page, 'socket.state'), isWanted, PATIENCE_MS);
+const isOn = (page: Page, wanted: string) =>
+  reaches(page, `a connection by ${wanted}`, ({ transport }) => transport === wanted);
+const emit = async (from: number, to: number) => {
   for (let n = from; n <= to; n++) await site.app.server.toEveryone().emit('n', n);
-  await until(
-    'all messages',
-    () => read<number[]>(page, 'got'),
-    (got) => got.length >= to,
-    30_000,
-  );
-  expect(await read<number[]>(page, 'got')).toEqual(Array.from({ length: to }, (_, index) => index + 1));
 };
+/** Pushes the next numbers: the page has got all from 1, each once and in order. */
+const push = async (page: Page, from: number, to: number) => {
+  await emit(from, to);
+  const isThere = (got: number[]) => got.length >= to;
+  expect(await until('all messages', () => read<number[]>(page, 'got'), isThere, PATIENCE_MS)).toEqual(upTo(to));
+};
+const countIds = (page: Page) => read<number>(page, 'new Set(states.flatMap(({ id }) => id ?? [])).size');
 
-it('a page works with no other permission than its own scripts and its own server', async () => {
-  const { page, errors } = await come();
-  await push(page, 1, 10);
-  expect(await read(page, "socket.request('say', 7)")).toBe(7);
-  expect(errors).toEqual([]);
-});
+describe.each(Object.entries(BROWSERS))('a page in %s', (_name, { start, freeze, keepsPages }) => {
+  let browser: Browser;
 
-it('a page whose WebSocket is blocked in the middle of a session goes on with SSE, and loses nothing', async () => {
-  const { page } = await come();
-  await push(page, 1, 5);
-  letsUpgrade = false;
-  for (const socket of upgraded) socket.destroy();
-  await open(page, 'sse');
-  await push(page, 6, 12);
-  expect(await read(page, "socket.request('say', 8)")).toBe(8);
-  expect(await read(page, 'new Set(states.flatMap(({ id }) => id ?? [])).size')).toBe(1);
-});
+  beforeAll(async () => {
+    browser = await start();
+  });
+  afterEach(async () => {
+    front.letsUpgrade = true;
+    await closePages(browser);
+  });
+  afterAll(() => browser.close());
 
-it('a page that is offline says so, and resumes when it is online', async () => {
-  const { page } = await come();
-  await push(page, 1, 3);
-  await page.context().setOffline(true);
-  for (const socket of upgraded) socket.destroy();
-  const isOffline = (state: { status: string; retryAt?: number }) => state.status === 'waiting' && !state.retryAt;
-  await until('the page to wait', () => read<{ status: string; retryAt?: number }>(page, 'socket.state'), isOffline);
-  for (let n = 4; n <= 6; n++) await site.app.server.toEveryone().emit('n', n);
-  await page.context().setOffline(false);
-  await open(page, 'websocket');
-  await push(page, 7, 9);
-});
+  const come = async (port = front.port) => {
+    const { page, errors } = await openPage(browser, `http://127.0.0.1:${port}/`);
+    await isOn(page, 'websocket');
+    return { page, errors };
+  };
 
-it('a tab that was frozen gets what it missed, also when its wire was cut meanwhile', async () => {
-  const { page } = await come();
-  await push(page, 1, 3);
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
-  for (let n = 4; n <= 6; n++) await site.app.server.toEveryone().emit('n', n);
-  for (const socket of upgraded) socket.destroy();
-  await devtools.send('Page.setWebLifecycleState', { state: 'active' });
-  await push(page, 7, 9);
-});
+  it('works with no other permission than its own scripts and its own server', async () => {
+    const { page, errors } = await come();
+    await push(page, 1, 10);
+    expect(await read(page, "socket.request('say', 7)")).toBe(7);
+    expect(errors).toEqual([]);
+  });
 
-it('a page whose server restarts has a new connection on the same transport', async () => {
-  const { page } = await come();
-  const port = Number(new URL(site.app.url).port);
-  await site.app.close();
-  const left = (state: { status: string }) => state.status !== 'open';
-  await until('the close', () => read<{ status: string }>(page, 'socket.state'), left);
-  site = await startNumbers({ graceTime: 30, closeTimeout: 0.1, sseRetry: 0.05 }, port);
-  await open(page, 'websocket');
-  await push(page, 1, 3);
-  expect(await read(page, "states.filter(({ transport }) => transport && transport !== 'websocket').length")).toBe(0);
+  it('goes on with SSE, and loses nothing, when its WebSocket is blocked in the middle of a session', async () => {
+    const { page } = await come();
+    await push(page, 1, 5);
+    front.letsUpgrade = false;
+    front.cut();
+    await isOn(page, 'sse');
+    await push(page, 6, 12);
+    expect(await read(page, "socket.request('say', 8)")).toBe(8);
+    expect(await countIds(page)).toBe(1);
+  });
+
+  it('gets each message once and in order over a slow network that breaks off, on every transport', async () => {
+    const network = await TcpProxy.start(front.port);
+    const { page } = await come(network.port);
+    await page.evaluate(`
+      socket.close();
+      window.all = ['websocket', 'sse', 'polling'].map((transport) => {
+        const [socket, got] = [Realtime.connect('/ws', { transports: [transport] }), []];
+        socket.on('slow', ({ n }) => got.push(n));
+        return { socket, got };
+      });`);
+    const ids = () => read<string[]>(page, 'all.flatMap(({ socket }) => socket.state.id ?? [])');
+    const before = await until('all connections', ids, ({ length }) => length === 3);
+    network.delay(50);
+    network.throttle(40_000);
+    network.cutAfter(60_000);
+    for (let n = 1; n <= 15; n++) await site.app.server.toEveryone().emit('slow', { n, text: 'x'.repeat(2000) });
+    const got = () => read<number[][]>(page, 'all.map(({ got }) => got)');
+    const areThere = (lists: number[][]) => lists.every(({ length }) => length >= 15);
+    expect(await until('all messages', got, areThere, PATIENCE_MS)).toEqual([upTo(15), upTo(15), upTo(15)]);
+    expect(await until('all connections', ids, ({ length }) => length === 3)).toEqual(before);
+    await network.stop();
+  });
+
+  it('says that it is offline, and resumes when it is online', async () => {
+    const { page } = await come();
+    await push(page, 1, 3);
+    await page.context().setOffline(true);
+    front.cut();
+    await reaches(page, 'the page to wait', ({ status, retryAt }) => status === 'waiting' && !retryAt);
+    await emit(4, 6);
+    await page.context().setOffline(false);
+    await isOn(page, 'websocket');
+    await push(page, 7, 9);
+    expect(await countIds(page)).toBe(1);
+  });
+
+  it('gets what it missed while it was frozen, also when its wire was cut meanwhile', async () => {
+    const { page } = await come();
+    await push(page, 1, 3);
+    const thaw = await freeze(page);
+    await emit(4, 6);
+    front.cut();
+    await thaw();
+    await push(page, 7, 9);
+    expect(await countIds(page)).toBe(1);
+  });
+
+  const comesBack = keepsPages
+    ? 'gets what it missed while it was in the back/forward cache'
+    : 'is loaded anew when its visitor goes back to it, since its connection keeps it out of the back/forward cache';
+  it(comesBack, async () => {
+    const { page } = await come();
+    await push(page, 1, 3);
+    await page.goto(`http://127.0.0.1:${front.port}/other`);
+    await emit(4, 6);
+    await page.evaluate('void setTimeout(() => history.back())');
+    await until(
+      'the page to be back',
+      () => read<string>(page, 'document.title').catch(() => ''),
+      (title) => title === 'page',
+    );
+    await isOn(page, 'websocket');
+    await emit(7, 9);
+    const wanted = keepsPages ? upTo(9) : [7, 8, 9];
+    const isThere = (got: number[]) => got.length >= wanted.length;
+    expect(await until('all messages', () => read<number[]>(page, 'got'), isThere, PATIENCE_MS)).toEqual(wanted);
+    expect(await countIds(page)).toBe(1);
+  });
+
+  it('has a new connection on the same transport when its server restarts', async () => {
+    const { page } = await come();
+    const port = Number(new URL(site.app.url).port);
+    await site.app.close();
+    await reaches(page, 'the close', ({ status }) => status !== 'open');
+    site = await startNumbers(OPTIONS, port);
+    await isOn(page, 'websocket');
+    await push(page, 1, 3);
+    expect(await read(page, "states.filter(({ transport }) => transport && transport !== 'websocket').length")).toBe(0);
+  });
 });
