@@ -13,7 +13,7 @@ export interface TestedBrowser {
 
 export const BROWSERS: Readonly<Record<string, TestedBrowser>> = {
   Chromium: { start: startBrowserWithPageCache, keepsPages: true, freeze: freezeChromium },
-  Firefox: { start: startFirefox, keepsPages: false, freeze: freezeFirefox },
+  Firefox: { start: () => startFirefox(), keepsPages: false, freeze: freezeFirefox },
 };
 
 async function freezeChromium(page: Page): Promise<() => Promise<void>> {

@@ -13,14 +13,17 @@ const PREFERENCES = {
   'services.settings.server': 'data:,#remote-settings-dummy/v1',
 };
 
-/** @throws Error when there is no Firefox; `npm run test:setup` installs it or says how */
-export function startFirefox(): Promise<Browser> {
+/**
+ * @param preferences more of them, as in `about:config`
+ * @throws Error when there is no Firefox; `npm run test:setup` installs it or says how
+ */
+export function startFirefox(preferences: Record<string, string | number | boolean> = {}): Promise<Browser> {
   const env = { ...process.env, FIREFOX_PATH: toolPath('firefox'), MOZ_REMOTE_SETTINGS_DEVTOOLS: '1' };
   // This channel is driven by WebDriver BiDi; all others need a Firefox that Playwright has built
   return firefox.launch({
     channel: 'moz-firefox',
     executablePath: LAUNCHER,
-    firefoxUserPrefs: PREFERENCES,
+    firefoxUserPrefs: { ...PREFERENCES, ...preferences },
     env: env as Record<string, string>,
   });
 }
