@@ -16,6 +16,7 @@ interface Passage {
 export class TcpProxy {
   private readonly passages = new Set<Passage>();
   private delayMs = 0;
+  private bytesPerMs = Infinity;
   private isPaused = false;
   private left = Infinity;
 
@@ -76,6 +77,11 @@ export class TcpProxy {
     this.delayMs = ms;
   }
 
+  /** Each connection passes so many bytes per second in each direction, and whoever sends more has to wait. */
+  throttle(bytesPerSecond: number): void {
+    this.bytesPerMs = bytesPerSecond / 1000;
+  }
+
   /** The connections stay open, but nothing arrives any more, as after a power failure; new connections work. */
   halfOpen(): void {
     for (const passage of this.passages) passage.isDeaf = passage.isMute = true;
@@ -122,8 +128,13 @@ export class TcpProxy {
     if (isFromClient ? passage.isMute : passage.isDeaf) return;
     if (chunk.length >= this.left) return this.cutInside(chunk.subarray(0, this.left), to);
     this.left -= chunk.length;
-    if (this.delayMs === 0) to.write(chunk);
-    else setTimeout(() => to.write(chunk), this.delayMs);
+    const { delayMs, bytesPerMs } = this;
+    const passingMs = chunk.length / bytesPerMs;
+    if (delayMs + passingMs === 0) return void to.write(chunk);
+    const from = isFromClient ? passage.client : passage.server;
+    from.pause();
+    setTimeout(() => this.isPaused || from.resume(), passingMs);
+    setTimeout(() => to.write(chunk), passingMs + delayMs);
   }
 
   private cutInside(part: Buffer, to: Socket): void {
