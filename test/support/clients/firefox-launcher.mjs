@@ -5,22 +5,25 @@
  * else passes as it is. Playwright starts this file in place of the Firefox that `FIREFOX_PATH` names.
  */
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { WebSocket, WebSocketServer } from 'ws';
 
 const firefox = spawn(process.env.FIREFOX_PATH, process.argv.slice(2), { stdio: ['ignore', 'ignore', 'pipe'] });
 firefox.on('exit', (code) => process.exit(code ?? 1));
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => firefox.kill(signal));
 
-let text = '';
-firefox.stderr.setEncoding('utf8').on('data', function listen(chunk) {
-  text += chunk;
-  const [, url] = /WebDriver BiDi listening on (ws:\S+)\n/.exec(text) ?? [];
-  if (!url) return;
-  firefox.stderr.off('data', listen).on('data', (later) => process.stderr.write(later));
+createInterface(firefox.stderr).on('line', (line) => {
+  const [, url] = /WebDriver BiDi listening on (ws:\S+)/.exec(line) ?? [];
+  if (url) listen(url);
+  else console.error(line);
+});
+
+/** Playwright reads from this line where to connect. */
+function listen(url) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   server.on('listening', () => console.error(`WebDriver BiDi listening on ws://127.0.0.1:${server.address().port}`));
   server.on('connection', (playwright) => join(playwright, new WebSocket(`${url}/session`)));
-});
+}
 
 function join(playwright, browser) {
   const emulations = new Set();

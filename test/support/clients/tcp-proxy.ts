@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
+/** What passes at once where the bytes per second are bounded. */
+const PACKET_BYTES = 1400;
+
 interface Passage {
   readonly client: Socket;
   readonly server: Socket;
@@ -126,15 +129,21 @@ export class TcpProxy {
     const isFromClient = to === passage.server;
     if (isFromClient && /subscribe\r\n/i.test(chunk.toString('latin1'))) passage.subscribes = true;
     if (isFromClient ? passage.isMute : passage.isDeaf) return;
-    if (chunk.length >= this.left) return this.cutInside(chunk.subarray(0, this.left), to);
-    this.left -= chunk.length;
-    const { delayMs, bytesPerMs } = this;
-    const passingMs = chunk.length / bytesPerMs;
-    if (delayMs + passingMs === 0) return void to.write(chunk);
+    if (this.bytesPerMs === Infinity) return this.deliver(chunk, to);
     const from = isFromClient ? passage.client : passage.server;
     from.pause();
-    setTimeout(() => this.isPaused || from.resume(), passingMs);
-    setTimeout(() => to.write(chunk), passingMs + delayMs);
+    setTimeout(() => this.isPaused || from.resume(), chunk.length / this.bytesPerMs);
+    for (let start = 0; start < chunk.length; start += PACKET_BYTES) {
+      const packet = chunk.subarray(start, start + PACKET_BYTES);
+      setTimeout(() => this.deliver(packet, to), (start + packet.length) / this.bytesPerMs);
+    }
+  }
+
+  private deliver(chunk: Buffer, to: Socket): void {
+    if (chunk.length >= this.left) return this.cutInside(chunk.subarray(0, this.left), to);
+    this.left -= chunk.length;
+    if (this.delayMs === 0) to.write(chunk);
+    else setTimeout(() => to.write(chunk), this.delayMs);
   }
 
   private cutInside(part: Buffer, to: Socket): void {
