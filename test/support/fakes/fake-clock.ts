@@ -44,12 +44,12 @@ export class FakeClock implements Clock {
 
   /** Runs everything that is due until then. */
   async until(end: number): Promise<void> {
-    for (let i = 0; i < TURNS; i++) await undefined;
+    for (let i = 0; i < TURNS; i++) await Promise.resolve();
     while (this.events.length > 0 && this.events[0]!.at <= end) {
       const { at, task } = this.next();
       this.time = at;
       task();
-      for (let i = 0; i < TURNS; i++) await undefined;
+      for (let i = 0; i < TURNS; i++) await Promise.resolve();
     }
     this.time = end;
   }
