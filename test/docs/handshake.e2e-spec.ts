@@ -1,4 +1,4 @@
-/** The recipes of docs/handshake.md run in a process of their own, and do what the page says; samples.e2e-spec.ts compiles them. */
+/** The recipes of docs/handshake.md run in a process of their own, and do what the page says. samples compiles them. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';

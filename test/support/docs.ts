@@ -65,7 +65,7 @@ import session from '@fastify/session';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 `;
 
-/** The complete programs of docs/handshake.md and docs/tokens.md by the heading above them; the session's also as it is on Fastify. */
+/** The complete programs of docs/handshake.md and docs/tokens.md by their headings; the session's also as on Fastify. */
 export function recipes(): Map<string, string> {
   const found = new Map<string, string>();
   const sections = ['docs/handshake.md', 'docs/tokens.md'].flatMap((page) =>
