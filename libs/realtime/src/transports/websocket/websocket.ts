@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type Awaitable, settle } from '../../awaitable.js';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Admission, Open } from '../../handshake/admission.js';
 import type { Gate } from '../../handshake/gate.js';
@@ -49,17 +50,21 @@ export class WebSocketTransport implements Transport {
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // This comes first: Node has removed its own listener, and a reset would end the process
     stream.on('error', destroy);
-    this.shake(request, stream, head).catch((error: unknown) => this.refuse(request, stream, error));
+    void settle(
+      () => this.shake(request, stream, head),
+      ignore,
+      (error) => this.refuse(request, stream, error),
+    );
   }
 
-  private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+  private shake(request: IncomingMessage, stream: Duplex, head: Buffer): Awaitable<void> {
     this.check(request);
     const upgrade = new UpgradeResponse(request, stream);
-    try {
-      this.accept(await this.gate.admit(upgrade), upgrade, stream, head);
-    } catch (error) {
-      this.refuse(request, stream, error, upgrade);
-    }
+    return settle(
+      () => this.gate.admit(upgrade),
+      (admission) => this.accept(admission, upgrade, stream, head),
+      (error) => this.refuse(request, stream, error, upgrade),
+    );
   }
 
   /** Checks the request before any code of the application runs. A refusal here is counted and logged too. */
@@ -114,6 +119,8 @@ export class WebSocketTransport implements Transport {
     writeRefusal(request, stream, answer, headers);
   }
 }
+
+function ignore(): void {}
 
 /** Not a closure, which would keep the request in memory for as long as the stream lives. */
 function destroy(this: Duplex): void {
