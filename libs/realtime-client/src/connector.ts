@@ -143,7 +143,7 @@ export abstract class Connector implements PageWatcher, WiresOwner {
   }
 
   /** @param isSure one refusal is enough to give up a transport that is blocked */
-  #refused({ status, retryAfterMs = 0, isBlocked, isAbsent = false, words }: Refusal, isSure: boolean): void {
+  #refused({ status, retryAfterMs = 0, isBlocked, isAbsent, words }: Refusal, isSure: boolean): void {
     const { via } = this.#ladder;
     if (isBlocked || isAbsent) this.#ladder.blocked(isSure || isAbsent, this.hello().length > LONG_HELLO);
     else this.#ladder.tries = 0;
@@ -202,9 +202,10 @@ export abstract class Connector implements PageWatcher, WiresOwner {
   /** The page is left; out of the back/forward cache it may come back, and its wires cannot. */
   pagehide({ persisted }: PageEvent): void {
     const { present } = this.#wires;
-    if (!present || (!persisted && present.via === 'websocket')) return;
-    this.#wires.drop(persisted ? DETACH : 1000);
-    if (persisted) this.#wait(0, 'the page was left');
+    if (persisted && present) {
+      this.#wires.drop(DETACH);
+      this.#wait(0, 'the page was left');
+    } else if (present?.via !== 'websocket') this.#wires.drop(1000);
   }
 
   #set(state: State): void {

@@ -56,7 +56,7 @@ export class Conversation extends Connector {
   /** Sends a message, or lets it wait. @returns false when it may not wait */
   say(message: Outgoing): boolean {
     const isClosed = this.state.status === 'closed';
-    const isTaken = !isClosed && this.ledger.add(message);
+    const isTaken = !isClosed && this.ledger.add(message, this.isWritable);
     // The promise or the reader of a request must exist before it fails
     if (!isTaken) queueMicrotask(() => message.fail?.(isClosed ? 'closed' : 'queue_full'));
     this.writable();
@@ -104,7 +104,8 @@ export class Conversation extends Connector {
 
   changed(state: State): void {
     if (state.status === 'closed') {
-      this.#cancelAck?.();
+      // There is no wire any more: this stops its timer
+      this.#acknowledge();
       this.ledger.clear();
       this.replies.fail('closed', true);
     }

@@ -64,8 +64,8 @@ export function ownEnvironment(given?: WebSocketClass): Environment {
     fetch: (url, init) => fetch(url, init),
     async webSocket() {
       const found = given ?? world.WebSocket;
-      if (found) return found;
-      throw new ClientError('bad_option', 'There is no WebSocket here');
+      if (!found) throw new ClientError('bad_option', 'There is no WebSocket here');
+      return found;
     },
     page: world.document && world,
   };

@@ -26,7 +26,7 @@ export class Ladder {
    * @param isSure one attempt is enough to give the transport up, else two in turn
    * @param isLong the hello is so long that a proxy may have refused it
    */
-  blocked(isSure: boolean, isLong: boolean): void {
+  blocked(isSure: boolean | undefined, isLong: boolean): void {
     if (!isSure && ++this.tries < 2) return;
     if (!isSure && isLong && !this.isShort && this.via === 'websocket') this.isShort = true;
     else this.choose(this.steps[this.steps.indexOf(this.via) + 1] ?? this.steps[0]!);

@@ -61,8 +61,8 @@ export class Reader<T> implements AsyncIterableIterator<T> {
   }
 
   async next(): Promise<IteratorResult<T>> {
-    while (this.#items.length === 0 && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
-    if (this.#items.length > 0) return { value: this.#items.shift()!, done: false };
+    while (!this.#items.length && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#items.length) return { value: this.#items.shift()!, done: false };
     const { error } = this.#end!;
     this.#end = {};
     if (error) throw error;

@@ -57,10 +57,16 @@ export class Session {
     return { session: this.secret, seen: this.counted, was: this.#earlier };
   }
 
-  /** Adds a message to the queue. @returns false when there is no room */
-  add(message: Outgoing): boolean {
+  /**
+   * Adds a message to the queue. One that is sent at once needs no room there.
+   *
+   * @param isWritable messages may be sent
+   * @returns false when there is no room
+   */
+  add(message: Outgoing, isWritable: boolean): boolean {
     const { messages = 64, bytes = 65_536, overflow } = this.settings;
-    const isFull = () => this.#queue.length >= messages || this.#queued + message.size > bytes;
+    const mustWait = !isWritable || this.#underWay.length >= MAX_UNDER_WAY;
+    const isFull = () => mustWait && (this.#queue.length >= messages || this.#queued + message.size > bytes);
     if (overflow === 'drop-oldest' && message.size <= bytes && messages > 0) {
       while (isFull()) this.#take().fail?.('queue_full');
     }
