@@ -39,8 +39,8 @@ export class PlainReader extends Reader {
     }
   }
 
-  received(data, isBinary) {
-    this.message(data, isBinary);
+  received(message) {
+    this.message(message.bytes(), message.isBinary);
   }
 
   pinged(payload) {

@@ -15,6 +15,16 @@ describe('a message', () => {
     expect(new Message(bytes, true).bytes()).toBe(bytes);
   });
 
+  it('may be a part of longer memory', () => {
+    const memory = Buffer.from('"a" and "é"');
+    const read = () => new Message(memory, false, 8);
+    expect([read().size, read().text(), read().json(), read().bytes().toString()]).toEqual([4, '"é"', 'é', '"é"']);
+    const part = new Message(memory, false, 0, 3);
+    expect([part.bytes().toString(), part.text(), part.size]).toEqual(['"a"', '"a"', 3]);
+    expect(part.bytes()).toBe(part.bytes());
+    expect(part.bytes().buffer).toBe(memory.buffer);
+  });
+
   it('returns its text as UTF-8, even of a binary message', () => {
     expect([message('héllo 🎈').text(), new Message(Buffer.from('€'), true).text()]).toEqual(['héllo 🎈', '€']);
   });

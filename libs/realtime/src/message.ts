@@ -2,18 +2,23 @@ import { MessageError } from './errors.js';
 
 /** One message from a client. It is decoded only when the application asks for it, and only once. */
 export class Message {
-  private decoded?: string;
-  private parsed?: { value: unknown };
+  private decoded: string | undefined = undefined;
+  private parsed: { value: unknown } | undefined = undefined;
 
+  /**
+   * @param data the payload, from `start` to `end`; default: all of it
+   */
   constructor(
-    private readonly data: Buffer,
+    private data: Buffer,
     /** True for a binary message (RFC 6455 opcode 2), false for text. */
     readonly isBinary: boolean,
+    private start = 0,
+    private end = data.length,
   ) {}
 
   /** The payload's length in bytes. */
   get size(): number {
-    return this.data.length;
+    return this.end - this.start;
   }
 
   /**
@@ -23,12 +28,16 @@ export class Message {
    * @example const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
    */
   bytes(): Buffer {
+    const { data, start, end } = this;
+    if (end - start < data.length) this.data = data.subarray(start, end);
+    this.start = 0;
+    this.end = end - start;
     return this.data;
   }
 
   /** The payload as text (UTF-8). */
   text(): string {
-    return (this.decoded ??= this.data.toString('utf8'));
+    return (this.decoded ??= this.data.toString('utf8', this.start, this.end));
   }
 
   /**

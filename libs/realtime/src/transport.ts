@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseInitiator } from './close-info.js';
 import type { Frame } from './frame.js';
+import type { Message } from './message.js';
 
 /** Where a client stands in a room with history once it has a message. */
 export interface Place {
@@ -80,7 +81,7 @@ export interface Sink {
   /** The wire is whole: it takes what hooks send and do. MUST be called once, before all others but `closed`. */
   opened(): void;
   /** A message arrived. MUST follow a call of `alive` for the bytes that were read, which may be several messages. */
-  received(data: Buffer, isBinary: boolean): void;
+  received(message: Message): void;
   /** The peer gave a sign of life: a ping, a pong, a message or a part of one. */
   alive(): void;
   /** What waited in the socket has gone; more may be sent. MUST be called after `isFull` was true. */

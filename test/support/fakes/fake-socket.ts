@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { CloseInitiator } from '../../../libs/realtime/src/close-info.js';
 import type { Frame } from '../../../libs/realtime/src/frame.js';
+import { Message } from '../../../libs/realtime/src/message.js';
 import type { Sink, Socket } from '../../../libs/realtime/src/transport.js';
 
 /** How the wire and its peer behave. */
@@ -117,7 +118,7 @@ export class FakeSocket implements Socket {
     this.sink!.alive();
     // Memory of its own, as the read of a socket has, and not a part of Node's pool
     const bytes = Buffer.from(Uint8Array.from(Buffer.from(data)).buffer);
-    this.sink!.received(bytes, typeof data !== 'string');
+    this.sink!.received(new Message(bytes, typeof data !== 'string'));
   }
 
   /** The peer sends a ping, a pong or a part of a message. */

@@ -4,6 +4,7 @@ import { Sessions } from '../../../libs/realtime/src/handshake/sessions.js';
 import { SessionSocket } from '../../../libs/realtime/src/connections/session/session-socket.js';
 import type { SessionConnection } from '../../../libs/realtime/src/connections/session/session-connection.js';
 import { Frame } from '../../../libs/realtime/src/frame.js';
+import { Message } from '../../../libs/realtime/src/message.js';
 import type { Sink, Socket } from '../../../libs/realtime/src/transport.js';
 import { type ClientWire, SessionClient, type WireEvents } from '../clients/session-client.js';
 import { seeded } from '../process-guard.js';
@@ -188,18 +189,18 @@ class World {
     const sent = control && this.rules.countsAcks ? text.replace('rt:ack', 'rtxack') : text;
     const sink =
       this.rules.isServerDeaf === false ? this.session && { received: this.heardBy(this.session) } : wire.sink;
-    sink?.received(Buffer.from(sent), false);
+    sink?.received(new Message(Buffer.from(sent), false));
   }
 
   private heardBy(session: SessionSocket) {
-    return (data: Buffer, isBinary: boolean) => session.incoming.received(data, isBinary);
+    return (message: Message) => session.incoming.received(message);
   }
 
   private connection(): SessionConnection {
     const nothing = () => {};
     return {
       ...{ id: 'a.1', opened: nothing, alive: nothing, drained: nothing, failed: nothing, closed: nothing },
-      ...{ detached: nothing, resumed: nothing, received: (data: Buffer) => this.get(data.toString()) },
+      ...{ detached: nothing, resumed: nothing, received: (message: Message) => this.get(message.text()) },
     };
   }
 

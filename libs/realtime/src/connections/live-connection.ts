@@ -10,7 +10,7 @@ import { type JoinOptions, ReadyState } from '../connection.js';
 import type { Payload, PushOptions } from '../frame.js';
 import type { Admission } from '../handshake/admission.js';
 import { checkClose, checkDate } from '../limits/checks.js';
-import { Message } from '../message.js';
+import type { Message } from '../message.js';
 import type { NodeConnection } from '../node/answers.js';
 import type { Beating } from '../node/heartbeat.js';
 import type { Node } from '../node/node.js';
@@ -95,10 +95,9 @@ export class LiveConnection
     this.events.opened(this);
   }
 
-  received(data: Buffer, isBinary: boolean): void {
+  received(message: Message): void {
     if (this.readyState !== ReadyState.OPEN) return;
-    this.countIn(data.length, this.node.counters);
-    const message = new Message(data, isBinary);
+    this.countIn(message.size, this.node.counters);
     logMessage(this.node, this, message);
     this.rate ??= new MessageRate(this, this.node, (dropped) => this.hooks.gateway.requestId?.(dropped));
     if (this.rate.allows(message, this.lastSeenAt)) this.hooks.push(message);

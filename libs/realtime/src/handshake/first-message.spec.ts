@@ -7,7 +7,7 @@ import type { LiveConnection } from '../connections/live-connection.js';
 import { HandshakeError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import type { Identity } from '../hooks.js';
-import type { Message } from '../message.js';
+import { Message } from '../message.js';
 import type { RealtimeOptions } from '../settings/options.js';
 import type { Sink } from '../transport.js';
 import type { Place } from './places.js';
@@ -62,9 +62,9 @@ describe('a client that has not identified itself', () => {
     const kept: Message[] = [];
     gateway.onAuthenticate = (message) => (kept.push(message), new Promise(() => {}));
     const read = Buffer.alloc(65_536, 'x');
-    for (let from = 0; from < 60; from += 10) sink.received(read.subarray(from, from + 10), false);
-    const { waiting } = sink as unknown as { waiting: [Buffer, boolean][] };
-    const messages = [...kept.map((message) => message.bytes()), ...waiting.map(([data]) => data)];
+    for (let from = 0; from < 60; from += 10) sink.received(new Message(read.subarray(from, from + 10), false));
+    const { waiting } = sink as unknown as { waiting: Message[] };
+    const messages = [...kept, ...waiting].map((message) => message.bytes());
     expect(messages.map(({ length, buffer }) => [length, buffer.byteLength])).toEqual(Array(6).fill([10, 10]));
   });
 
@@ -142,7 +142,7 @@ describe('the first message', () => {
     const sink = await start();
     socket.sends('guess');
     await turn();
-    for (let more = 0; more < 100; more++) sink.received(Buffer.from('more'), false);
+    for (let more = 0; more < 100; more++) sink.received(new Message(Buffer.from('more'), false));
     expect((sink as unknown as { waiting: unknown[] }).waiting).toHaveLength(0);
     expect(gateway.asked).toEqual(['guess']);
   });

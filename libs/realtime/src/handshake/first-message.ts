@@ -19,7 +19,7 @@ export class FirstMessage implements Sink {
   private connection?: Sink;
   private isAsked = false;
   private hasEnded = false;
-  private readonly waiting: [Buffer, boolean][] = [];
+  private readonly waiting: Message[] = [];
   private readonly timer: NodeJS.Timeout;
 
   constructor(
@@ -41,14 +41,14 @@ export class FirstMessage implements Sink {
   /** Its hooks run later: there is no connection yet. */
   opened(): void {}
 
-  received(data: Buffer, isBinary: boolean): void {
-    if (this.connection) this.connection.received(data, isBinary);
+  received(message: Message): void {
+    if (this.connection) this.connection.received(message);
     else if (this.hasEnded) return;
-    else if (this.isAsked) this.waiting.push([owned(data), isBinary]);
+    else if (this.isAsked) this.waiting.push(ownedMessage(message));
     else {
       this.isAsked = true;
       this.socket.pause();
-      void this.authenticate(this.admission!, new Message(owned(data), isBinary));
+      void this.authenticate(this.admission!, ownedMessage(message));
     }
   }
 
@@ -121,7 +121,7 @@ export class FirstMessage implements Sink {
     // Before the hooks run: one of them may pause it again
     this.socket.resume();
     this.connection.opened();
-    for (const [data, isBinary] of this.waiting.splice(0)) this.connection.received(data, isBinary);
+    for (const message of this.waiting.splice(0)) this.connection.received(message);
   }
 
   private refuse(reason: string, code: number = CloseCode.UNAUTHORIZED): void {
@@ -144,4 +144,9 @@ function endOf(error: unknown): { code: number; reason: string } {
   if (status === 401 || status === 403) return { code: CloseCode.UNAUTHORIZED, reason: 'unauthorized' };
   if (status === 429 || status === 503) return { code: CloseCode.TRY_AGAIN_LATER, reason: 'try again later' };
   return { code: CloseCode.INTERNAL_ERROR, reason: 'onAuthenticate failed' };
+}
+
+/** A message that waits must not keep the memory that it shares with others. */
+function ownedMessage(message: Message): Message {
+  return new Message(owned(message.bytes()), message.isBinary);
 }

@@ -1,6 +1,7 @@
 /** The messages by which both sides of a session keep its count. They are not counted themselves: see docs/recovery.md. */
 import { ACK_EVENT, encodeEnvelope, OPEN_EVENT, type OpenData, PING_EVENT, PONG_EVENT } from 'nestjs-realtime-protocol';
 import { ControlFrame } from '../../frame.js';
+import type { Message } from '../../message.js';
 import type { Session } from '../../handshake/sessions.js';
 import type { RealtimeSettings } from '../../settings/settings.js';
 
@@ -14,9 +15,9 @@ const MARK = '"rt:';
 export type Control = { readonly kind: 'ack'; readonly n: number } | { readonly kind: 'ping' };
 
 /** @returns undefined for a message of the application, which is counted */
-export function controlOf(data: Buffer, isBinary: boolean): Control | undefined {
-  if (isBinary || data.length > MAX_CONTROL_BYTES || !data.includes(MARK)) return undefined;
-  const { event, data: said } = read(data);
+export function controlOf(message: Message): Control | undefined {
+  if (message.isBinary || message.size > MAX_CONTROL_BYTES || !message.bytes().includes(MARK)) return undefined;
+  const { event, data: said } = read(message);
   if (event === PING_EVENT) return { kind: 'ping' };
   if (event !== ACK_EVENT) return undefined;
   const n = typeof said === 'object' && said !== null ? (said as { n?: unknown }).n : undefined;
@@ -41,9 +42,9 @@ export function openFrame(
 export const ackFrame = (n: number): ControlFrame => new ControlFrame(encodeEnvelope(ACK_EVENT, { n }));
 export const pongFrame = (): ControlFrame => new ControlFrame(encodeEnvelope(PONG_EVENT, undefined));
 
-function read(data: Buffer): { readonly event?: unknown; readonly data?: unknown } {
+function read(message: Message): { readonly event?: unknown; readonly data?: unknown } {
   try {
-    return Object(JSON.parse(data.toString())) as object;
+    return Object(message.json()) as object;
   } catch {
     return {};
   }

@@ -4,6 +4,7 @@
  */
 import { detached } from '../../async-context.js';
 import { TokenBucket } from '../../limits/token-bucket.js';
+import { Message } from '../../message.js';
 import type { ClientMessage } from '../../transport.js';
 import { controlOf } from './control.js';
 
@@ -16,7 +17,7 @@ const EVERY_MS = 1000;
 export interface Receiving {
   alive(): void;
   /** A counted message. */
-  message(data: Buffer, isBinary: boolean): void;
+  message(message: Message): void;
   /** The client has the messages up to this number. */
   acknowledged(n: number): void;
   /** The client looks whether the server is there. */
@@ -43,8 +44,8 @@ export class ReceivedMessages {
     this.controls = new TokenBucket(maxControlRate || Infinity);
   }
 
-  received(data: Buffer, isBinary: boolean): void {
-    if (!this.isControl(data, isBinary)) this.counted(data, isBinary);
+  received(message: Message): void {
+    if (!this.isControl(message)) this.counted(message);
   }
 
   /** @returns false, and takes none, when messages before the first one are missing */
@@ -53,7 +54,8 @@ export class ReceivedMessages {
     this.session.alive();
     let n = first;
     for (const { data, isBinary } of messages) {
-      if (!this.isControl(data, isBinary) && n++ > this.count) this.counted(data, isBinary);
+      const message = new Message(data, isBinary);
+      if (!this.isControl(message) && n++ > this.count) this.counted(message);
     }
     return true;
   }
@@ -70,12 +72,12 @@ export class ReceivedMessages {
     this.timer = undefined;
   }
 
-  private counted(data: Buffer, isBinary: boolean): void {
+  private counted(message: Message): void {
     this.count++;
-    this.bytes += data.length;
+    this.bytes += message.size;
     if (this.count - this.told >= EVERY_MESSAGES || this.bytes >= EVERY_BYTES) this.acknowledge();
     else this.timer ??= detached(() => setTimeout(() => this.acknowledge(), EVERY_MS).unref());
-    this.session.message(data, isBinary);
+    this.session.message(message);
   }
 
   private acknowledge(): void {
@@ -84,8 +86,8 @@ export class ReceivedMessages {
   }
 
   /** @returns true when it was a control message, which has been obeyed */
-  private isControl(data: Buffer, isBinary: boolean): boolean {
-    const control = controlOf(data, isBinary);
+  private isControl(message: Message): boolean {
+    const control = controlOf(message);
     if (!control) return false;
     if (!this.controls.take()) this.session.flooded();
     else if (control.kind === 'ack') this.session.acknowledged(control.n);

@@ -7,6 +7,7 @@ import { CloseCode } from 'nestjs-realtime-protocol';
 import { detached } from '../../async-context.js';
 import type { CloseInitiator } from '../../close-info.js';
 import type { ControlFrame, Frame } from '../../frame.js';
+import type { Message } from '../../message.js';
 import type { Admission } from '../../handshake/admission.js';
 import type { Session, SessionOwner, Sessions } from '../../handshake/sessions.js';
 import type { Node } from '../../node/node.js';
@@ -143,8 +144,8 @@ export class SessionSocket implements Socket, Session, WireOwner {
 
   // --- in ---
 
-  message(data: Buffer, isBinary: boolean): void {
-    this.connection?.received(data, isBinary);
+  message(message: Message): void {
+    this.connection?.received(message);
   }
 
   acknowledged(n: number): void {

@@ -2,6 +2,7 @@
  * Road IN, between steps 1 and 4: what one wire of a session reports. As soon as another wire has taken its place it is
  * not heard any more, so that no message counts twice.
  */
+import type { Message } from '../../message.js';
 import type { ClientMessage, Counted, Sink, Socket } from '../../transport.js';
 import type { ReceivedMessages } from './received-messages.js';
 
@@ -33,8 +34,8 @@ export class SessionWire implements Sink, Counted {
     this.owner?.opened();
   }
 
-  received(data: Buffer, isBinary: boolean): void {
-    this.owner?.incoming.received(data, isBinary);
+  received(message: Message): void {
+    this.owner?.incoming.received(message);
   }
 
   take(first: number, messages: readonly ClientMessage[]): boolean {

@@ -6,6 +6,7 @@
 import { CloseCode } from 'nestjs-realtime-protocol';
 import type { HandshakeError } from '../../errors.js';
 import { ControlFrame, type Frame } from '../../frame.js';
+import { Message } from '../../message.js';
 import { rejection } from '../../http/refusals.js';
 import type { Node } from '../../node/node.js';
 import type { ReplayRing } from '../../node/replay-ring.js';
@@ -141,7 +142,7 @@ export abstract class RequestSocket implements Socket {
   /** Receives a message from the client. */
   receive(data: Buffer, isBinary: boolean): void {
     this.sink?.alive();
-    this.sink?.received(data, isBinary);
+    this.sink?.received(new Message(data, isBinary));
   }
 
   send(frame: Frame, place?: Place): boolean {

@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Frame } from '../../frame.js';
+import { Message } from '../../message.js';
 import type { Sink } from '../../transport.js';
 import { brokenRule } from './broken-rule.js';
 import { READ, readIntoCommon } from './read-buffer.js';
@@ -67,7 +68,7 @@ export class CompressedSocket extends WebSocketSocket implements WebSocketOwner 
   received(data: Buffer, isBinary: boolean): void {
     this.sink.alive();
     this.countLong(data.length);
-    this.sink.received(data, isBinary);
+    this.sink.received(new Message(data, isBinary));
   }
 
   /** @internal ws has read a chunk. */

@@ -34,8 +34,8 @@ function open<S extends Duplex>(stream: S, onMessage: (socket: PlainSocket, sink
   const socket = new PlainSocket(stream, shared, '');
   const sink = new RecordingSink();
   const { received } = sink;
-  sink.received = (data) => {
-    received(data);
+  sink.received = (message) => {
+    received(message);
     onMessage(socket, sink);
   };
   socket.attach(sink);

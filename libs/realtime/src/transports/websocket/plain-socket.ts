@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { detached } from '../../async-context.js';
+import type { Message } from '../../message.js';
 import type { Sink } from '../../transport.js';
 import type { BrokenRule } from './broken-rule.js';
 import { encodeClose, encodePong } from './encode.js';
@@ -116,11 +117,11 @@ export class PlainSocket extends WebSocketSocket implements ReceiverOwner {
     if (!this.isPaused && this.readyState !== CLOSED) this.stream.resume();
   }
 
-  received(data: Buffer, isBinary: boolean): void {
+  received(message: Message): void {
     if (!this.isInChunk) this.sink.alive();
-    this.countLong(data.length);
+    this.countLong(message.size);
     this.beginChunk();
-    this.sink.received(data, isBinary);
+    this.sink.received(message);
   }
 
   override pause(): void {

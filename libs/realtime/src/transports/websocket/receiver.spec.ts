@@ -1,5 +1,6 @@
 /** What test/conformance does not see: memory, counts, and a receiver whose limits are only reported. */
 import { frame, Opcode } from '../../../../../test/support/clients/raw-frames.js';
+import type { Message } from '../../message.js';
 import type { BrokenRule } from './broken-rule.js';
 import { HEADROOM, MEMORY, READ } from './read-buffer.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
@@ -13,7 +14,7 @@ class RecordingOwner implements ReceiverOwner {
 
   constructor(private readonly isReportOnly = false) {}
 
-  received = (data: Buffer) => void this.messages.push(data);
+  received = (message: Message) => void this.messages.push(message.bytes());
   pinged = () => {};
   ponged = () => {};
   closing = () => {};
@@ -67,8 +68,8 @@ it('reports an unfinished message at every byte of it but the last', () => {
 it('stops between two messages when its owner is paused, and returns the place', () => {
   const { owner, receiver, read } = open();
   const one = frame({ payload: 'one' });
-  owner.received = (data) => {
-    owner.messages.push(data);
+  owner.received = (message) => {
+    owner.messages.push(message.bytes());
     owner.isPaused = true;
   };
   expect(read(Buffer.concat([one, frame({ payload: 'two' })]))).toBe(HEADROOM + one.length);

@@ -4,6 +4,7 @@
  * A rule is enforced by the first byte that breaks it: a text that is not UTF-8 is not read to its end.
  */
 import { isUtf8 } from 'node:buffer';
+import type { Message } from '../../message.js';
 import {
   type BrokenRule,
   INVALID_DATA,
@@ -12,15 +13,16 @@ import {
   TOO_MANY_CHUNKS,
   TOO_MANY_FRAGMENTS,
 } from './broken-rule.js';
+import { takeMessage } from './message-memory.js';
 import { HEADROOM, MEMORY } from './read-buffer.js';
 import { UnfinishedMessage } from './unfinished-message.js';
-import { copyUnmasked, keyAt } from './unmask.js';
+import { copyUnmasked, KEY_BYTES, keyAt } from './unmask.js';
 
 /** The object that is called for everything that a client sends. */
 export interface ReceiverOwner {
   /** True while nothing more may be handed over: the receiver stops between two frames. */
   readonly isPaused: boolean;
-  received(data: Buffer, isBinary: boolean): void;
+  received(message: Message): void;
   pinged(payload: Buffer): void;
   ponged(): void;
   /** Called for a close frame; the code is 1005 if it has none. Nothing follows. */
@@ -59,7 +61,6 @@ const PONG = 0xa;
 
 /** The longest payload whose length is in the second byte, and of a control frame. */
 const SHORT = 125;
-const KEY_BYTES = 4;
 
 export class Receiver {
   /** True after a close frame or a broken rule: what follows is not read. */
@@ -141,12 +142,11 @@ export class Receiver {
 
   /** Hands over a message that is one frame and has arrived in one read. */
   private whole(isBinary: boolean, start: number, length: number): number {
-    const data = Buffer.allocUnsafe(length);
-    const isAscii = copyUnmasked(data, start, keyAt(start - KEY_BYTES));
+    const message = takeMessage(isBinary, start, length);
     const end = start + length;
-    if (!isAscii && !isBinary && !isUtf8(data)) return this.fail(INVALID_DATA, end);
+    if (message === undefined) return this.fail(INVALID_DATA, end);
     this.finished++;
-    this.owner.received(data, isBinary);
+    this.owner.received(message);
     return end;
   }
 
@@ -178,7 +178,7 @@ export class Receiver {
       return;
     }
     this.finished++;
-    this.owner.received(message.payload(), message.isBinary);
+    this.owner.received(message.whole());
   }
 
   private control(opcode: number, at: number, end: number): number {

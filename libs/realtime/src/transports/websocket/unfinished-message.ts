@@ -2,6 +2,7 @@
  * Road IN, step 1: a message that has begun in one read or frame and ends in a later one. It grows with the bytes that
  * arrive, not with the length that a header declares.
  */
+import { Message } from '../../message.js';
 import { MEMORY } from './read-buffer.js';
 import { turned, unmask } from './unmask.js';
 import { Utf8Check } from './utf8.js';
@@ -71,9 +72,9 @@ export class UnfinishedMessage {
     this.bytes = bytes;
   }
 
-  /** Returns the whole payload. */
-  payload(): Buffer {
-    return this.length === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.length);
+  /** Returns the message when it is complete. */
+  whole(): Message {
+    return new Message(this.bytes, this.isBinary, 0, this.length);
   }
 }
 

@@ -1,6 +1,6 @@
 import { fc } from '../../../../../test/support/properties.js';
 import { MEMORY } from './read-buffer.js';
-import { copyUnmasked, keyAt, turned, unmask } from './unmask.js';
+import { copyUnmasked, copyUnmaskedWords, keyAt, turned, unmask } from './unmask.js';
 
 const lengths = fc.oneof(
   fc.nat(20),
@@ -54,4 +54,17 @@ it('copies a payload unmasked, and reports whether it is ASCII', () => {
     expect(target.equals(payload)).toBe(true);
   };
   fc.assert(fc.property(payloads, keys, fc.nat(16), run), { numRuns: 300 });
+});
+
+it('copies the words of a payload unmasked, and judges its own bytes alone', () => {
+  const run = (payload: Buffer, keyBytes: Buffer, at: number, to: number) => {
+    const { start, end } = write(at, keyBytes, payload);
+    const words = new Int32Array(5010).fill(0x55555555);
+    const lastWord = to + ((end - 1) >> 2) - (start >> 2);
+    expect(copyUnmaskedWords(words, to, start, end)).toBe(isAscii(payload));
+    expect(Buffer.from(words.buffer, to * 4 + (start & 3), payload.length).equals(payload)).toBe(true);
+    expect([...words.subarray(0, to), ...words.subarray(lastWord + 1)].every((word) => word === 0x55555555)).toBe(true);
+  };
+  const some = payloads.filter(({ length }) => length > 0);
+  fc.assert(fc.property(some, keys, fc.nat(16), fc.nat(5), run), { numRuns: 300 });
 });

@@ -6,13 +6,13 @@ import { MEMORY } from './read-buffer.js';
 
 const WORDS = new Int32Array(MEMORY.buffer);
 
+/** The length of a masking key. */
+export const KEY_BYTES = 4;
+
 /** The bits that only bytes outside ASCII have, in four bytes. */
 const NOT_ASCII = 0x80_80_80_80 | 0;
 
-/** Below this many bytes, a loop costs less than a call of the copy that Node is compiled with. */
-const SHORT_BYTES = 48;
-
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+export const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 /**
  * Returns the masking key at an offset, with its first byte in the lowest bits.
@@ -76,18 +76,32 @@ function swapped(key: number): number {
  * @returns true if all bytes are ASCII
  */
 export function copyUnmasked(target: Buffer, start: number, key: number): boolean {
-  const { length } = target;
-  if (length >= SHORT_BYTES) {
-    const isAscii = unmask(start, start + length, key);
-    MEMORY.copy(target, 0, start, start + length);
-    return isAscii;
-  }
+  const end = start + target.length;
+  const isAscii = unmask(start, end, key);
+  MEMORY.copy(target, 0, start, end);
+  return isAscii;
+}
+
+/**
+ * Copies the words that a payload lies in, unmasked, on machines whose words begin with their lowest bits. Up to three
+ * bytes before the payload become 0, because they are those of the key; up to three bytes behind it mean nothing.
+ *
+ * @param to the first word in `target`
+ * @param start where the payload starts; its key stands directly before it
+ * @param end more than `start`
+ * @returns true if all bytes of the payload are ASCII
+ */
+export function copyUnmaskedWords(target: Int32Array, to: number, start: number, end: number): boolean {
+  const word = turned(keyAt(start - KEY_BYTES), -start);
+  const last = (end - 1) >> 2;
   let seen = 0;
-  for (let at = 0; at < length; at++) {
-    const byte = MEMORY[start + at]! ^ (key & 0xff);
-    key = (key >>> 8) | (key << 24);
-    target[at] = byte;
-    seen |= byte;
+  for (let at = start >> 2; at < last; at++) {
+    const unmasked = WORDS[at]! ^ word;
+    target[to++] = unmasked;
+    seen |= unmasked;
   }
-  return (seen & NOT_ASCII) === 0;
+  const unmasked = WORDS[last]! ^ word;
+  target[to] = unmasked;
+  const bitsBehind = (-end & 3) << 3;
+  return ((seen & NOT_ASCII) | (unmasked & (NOT_ASCII >>> bitsBehind))) === 0;
 }
