@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FOLDERS = [
+  'libs/realtime-client/src/',
   'libs/realtime/src/http/',
   'libs/realtime/src/transports/websocket/',
+  'test/client/',
   'test/conformance/',
   'test/fuzz/hooks/',
   'test/handshake/',

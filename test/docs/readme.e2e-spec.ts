@@ -45,6 +45,8 @@ describe('The first sample of the README', () => {
 
   beforeAll(async () => {
     jest.spyOn(console, 'log').mockImplementation(() => {});
+    // The shutdown does not wait for the stream that a test has left
+    process.env['REALTIME_CLOSE_TIMEOUT'] = '0.05';
     folder = await mkdtemp(join(ROOT, 'node_modules', '.readme-'));
     const file = join(folder, 'app.module.mjs');
     const compilerOptions: ts.CompilerOptions = {
@@ -60,6 +62,7 @@ describe('The first sample of the README', () => {
   afterAll(async () => {
     await app.close();
     await rm(folder, { recursive: true });
+    delete process.env['REALTIME_CLOSE_TIMEOUT'];
     jest.restoreAllMocks();
   });
 

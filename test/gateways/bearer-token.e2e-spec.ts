@@ -47,7 +47,8 @@ describe.each(PLATFORMS)('bearerToken() on $platform', ({ adapter }) => {
   let app: TestApp;
   beforeAll(async () => {
     const providers = [Gateway, { provide: APP_GUARD, useClass: Guard }];
-    const options = { queryToken: 'access_token', cookieToken: 'jwt' };
+    // The streams that were left do not come back to hear of the shutdown
+    const options = { queryToken: 'access_token', cookieToken: 'jwt', closeTimeout: 0.05 };
     app = await startApp(adapter(), { providers, controllers: [Route], options });
   });
   afterAll(() => app.close());

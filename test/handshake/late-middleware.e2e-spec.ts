@@ -75,7 +75,10 @@ class Feature implements NestModule {
 describe.each(PLATFORMS)('Middleware on $platform', ({ adapter }) => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await startApp(adapter(), { imports: [Feature], options: { handshakeTimeout: 0.2, pollHold: 0.1 } });
+    app = await startApp(adapter(), {
+      imports: [Feature],
+      options: { handshakeTimeout: 0.2, pollHold: 0.1, closeTimeout: 0.05 },
+    });
   });
   afterAll(() => app.close());
   beforeEach(() => shaken.splice(0));

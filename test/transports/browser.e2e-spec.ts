@@ -1,4 +1,4 @@
-/** SSE and long polling in a real Chromium: with its own EventSource, and on the demo page without a WebSocket. */
+/** SSE and long polling in a real Chromium, on the demo page. */
 import { jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
@@ -80,62 +80,6 @@ async function chat(ann: Page, bob: Page): Promise<void> {
   await say(bob, `Hello ${chats}`);
   await heard(ann, `Hello ${chats}`);
 }
-
-describe("a page's EventSource", () => {
-  /** Opens a page that collects the events of its EventSource. */
-  const listen = async (url: string): Promise<Page> => {
-    const { page } = await openPage(browser, `${app.url}/bare`);
-    await page.goto(`${url}/bare`);
-    await page.evaluate(`
-      window.got = []; window.opens = [];
-      window.source = new EventSource('/ws');
-      source.onmessage = ({ data }) => got.push(data);
-      source.addEventListener('open', (event) => event.data && opens.push(JSON.parse(event.data)));
-      source.addEventListener('close', (event) => opens.push(JSON.parse(event.data)));`);
-    return page;
-  };
-  const read = (page: Page, expression: string) => page.evaluate(expression) as Promise<unknown>;
-
-  it('an EventSource continues by its own Last-Event-ID when its stream is cut again and again', async () => {
-    proxy = await FaultProxy.start(app.url, { cutsAfterMs: 250 });
-    const page = await listen(proxy.url);
-    await until(
-      'the stream',
-      () => read(page, 'opens.length'),
-      (count) => Number(count) > 0,
-    );
-    const texts = Array.from({ length: 40 }, (_, i) => `n${i}`);
-    const [first] = (await read(page, 'opens')) as { id: string }[];
-    for (const text of texts) {
-      await app.server.toConnection(first!.id).push(text);
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-    const isThere = `got.filter((text) => text.startsWith('n')).length >= ${texts.length}`;
-    await until('all messages', () => read(page, isThere), Boolean);
-    expect(await read(page, "got.filter((text) => text.startsWith('n'))")).toEqual(texts);
-    const opens = (await read(page, 'opens')) as { recovered: boolean; id: string }[];
-    expect(opens.length).toBeGreaterThan(2);
-    expect(opens.map(({ recovered }) => recovered)).toEqual(opens.map((_open, i) => i > 0));
-    expect(new Set(opens.map(({ id }) => id)).size).toBe(1);
-  });
-
-  it('an EventSource does not reconnect to a connection that was ended for good', async () => {
-    const page = await listen(app.url);
-    await until(
-      'the stream',
-      () => read(page, 'opens.length'),
-      (count) => Number(count) > 0,
-    );
-    const [first] = (await read(page, 'opens')) as { id: string }[];
-    await app.server.disconnect(first!.id, 4500, 'bye');
-    await until(
-      'its end',
-      () => read(page, 'source.readyState'),
-      (state) => state === 2,
-    );
-    expect(await read(page, 'opens')).toMatchObject([{ recovered: false }, { code: 4500, reason: 'bye' }]);
-  });
-});
 
 describe('the demo page', () => {
   it('the demo page without WebSocket chats by SSE with a page on WebSocket', async () => {

@@ -51,7 +51,8 @@ const FLAGS = [
 
 async function start(options: RealtimeOptions = {}): Promise<TestApp> {
   const moduleRef = await Test.createTestingModule({
-    imports: [RealtimeModule.forRoot({ envFile: false, ...options })],
+    // The pages are gone at the end, so no shutdown waits for their streams and polls
+    imports: [RealtimeModule.forRoot({ envFile: false, closeTimeout: 0.05, ...options })],
     providers: [BankGateway],
   }).compile();
   return createTestApp(moduleRef, {

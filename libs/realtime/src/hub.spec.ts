@@ -57,6 +57,27 @@ describe('membership', () => {
     expect(hub.size(channelOf.room('a'))).toBe(0);
   });
 
+  it('has the members of a Map of Sets, whatever order three connections enter and leave a room in', () => {
+    const all = [fake('n.1'), fake('n.2'), fake('n.3')].map(({ it: connection }) => connection);
+    const room = channelOf.room('a');
+    const steps = all.flatMap((member) => [() => hub.enter(room, member), () => hub.exit(room, member)]);
+    // Every sequence of five steps, each of which enters one of the three or takes it out
+    for (let run = 0; run < steps.length ** 5; run++) {
+      const members = new Set<string>();
+      for (let left = run, n = 0; n < 5; n++, left = Math.floor(left / steps.length)) {
+        const step = left % steps.length;
+        void steps[step]!();
+        const { id } = all[step >> 1]!;
+        if (step % 2 === 0) members.add(id);
+        else members.delete(id);
+      }
+      if (ids(room).join() !== [...members].join() || hub.size(room) !== members.size)
+        expect([run, ids(room)]).toEqual([run, [...members]]);
+      for (const member of all) hub.exit(room, member);
+    }
+    expect(hub.count('r:')).toBe(0);
+  });
+
   it('does not confuse a room, a user, a path and a connection of one name', () => {
     const { it: ann } = fake('x', 'x');
     const { it: bob } = fake('n.2');

@@ -21,12 +21,24 @@ export interface HubMember {
 
 const NOBODY: ReadonlySet<never> = new Set();
 
+/** The members of a channel. As long as there is one, which is so in most channels of rooms and users, there is no set. */
+type Members<M> = M | Set<M>;
+
+function has<M>(members: Members<M> | undefined, member: M): boolean {
+  return members instanceof Set ? members.has(member) : members === member;
+}
+
+function sizeOf<M>(members: Members<M> | undefined): number {
+  if (members instanceof Set) return members.size;
+  return members === undefined ? 0 : 1;
+}
+
 export class Hub<M extends HubMember = HubMember> {
   /** The open connections of this node by id, oldest first. */
   readonly connections = new Map<string, M>();
   /** The same connections in the order of their ids. */
   readonly roll = new Roll<M>();
-  private readonly channels = new Map<Channel, Set<M>>();
+  private readonly channels = new Map<Channel, Members<M>>();
   /** How many channels there are of each kind, by the first character of their names. */
   private readonly kinds: number[] = [];
 
@@ -55,9 +67,10 @@ export class Hub<M extends HubMember = HubMember> {
   /** @returns undefined when there is nothing to wait for; else resolves when pushes of other nodes come, never rejects */
   enter(channel: Channel, connection: M): Promise<unknown> | undefined {
     const members = this.channels.get(channel);
-    if (members?.has(connection)) return undefined;
-    if (members) members.add(connection);
-    else this.open(channel, connection);
+    if (has(members, connection)) return undefined;
+    if (members === undefined) this.open(channel, connection);
+    else if (members instanceof Set) members.add(connection);
+    else this.channels.set(channel, new Set([members, connection]));
     return this.broker.hold(channel);
   }
 
@@ -81,9 +94,10 @@ export class Hub<M extends HubMember = HubMember> {
 
   exit(channel: Channel, connection: M): void {
     const members = this.channels.get(channel);
-    if (!members?.delete(connection)) return;
+    if (!has(members, connection)) return;
+    if (members instanceof Set) members.delete(connection);
     this.streams?.exit(channel, connection);
-    if (members.size === 0) this.close(channel);
+    if (sizeOf(members) === 0 || members === connection) this.close(channel);
     this.broker.release(channel);
   }
 
@@ -91,9 +105,9 @@ export class Hub<M extends HubMember = HubMember> {
   members(channel: Channel): Iterable<M> {
     if (channel === channelOf.everyone) return this.connections.values();
     const id = connectionIdOf(channel);
-    if (id === undefined) return this.channels.get(channel) ?? NOBODY;
-    const connection = this.connections.get(id);
-    return connection ? [connection] : NOBODY;
+    const found = id === undefined ? this.channels.get(channel) : this.connections.get(id);
+    if (found === undefined) return NOBODY;
+    return found instanceof Set ? found : [found];
   }
 
   /** The members of a channel on this node that are in none of the excepted channels, as they are now. */
@@ -112,7 +126,7 @@ export class Hub<M extends HubMember = HubMember> {
   }
 
   private has(channel: Channel, member: M): boolean {
-    return this.channels.get(channel)?.has(member) ?? false;
+    return has(this.channels.get(channel), member);
   }
 
   /** @returns the number of members that a channel has on this node */
@@ -120,7 +134,7 @@ export class Hub<M extends HubMember = HubMember> {
     if (channel === channelOf.everyone) return this.connections.size;
     const id = connectionIdOf(channel);
     if (id !== undefined) return this.connections.has(id) ? 1 : 0;
-    return this.channels.get(channel)?.size ?? 0;
+    return sizeOf(this.channels.get(channel));
   }
 
   /**
@@ -160,9 +174,7 @@ export class Hub<M extends HubMember = HubMember> {
   }
 
   private open(channel: Channel, first: M): void {
-    const members = new Set<M>();
-    members.add(first);
-    this.channels.set(channel, members);
+    this.channels.set(channel, first);
     this.countKind(channel, 1);
   }
 

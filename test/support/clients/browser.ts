@@ -18,6 +18,12 @@ export async function startBrowser(...args: string[]): Promise<Browser> {
   return chromium.launch({ executablePath: toolPath('chromium'), args: [...FLAGS, ...args] });
 }
 
+/** The same, with a back/forward cache as visitors have it; Playwright turns it off. */
+export async function startBrowserWithPageCache(): Promise<Browser> {
+  const ignoreDefaultArgs = ['--disable-back-forward-cache'];
+  return chromium.launch({ executablePath: toolPath('chromium'), args: FLAGS, ignoreDefaultArgs });
+}
+
 /** A script for a page whose WebSockets never open, as where something on the way blocks them. */
 export const BLOCKED_WEBSOCKET = `
   window.WebSocket = class {

@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
+/** What passes at once where the bytes per second are bounded. */
+const PACKET_BYTES = 1400;
+
 interface Passage {
   readonly client: Socket;
   readonly server: Socket;
@@ -16,6 +19,7 @@ interface Passage {
 export class TcpProxy {
   private readonly passages = new Set<Passage>();
   private delayMs = 0;
+  private bytesPerMs = Infinity;
   private isPaused = false;
   private left = Infinity;
 
@@ -76,6 +80,11 @@ export class TcpProxy {
     this.delayMs = ms;
   }
 
+  /** Each connection passes so many bytes per second in each direction, and whoever sends more has to wait. */
+  throttle(bytesPerSecond: number): void {
+    this.bytesPerMs = bytesPerSecond / 1000;
+  }
+
   /** The connections stay open, but nothing arrives any more, as after a power failure; new connections work. */
   halfOpen(): void {
     for (const passage of this.passages) passage.isDeaf = passage.isMute = true;
@@ -120,6 +129,17 @@ export class TcpProxy {
     const isFromClient = to === passage.server;
     if (isFromClient && /subscribe\r\n/i.test(chunk.toString('latin1'))) passage.subscribes = true;
     if (isFromClient ? passage.isMute : passage.isDeaf) return;
+    if (this.bytesPerMs === Infinity) return this.deliver(chunk, to);
+    const from = isFromClient ? passage.client : passage.server;
+    from.pause();
+    setTimeout(() => this.isPaused || from.resume(), chunk.length / this.bytesPerMs);
+    for (let start = 0; start < chunk.length; start += PACKET_BYTES) {
+      const packet = chunk.subarray(start, start + PACKET_BYTES);
+      setTimeout(() => this.deliver(packet, to), (start + packet.length) / this.bytesPerMs);
+    }
+  }
+
+  private deliver(chunk: Buffer, to: Socket): void {
     if (chunk.length >= this.left) return this.cutInside(chunk.subarray(0, this.left), to);
     this.left -= chunk.length;
     if (this.delayMs === 0) to.write(chunk);

@@ -43,7 +43,7 @@ export class Orders {
       {
         hasMembers: (channel) => local.size(channel) > 0,
         isOn: (channel) => interest.isOn(channel),
-        obey: (order, except, _from, hasPlace) => this.obey(order, except, hasPlace),
+        obey: (order, except, from, hasPlace) => this.obey(order, except, from, hasPlace),
         acknowledge: (to, id) => this.acknowledge(to, id),
       },
     );
@@ -67,7 +67,7 @@ export class Orders {
     if (action.kind === 'replace') this.replaces.begin(userOf(channel), action.by, order.id);
     const given = this.given.give({ order, except }, [...new Set([...to, ...this.given.lostIds])]);
     this.post.send(letter).catch((error: unknown) => this.lines.notPublished(channel, error));
-    await Promise.race([this.obeyed.own(order, except), this.settled()]);
+    await this.obeyed.own(order, except);
     const missing = await given;
     this.lines.unanswered(action.kind, missing);
     return { missing };
@@ -85,16 +85,23 @@ export class Orders {
     this.obeyed.stop();
   }
 
-  /** Where the room of an order is repaired, nobody waits for as long. */
-  private settled(): Promise<void> {
-    return new Promise((resolve) => systemClock.after(this.settleMs, resolve));
-  }
-
-  private async obey({ id, to, action }: Order, except: readonly Channel[], hasPlace: boolean): Promise<void> {
+  private async obey(
+    { id, to, action }: Order,
+    except: readonly Channel[],
+    from: NodeId,
+    hasPlace: boolean,
+  ): Promise<void> {
     const spared = action.kind === 'replace' ? this.replaces.spared(userOf(to), id, action.by) : [];
     const command = { channel: to, except: [...except, ...spared.map(channelOf.connection)], action };
-    await this.local.deliver(command, hasPlace);
+    const waits = this.local.deliver(command, hasPlace);
+    if (waits) await (from === this.local.id ? this.atMost(waits) : waits);
     if (action.kind === 'join') await prepare(this.interest, [channelOf.room(action.room)]);
+  }
+
+  /** While the room of an order of this node is repaired, its promise does not wait for longer than `askTimeout`. */
+  private atMost(waits: Promise<void>): Promise<void> {
+    const over = new Promise<void>((resolve) => systemClock.after(this.settleMs, resolve));
+    return Promise.race([waits, over]);
   }
 
   private acknowledge(to: NodeId, id: number): void {
