@@ -35,8 +35,9 @@ export default {
   testTimeout: 60_000,
   // Jest would leave one core free, and tests wait more than they compute: two at once on a machine of two cores too
   maxWorkers: Math.max(2, availableParallelism() - 1),
-  // The modules of a file that has ended stay in memory: a worker that holds too many of them is started anew
-  workerIdleMemoryLimit: '1GB',
+  // The modules of a file that has ended stay in memory, 30 MB of each. A worker that holds too many of them is started
+  // anew, before it spends its time on collecting garbage among them
+  workerIdleMemoryLimit: '400MB',
   // Every random choice in a test follows from the seed of the run (test/support/random.ts)
   showSeed: true,
   reporters: ['default', '<rootDir>/scripts/seed-reporter.mjs'],

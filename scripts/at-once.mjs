@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 
 const waiting = process.argv.slice(2);
 const failed = [];

@@ -17,10 +17,12 @@ const folder = `${root}libs/realtime-client/`;
  * A name of the API, of the wire or of the platform must not be among them; the first is checked.
  */
 const INTERNAL = `
-  acknowledged after again answer ask attempts better blocked cancel changed check choose connector dead drop ended environment expires
-  fail failed fetch flush forget heard hello isAbsent isAccepted isBlocked isOpen isRenewable isSent isShort isUp isWritable item
-  listeners moved nextId noticed offline opened owner page positions ready received refusal renew replaced replies
-  retryAfterMs secret shown source start stayed stop stopped task tell tries upper wait wake webSocket woken words writable
+  acknowledged address after again allRooms answer ask attempts bearer blocked cancel changed check choose
+  clear closeWith counted credential dead dial drop ended environment expires fail failed fetch finish firstMessage
+  flush heard hello isAbsent isAccepted isBlocked isOpen isSent isShort isUp isWritable item ledger limit
+  listeners liveness moved nextId noticed opened owner page payload present ready received refusal remove
+  renew repeated replies retryAfterMs say secret settings size source start stayed steps stop stopped target task
+  tell time tries upper via wait wake webSocket words writable write
 `
   .trim()
   .split(/\s+/);
@@ -30,6 +32,7 @@ const common = {
   bundle: true,
   target: 'es2022',
   platform: 'neutral',
+  chunkNames: '[name]',
   alias: { 'nestjs-realtime-protocol': `${root}libs/realtime-protocol/src/index.ts` },
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
   mangleProps: new RegExp(`^(${INTERNAL.join('|')})$`),

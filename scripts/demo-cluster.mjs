@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { nginxConf } from './nginx-conf.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(ROOT, 'dist/src/main.js');
@@ -93,28 +94,19 @@ const answers = (url) =>
   );
 
 /** Sockets, streams, polls and POSTs go to the nodes in turn: two windows are on different nodes, and nothing is sticky. */
-const nginxConf = (port, nodes) => `daemon off;
-master_process off;
-pid ${folder}/nginx.pid;
-error_log stderr warn;
-events {}
-http {
-  access_log off;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-  upstream sockets { ${nodes.map((node) => `server 127.0.0.1:${node};`).join(' ')} }
-  upstream pages { ${nodes.map((node) => `server 127.0.0.1:${node};`).join(' ')} }
-  proxy_http_version 1.1;
-  proxy_set_header Host $http_host;
-  proxy_set_header Upgrade $http_upgrade;
-  proxy_set_header Connection $connection_upgrade;
-  server {
-    listen 127.0.0.1:${port};
-    location / { proxy_pass http://pages; }
-    location /ws { proxy_pass http://sockets; }
-  }
-}
-`;
+const servers = (port, nodes) => `
+map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+upstream sockets { ${nodes.map((node) => `server 127.0.0.1:${node};`).join(' ')} }
+upstream pages { ${nodes.map((node) => `server 127.0.0.1:${node};`).join(' ')} }
+proxy_http_version 1.1;
+proxy_set_header Host $http_host;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection $connection_upgrade;
+server {
+  listen 127.0.0.1:${port};
+  location / { proxy_pass http://pages; }
+  location /ws { proxy_pass http://sockets; }
+}`;
 
 async function startNode(number, redisPort) {
   const port = await freePort();
@@ -136,13 +128,8 @@ async function startAll() {
   await start('redis', binary('redis-server'), redisArgs, { ready: /Ready to accept connections/ });
   const nodes = [await startNode(1, redisPort), await startNode(2, redisPort)];
   const conf = join(folder, 'nginx.conf');
-  writeFileSync(
-    conf,
-    nginxConf(
-      port,
-      nodes.map((node) => node.port),
-    ),
-  );
+  const ports = nodes.map((node) => node.port);
+  writeFileSync(conf, nginxConf(folder, servers(port, ports), { level: 'warn', connections: 512 }));
   const nginx = await start('nginx', binary('nginx'), ['-p', folder, '-c', conf, '-e', 'stderr']);
   const url = `http://127.0.0.1:${port}/`;
   await until('nginx to listen', nginx, () => answers(url));

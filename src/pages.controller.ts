@@ -14,6 +14,7 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
   ['connection.js', SCRIPT],
   ['conversation.css', STYLE],
   ['conversation.js', SCRIPT],
+  ['elements.js', SCRIPT],
   ['people.css', STYLE],
   ['people.js', SCRIPT],
   ['return.js', SCRIPT],

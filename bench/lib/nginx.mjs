@@ -5,45 +5,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { balancer, nginxConf } from '../../scripts/nginx-conf.mjs';
 import { freePort } from './ports.mjs';
-
-const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-
-/** docs/nginx.md for several nodes. A node that is away is tried again at once. */
-const configuration = (port, ports, folder) => `
-daemon off;
-master_process off;
-pid ${folder}/nginx.pid;
-error_log stderr error;
-events { worker_connections 16384; }
-http {
-  access_log off;
-  ${TEMPORARY.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  upstream app {
-    ${ports.map((each) => `server 127.0.0.1:${each} max_fails=0;`).join(' ')}
-    keepalive 64;
-  }
-  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    location / {
-      proxy_pass http://app;
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $http_host;
-      proxy_buffering off;
-    }
-  }
-}
-`;
 
 /** @throws Error when there is no nginx (`npm run test:setup` installs it or says how), or when it does not run */
 export async function startNginx(ports) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'bench-nginx-'));
   const file = join(folder, 'nginx.conf');
-  writeFileSync(file, configuration(port, ports, folder));
+  writeFileSync(file, nginxConf(folder, balancer(port, ports), { connections: 16_384 }));
   const child = spawn('nginx', ['-p', folder, '-c', file, '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
   process.on('exit', () => child.kill('SIGKILL'));
   let output = '';

@@ -3,7 +3,8 @@
  * connection was away is in return.js; the other files only draw.
  */
 import { showConnection } from './connection.js';
-import { addMessage, addNote, addPending, nameTag, removePending } from './conversation.js';
+import { addMessage, addNote, addPending, removePending } from './conversation.js';
+import { find, nameTag } from './elements.js';
 import { markChosen, showPeople } from './people.js';
 import { cameFromOther, watchReturn } from './return.js';
 
@@ -12,28 +13,38 @@ const LOBBY = 'lobby';
 const PATIENCE_MS = 86_400_000;
 /** Somebody who has not pressed a key for so long is not typing. */
 const TYPING_MS = 3000;
+/** @type {readonly import('nestjs-realtime-client').Transport[]} */
 const TRANSPORTS = ['websocket', 'sse', 'polling'];
 
-const find = (id) => document.getElementById(id);
-const [joinForm, nameBox, nameHint, command] = ['join-form', 'name', 'name-hint', 'command'].map(find);
-const [chat, composer, target, textBox, hint] = ['chat', 'composer', 'target', 'text', 'hint'].map(find);
+/** @typedef {import('../chat.contract.js').Chat} Chat */
 
-/** @type {import('nestjs-realtime-client').RealtimeSocket<import('../chat.contract.js').Chat>} */
+const joinForm = find('form', 'join-form');
+const nameBox = find('input', 'name');
+const nameHint = find('p', 'name-hint');
+const chat = find('main', 'chat');
+const command = find('pre', 'command');
+const composer = find('form', 'composer');
+const target = find('button', 'target');
+const textBox = find('textarea', 'text');
+const hint = find('p', 'hint');
+
+/** @type {import('nestjs-realtime-client').RealtimeSocket<Chat>} */
 let socket;
-let me;
-/** The only person who will read the next message; undefined for everyone. */
+let me = '';
+/** @type {string | undefined} The only person who will read the next message; undefined for everyone. */
 let receiver;
 
+/** @param {string} name */
 function join(name) {
   me = name;
   sessionStorage.setItem('name', name);
-  find('join').hidden = true;
+  find('main', 'join').hidden = true;
   chat.hidden = false;
   writeTo(undefined);
   // With ?transport=sse the page uses that transport only
   const only = new window.URLSearchParams(location.search).get('transport');
-  const transports = TRANSPORTS.includes(only) ? [only] : TRANSPORTS;
-  socket = window.Realtime.connect(`/ws?name=${encodeURIComponent(name)}`, { transports });
+  const transports = TRANSPORTS.filter((transport) => transport === only);
+  socket = window.Realtime.connect(`/ws?name=${encodeURIComponent(name)}`, transports.length > 0 ? { transports } : {});
   showConnection(socket);
   listen();
 }
@@ -46,20 +57,25 @@ function listen() {
     devices.set(name, count);
     showHere();
   });
-  socket.on('exception', ({ message }) => refuse(message));
+  socket.on('exception', ({ message }) => refuse(String(message)));
   // A text that is not an event: POST /push/… sends it
-  socket.onRaw((text) => addMessage({ from: 'Server', text }, 'server'));
+  socket.onRaw((text) => addMessage({ from: 'Server', text: String(text) }, 'server'));
   socket.room(LOBBY).on('presence', () => showHere());
   socket.onState(() => showHere());
   watchReturn(socket, LOBBY, { name: me, present: () => socket.request('present', mine()) });
 }
 
-/** The server knows this connection for the first time. */
+/**
+ * The server knows this connection for the first time.
+ *
+ * @param {Chat['server']['welcome']} connection
+ */
 function welcome({ id }) {
   isNewConnection = true;
   command.textContent = `curl --json '{"text":"Hello"}' ${location.origin}/push/connection/${id}`;
 }
 
+/** @param {Chat['server']['message'] & { to?: string }} line */
 function said({ from, to, text, at, key }) {
   const isOwn = from === me;
   if (!isOwn) cameFromOther();
@@ -67,13 +83,15 @@ function said({ from, to, text, at, key }) {
   addMessage({ from, text, at, tag, key }, isOwn ? 'own' : undefined);
 }
 
+/** @type {(isOwn: boolean, to: string) => string} */
 const tagOf = (isOwn, to) => (isOwn ? `only to ${to}` : 'only to you');
 
 // --- who is here ---
 
+/** @type {Set<string>} */
 let here = new Set();
 let isNewConnection = true;
-/** How many devices a person has: presence says it at the join, and the server when one comes or goes. */
+/** @type {Map<string, number>} How many devices a person has: presence says it at the join, then the server. */
 const devices = new Map();
 
 function showHere() {
@@ -81,8 +99,8 @@ function showHere() {
   const isOpen = socket.state.status === 'open';
   const names = [...presence.keys()].sort((a, b) => Number(b === me) - Number(a === me) || a.localeCompare(b));
   const people = names.map((name) => {
-    const { state, connections } = presence.get(name);
-    const isTyping = isOpen && state?.isTyping;
+    const { state, connections } = presence.get(name) ?? {};
+    const isTyping = isOpen && Boolean(state?.isTyping);
     return { name, isMe: name === me, isTyping, isAway: state?.isAway, devices: devices.get(name) ?? connections };
   });
   showPeople(people, writeTo);
@@ -90,7 +108,11 @@ function showHere() {
   showReceiver();
 }
 
-/** Notes who came and who left. The list that a new connection is given is no news. */
+/**
+ * Notes who came and who left. The list that a new connection is given is no news.
+ *
+ * @param {Set<string>} now
+ */
 function noteChanges(now) {
   const gone = [...here].filter((name) => !now.has(name));
   const come = [...now].filter((name) => !here.has(name));
@@ -103,6 +125,7 @@ function noteChanges(now) {
   }
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let typingTimer;
 
 /** What others see of this person. */
@@ -113,6 +136,7 @@ function present() {
   if (socket?.state.status === 'open') socket.emit('present', mine());
 }
 
+/** @param {boolean} isTyping */
 function setTyping(isTyping) {
   const wasTyping = typingTimer !== undefined;
   clearTimeout(typingTimer);
@@ -124,32 +148,48 @@ document.addEventListener('visibilitychange', present);
 
 // --- writing ---
 
-/** Sends a message, also when there is no connection yet: it waits, and is sent once. */
+/**
+ * Sends a message, also when there is no connection yet: it waits, and is sent once.
+ *
+ * @param {string} text
+ * @param {string | undefined} to
+ */
 async function send(text, to) {
   const key = newKey();
   addPending({ from: me, text, key, tag: to === undefined ? '' : tagOf(true, to) });
   try {
-    await deliver(to === undefined ? ['say', { text, key }] : ['whisper', { text, key, to }]);
+    const options = { timeout: PATIENCE_MS };
+    await deliver(() =>
+      to === undefined
+        ? socket.request('say', { text, key }, options)
+        : socket.request('whisper', { text, key, to }, options),
+    );
   } catch (error) {
-    refuse(error.data?.message ?? `Not sent: ${error.message}`);
+    const { message, data } = /** @type {import('nestjs-realtime-client').RequestError} */ (error);
+    refuse(String(data?.message ?? `Not sent: ${message}`));
     if (textBox.value === '') textBox.value = text;
   }
   removePending(key);
 }
 
-/** A server that died may have handled a message or not: with the same key, a repetition is harmless. */
-async function deliver(message) {
+/**
+ * A server that died may have handled a message or not: with the same key, a repetition is harmless.
+ *
+ * @param {() => Promise<unknown>} request
+ */
+async function deliver(request) {
   for (;;) {
     try {
-      return await socket.request(...message, { timeout: PATIENCE_MS });
+      return await request();
     } catch (error) {
-      if (error.code !== 'unknown') throw error;
+      if (/** @type {import('nestjs-realtime-client').ClientError} */ (error).code !== 'unknown') throw error;
     }
   }
 }
 
 const newKey = () => window.crypto.getRandomValues(new Uint32Array(3)).join('-');
 
+/** @param {string} why */
 function refuse(why) {
   hint.textContent = why;
   textBox.ariaInvalid = String(why !== '');
@@ -178,6 +218,7 @@ textBox.addEventListener('keydown', (event) => {
   composer.requestSubmit();
 });
 
+/** @param {string | undefined} name */
 function writeTo(name) {
   receiver = name;
   showReceiver();
@@ -189,12 +230,12 @@ function showReceiver() {
   target.hidden = receiver === undefined;
   composer.classList.toggle('private', receiver !== undefined);
   textBox.placeholder = receiver === undefined ? 'Write to everyone' : `Only ${receiver} will read this`;
-  target.firstElementChild.replaceChildren(here.has(receiver) ? 'To ' : 'Has left: ', nameTag(receiver ?? ''));
+  target.firstElementChild?.replaceChildren(here.has(receiver ?? '') ? 'To ' : 'Has left: ', nameTag(receiver ?? ''));
   markChosen(receiver);
 }
 
 target.addEventListener('click', () => writeTo(undefined));
-find('leave').addEventListener('click', () => sessionStorage.removeItem('name'));
+find('button', 'leave').addEventListener('click', () => sessionStorage.removeItem('name'));
 
 joinForm.addEventListener('submit', (event) => {
   event.preventDefault();

@@ -1,14 +1,20 @@
-/** Draws the conversation. Everything that people write is set as text, never as HTML. */
+/** Draws the conversation. */
+import { avatar, element, find } from './elements.js';
+
+/** @typedef {{ from: string, text: string, at: number, tag: string }} Shown */
+/** @typedef {'own' | 'server' | undefined} Kind undefined: another person's */
+
 const MOST_LINES = 500;
 const GROUPED_MS = 5 * 60_000;
 const NEAR_END_PX = 80;
 const DAY_MS = 86_400_000;
 
-const log = document.getElementById('log');
+const log = find('div', 'log');
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-/** Messages that the server has not confirmed yet, by their keys. */
+/** @type {Map<string | undefined, HTMLElement>} Messages that the server has not confirmed yet, by their keys. */
 const pending = new Map();
+/** @type {Partial<Shown>} The message before. */
 let last = {};
 let isAtEnd = true;
 
@@ -26,7 +32,7 @@ new window.ResizeObserver(() => isAtEnd && scrollToEnd()).observe(log);
  * @param {number} [message.at] when it was sent, in milliseconds since 1970; default: now
  * @param {string} [message.key] a message of this page with this key was pending, and this takes its place
  * @param {string} [message.tag] for whom it is, if not for everyone
- * @param {'own' | 'server'} [kind] default: another person's
+ * @param {Kind} [kind]
  */
 export function addMessage({ from, text, at = Date.now(), key, tag = '' }, kind) {
   removePending(key);
@@ -35,21 +41,30 @@ export function addMessage({ from, text, at = Date.now(), key, tag = '' }, kind)
   addLine(line, kind === 'own');
 }
 
-/** Adds a message of this page that the server has not confirmed yet. It stays below all others. */
+/**
+ * Adds a message of this page that the server has not confirmed yet. It stays below all others.
+ *
+ * @param {{ from: string, text: string, key: string, tag?: string }} message
+ */
 export function addPending({ from, text, key, tag = '' }) {
   const line = lineOf({ from, text, at: Date.now(), tag }, 'own');
   line.classList.add('pending');
-  line.querySelector('time').textContent = 'Sending…';
+  line.querySelector('time')?.replaceChildren('Sending…');
   pending.set(key, line);
   addLine(line, true);
 }
 
+/** @param {string} [key] */
 export function removePending(key) {
   pending.get(key)?.remove();
   pending.delete(key);
 }
 
-/** Adds a note: a person joined or left, or the connection changed. */
+/**
+ * Adds a note: a person joined or left, or the connection changed.
+ *
+ * @param {(string | Node)[]} parts
+ */
 export function addNote(...parts) {
   const line = element('p', 'note');
   line.append(...parts);
@@ -65,30 +80,19 @@ export function addDivider() {
   return line;
 }
 
-/** Old messages arrive: a screen reader is not to read them all. */
+/**
+ * Old messages arrive: a screen reader is not to read them all.
+ *
+ * @param {boolean} isBusy
+ */
 export function setBusy(isBusy) {
   log.ariaBusy = String(isBusy);
 }
 
-/** Returns a name for use within a sentence; right-to-left letters in it do not reorder the sentence. */
-export function nameTag(name) {
-  return element('bdi', '', name);
-}
-
-/** Returns a round picture with the first letter of a name, in a colour of its own. */
-export function avatar(name) {
-  const picture = element('span', 'avatar', ([...name.trim()][0] ?? '?').toUpperCase());
-  picture.ariaHidden = 'true';
-  const hue = [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  picture.style.setProperty('--hue', hue);
-  return picture;
-}
-
-/** Makes an element. Its text is set as text, never as HTML. */
-export function element(tag, className = '', text = '') {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
-}
-
+/**
+ * @param {Shown} message
+ * @param {Kind} kind
+ */
 function lineOf({ from, text, at, tag }, kind) {
   const line = element('div', `message ${kind ?? ''} ${tag === '' ? '' : 'private'}`);
   const who = element('p', 'who');
@@ -101,18 +105,26 @@ function lineOf({ from, text, at, tag }, kind) {
   return line;
 }
 
-/** Returns whether a message follows one that the same person sent just before to the same people. */
+/**
+ * Returns whether a message follows one that the same person sent just before to the same people.
+ *
+ * @param {Omit<Shown, 'text'>} said
+ */
 function follows(said) {
-  const { from, tag, at } = last;
+  const { from, tag, at = 0 } = last;
   last = said;
   return said.from === from && said.tag === tag && said.at - at < GROUPED_MS;
 }
 
+/**
+ * @param {HTMLElement} line
+ * @param {boolean} isOwn
+ */
 function addLine(line, isOwn) {
   const isFollowing = isAtEnd || isOwn;
   const [firstPending] = line.classList.contains('pending') ? [] : pending.values();
   log.insertBefore(line, firstPending ?? null);
-  if (log.children.length > MOST_LINES) log.firstElementChild.remove();
+  if (log.children.length > MOST_LINES) log.firstElementChild?.remove();
   if (isFollowing) scrollToEnd();
 }
 

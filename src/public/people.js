@@ -1,28 +1,46 @@
 /** Draws who is here: once per person, with what presence says of them. */
-import { avatar, element, nameTag } from './conversation.js';
+import { avatar, element, find, nameTag } from './elements.js';
 
-const [list, count, typing] = ['people', 'count', 'typing'].map((id) => document.getElementById(id));
+/** @typedef {{ name: string, isMe: boolean, isTyping?: boolean, isAway?: boolean, devices?: number }} Person */
+
+const list = find('ul', 'people');
+const count = find('span', 'count');
+const typing = find('p', 'typing');
 
 /**
  * Shows the list.
  *
- * @param {readonly { name: string, isMe: boolean, isTyping?: boolean, isAway?: boolean, devices: number }[]} people
+ * @param {readonly Person[]} people
  * @param {(name: string) => void} choose called with the person to whom the next message is to go
  */
 export function showPeople(people, choose) {
-  const focused = document.activeElement?.closest('#people li')?.dataset.name;
-  count.textContent = people.length;
+  const focused = rows().find((row) => row.contains(document.activeElement))?.dataset.name;
+  count.textContent = String(people.length);
   list.replaceChildren(...people.map((person) => rowOf(person, choose)));
   // The rows are new, and whoever is on one of them by keyboard stays there
-  if (focused !== undefined) [...list.children].find(({ dataset }) => dataset.name === focused)?.firstChild.focus();
+  if (focused !== undefined)
+    rows()
+      .find(({ dataset }) => dataset.name === focused)
+      ?.querySelector('button')
+      ?.focus();
   showTyping(people.filter(({ isMe, isTyping }) => isTyping && !isMe));
 }
 
-/** Marks the person to whom the next message goes; undefined for nobody. */
+/**
+ * Marks the person to whom the next message goes.
+ *
+ * @param {string | undefined} name undefined for nobody
+ */
 export function markChosen(name) {
-  for (const row of list.children) row.classList.toggle('chosen', row.dataset.name === name);
+  for (const row of rows()) row.classList.toggle('chosen', row.dataset.name === name);
 }
 
+const rows = () => [...list.querySelectorAll('li')];
+
+/**
+ * @param {Person} person
+ * @param {(name: string) => void} choose
+ */
 function rowOf(person, choose) {
   const { name, isMe, isAway } = person;
   const row = element('li', isAway ? 'is-away' : '');
@@ -37,11 +55,13 @@ function rowOf(person, choose) {
   return row;
 }
 
-function statusOf({ isTyping, isAway, devices }) {
+/** @param {Person} person */
+function statusOf({ isTyping, isAway, devices = 1 }) {
   const now = isTyping ? 'typing…' : isAway ? 'away' : 'here';
   return devices > 1 ? `${now} · ${devices} devices` : now;
 }
 
+/** @param {readonly Person[]} people who are typing */
 function showTyping([first, ...others]) {
   typing.replaceChildren();
   if (!first) return;

@@ -1,9 +1,13 @@
 /** Away, and back: counts what was missed, and says so where something may be lost. */
-import { addDivider, addNote, nameTag, setBusy } from './conversation.js';
+import { addDivider, addNote, setBusy } from './conversation.js';
+import { nameTag } from './elements.js';
+
+/** @typedef {import('nestjs-realtime-client').State} State */
+/** @typedef {{ count: number, isWhole: boolean, divider?: HTMLElement }} Absence */
 
 const NAMES = { websocket: 'WebSocket', sse: 'SSE', polling: 'long polling' };
 
-/** From the loss of the connection until everything that was missed has come: what that is. */
+/** @type {Absence | undefined} From the loss of the connection until everything that was missed has come. */
 let absence;
 /** Messages that came while the page was hidden. */
 let unread = 0;
@@ -11,12 +15,13 @@ let unread = 0;
 /**
  * Watches a socket that comes and goes.
  *
- * @param {import('nestjs-realtime-client').RealtimeSocket} socket
+ * @param {import('nestjs-realtime-client').RealtimeSocket<import('../chat.contract.js').Chat>} socket
  * @param {string} room a room with history
  * @param {{ name: string, present: () => Promise<unknown> }} person who joins, and a request to send after each join
  */
 export function watchReturn(socket, room, { name, present }) {
   let hasJoined = false;
+  /** @type {import('nestjs-realtime-client').Transport | undefined} */
   let transport;
 
   socket.onState((state) => {
@@ -28,10 +33,11 @@ export function watchReturn(socket, room, { name, present }) {
   });
   for (const stream of [socket.room(room), socket.user]) stream.on('gap', mayBeLost);
 
+  /** @param {Extract<State, { status: 'open' }>} state */
   async function opened(state) {
     const isMove = hasJoined && !absence && state.transport !== transport;
     transport = state.transport;
-    if (isMove) addNote(`Moved to ${NAMES[transport]}`);
+    if (isMove) addNote(`Moved to ${NAMES[state.transport]}`);
     if (hasJoined && !absence) return;
     setBusy(true);
     try {
@@ -58,6 +64,7 @@ export function cameFromOther() {
   showTitle();
 }
 
+/** @param {Absence} absence */
 function sumUp({ count, divider, isWhole }) {
   addNote(isWhole ? 'You are back' : 'You are back. Some messages may be lost');
   if (!divider) return;

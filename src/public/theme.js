@@ -13,7 +13,7 @@ showTheme();
 prefersDark.addEventListener('change', showTheme);
 document.addEventListener('DOMContentLoaded', showTheme);
 document.addEventListener('click', ({ target }) => {
-  if (!target.closest('.theme')) return;
+  if (!(target instanceof window.Element) || !target.closest('.theme')) return;
   window.localStorage.setItem('theme', document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
   showTheme();
 });

@@ -310,6 +310,7 @@ describe('the pages', () => {
     ['/assets/conversation.js', 'text/javascript; charset=utf-8'],
     ['/assets/people.css', 'text/css; charset=utf-8'],
     ['/assets/connection.js', 'text/javascript; charset=utf-8'],
+    ['/assets/elements.js', 'text/javascript; charset=utf-8'],
     ['/assets/people.js', 'text/javascript; charset=utf-8'],
     ['/assets/realtime-client.js', 'text/javascript; charset=utf-8'],
     ['/assets/return.js', 'text/javascript; charset=utf-8'],

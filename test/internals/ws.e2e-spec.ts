@@ -13,14 +13,6 @@ class Recording extends WebSocket {
   private readonly calls: unknown[][] = [];
   private called = () => {};
 
-  /** It is not in the types of ws. */
-  setSocket(...args: unknown[]): void {
-    // ws unmasks where the bytes are
-    taken.push([args[0], Buffer.from(args[1] as Buffer)]);
-    const { setSocket } = WebSocket.prototype as unknown as Record<string, (...args: unknown[]) => void>;
-    Reflect.apply(setSocket!, this, args);
-  }
-
   override emit(event: string, ...args: unknown[]): boolean {
     this.record(event, ...args);
     return true;
@@ -48,10 +40,8 @@ let client: RawSocket;
 let webSocket: Recording;
 let socket: Socket;
 let wasCalledAtOnce: boolean;
-let taken: unknown[][];
 
 beforeEach(async () => {
-  taken = [];
   const server = new WebSocketServer({ noServer: true, clientTracking: false, autoPong: false, WebSocket: Recording });
   http = createServer().listen(0, '127.0.0.1');
   await once(http, 'listening');
@@ -74,17 +64,6 @@ afterEach(async () => {
 
 it('ws calls back for a handshake before handleUpgrade returns', () => {
   expect(wasCalledAtOnce).toBe(true);
-});
-
-it('ws hands the network socket and the bytes behind the handshake to the setSocket of its WebSocket', async () => {
-  const early = frame({ payload: 'early' });
-  const { port } = http.address() as AddressInfo;
-  const other = await RawSocket.upgraded(port, {}, early, { staysOpen: true });
-  const [stream, head] = taken.at(-1)!;
-  other.destroy();
-  expect(taken).toHaveLength(2);
-  expect(stream === socket).toBe(true);
-  expect((head as Buffer).equals(early)).toBe(true);
 });
 
 it('ws reports messages, pings, pongs and the end of a WebSocket through its emit, and answers a close frame through its close', async () => {

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nginxConf } from '../../scripts/nginx-conf.mjs';
 import { until } from './process-guard.js';
 import { toolPath } from './tools.js';
 
@@ -54,7 +55,7 @@ export class Nginx {
     const folder = mkdtempSync(join(tmpdir(), 'nginx-'));
     const port = await freePort();
     const path = join(folder, 'nginx.conf');
-    writeFileSync(path, configuration(servers(port), folder));
+    writeFileSync(path, nginxConf(folder, servers(port)));
     const args = ['-p', folder, '-c', path, '-e', 'stderr'];
     return new Nginx(port, folder, spawn(toolPath('nginx'), args, { stdio: ['ignore', 'ignore', 'pipe'] }));
   }
@@ -86,22 +87,6 @@ export class Nginx {
     };
     await until('nginx to listen', ask, Boolean);
   }
-}
-
-function configuration(servers: string, folder: string): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
-  return `daemon off;
-master_process off;
-pid ${folder}/nginx.pid;
-error_log stderr error;
-events { worker_connections 4096; }
-http {
-access_log off;
-${temporary.join(' ')}
-${servers}}
-`;
 }
 
 async function freePort(): Promise<number> {

@@ -9,7 +9,7 @@ import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import { type Numbers, startNumbers } from '../support/apps/client-app.js';
 import { NumberedGateway } from '../support/apps/numbered-gateway.js';
 import { FaultProxy } from '../support/clients/fault-proxy.js';
-import { NumberedClient } from '../support/clients/numbered-client.js';
+import { hearAll, NumberedClient, talk } from '../support/clients/numbered-client.js';
 import type { WireName } from '../support/clients/session-wires.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { until } from '../support/process-guard.js';
@@ -103,11 +103,9 @@ it.each(['sse', 'polling'] as const)('Requests of a session over %s may go to an
     return at;
   });
   const ROUNDS = 30;
-  for (let round = 1; round <= ROUNDS; round++) {
-    first.gateway.push(5);
-    client.say(5);
-    await client.until(() => client.heard.length === round * 5);
-    await first.gateway.hears(round * 5);
+  for (let round = 0; round < ROUNDS; round++) {
+    talk(client, first.gateway, 5);
+    await hearAll(client, first.gateway);
   }
   expect(client).toMatchObject({ resumed: 0, begun: 1, faults: [] });
   expect([first.gateway.faults, nodes.map(({ gateway }) => gateway.opened)]).toEqual([[], [1, 0]]);

@@ -4,7 +4,7 @@ import { RealtimeModule, type RealtimeOptions } from 'nestjs-realtime';
 import { createTestApp, type TestApp } from 'nestjs-realtime/testing';
 import { NumberedGateway } from '../support/apps/numbered-gateway.js';
 import { Lines } from '../support/apps/transport-app.js';
-import { NumberedClient } from '../support/clients/numbered-client.js';
+import { hearAll, NumberedClient, talk } from '../support/clients/numbered-client.js';
 import type { WireName } from '../support/clients/session-wires.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -22,7 +22,7 @@ describe.each(PLATFORMS)('A session on $platform', ({ adapter }) => {
 
   const boot = async (options: RealtimeOptions = {}) => {
     log = new Lines();
-    const imports = [RealtimeModule.forRoot({ envFile: false, maxMessageRate: 0, shutdownTimeout: 0.3, ...options })];
+    const imports = [RealtimeModule.forRoot({ envFile: false, maxMessageRate: 0, shutdownTimeout: 0.05, ...options })];
     const moduleRef = await Test.createTestingModule({ imports, providers: [NumberedGateway] }).compile();
     app = await createTestApp(moduleRef, { adapter: adapter(), logger: log });
     gateway = app.app.get(NumberedGateway);
@@ -61,18 +61,15 @@ describe.each(PLATFORMS)('A session on $platform', ({ adapter }) => {
   it.each(WIRES)('goes on over %s after a cut, and hooks do not notice', async (wire) => {
     await boot();
     const client = await connect(wire);
-    gateway.push(10);
-    client.say(10);
-    await client.until(() => client.heard.length === 10);
-    await gateway.hears(10);
+    talk(client, gateway, 10);
+    await hearAll(client, gateway);
     proxy.cut();
     client.cut();
-    gateway.push(10);
-    client.say(10);
+    talk(client, gateway, 10);
     client.connect(wire);
     await client.opens();
-    await client.until(() => client.heard.length === 20);
-    await gateway.hears(20);
+    await hearAll(client, gateway);
+    expect([client.heard.length, client.said]).toEqual([20, 20]);
     expect(client).toMatchObject({ resumed: 1, begun: 1, faults: [] });
     expect([gateway.opened, gateway.closes.length, gateway.faults]).toEqual([1, 0, []]);
     expect(lines('connection resumed')).toHaveLength(1);
@@ -83,14 +80,11 @@ describe.each(PLATFORMS)('A session on $platform', ({ adapter }) => {
     await boot();
     const client = await connect(first);
     for (let wire = other(first), turns = 1; turns <= 3; wire = other(wire), turns++) {
-      gateway.push(5);
-      client.say(5);
+      talk(client, gateway, 5);
       client.connect(wire);
       await client.opens();
-      gateway.push(5);
-      client.say(5);
-      await client.until(() => client.heard.length === turns * 10);
-      await gateway.hears(turns * 10);
+      talk(client, gateway, 5);
+      await hearAll(client, gateway);
       expect(gateway.connections[0]!.transport).toBe(wire);
     }
     expect(client).toMatchObject({ resumed: 3, begun: 1, faults: [] });
@@ -112,8 +106,7 @@ describe.each(PLATFORMS)('A session on $platform', ({ adapter }) => {
     proxy.cutAfter(Infinity);
     client.connect('websocket');
     await client.opens();
-    await client.until(() => client.heard.length === gateway.pushed);
-    await gateway.hears(client.said);
+    await hearAll(client, gateway);
     expect([client.faults, gateway.faults, client.begun]).toEqual([[], [], 1]);
   });
 

@@ -36,10 +36,8 @@ export function connectWith(
   load: () => Promise<RequestTransports> | RequestTransports,
   world: (given?: WebSocketClass) => Environment = ownEnvironment,
 ): Connect {
-  const open: OpenTransport = async (transport, options) =>
-    transport === 'websocket'
-      ? openWebSocket(await options.environment.webSocket(), options)
-      : (await load())[transport](options);
+  const open: OpenTransport = async (owner) =>
+    owner.via === 'websocket' ? openWebSocket(owner) : (await load())[owner.via](owner);
   return (url, options = {}) =>
     new RealtimeSocket<never>(url, options, open, world(options.WebSocket)).connect() as never;
 }

@@ -35,7 +35,7 @@ function sse({ headers, method }: FetchInit, cutsOne = false): Response | Promis
   return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } });
 }
 
-const waiting = (state: object) => (state as { retryAt: number }).retryAt - world.now();
+const waiting = (state: object) => (state as { retryAt: number }).retryAt - world.time();
 describe('backoff', () => {
   it('waits a random time below 0.5 s, doubled with every attempt, up to 20 s', async () => {
     const { client } = await clientIn(world);
@@ -330,7 +330,7 @@ describe('a server that is gone', () => {
 /** From now on the wall clock is ahead of the timers, as after a sleep. */
 function jestNow(it: FakeWorld, at: number): void {
   const ahead = at - it.clock.now();
-  Object.assign(it, { now: () => 1_700_000_000_000 + it.clock.now() + ahead });
+  Object.assign(it, { time: () => 1_700_000_000_000 + it.clock.now() + ahead });
 }
 
 describe('the page', () => {
@@ -419,7 +419,7 @@ describe('the choice of the transport', () => {
     withoutWebSocket();
     await clientIn(world);
     expect(accepted()).toEqual(['text/event-stream']);
-    expect(world.now()).toBe(1_700_000_000_000);
+    expect(world.time()).toBe(1_700_000_000_000);
   });
 
   it('goes round and round with waits where there is no class, and SSE and polling are blocked as well', async () => {

@@ -98,6 +98,17 @@ describe('a session', () => {
     expect(acks()).toEqual([1, 33, 34]);
   });
 
+  it('acknowledges once a second after it was closed and connected again', async () => {
+    const { client } = await clientIn(world);
+    world.socket.open().say('a');
+    client.close();
+    client.connect();
+    await world.pass(5000);
+    world.socket.open({ id: 'n.2', session: 's2' }).say('b');
+    await world.pass(1000);
+    expect(world.socket.events).toEqual([{ event: 'rt:ack', data: { n: 1 } }]);
+  });
+
   it('has at most 256 messages under way', async () => {
     const { client } = await clientIn(world, { queue: { messages: 500 } });
     world.socket.open();
@@ -120,6 +131,23 @@ describe('a session', () => {
 });
 
 describe('the queue', () => {
+  it('does not bound what need not wait: a message longer than the queue is sent while the connection is open', async () => {
+    const { client } = await clientIn(world);
+    const long = 'x'.repeat(100_000);
+    expect(client.send(long)).toBe(false);
+    world.socket.open();
+    expect(client.send(long)).toBe(true);
+    expect(world.socket.sent).toEqual([long]);
+  });
+
+  it('may be empty: what cannot be sent at once is then refused', async () => {
+    const { client } = await clientIn(world, { queue: { messages: 0 } });
+    expect(client.emit('cursor', 1)).toBe(false);
+    world.socket.open();
+    expect(client.emit('cursor', 2)).toBe(true);
+    expect(world.socket.events.map(({ data }) => data as number)).toEqual([2]);
+  });
+
   it('takes 64 messages and 64 KiB while there is no connection, and refuses more', async () => {
     const { client } = await clientIn(world);
     for (let n = 1; n <= 64; n++) expect(client.send(String(n))).toBe(true);

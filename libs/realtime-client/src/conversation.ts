@@ -8,11 +8,13 @@ import { type Incoming, Rooms } from './rooms.js';
 import { type Outgoing, Session } from './session.js';
 import type { State } from './state.js';
 import { Token } from './token.js';
-import type { Upper } from './upper.js';
 import { base64url, type OpenTransport, parsed } from './wire.js';
 
-/** Longest hello, in characters: the server and proxies refuse longer lines. */
-const MAX_LINE = 6144;
+/**
+ * How many characters of a hello are for its rooms. The server and proxies refuse lines above 6,144 characters, of which
+ * base64 makes 4,600, and the rest of a hello needs up to 500.
+ */
+const MAX_ROOMS = 4000;
 /** Received messages are acknowledged after so many, so many bytes, or so many milliseconds. */
 const ACK_MESSAGES = 32;
 const ACK_BYTES = 65_536;
@@ -28,120 +30,102 @@ interface Open {
   readonly maxBytes: number;
 }
 
-export class Conversation implements Upper {
-  readonly rooms = new Rooms();
+export class Conversation extends Connector {
+  readonly allRooms = new Rooms();
   readonly replies = new Replies();
-  readonly connector: Connector;
-  readonly session: Session;
+  readonly ledger: Session;
   /** Most bytes of a message that the server takes. */
-  maxBytes = Infinity;
+  limit = Infinity;
   #acknowledged = 0;
   #bytes = 0;
   #cancelAck: (() => void) | undefined;
 
   constructor(
     url: string | URL,
-    private readonly options: ConnectOptions,
-    open: OpenTransport,
-    private readonly environment: Environment,
+    readonly settings: ConnectOptions,
+    dial: OpenTransport,
+    environment: Environment,
     private readonly listeners: Listeners,
   ) {
-    const { protocols = [], transports, queue = {}, token } = options;
-    this.session = new Session(queue, (data, n) => this.connector.send(data, n));
-    const attempts = { url: httpUrl(url, environment), protocols, open, token: new Token(token), environment };
-    this.connector = new Connector(checkedTransports(transports), attempts, this);
+    const { protocols = [], transports, queue = {}, token } = settings;
+    const address = httpUrl(url, environment);
+    super(checkedTransports(transports), { address, protocols, dial, credential: new Token(token), environment });
+    this.ledger = new Session(queue, (data, n) => this.write(data, n));
   }
 
   /** Sends a message, or lets it wait. @returns false when it may not wait */
-  send(message: Outgoing): boolean {
-    if (this.connector.state.status === 'closed') return false;
-    const isTaken = this.session.add(message);
+  say(message: Outgoing): boolean {
+    const isClosed = this.state.status === 'closed';
+    const isTaken = !isClosed && this.ledger.add(message, this.isWritable);
+    // The promise or the reader of a request must exist before it fails
+    if (!isTaken) queueMicrotask(() => message.fail?.(isClosed ? 'closed' : 'queue_full'));
     this.writable();
     return isTaken;
   }
-
   /** Ends a request here, and on the server where it has left. */
   cancel(id: string, error?: Error): void {
-    const message = this.replies.end(id, error);
-    if (message?.isSent) this.send({ data: `{"event":"rt:cancel","id":"${id}"}`, bytes: 40, again: false });
-    else if (message) this.session.remove(message);
+    const message = this.replies.finish(id, error);
+    if (message?.isSent) this.say({ payload: `{"event":"rt:cancel","id":"${id}"}`, size: 40 });
+    else if (message) this.ledger.remove(message);
   }
 
   writable(): void {
-    if (this.connector.isWritable) this.session.flush();
+    if (this.isWritable) this.ledger.flush();
   }
 
   acknowledged(n: number): void {
-    this.session.acknowledged(n);
+    this.ledger.acknowledged(n);
     this.writable();
   }
 
-  hello(): string {
-    const { rooms, user } = this.rooms.positions();
-    const { protocols = [] } = this.options;
-    const max = MAX_LINE - 2 * protocols.join().length;
-    for (;;) {
-      const said = { v: 1, ...this.session.hello(), rooms: Object.fromEntries(rooms), user };
-      const line = base64url(JSON.stringify(said));
-      if (line.length <= max || rooms.length === 0) return line;
-      rooms.length -= Math.ceil(rooms.length / 10);
-    }
+  hello(bearer = ''): string {
+    const others = [this.settings.protocols, bearer].join().length;
+    const said = { v: 1, ...this.ledger.hello(), ...this.allRooms.hello(MAX_ROOMS - others) };
+    return base64url(JSON.stringify(said));
   }
 
-  secret(): string | undefined {
-    return this.session.token;
-  }
-
-  async authenticate(): Promise<string | undefined> {
-    const first = await this.options.authenticate?.();
+  async firstMessage(): Promise<string | undefined> {
+    const first = await this.settings.authenticate?.();
     return typeof first === 'string' ? first : JSON.stringify(first);
   }
 
   received(data: string | ArrayBuffer): void {
-    const message = typeof data === 'string' ? envelope(data) : undefined;
-    if (message?.event === 'rt:open') return this.#opened(message.data as Open);
-    if (message?.event === 'rt:ack') return this.acknowledged((message.data as { n: number }).n);
-    if (message?.event === 'rt:pong') return;
-    if (message?.event === 'rt:expires') this.connector.expires();
-    this.#count(typeof data === 'string' ? data.length : data.byteLength);
-    if (!message) this.listeners.tell('raw', data, {});
-    else if (!this.replies.received(message) && this.rooms.received(message)) this.#handle(message);
-  }
-
-  forget(): void {
-    this.session.forget();
+    const message = envelope(data);
+    const { event } = message;
+    if (event === 'rt:open') return this.#opened(message.data as Open);
+    if (event === 'rt:ack') return this.acknowledged((message.data as { n: number }).n);
+    if (event === 'rt:pong') return;
+    if (event === 'rt:expires') this.expires();
+    this.#count(data);
+    if (this.replies.received(message) || !this.allRooms.received(message)) return;
+    const { room, position } = message;
+    this.listeners.tell(event, message.data, { event, room, position });
   }
 
   changed(state: State): void {
     if (state.status === 'closed') {
-      this.#cancelAck?.();
-      this.session.clear();
+      // There is no wire any more: this stops its timer
+      this.#acknowledge();
+      this.ledger.clear();
       this.replies.fail('closed', true);
     }
-    this.listeners.tell('state', state);
+    this.listeners.tell('rt:state', state);
   }
 
   #opened(open: Open): void {
-    const { connector, session } = this;
-    session.opened(open);
+    this.ledger.opened(open);
     if (!open.resumed) {
       this.#acknowledged = 0;
       this.replies.fail('unknown', false);
     }
-    this.maxBytes = open.maxBytes;
-    session.flush();
-    connector.ready(open.id, open.resumed, open.ping);
+    this.limit = open.maxBytes;
+    this.ledger.flush();
+    this.ready(open.id, open.resumed, open.ping);
   }
 
-  #handle({ event, data, room, position }: Incoming): void {
-    const meta = { event, room, position };
-    if (event === 'rt:raw') this.listeners.tell('raw', data, meta);
-    else this.listeners.tell(`on ${event}`, data, meta);
-  }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes;
-    const isMuch = ++this.session.seen - this.#acknowledged >= ACK_MESSAGES || this.#bytes >= ACK_BYTES;
+  #count(data: string | ArrayBuffer): void {
+    this.#bytes += typeof data === 'string' ? data.length : data.byteLength;
+    const isMuch = ++this.ledger.counted - this.#acknowledged >= ACK_MESSAGES || this.#bytes >= ACK_BYTES;
     if (isMuch) this.#acknowledge();
     else this.#cancelAck ??= this.environment.after(ACK_MS, () => this.#acknowledge());
   }
@@ -149,15 +133,15 @@ export class Conversation implements Upper {
   #acknowledge(): void {
     this.#cancelAck?.();
     this.#cancelAck = undefined;
-    if (!this.connector.isWritable) return;
+    if (!this.isWritable) return;
     this.#bytes = 0;
-    this.#acknowledged = this.session.seen;
-    this.connector.send(`{"event":"rt:ack","data":{"n":${this.session.seen}}}`);
+    this.#acknowledged = this.ledger.counted;
+    this.write(`{"event":"rt:ack","data":{"n":${this.ledger.counted}}}`);
   }
 }
 
-/** @returns undefined for a text that is not an envelope */
-function envelope(text: string): Incoming | undefined {
-  const message = parsed(text) as Incoming | null | undefined;
-  return typeof message?.event === 'string' ? message : undefined;
+/** @returns what is not an envelope, bytes among it, as an `rt:raw` */
+function envelope(data: string | ArrayBuffer): Incoming {
+  const message = parsed(data as string) as Incoming | null | undefined;
+  return typeof message?.event === 'string' ? message : { event: 'rt:raw', data };
 }

@@ -16,18 +16,16 @@ export interface WebSocketLike {
 /** A class of WebSockets. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocketLike;
 
-/** The events of a page: a `Window` or a `Document`. */
-interface Events {
-  addEventListener(
-    name: string,
-    listener: (event: { persisted?: boolean }) => void,
-    options: { readonly signal: AbortSignal },
-  ): void;
+/** An event of a page. */
+export interface PageEvent {
+  /** The page goes into the back/forward cache, or comes out of it. */
+  readonly persisted?: boolean;
 }
 
 /** A page; a process has none. */
-export interface PageLike extends Events {
-  readonly document?: Events & { readonly visibilityState: string };
+export interface PageLike {
+  addEventListener(name: string, listener: (event: PageEvent) => void, options: { readonly signal: AbortSignal }): void;
+  readonly document?: { readonly visibilityState: string };
   readonly navigator?: { readonly onLine?: boolean };
   readonly location?: { readonly href: string; readonly origin: string };
 }
@@ -39,7 +37,7 @@ export interface FetchInit extends RequestInit {
 
 export interface Environment {
   /** Milliseconds since 1970. */
-  now(): number;
+  time(): number;
   /** Runs a task after so many milliseconds. @returns how to cancel it */
   after(ms: number, task: () => void): () => void;
   /** A number from 0 up to 1. */
@@ -57,8 +55,8 @@ type Global = PageLike & { readonly WebSocket?: WebSocketClass };
 export function ownEnvironment(given?: WebSocketClass): Environment {
   const world = globalThis as unknown as Global;
   return {
-    now: () => Date.now(),
-    random: () => Math.random(),
+    time: () => Date.now(),
+    random: Math.random,
     after(ms, task) {
       const timer = setTimeout(task, ms);
       return () => clearTimeout(timer);
@@ -66,8 +64,8 @@ export function ownEnvironment(given?: WebSocketClass): Environment {
     fetch: (url, init) => fetch(url, init),
     async webSocket() {
       const found = given ?? world.WebSocket;
-      if (found) return found;
-      throw new ClientError('bad_option', 'There is no WebSocket here');
+      if (!found) throw new ClientError('bad_option', 'There is no WebSocket here');
+      return found;
     },
     page: world.document && world,
   };

@@ -5,24 +5,19 @@
 import type { Transport } from './wire.js';
 
 export class Ladder {
-  transport: Transport;
+  via: Transport;
   /** The next attempt leaves out the hello: a proxy may have cut the long line. */
-  isShort = false;
+  isShort: boolean | undefined;
   /** How many attempts in turn were blocked. */
   tries = 0;
 
-  constructor(private readonly transports: readonly Transport[]) {
-    this.transport = transports[0]!;
-  }
-
-  /** The transport to go back to, when there is a better one than the present. */
-  get better(): Transport | undefined {
-    return this.transport === this.transports[0] ? undefined : this.transports[0];
+  constructor(/** The best first. */ readonly steps: readonly Transport[]) {
+    this.via = steps[0]!;
   }
 
   /** It is used from now on: it is open, or the application wants it. */
   choose(transport: Transport): void {
-    this.transport = transport;
+    this.via = transport;
     this.isShort = false;
     this.tries = 0;
   }
@@ -31,9 +26,9 @@ export class Ladder {
    * @param isSure one attempt is enough to give the transport up, else two in turn
    * @param isLong the hello is so long that a proxy may have refused it
    */
-  blocked(isSure: boolean, isLong: boolean): void {
+  blocked(isSure: boolean | undefined, isLong: boolean): void {
     if (!isSure && ++this.tries < 2) return;
-    if (!isSure && isLong && !this.isShort && this.transport === 'websocket') this.isShort = true;
-    else this.choose(this.transports[this.transports.indexOf(this.transport) + 1] ?? this.transports[0]!);
+    if (!isSure && isLong && !this.isShort && this.via === 'websocket') this.isShort = true;
+    else this.choose(this.steps[this.steps.indexOf(this.via) + 1] ?? this.steps[0]!);
   }
 }

@@ -6,18 +6,13 @@ type Listener = (...args: never[]) => void;
 /** How many items may wait for the reader of an iterator. */
 const MAX_WAITING = 1000;
 
-/** Reports an error of a listener where uncaught errors are reported, and goes on. */
-function report(error: unknown): void {
-  const { reportError = console.error } = globalThis as { reportError?: (error: unknown) => void };
-  reportError(error);
-}
-
-/** Runs a callback of the application: its error must not reach the client. */
-function call(listener: (...args: unknown[]) => unknown, args: unknown[]): void {
+/** Runs a callback of the application at once. Its error is reported where uncaught ones are, and the client goes on. */
+async function call(listener: (...args: unknown[]) => unknown, args: unknown[]): Promise<void> {
   try {
-    Promise.resolve(listener(...args)).catch(report);
+    await listener(...args);
   } catch (error) {
-    report(error);
+    const { reportError = console.error } = globalThis as { reportError?: (error: unknown) => void };
+    reportError(error);
   }
 }
 
@@ -37,7 +32,7 @@ export class Listeners {
 
   /** Calls the listeners of a name, in the order in which they came. */
   tell(name: string, ...args: unknown[]): void {
-    for (const listener of [...(this.#all.get(name) ?? [])]) call(listener as (...args: unknown[]) => void, args);
+    for (const listener of [...(this.#all.get(name) ?? [])]) void call(listener as (...args: unknown[]) => void, args);
   }
 }
 
@@ -52,13 +47,13 @@ export class Reader<T> implements AsyncIterableIterator<T> {
 
   push(item: T): void {
     if (this.#items.push(item) > MAX_WAITING) {
-      this.end(new ClientError('too_slow', `More than ${MAX_WAITING} items wait for the loop`));
+      this.finish(new ClientError('too_slow', `More than ${MAX_WAITING} items wait for the loop`));
     }
     this.#wake();
   }
 
   /** What waits is still read. */
-  end(error?: unknown): void {
+  finish(error?: unknown): void {
     if (this.#end) return;
     this.#end = { error };
     this.stopped();
@@ -66,8 +61,8 @@ export class Reader<T> implements AsyncIterableIterator<T> {
   }
 
   async next(): Promise<IteratorResult<T>> {
-    while (this.#items.length === 0 && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
-    if (this.#items.length > 0) return { value: this.#items.shift()!, done: false };
+    while (!this.#items.length && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#items.length) return { value: this.#items.shift()!, done: false };
     const { error } = this.#end!;
     this.#end = {};
     if (error) throw error;
@@ -76,7 +71,7 @@ export class Reader<T> implements AsyncIterableIterator<T> {
 
   async return(): Promise<IteratorResult<T>> {
     this.#items = [];
-    this.end();
+    this.finish();
     this.#end = {};
     return this.next();
   }

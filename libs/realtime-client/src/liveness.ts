@@ -9,58 +9,58 @@ const LATE_MS = 2000;
 export class Liveness {
   #pingMs = 0;
   #heardAt = 0;
-  #isAsked = false;
-  #cancel = () => {};
+  #isAsked: boolean | undefined;
+  #cancel: (() => void) | undefined;
 
   /**
-   * @param ping asks the server for a sign of life
+   * @param ask asks the server for a sign of life
    * @param dead called when none came
    */
   constructor(
     private readonly environment: Environment,
-    private readonly ping: () => void,
+    private readonly ask: () => void,
     private readonly dead: () => void,
   ) {}
 
   /** @param pingMs the server's own ping time; 0: the server cannot be asked */
   start(pingMs: number): void {
     this.#pingMs = pingMs;
-    this.#heardAt = this.environment.now();
+    this.#heardAt = this.environment.time();
     this.#watch();
   }
 
   stop(): void {
     this.#pingMs = 0;
-    this.#cancel();
+    this.#cancel?.();
   }
 
   heard(): void {
-    this.#heardAt = this.environment.now();
+    this.#heardAt = this.environment.time();
     this.#isAsked = false;
   }
 
   /** Asks now: the network may have changed. */
   check(): void {
     if (!this.#pingMs) return;
-    const askedAt = this.environment.now();
+    const askedAt = this.environment.time();
     this.#isAsked = true;
-    this.ping();
+    this.ask();
     this.#after(ANSWER_MS, () => {
       if (!this.#isAsked) this.#watch();
-      else if (this.environment.now() - askedAt > ANSWER_MS + LATE_MS) this.check();
+      else if (this.environment.time() - askedAt > ANSWER_MS + LATE_MS) this.check();
       else this.dead();
     });
   }
 
   #watch(): void {
     if (!this.#pingMs) return;
-    const quietMs = this.#pingMs * 1.5 - (this.environment.now() - this.#heardAt);
+    const quietMs = this.#pingMs * 1.5 - (this.environment.time() - this.#heardAt);
     if (quietMs <= 0) this.check();
     else this.#after(quietMs, () => this.#watch());
   }
 
   #after(ms: number, task: () => void): void {
-    this.#cancel();
+    this.#cancel?.();
     this.#cancel = this.environment.after(ms, task);
   }
 }

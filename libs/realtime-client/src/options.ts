@@ -35,8 +35,8 @@ const TRANSPORTS: readonly Transport[] = ['websocket', 'sse', 'polling'];
  */
 export function httpUrl(url: string | URL, { page }: Environment): string {
   try {
-    const { href, protocol } = new URL(url, page?.location?.href);
-    if (/^(http|ws)s?:$/.test(protocol)) return href.replace(/^ws/, 'http').replace(/#.*$/, '');
+    const { href } = new URL(url, page?.location?.href);
+    if (/^(http|ws)s?:/.test(href)) return href.replace(/^ws/, 'http').replace(/#.*/, '');
   } catch {
     // Not a URL: the error below says so
   }

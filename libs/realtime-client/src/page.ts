@@ -1,29 +1,14 @@
 /** What happens to a page, and is of interest to a connection. */
-import type { Environment } from './environment.js';
+import type { Environment, PageEvent } from './environment.js';
 
-export interface PageWatcher {
-  /** The network is back, or the page is visible again, or out of the back/forward cache. */
-  woken(): void;
-  offline(): void;
-  /** @param isKept the page may come back, out of the back/forward cache */
-  left(isKept: boolean): void;
-  /** It is visible again. */
-  shown(): void;
-}
+/** The names are those of the events of a window; `visibilitychange` comes there from its document. */
+const EVENTS = ['online', 'offline', 'pagehide', 'pageshow', 'visibilitychange'] as const;
 
-/** @returns how to stop watching */
-export function watchPage({ page }: Environment, watcher: PageWatcher): () => void {
+export type PageWatcher = Readonly<Record<(typeof EVENTS)[number], (event: PageEvent) => void>>;
+
+/** @returns what stops the watching when it is aborted; it is given as options, of which only its `signal` is read */
+export function watchPage(page: Environment['page'], watcher: PageWatcher): AbortController {
   const aborter = new AbortController();
-  const { signal } = aborter;
-  page?.addEventListener('online', () => watcher.woken(), { signal });
-  page?.addEventListener('offline', () => watcher.offline(), { signal });
-  page?.addEventListener('pagehide', ({ persisted }) => watcher.left(Boolean(persisted)), { signal });
-  page?.addEventListener('pageshow', ({ persisted }) => persisted && watcher.woken(), { signal });
-  const shown = () => {
-    if (page!.document!.visibilityState !== 'visible') return;
-    watcher.woken();
-    watcher.shown();
-  };
-  page?.document?.addEventListener('visibilitychange', shown, { signal });
-  return () => aborter.abort();
+  for (const name of EVENTS) page?.addEventListener(name, (event) => watcher[name](event), aborter);
+  return aborter;
 }

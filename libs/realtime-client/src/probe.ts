@@ -12,7 +12,10 @@ const PROBE_MS = 5000;
 export const BLOCKED: Refusal = { isBlocked: true, words: 'the transport was blocked on its way' };
 
 /** @param attempt the one that did not open: its credentials are used */
-export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment }: AttemptOptions): Promise<Refusal> {
+export async function probe(
+  attempt: Pick<Attempt, 'fetch'>,
+  { address, environment }: AttemptOptions,
+): Promise<Refusal> {
   const ask = (init?: FetchInit) => attempt.fetch({ ...init, signal: AbortSignal.timeout(PROBE_MS) });
   try {
     const answer = await ask();
@@ -20,7 +23,7 @@ export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment 
   } catch {
     // Without CORS headers a page may not read the answer, but it can see that there is one
     const { origin = '' } = environment.page?.location ?? {};
-    const isThere = !url.startsWith(origin) && (await ask({ mode: 'no-cors' }).catch(() => false));
+    const isThere = !address.startsWith(origin) && (await ask({ mode: 'no-cors' }).catch(() => false));
     return isThere ? BLOCKED : { words: AWAY };
   }
 }
@@ -31,8 +34,7 @@ export async function probe(attempt: Pick<Attempt, 'fetch'>, { url, environment 
  */
 export function refusalOf({ status, headers }: Response, body: string): Refusal {
   if (status === 426) return BLOCKED;
-  const said = parsed(body) as { message?: unknown } | undefined;
-  const message = said?.message ? `: ${String(said.message)}` : '';
-  const words = `the server answered ${status}${message}`;
+  const { message } = (parsed(body) ?? {}) as { message?: string };
+  const words = `the server answered ${status}${message ? `: ${message}` : ''}`;
   return { status, retryAfterMs: Number(headers.get('retry-after')) * 1000 || 0, words };
 }

@@ -8,7 +8,7 @@ export class Retry {
   /** How many attempts have failed, or ended soon. */
   attempts = 0;
   #notBefore = 0;
-  #cancel = () => {};
+  #cancel: (() => void) | undefined;
 
   constructor(
     private readonly environment: Environment,
@@ -24,23 +24,23 @@ export class Retry {
   wait(hintMs: number): number | undefined {
     const { environment } = this;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.attempts++);
-    this.#notBefore = environment.now() + hintMs;
+    this.#notBefore = environment.time() + hintMs;
     if (environment.page?.navigator?.onLine === false) return undefined;
     return this.#at(this.#notBefore + environment.random() * longest);
   }
 
   /** Begins at once, but never sooner than the server wants. @returns when */
   wake(): number {
-    return this.#at(Math.max(this.environment.now(), this.#notBefore));
+    return this.#at(Math.max(this.environment.time(), this.#notBefore));
   }
 
   stop(): void {
-    this.#cancel();
+    this.#cancel?.();
   }
 
   #at(time: number): number {
-    this.#cancel();
-    this.#cancel = this.environment.after(time - this.environment.now(), this.task);
+    this.#cancel?.();
+    this.#cancel = this.environment.after(time - this.environment.time(), this.task);
     return time;
   }
 }

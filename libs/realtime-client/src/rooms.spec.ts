@@ -102,6 +102,18 @@ describe('a room with history', () => {
     expect(own).toEqual(['recovered', 'limit']);
   });
 
+  it('leaves out rooms for a long token, with which the hello shares its line', async () => {
+    world = new FakeWorld();
+    await clientIn(world, { token: 't'.repeat(2000), protocols: ['chat.v1'] });
+    world.socket.open();
+    for (let n = 0; n < 400; n++) {
+      world.socket.say('rt:joined', { room: `r${n}`, key: `key${String(n).padStart(5, '0')}`, position: '1.aaaaaa' });
+    }
+    await comeBack();
+    expect(world.socket.protocols.join(', ').length).toBeLessThanOrEqual(6144);
+    expect(Object.keys((world.socket.hello as { rooms: object }).rooms).length).toBeGreaterThan(50);
+  });
+
   it('leaves out the rooms that were silent for longest when the line would be too long', async () => {
     for (let n = 0; n < 400; n++) {
       const key = `key${String(n).padStart(5, '0')}`;

@@ -53,7 +53,7 @@ export class Room<C extends Contract = Contract> {
   #listeners = new Listeners();
   #users = new Map<string, Present>();
   /** More pages of the present users follow. */
-  #isPaging = false;
+  #isPaging: boolean | undefined;
   /** @internal */
   key: string | undefined;
   /** Where this client stands in the room's history: opaque; undefined in a room without history. */
@@ -95,10 +95,10 @@ export class Room<C extends Contract = Contract> {
   /** @internal */
   noticed(event: string, notice: Notice): void {
     const tell = (name: keyof RoomEvents, ...args: unknown[]) => this.#listeners.tell(name, ...args);
-    const { position, key, recovered, reason = 'limit' } = notice;
+    const { position = this.position, key, recovered, reason = 'limit' } = notice;
     // Only a room with a key was in the hello: messages of the first join come before it
     const had = this.key && this.position;
-    this.position = position ?? this.position;
+    this.position = position;
     let isGap = event === 'rt:gap';
     if (event === 'rt:joined') {
       this.key = key;
@@ -120,10 +120,10 @@ export class Room<C extends Contract = Contract> {
   }
 
   /** A page of everyone, or what has changed. */
-  #present({ users, next, join = [], update = [], leave = [] }: Notice): void {
+  #present({ users, next, join = users ?? [], update = [], leave = [] }: Notice): void {
     const now = new Map(users && !this.#isPaging ? [] : this.#users);
     if (users) this.#isPaging = next !== undefined;
-    for (const user of [...(users ?? []), ...join, ...update]) now.set(user.id, { ...now.get(user.id), ...user });
+    for (const user of [...join, ...update]) now.set(user.id, { ...now.get(user.id), ...user });
     for (const id of leave) now.delete(id);
     this.#users = now;
     this.#listeners.tell('presence', now);
@@ -146,7 +146,7 @@ export class Rooms {
   /** The history of the client's own user. */
   readonly user = new Room('');
   /** How many messages came twice. */
-  duplicates = 0;
+  repeated = 0;
   /** By name, the one that was silent for longest first. */
   #rooms = new Map<string, Room>();
 
@@ -157,21 +157,24 @@ export class Rooms {
   }
 
   /** @returns false when the message is not for the application: it is about a room, or came before */
-  received({ event, data, room, user, position }: Incoming): boolean {
+  received(message: Incoming): boolean {
+    const { event, data = {}, position } = message;
     if (event.startsWith('rt:') && event !== 'rt:raw') {
-      const notice = (data ?? {}) as Notice;
-      this.#find(notice)?.noticed(event, notice);
+      this.#find(data as Notice)?.noticed(event, data as Notice);
       return false;
     }
-    const isNew = position === undefined || (this.#find({ room, user })?.moved(position) ?? true);
-    if (!isNew) this.duplicates++;
+    const isNew = position === undefined || (this.#find(message)?.moved(position) ?? true);
+    if (!isNew) this.repeated++;
     return isNew;
   }
 
-  /** Fields of the hello: the newest first, so that the end may be left out. */
-  positions(): { rooms: [key: string, position: string][]; user: string | undefined } {
-    const known = [...this.#rooms.values()].filter(({ key, position }) => key && position);
-    return { rooms: known.reverse().map(({ key, position }) => [key!, position!]), user: this.user.position };
+  /** Fields of the hello. @param left how many characters it has for rooms: what was silent for longest is left out */
+  hello(left: number): { rooms: Record<string, string>; user: string | undefined } {
+    const rooms: Record<string, string> = {};
+    for (const { key, position } of [...this.#rooms.values()].reverse()) {
+      if (key && position && (left -= key.length + position.length + 6) > 0) rooms[key] = position;
+    }
+    return { rooms, user: this.user.position };
   }
 
   #find({ room, user }: Notice): Room | undefined {

@@ -3,16 +3,19 @@
  * not acknowledged, and send it again on the next wire. While there is no wire, messages wait in a bounded queue.
  */
 
+/** Why a message is not answered. */
+export type LostCode = 'unknown' | 'closed' | 'queue_full';
+
 /** A message to the server. */
 export interface Outgoing {
-  readonly data: string | Uint8Array;
-  readonly bytes: number;
+  readonly payload: string | Uint8Array;
+  readonly size: number;
   /** It may be sent again on a new connection, though the server may have handled it. */
-  readonly again: boolean;
+  readonly again?: boolean;
   /** It has left. */
   isSent?: boolean;
-  /** It has made room for a newer one. */
-  dropped?(): void;
+  /** It will not be answered. */
+  fail?(why: LostCode): void;
 }
 
 /** The bound of the queue. */
@@ -33,37 +36,43 @@ const MAX_UNDER_WAY = 256;
 const MAX_EARLIER = 8;
 
 export class Session {
-  /** The secret with which it is resumed; undefined when there is none. */
-  token: string | undefined;
+  /** The secret with which it is resumed; undefined when it has ended on the server: the next one is a new one. */
+  secret: string | undefined;
   /** How many counted messages have been received. */
-  seen = 0;
+  counted = 0;
   #sent = 0;
   #underWay: Outgoing[] = [];
   #queue: Outgoing[] = [];
   #queued = 0;
   #earlier: string[] = [];
 
-  /** @param send sends a message over the present wire */
+  /** @param write sends a message over the present wire */
   constructor(
-    private readonly options: QueueOptions,
-    private readonly send: (data: string | Uint8Array, n: number) => void,
+    private readonly settings: QueueOptions,
+    private readonly write: (data: string | Uint8Array, n: number) => void,
   ) {}
 
   /** Fields of the hello. */
   hello(): { session: string | undefined; seen: number; was: string[] } {
-    return { session: this.token, seen: this.seen, was: this.#earlier };
+    return { session: this.secret, seen: this.counted, was: this.#earlier };
   }
 
-  /** Adds a message to the queue. @returns false when there is no room */
-  add(message: Outgoing): boolean {
-    const { messages = 64, bytes = 65_536, overflow } = this.options;
-    const isFull = () => this.#queue.length >= messages || this.#queued + message.bytes > bytes;
-    if (overflow === 'drop-oldest' && message.bytes <= bytes && messages > 0) {
-      while (isFull()) this.#take().dropped?.();
+  /**
+   * Adds a message to the queue. One that is sent at once needs no room there.
+   *
+   * @param isWritable messages may be sent
+   * @returns false when there is no room
+   */
+  add(message: Outgoing, isWritable: boolean): boolean {
+    const { messages = 64, bytes = 65_536, overflow } = this.settings;
+    const mustWait = !isWritable || this.#underWay.length >= MAX_UNDER_WAY;
+    const isFull = () => mustWait && (this.#queue.length >= messages || this.#queued + message.size > bytes);
+    if (overflow === 'drop-oldest' && message.size <= bytes && messages > 0) {
+      while (isFull()) this.#take().fail?.('queue_full');
     }
     if (isFull()) return false;
     this.#queue.push(message);
-    this.#queued += message.bytes;
+    this.#queued += message.size;
     return true;
   }
 
@@ -72,7 +81,7 @@ export class Session {
     const at = this.#queue.indexOf(message);
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    this.#queued -= message.bytes;
+    this.#queued -= message.size;
   }
 
   /** Sends what waits. */
@@ -81,7 +90,7 @@ export class Session {
       const message = this.#take();
       message.isSent = true;
       this.#underWay.push(message);
-      this.send(message.data, ++this.#sent);
+      this.write(message.payload, ++this.#sent);
     }
   }
 
@@ -100,13 +109,8 @@ export class Session {
     if (open.resumed) {
       this.acknowledged(open.seen);
       let n = this.#sent - this.#underWay.length;
-      for (const { data } of this.#underWay) this.send(data, ++n);
+      for (const { payload } of this.#underWay) this.write(payload, ++n);
     } else this.#begin(open);
-  }
-
-  /** The connection has ended on the server: the next one is a new one. */
-  forget(): void {
-    this.token = undefined;
   }
 
   /** Nothing will be sent any more. */
@@ -117,18 +121,18 @@ export class Session {
   }
 
   #begin({ id, session }: { id: string; session: string }): void {
-    this.seen = this.#sent = 0;
-    this.token = session;
+    this.counted = this.#sent = 0;
+    this.secret = session;
     this.#earlier = [id, ...this.#earlier].slice(0, MAX_EARLIER);
     const again = this.#underWay.filter((message) => message.again);
     this.#underWay = [];
     this.#queue.unshift(...again);
-    for (const { bytes } of again) this.#queued += bytes;
+    for (const { size: bytes } of again) this.#queued += bytes;
   }
 
   #take(): Outgoing {
     const message = this.#queue.shift()!;
-    this.#queued -= message.bytes;
+    this.#queued -= message.size;
     return message;
   }
 }

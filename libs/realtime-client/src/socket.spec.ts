@@ -1,5 +1,5 @@
 import { clientIn, FakeWorld } from '../../../test/support/fakes/client-world.js';
-import { ClientError, RequestError } from './errors.js';
+import { ClientError, RequestError, UnauthorizedError } from './errors.js';
 import { stream } from './stream.js';
 
 let world: FakeWorld;
@@ -48,6 +48,16 @@ describe('connect', () => {
     const reason = 'the server does not speak realtime.v1';
     expect(client.state).toEqual({ status: 'closed', code: 1002, reason });
     expect(world.socket.closedWith).toBe(3100);
+  });
+
+  it.each([
+    [new Error('the vault is locked'), { status: 'waiting', reason: 'the vault is locked' }],
+    [new UnauthorizedError('log in'), { status: 'closed', code: 4501, reason: 'log in' }],
+  ])('says why there is no first message when authenticate fails with %s', async (error, state) => {
+    const { client } = await clientIn(world, { authenticate: () => Promise.reject(error) });
+    const first = world.socket.accept();
+    await world.pass();
+    expect([client.state, first.closedWith]).toEqual([expect.objectContaining(state), 3100]);
   });
 
   it('sends the first message of a gateway that authenticates by it, before anything else', async () => {

@@ -5,7 +5,7 @@ import type { Environment } from './environment.js';
 import { ClientError } from './errors.js';
 import { Listeners, Reader } from './listeners.js';
 import type { ConnectOptions } from './options.js';
-import { failure, type Waiting } from './replies.js';
+import type { Answers } from './replies.js';
 import type { Room } from './rooms.js';
 import type { Outgoing } from './session.js';
 import type { State } from './state.js';
@@ -48,28 +48,23 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
   #conversation: Conversation;
 
   /** @internal Made by `connect()`. */
-  constructor(
-    url: string | URL,
-    private readonly options: ConnectOptions,
-    open: OpenTransport,
-    private readonly environment: Environment,
-  ) {
-    this.#conversation = new Conversation(url, options, open, environment, this.#listeners);
+  constructor(url: string | URL, settings: ConnectOptions, open: OpenTransport, environment: Environment) {
+    this.#conversation = new Conversation(url, settings, open, environment, this.#listeners);
   }
 
   /** The state: an object that is replaced when it changes. */
   get state(): State {
-    return this.#conversation.connector.state;
+    return this.#conversation.state;
   }
 
   /** How many messages came twice after a reconnection, and were dropped. */
   get duplicates(): number {
-    return this.#conversation.rooms.duplicates;
+    return this.#conversation.allRooms.repeated;
   }
 
   /** The history of this client's own user: `recovered` and `gap` as of a room. */
   get user(): Room<C> {
-    return this.#conversation.rooms.user as Room<C>;
+    return this.#conversation.allRooms.user as Room<C>;
   }
 
   /**
@@ -78,7 +73,7 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
    * @returns how to stop listening
    * @example const state = useSyncExternalStore(socket.onState, () => socket.state);
    */
-  readonly onState = (listener: (state: State) => void): (() => void) => this.#listeners.on('state', listener);
+  readonly onState = (listener: (state: State) => void): (() => void) => this.#listeners.on('rt:state', listener);
 
   /**
    * Listens to an event from the server.
@@ -90,7 +85,7 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
     event: E,
     listener: (data: Typed.ServerEvents<C>[E], meta: Meta) => void,
   ): () => void {
-    return this.#listeners.on(`on ${event}`, listener);
+    return this.#listeners.on(event, listener);
   }
 
   /**
@@ -106,13 +101,13 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
       offState();
     });
     const off = this.on(event, (data) => reader.push(data));
-    const offState = this.onState(({ status }) => status === 'closed' && reader.end());
+    const offState = this.onState(({ status }) => status === 'closed' && reader.finish());
     return reader;
   }
 
   /** Listens to messages that are not events: texts and bytes of `connection.send()`. */
   onRaw(listener: (data: string | ArrayBuffer, meta: Partial<Meta>) => void): () => void {
-    return this.#listeners.on('raw', listener);
+    return this.#listeners.on('rt:raw', listener);
   }
 
   /**
@@ -131,8 +126,8 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
   }
 
   /** Sends a text or bytes as they are, for a gateway with `onMessage`. @returns as `emit` @throws as `emit` */
-  send(data: string | Uint8Array, { retry = false }: EmitOptions = {}): boolean {
-    return this.#conversation.send(this.#outgoing(data, retry));
+  send(data: string | Uint8Array, { retry }: EmitOptions = {}): boolean {
+    return this.#conversation.say(this.#outgoing(data, retry));
   }
 
   /**
@@ -147,27 +142,26 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
     event: E & string,
     ...args: [...Typed.InputArgs<C, E>, options?: RequestOptions]
   ): Promise<Typed.Answer<C, E>> {
-    const [data, { timeout = this.options.timeout ?? TIMEOUT_MS, signal } = {}] = args as unknown as [
+    const [data, { timeout = this.#conversation.settings.timeout ?? TIMEOUT_MS, signal } = {}] = args as unknown as [
       unknown,
       RequestOptions?,
     ];
     return new Promise((resolve, reject) => {
-      let answer: unknown;
       const id = this.ask(event, data, {
-        item: (data) => {
-          answer = data;
-          this.#conversation.replies.end(id);
+        item: (answer) => {
+          resolve(answer as Typed.Answer<C, E>);
+          this.#conversation.replies.finish(id);
         },
-        end: (error) => {
+        finish: (error) => {
           cancelTimer();
           signal?.removeEventListener('abort', abort);
           if (error) reject(error);
-          else resolve(answer as Typed.Answer<C, E>);
+          else resolve(undefined as Typed.Answer<C, E>);
         },
       });
       const abort = () => this.cancel(id, new ClientError('aborted', `${event} was aborted`));
       const late = () => this.cancel(id, new ClientError('timeout', `No answer to ${event} in ${timeout} ms`));
-      const cancelTimer = this.environment.after(timeout, late);
+      const cancelTimer = this.#conversation.environment.after(timeout, late);
       signal?.addEventListener('abort', abort);
       if (signal?.aborted) abort();
     });
@@ -175,12 +169,12 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
 
   /** A room, as this client sees it: where it stands in its history, and who is present. The server decides who joins. */
   room(name: string): Room<C> {
-    return this.#conversation.rooms.get(name) as Room<C>;
+    return this.#conversation.allRooms.get(name) as Room<C>;
   }
 
   /** Connects, when the client is closed; connects at once, when it waits for its next attempt. */
   connect(): this {
-    this.#conversation.connector.connect();
+    this.#conversation.connect();
     return this;
   }
 
@@ -190,34 +184,27 @@ export class RealtimeSocket<C extends Typed.Contract = Typed.AnyContract> {
    * @param code 1000 (default) or 3000 to 4999; only a WebSocket carries another one than 1000
    */
   close(code = 1000): void {
-    this.#conversation.connector.close(code);
+    this.#conversation.closeWith(code);
   }
 
   /** Uses another transport from now on. An open connection moves to it when it can, and stays where it is when not. */
   use(transport: Transport): void {
-    this.#conversation.connector.use(transport);
+    this.#conversation.use(transport);
   }
 
-  #outgoing(data: string | Uint8Array, again: boolean): Outgoing {
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength;
-    const { maxBytes } = this.#conversation;
-    if (bytes <= maxBytes) return { data, bytes, again };
-    throw new ClientError(
-      'too_big',
-      `A message of ${bytes} bytes is longer than the ${maxBytes} that the server takes`,
-    );
+  #outgoing(data: string | Uint8Array, again?: boolean): Outgoing {
+    const size = typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength;
+    const { limit } = this.#conversation;
+    if (size <= limit) return { payload: data, size, again };
+    throw new ClientError('too_big', `A message of ${size} bytes is longer than the ${limit} that the server takes`);
   }
 
   /** @internal @returns the id of the request */
-  ask(event: string, data: unknown, waiting: Pick<Waiting, 'item' | 'end'>): string {
+  ask(event: string, data: unknown, answer: Answers): string {
     const { replies } = this.#conversation;
     const id = replies.nextId();
-    const outgoing = this.#outgoing(JSON.stringify({ event, data, id }), false);
-    const dropped = () => replies.end(id, failure(event, this.state.status === 'closed' ? 'closed' : 'queue_full'));
-    const message: Outgoing = { ...outgoing, dropped };
-    replies.add(id, { event, message, ...waiting });
-    // Its promise or its reader must exist before it fails
-    if (!this.#conversation.send(message)) queueMicrotask(dropped);
+    const message = this.#outgoing(JSON.stringify({ event, data, id }));
+    this.#conversation.say(replies.add(id, { ...message, ...answer, event }));
     return id;
   }
 

@@ -28,9 +28,9 @@ export function stream<C extends Typed.Contract, E extends Typed.StreamName<C>>(
   const reader = new Reader<Typed.StreamItem<C, E>>(() => socket.cancel(id));
   const id = socket.ask(event, data, {
     item: (item) => reader.push(item as Typed.StreamItem<C, E>),
-    end: (error) => {
+    finish: (error) => {
       signal?.removeEventListener('abort', abort);
-      reader.end(error);
+      reader.finish(error);
     },
   });
   signal?.addEventListener('abort', abort);

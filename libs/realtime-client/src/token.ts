@@ -12,24 +12,19 @@ export class Token {
 
   constructor(private readonly source: TokenSource | undefined) {}
 
-  /** Whether there can be another one. */
-  get isRenewable(): boolean {
-    return typeof this.source === 'function';
-  }
-
   /** @throws the error of the callback; it is asked again the next time */
   get(): Promise<string | undefined> {
-    this.#kept ??= this.#ask().catch((error: unknown) => {
-      this.renew(this.#reason);
+    return (this.#kept ??= this.#ask().catch((error: unknown) => {
+      this.#kept = undefined;
       throw error;
-    });
-    return this.#kept;
+    }));
   }
 
-  /** The next call asks again. */
-  renew(reason: TokenReason): void {
+  /** The next call asks again. @returns whether there can be another one */
+  renew(reason: TokenReason): boolean {
     this.#kept = undefined;
     this.#reason = reason;
+    return typeof this.source === 'function';
   }
 
   async #ask(): Promise<string | undefined> {

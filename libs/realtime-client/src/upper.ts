@@ -1,16 +1,13 @@
 /** What the connector needs of the socket above it. */
-import type { State } from './state.js';
+import type { Session } from './session.js';
 
 export interface Upper {
-  hello(): string;
-  /** The session's secret, when there is a session. */
-  secret(): string | undefined;
-  authenticate(): string | undefined | Promise<string | undefined>;
+  /** @param bearer the token, with which it has to share a line */
+  hello(bearer?: string): string;
+  readonly ledger: Pick<Session, 'secret'>;
+  firstMessage(): string | undefined | Promise<string | undefined>;
   received(data: string | ArrayBuffer): void;
   acknowledged(n: number): void;
   /** What waits may be sent. */
   writable(): void;
-  /** The connection has ended on the server. */
-  forget(): void;
-  changed(state: State): void;
 }

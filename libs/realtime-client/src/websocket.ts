@@ -1,14 +1,15 @@
 /** The WebSocket transport: hello and token travel as subprotocols, the only place that a page can write to. */
-import type { WebSocketClass } from './environment.js';
-import { base64url, PROTOCOL, type Wire, type WireOptions } from './wire.js';
+import { base64url, PROTOCOL, type Wire, type WireOwner } from './wire.js';
 
 /** @throws SyntaxError of the class for a subprotocol that is not a token */
-export function openWebSocket(Class: WebSocketClass, { url, protocols, token, hello, owner }: WireOptions): Wire {
-  const greeting = hello();
-  const offered = [...protocols, PROTOCOL];
+export async function openWebSocket(owner: WireOwner): Promise<Wire> {
+  const { target, bearer } = owner;
+  const Class = await target.environment.webSocket();
+  const greeting = owner.hello();
+  const offered = [...target.protocols, PROTOCOL];
   if (greeting) offered.push(`hello.${greeting}`);
-  if (token) offered.push(`bearer.${base64url(token)}`);
-  const socket = new Class(url.replace('http', 'ws'), offered);
+  if (bearer) offered.push(`bearer.${base64url(bearer)}`);
+  const socket = new Class(target.address.replace('http', 'ws'), offered);
   socket.binaryType = 'arraybuffer';
   socket.onopen = () => {
     if (socket.protocol === PROTOCOL) owner.opened();
@@ -20,7 +21,7 @@ export function openWebSocket(Class: WebSocketClass, { url, protocols, token, he
   // Deno says 0 where other runtimes say 1006
   socket.onclose = ({ code, reason }: { code: number; reason: string }) => owner.ended({ code: code || 1006, reason });
   return {
-    send: (data) => socket.send(data),
-    close: (code) => socket.close(code),
+    write: (data) => socket.send(data),
+    closeWith: (code) => socket.close(code),
   };
 }

@@ -1,5 +1,6 @@
 /** What the client needs of a transport, and how a hello is written (docs/recovery.md of the server). */
 import type { Environment, FetchInit } from './environment.js';
+import type { Upper } from './upper.js';
 
 /** Why there is no connection. */
 export interface Refusal {
@@ -30,47 +31,50 @@ export interface WireEnd {
   readonly body?: string;
 }
 
+/** Where a wire leads. */
+export interface WireOptions {
+  /** The URL of the gateway, with `http:` or `https:`. */
+  readonly address: string;
+  readonly protocols: readonly string[];
+  readonly environment: Environment;
+}
+
 /** The client above a wire. Nothing is called after `ended`. */
 export interface WireOwner {
+  readonly via: Transport;
+  readonly target: WireOptions;
+  readonly bearer: string | undefined;
+  /** The hello at this moment; an empty text: it is left out. */
+  hello(): string;
+  /** What is counted: the session's secret, and what the server has. */
+  readonly upper: Pick<Upper, 'ledger' | 'acknowledged'>;
+  /** Requests the URL, or another one, with the credentials of the user. */
+  fetch(init: FetchInit, url?: string): Promise<Response>;
   /** The server has accepted the handshake: an `rt:open` follows. */
   opened(): void;
   received(data: string | ArrayBuffer): void;
   /** A sign of life. */
   heard(): void;
-  /** The server has everything up to this number. */
-  acknowledged(n: number): void;
-  ended(end: WireEnd): void;
+  /** @param end what is not known of it is that of a server that does not answer */
+  ended(end?: Partial<WireEnd>): void;
 }
+
+/** The end of a wire that says nothing of itself. */
+export const LOST: WireEnd = { code: 1006, reason: AWAY };
 
 /** One connection to the server. */
 export interface Wire {
   /** @param n the number of the message in its session; undefined: it is not counted */
-  send(data: string | Uint8Array, n?: number): void;
+  write(data: string | Uint8Array, n?: number): void;
   /** Ends it; the owner hears nothing more. 1000 ends the connection on the server, 3100 only the wire. */
-  close(code: number): void;
-}
-
-/** How a wire is opened. */
-export interface WireOptions {
-  /** The URL of the gateway, with `http:` or `https:`. */
-  readonly url: string;
-  readonly protocols: readonly string[];
-  readonly token: string | undefined;
-  /** The hello at this moment; an empty text: it is left out. */
-  hello(): string;
-  /** The session's secret, for requests that follow the first. */
-  session(): string | undefined;
-  /** Requests the URL, or another one, with the credentials of the user. */
-  fetch(init: FetchInit, url?: string): Promise<Response>;
-  readonly environment: Environment;
-  readonly owner: WireOwner;
+  closeWith(code: number): void;
 }
 
 /** Opens a wire. */
-export type OpenWire = (options: WireOptions) => Wire;
+export type OpenWire = (owner: WireOwner) => Wire;
 
 /** Opens a wire of a transport, which may have to be loaded first. */
-export type OpenTransport = (transport: Transport, options: WireOptions) => Promise<Wire>;
+export type OpenTransport = (owner: WireOwner) => Promise<Wire>;
 
 /** The subprotocol of a client library. */
 export const PROTOCOL = 'realtime.v1';

@@ -29,6 +29,38 @@ describe('encodeEnvelope', () => {
     expect(() => encodeEnvelope('x', 1n)).toThrow(TypeError);
   });
 
+  it('encodes as JSON.stringify does, whatever the event and the data are', () => {
+    const told = { toJSON: (key: string) => `the field ${key}` };
+    const ofNothing = Object.assign(() => {}, { toJSON: () => 'a function' });
+    const values = [
+      told,
+      ofNothing,
+      new Date(0),
+      { told },
+      [told],
+      Object(1n),
+      Symbol('x'),
+      () => 1,
+      '\ud800 "é"',
+      -0,
+      NaN,
+    ];
+    const events = ['', 'x', '"\\\n', '__proto__', '\ud800', 'x'.repeat(5000), undefined as unknown as string];
+    for (const event of events) {
+      for (const data of [...values.slice(0, 5), ...values.slice(6)]) {
+        for (const id of [undefined, 7, 'a"b'])
+          expect(encodeEnvelope(event, data, id)).toBe(JSON.stringify({ event, data, id }));
+      }
+    }
+    expect(() => encodeEnvelope('x', values[5])).toThrow(TypeError);
+  });
+
+  it('encodes more events than it remembers', () => {
+    for (let turn = 0; turn < 2; turn++) {
+      for (let n = 0; n < 1500; n++) expect(encodeEnvelope(`e${n}`, n)).toBe(`{"event":"e${n}","data":${n}}`);
+    }
+  });
+
   it('names the event of an error frame as Nest does', () => {
     expect(EXCEPTION_EVENT).toBe('exception');
   });

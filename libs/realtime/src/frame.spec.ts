@@ -71,6 +71,14 @@ describe('a frame', () => {
     expect([one!, two!, one!].map((encoder) => frame.encoded(encoder).toString())).toEqual(['1', '2', '1']);
   });
 
+  it('knows the most bytes that a text may have before it is measured', () => {
+    const frame = new Frame('né');
+    expect([frame.isMeasured, frame.atMost, frame.size, frame.atMost]).toEqual([false, 6, 3, 3]);
+    expect([new Frame('').atMost, new Frame(Buffer.alloc(5)).atMost]).toEqual([0, 5]);
+    frame.measured(4);
+    expect([frame.size, frame.atMost, frame.isMeasured]).toEqual([4, 4, true]);
+  });
+
   it('measures a frame once', () => {
     const byteLength = jest.spyOn(Buffer, 'byteLength');
     const frame = Frame.of('x'.repeat(1000));

@@ -36,6 +36,9 @@ export interface RoomPushOptions extends PushOptions {
   readonly volatile?: boolean;
 }
 
+/** The most bytes of UTF-8 that a character of a string takes. */
+const MOST_BYTES = 3;
+
 /** Turns a frame into the bytes of one transport. A transport always passes the same function. */
 export type Encoder = (frame: Frame) => Buffer;
 
@@ -96,6 +99,21 @@ export class Frame {
   get size(): number {
     if (this.length < 0) this.length = Buffer.byteLength(this.data);
     return this.length;
+  }
+
+  /** The most bytes that the payload may have: counting those of a text costs as much as writing it. */
+  get atMost(): number {
+    return this.isMeasured || typeof this.data !== 'string' ? this.size : this.data.length * MOST_BYTES;
+  }
+
+  /** True if the length in bytes has been asked for, or noted by a transport. */
+  get isMeasured(): boolean {
+    return this.length >= 0;
+  }
+
+  /** A transport has written the payload, and knows its length in bytes. */
+  measured(size: number): void {
+    this.length = size;
   }
 
   /** @returns the bytes of one transport; all calls with the same encoder return the same Buffer */

@@ -4,7 +4,7 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import type { CloseInfo, Connection, HandshakeRequest, Identity, Message } from 'nestjs-realtime';
 
 /** What both gateways do once a client is let in. */
-abstract class Numbers {
+export abstract class Numbers {
   readonly connections: Connection[] = [];
   readonly closes: CloseInfo[] = [];
   readonly faults: string[] = [];
@@ -30,6 +30,14 @@ abstract class Numbers {
   onClose(_connection: Connection, close: CloseInfo): void {
     this.closes.push(close);
     for (const done of this.ended.splice(0)) done();
+  }
+
+  /** Clears its record, so that the next test finds a fresh gateway. */
+  renew(): void {
+    for (const list of [this.connections, this.closes, this.faults]) list.length = 0;
+    this.revoked.clear();
+    this.expiresAt = undefined;
+    this.opened = this.pushed = this.heard = 0;
   }
 
   /** Sends the next numbers to the first client. */
@@ -70,6 +78,11 @@ export class NumberedGateway extends Numbers {
 @WebSocketGateway({ path: '/ws' })
 export class CredentialGateway extends Numbers {
   readonly credentials: string[] = [];
+
+  override renew(): void {
+    super.renew();
+    this.credentials.length = 0;
+  }
 
   onAuthenticate(message: Message): Identity {
     this.credentials.push(message.text());

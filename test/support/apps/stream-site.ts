@@ -1,5 +1,6 @@
 /** Several nodes with rooms that have a history, one Redis that keeps them on its disk, and nginx in front of all. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { balancer } from '../../../scripts/nginx-conf.mjs';
 import { Nginx } from '../nginx.js';
 import { until } from '../process-guard.js';
 import { random } from '../random.js';
@@ -149,7 +150,12 @@ export class StreamSite {
     const { nodes } = this.options;
     this.redis = await RedisProcess.start(['appendonly yes', 'appendfsync always']);
     for (let i = 0; i < nodes; i++) this.sites.push({ port: await freePort() });
-    this.nginx = await Nginx.start((port) => balancer(port, this.sites));
+    this.nginx = await Nginx.start((port) =>
+      balancer(
+        port,
+        this.sites.map((site) => site.port),
+      ),
+    );
     await Promise.all(this.sites.map((site) => this.startNode(site)));
   }
 
@@ -170,24 +176,4 @@ export class StreamSite {
   private count(what: string, by = 1): void {
     this.done[what] = (this.done[what] ?? 0) + by;
   }
-}
-
-/** docs/nginx.md with several nodes; one that is away is asked again at once when it is back. */
-function balancer(port: number, sites: readonly Site[]): string {
-  const servers = sites.map((site) => `server 127.0.0.1:${site.port} max_fails=0;`).join(' ');
-  return `
-map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-upstream app { ${servers} keepalive 64; }
-server {
-  listen 127.0.0.1:${port};
-  location / {
-    proxy_pass http://app;
-    proxy_http_version 1.1;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection $connection_upgrade;
-    proxy_set_header Host $http_host;
-    proxy_buffering off;
-  }
-}
-`;
 }

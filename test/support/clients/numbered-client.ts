@@ -1,4 +1,5 @@
 /** The reference client, saying numbers and checking the numbers that it hears. */
+import type { Numbers } from '../apps/numbered-gateway.js';
 import { SessionClient } from './session-client.js';
 import { type WireName, wireOf, type WireTarget } from './session-wires.js';
 
@@ -126,4 +127,16 @@ export class NumberedClient {
   private changed(): void {
     for (const done of this.watchers.splice(0)) done();
   }
+}
+
+/** Each of the two says so many numbers to the other. */
+export function talk(client: NumberedClient, gateway: Numbers, count: number): void {
+  gateway.push(count);
+  client.say(count);
+}
+
+/** Resolves when each of the two has heard every number of the other. */
+export async function hearAll(client: NumberedClient, gateway: Numbers): Promise<void> {
+  await client.until(() => client.heard.length === gateway.pushed);
+  await gateway.hears(client.said);
 }

@@ -97,7 +97,7 @@ export class FakeWebSocket {
 class FakePage extends EventTarget {
   readonly navigator = { onLine: true };
   readonly location = { href: 'https://app.example.com/chat', origin: 'https://app.example.com' };
-  readonly document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  readonly document = { visibilityState: 'visible' };
 }
 
 export class FakeWorld implements Environment {
@@ -113,7 +113,7 @@ export class FakeWorld implements Environment {
   /** Called for every new WebSocket. */
   dialled: (socket: FakeWebSocket) => void = () => {};
 
-  readonly now = () => 1_700_000_000_000 + this.clock.now();
+  readonly time = () => 1_700_000_000_000 + this.clock.now();
   readonly random = () => this.luck();
 
   after(ms: number, task: () => void): () => void {
@@ -170,7 +170,8 @@ export class FakeWorld implements Environment {
 
   show(visibilityState: 'visible' | 'hidden'): void {
     Object.assign(this.fakePage.document, { visibilityState });
-    this.fakePage.document.dispatchEvent(new Event('visibilitychange'));
+    // It bubbles from the document to the window
+    this.fakePage.dispatchEvent(new Event('visibilitychange'));
   }
 }
 

@@ -1,5 +1,5 @@
 /** Long polling: one GET after the other, each answered when there are messages. */
-import type { Wire, WireOptions } from '../wire.js';
+import type { Wire, WireOwner } from '../wire.js';
 import { bytesOf } from './posts.js';
 import { RequestWire } from './request-wire.js';
 
@@ -31,7 +31,7 @@ class PollingWire extends RequestWire {
   }
 
   #take({ messages, position }: Batch): void {
-    const { owner } = this.options;
+    const { owner } = this;
     const isCounted = (item: Item) => typeof item !== 'string' || !UNCOUNTED.test(item);
     let n = position - messages.filter(isCounted).length;
     for (const item of messages) {
@@ -43,4 +43,4 @@ class PollingWire extends RequestWire {
   }
 }
 
-export const openPolling = (options: WireOptions): Wire => new PollingWire(options);
+export const openPolling = (owner: WireOwner): Wire => new PollingWire(owner);

@@ -1,5 +1,6 @@
 /** The way up for SSE and polling: one POST after the other, since of two at once the later could arrive first. */
-import type { WireOptions } from '../wire.js';
+import type { FetchInit } from '../environment.js';
+import type { WireOwner } from '../wire.js';
 
 /** The request header that carries the session's secret. */
 export const TOKEN = 'x-realtime-token';
@@ -17,15 +18,16 @@ interface Waiting {
 export class Posts {
   #waiting: Waiting[] = [];
   #isBusy = false;
+  #hasLeft = false;
 
   /** @param lost called when a message could not be handed over: the session knows what to send again */
   constructor(
-    private readonly options: WireOptions,
+    private readonly owner: WireOwner,
     private readonly signal: AbortSignal,
     private readonly lost: () => void,
   ) {}
 
-  send(data: string | Uint8Array, n?: number): void {
+  write(data: string | Uint8Array, n?: number): void {
     this.#waiting.push({ data, n });
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -39,6 +41,7 @@ export class Posts {
 
   /** Ends the connection on the server, also while the page goes away. */
   leave(): Promise<unknown> {
+    this.#hasLeft = true;
     return this.#fetch({ method: 'DELETE', keepalive: true }, {}).catch(() => {});
   }
 
@@ -47,7 +50,7 @@ export class Posts {
       const batch = this.#waiting.splice(0, this.#fitting());
       const numbers = batch.flatMap(({ n }) => n ?? []);
       await this.#post(batch, numbers[0] ?? 1);
-      if (numbers.length > 0) this.options.owner.acknowledged(numbers.at(-1)!);
+      if (numbers.length > 0 && !this.signal.aborted && !this.#hasLeft) this.owner.upper.acknowledged(numbers.at(-1)!);
     }
   }
 
@@ -75,13 +78,12 @@ export class Posts {
     const seconds = said.get('retry-after');
     // 503: the node of the connection was too late; the numbers keep what it has taken from being taken twice
     if (status !== 429 && !(status === 503 && seconds)) throw new Error();
-    await new Promise<void>((resolve) => this.options.environment.after(Number(seconds ?? 1) * 1000, resolve));
+    await new Promise<void>((resolve) => this.owner.target.environment.after(Number(seconds ?? 1) * 1000, resolve));
     if (!this.signal.aborted) await this.#post(batch, first);
   }
 
-  #fetch(init: RequestInit, headers: Record<string, string>): Promise<Response> {
-    const { fetch, session } = this.options;
-    return fetch({ ...init, headers: { ...headers, [TOKEN]: session() ?? '' } });
+  #fetch(init: FetchInit, headers: Record<string, string>): Promise<Response> {
+    return this.owner.fetch({ ...init, headers: { ...headers, [TOKEN]: this.owner.upper.ledger.secret ?? '' } });
   }
 }
 

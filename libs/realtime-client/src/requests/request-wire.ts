@@ -1,16 +1,14 @@
 /** What SSE and polling have in common: a loop of GETs for the way down, POSTs for the way up. */
-import type { Wire, WireEnd, WireOptions } from '../wire.js';
+import type { Wire, WireEnd, WireOwner } from '../wire.js';
 import { COUNT, Posts, TOKEN } from './posts.js';
-
-const LOST: WireEnd = { code: 1006, reason: 'the server does not answer' };
 
 export abstract class RequestWire implements Wire {
   protected isOver = false;
   #aborter = new AbortController();
   #posts: Posts;
 
-  constructor(protected readonly options: WireOptions) {
-    this.#posts = new Posts(options, this.#aborter.signal, () => this.end(LOST));
+  constructor(protected readonly owner: WireOwner) {
+    this.#posts = new Posts(owner, this.#aborter.signal, () => this.end());
     // The fields of the subclass come later
     queueMicrotask(() => void this.#run());
   }
@@ -18,11 +16,11 @@ export abstract class RequestWire implements Wire {
   /** One request for messages. @returns false when it was of no use */
   protected abstract get(): Promise<boolean>;
 
-  send(data: string | Uint8Array, n?: number): void {
-    this.#posts.send(data, n);
+  write(data: string | Uint8Array, n?: number): void {
+    this.#posts.write(data, n);
   }
 
-  close(code: number): void {
+  closeWith(code: number): void {
     if (this.isOver) return;
     this.isOver = true;
     // The server ends a connection only as long as it has the wire
@@ -30,11 +28,11 @@ export abstract class RequestWire implements Wire {
     else this.#aborter.abort();
   }
 
-  protected end(end: WireEnd): void {
+  protected end(end?: Partial<WireEnd>): void {
     if (this.isOver) return;
     this.isOver = true;
     this.#aborter.abort();
-    this.options.owner.ended(end);
+    this.owner.ended(end);
   }
 
   /**
@@ -42,22 +40,23 @@ export abstract class RequestWire implements Wire {
    * @returns the answer; undefined when it is not the beginning of messages: the wire has then ended
    */
   protected async fetch(accept: string, query = '', isLater = false): Promise<Response | undefined> {
-    const { url, fetch, owner, hello, session } = this.options;
-    const target = query && url + (url.includes('?') ? '&' : '?') + query;
+    const { owner } = this;
+    const { address, environment } = owner.target;
+    const target = query && address + (address.includes('?') ? '&' : '?') + query;
     // A later request must not begin a connection where the wire is gone
     const who: Record<string, string> = isLater
-      ? { [TOKEN]: session()!, [COUNT]: '0' }
-      : { 'x-realtime-hello': hello() };
-    const answer = await fetch({ headers: { accept, ...who }, signal: this.#aborter.signal }, target || url);
+      ? { [TOKEN]: owner.upper.ledger.secret!, [COUNT]: '0' }
+      : { 'x-realtime-hello': owner.hello() };
+    const answer = await owner.fetch({ headers: { accept, ...who }, signal: this.#aborter.signal }, target || address);
     const seconds = answer.headers.get('retry-after');
     // The node of the connection was too late: the wire lives, and a hello could end elsewhere
     if (isLater && answer.status === 503 && seconds) {
       await answer.text();
-      await new Promise<void>((resolve) => this.options.environment.after(Number(seconds) * 1000, resolve));
+      await new Promise<void>((resolve) => environment.after(Number(seconds) * 1000, resolve));
       return this.isOver ? undefined : this.fetch(accept, query, isLater);
     }
     if (answer.status !== 200 || !answer.headers.get('content-type')?.startsWith(accept)) {
-      this.end({ ...LOST, answer, body: await answer.text() });
+      this.end({ answer, body: await answer.text() });
       return undefined;
     }
     owner.heard();
@@ -71,6 +70,6 @@ export abstract class RequestWire implements Wire {
     } catch {
       // The network: said below
     }
-    this.end(LOST);
+    this.end();
   }
 }

@@ -1,5 +1,5 @@
 /** Server-sent events, read by fetch: an EventSource can send no header, and hides events whose names it was not told. */
-import type { Wire, WireOptions } from '../wire.js';
+import type { Wire, WireOwner } from '../wire.js';
 import { bytesOf } from './posts.js';
 import { RequestWire } from './request-wire.js';
 
@@ -14,7 +14,7 @@ class SseWire extends RequestWire {
       const { done, value } = (await reader.read()) as { done: boolean; value?: string };
       // The next stream goes on with the session
       if (done || this.isOver) return isUseful;
-      this.options.owner.heard();
+      this.owner.heard();
       const blocks = (text + value).split('\n\n');
       text = blocks.pop()!;
       for (const block of blocks) this.#take(block);
@@ -24,7 +24,7 @@ class SseWire extends RequestWire {
 
   /** @param block one event; the server ends each line with `\n` and puts a space after the colon */
   #take(block: string): void {
-    const { owner } = this.options;
+    const { owner } = this;
     const field = (name: string) => [...block.matchAll(new RegExp(`^${name}: (.*)$`, 'gm'))].map((found) => found[1]);
     const [event] = field('event');
     const lines = field('data');
@@ -36,4 +36,4 @@ class SseWire extends RequestWire {
   }
 }
 
-export const openSse = (options: WireOptions): Wire => new SseWire(options);
+export const openSse = (owner: WireOwner): Wire => new SseWire(owner);

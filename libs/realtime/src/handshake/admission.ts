@@ -44,6 +44,12 @@ export interface Admission extends Verdict {
   readonly ticket?: Ticket;
 }
 
+/** An admitted client that has not identified itself yet. */
+export interface Guest {
+  /** Closes the wire. */
+  goAway(reason: string, code: number): void;
+}
+
 /**
  * Opens an admitted request on its wire; the engine implements it (road IN, step 3).
  *

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { type Awaitable, isPromise } from '../awaitable.js';
 import { Deadlines } from '../limits/deadlines.js';
 
 interface Running<S> {
@@ -28,16 +29,22 @@ export class Attempts<S, T> {
   }
 
   /**
-   * Runs a task.
+   * Runs a task; one that waits for nothing has no deadline.
    *
    * @param subject passed to `late`
+   * @throws what the task throws
    */
-  run(subject: S, task: () => Promise<T>): Promise<T> {
+  run(subject: S, task: () => Awaitable<T>): Awaitable<T> {
+    const result = task();
+    return isPromise(result) ? this.follow(subject, result) : result;
+  }
+
+  private follow(subject: S, result: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const running = { subject, refuse: reject };
       this.tasks.add(running);
-      started(task).then(
-        (result) => (this.tasks.delete(running) ? resolve(result) : undefined),
+      result.then(
+        (value) => (this.tasks.delete(running) ? resolve(value) : undefined),
         (error: unknown) => this.refuse(running, error as Error),
       );
     });
@@ -50,15 +57,6 @@ export class Attempts<S, T> {
 
   private refuse(running: Running<S>, error: Error): void {
     if (this.tasks.delete(running)) running.refuse(error);
-  }
-}
-
-/** Turns a throw into a rejection, so that no task stays in progress for ever. */
-function started<T>(task: () => Promise<T>): Promise<T> {
-  try {
-    return task();
-  } catch (error) {
-    return Promise.reject(error as Error);
   }
 }
 

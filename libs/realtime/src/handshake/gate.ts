@@ -5,6 +5,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { type Awaitable, settle } from '../awaitable.js';
 import { AnsweredError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import type { HandshakeRequest } from '../handshake-request.js';
@@ -16,19 +17,13 @@ import type { UpgradeResponse } from '../http/upgrade-response.js';
 import { field } from '../log.js';
 import type { Node } from '../node/node.js';
 import { AdmissionLimits } from './admission-limits.js';
-import type { Admission, Verdict } from './admission.js';
+import type { Admission, Guest, Verdict } from './admission.js';
 import { Admissions } from './admissions.js';
 import { Attempts, whenGone } from './attempts.js';
 import { type Attempt, Handshake } from './handshake.js';
 import type { Examine, Platform } from './platform.js';
-import { type Route, Routes } from './routes.js';
+import { Routes } from './routes.js';
 import { Sessions } from './sessions.js';
-
-/** An admitted client that has not identified itself yet. */
-export interface Guest {
-  /** Closes the wire. */
-  goAway(reason: string, code: number): void;
-}
 
 /** A request that was refused. */
 type Refused = Pick<Attempt, 'incoming' | 'address'> & { readonly transport: string | undefined };
@@ -101,13 +96,12 @@ export class Gate {
 
   /** Returns whether a plain GET on this path is answered as a handshake would be. */
   answersGet(path: string): boolean {
-    const route = this.routes.find(path);
-    return route !== undefined && route.gateway.answersGet !== false;
+    return this.routes.answersGet(path);
   }
 
   /** Returns whether the gateway of a request accepts a transport. @throws HandshakeError 404 */
   speaks(incoming: IncomingMessage, transport: string): boolean {
-    const { gateway } = this.routeOf(incoming);
+    const { gateway } = this.routes.of(incoming);
     if (gateway.answersGet === false) return transport === 'websocket';
     const spoken: readonly string[] = gateway.transports ?? this.node.settings.transports;
     return spoken.includes(transport);
@@ -116,38 +110,38 @@ export class Gate {
   // --- the ways in ---
 
   /**
-   * Admits an upgrade.
+   * Admits an upgrade: at once where no middleware and no hook waits.
    *
-   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has answered
+   * @throws HandshakeError with the HTTP answer; AnsweredError when the application has answered. So does the promise
    */
-  async admit(upgrade: UpgradeResponse): Promise<Admission> {
-    const { request: incoming } = upgrade;
-    const attempt = this.attempt(incoming, 'websocket');
-    try {
-      this.enter(attempt);
-      // An async context that middleware enters is for this handshake, not for what the node does afterwards
-      const scope = new AsyncResource('WebSocketHandshake');
-      const examine = () => this.attempts.run(incoming, () => this.send(upgrade, attempt));
-      return this.admissions.hold(await scope.runInAsyncScope(examine), attempt, this.underWay);
-    } catch (error) {
-      attempt.isOver = true;
-      this.refused(attempt, error);
-      throw error instanceof AnsweredError ? error : answerFor(error);
-    }
+  admit(upgrade: UpgradeResponse): Awaitable<Admission> {
+    const attempt = this.attempt(upgrade.request, 'websocket');
+    // An async context that middleware enters is for this handshake, not for what the node does afterwards
+    const scope = new AsyncResource('WebSocketHandshake');
+    const examine = () => scope.runInAsyncScope(() => this.send(upgrade, attempt));
+    return this.examine(attempt, examine, (error) => (error instanceof AnsweredError ? error : answerFor(error)));
   }
 
   /** Admits a plain request for a connection over this transport. @throws the error that the platform should answer */
   async admitRequest({ incoming, raw, response }: Arrived, transport: string): Promise<Admission> {
     const attempt = this.attempt(incoming, transport);
-    try {
-      this.enter(attempt);
-      const examine = () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response);
-      return this.admissions.hold(await this.attempts.run(incoming, examine), attempt, this.underWay);
-    } catch (error) {
-      attempt.isOver = true;
-      this.refused(attempt, error);
-      throw error;
-    }
+    return this.examine(attempt, () => this.handshake.examine(attempt, LazyRequest.of(raw), () => response));
+  }
+
+  /** @param answerOf what it throws for an error; default: the error */
+  private examine(attempt: Attempt, task: () => Awaitable<Verdict>, answerOf = itself): Awaitable<Admission> {
+    return settle(
+      () => {
+        this.enter(attempt);
+        return this.attempts.run(attempt.incoming, task);
+      },
+      (verdict) => this.hold(verdict, attempt),
+      (error) => {
+        attempt.isOver = true;
+        this.refused(attempt, error);
+        throw answerOf(error);
+      },
+    );
   }
 
   /**
@@ -201,20 +195,13 @@ export class Gate {
   }
 
   private attempt(incoming: IncomingMessage, transport: string): Attempt {
-    return { incoming, route: this.routeOf(incoming), transport, arrival: ++this.arrivals };
-  }
-
-  private routeOf(incoming: IncomingMessage): Route {
-    const route = this.routes.find(splitTarget(targetOf(incoming)).path);
-    if (!route) throw refusal(404, 'No gateway has this path');
-    return route;
+    return { incoming, route: this.routes.of(incoming), transport, arrival: ++this.arrivals };
   }
 
   /** Checks the first limits, before any code of the application runs. */
   private enter(attempt: Attempt): void {
     const { incoming } = attempt;
-    if (this.state === 'starting') throw unavailable('The server is starting: try again later');
-    if (this.state === 'stopping') throw unavailable('The server is shutting down: try again later');
+    this.requireRunning();
     this.admissions.enter(attempt, this.underWay);
     const address = this.platform ? this.platform.addressOf(incoming) : addressOf(incoming.socket);
     if (address === undefined) return;
@@ -222,8 +209,20 @@ export class Gate {
     this.limits.requireAddress(incoming, attempt.address, attempt.session !== undefined);
   }
 
+  /** A hook may have begun the shutdown. */
+  private hold(verdict: Verdict, attempt: Attempt): Admission {
+    this.requireRunning();
+    return this.admissions.hold(verdict, attempt, this.underWay);
+  }
+
+  /** @throws HandshakeError 503 before the application is ready, and from the first moment of a shutdown */
+  private requireRunning(): void {
+    if (this.state === 'starting') throw unavailable('The server is starting: try again later');
+    if (this.state === 'stopping') throw unavailable('The server is shutting down: try again later');
+  }
+
   /** Sends an upgrade through, or around, the application's middleware to the door. */
-  private send(upgrade: UpgradeResponse, attempt: Attempt): Promise<Verdict> {
+  private send(upgrade: UpgradeResponse, attempt: Attempt): Awaitable<Verdict> {
     const examine: Examine = (raw, responseOf) => this.handshake.examine(attempt, raw, responseOf);
     if (!this.platform) return examine(LazyRequest.of(upgrade.request), () => upgrade.response);
     return attempt.route.gateway.middleware === false
@@ -246,3 +245,5 @@ export class Gate {
     this.refusals.refused({ transport, at }, error, isFlood);
   }
 }
+
+const itself = (error: unknown): unknown => error;

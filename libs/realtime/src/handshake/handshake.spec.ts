@@ -37,7 +37,7 @@ async function prepare(options: RealtimeOptions = {}): Promise<void> {
 }
 
 /** Admits an upgrade as a transport does. */
-function admit(parts: FakeRequestParts = {}): Promise<Admission> {
+async function admit(parts: FakeRequestParts = {}): Promise<Admission> {
   const request = fakeRequest({ url: '/door', ...parts });
   return node.engine.gate.admit({ request, response: {} } as unknown as UpgradeResponse);
 }
@@ -78,7 +78,8 @@ describe('a handshake', () => {
   it('refuses with 503 while the server is starting', async () => {
     const starting = new FakeNode();
     const request = fakeRequest();
-    const refusal = await refusalOf(starting.engine.gate.admit({ request } as unknown as UpgradeResponse));
+    const admitting = async () => starting.engine.gate.admit({ request } as unknown as UpgradeResponse);
+    const refusal = await refusalOf(admitting());
     expect([refusal.status, refusal.body]).toEqual([
       503,
       { statusCode: 503, message: 'The server is starting: try again later' },

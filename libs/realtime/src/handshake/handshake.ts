@@ -4,7 +4,9 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
+import { type Awaitable, then } from '../awaitable.js';
 import { HandshakeRequest, type Params, userIdOf } from '../handshake-request.js';
+import type { Gateway } from '../gateway.js';
 import type { Identity } from '../hooks.js';
 import type { HttpAnswer } from '../http/exchange.js';
 import { type LazyRequest, type PlatformRequest, splitTarget } from '../http/platform-request.js';
@@ -42,11 +44,11 @@ export class Handshake {
   ) {}
 
   /**
-   * Runs all checks on a request that has come through the middleware.
+   * Runs all checks on a request that has come through the middleware. Where no hook waits, nothing else does.
    *
-   * @throws HandshakeError with the HTTP answer, or what a guard or `onHandshake` throws
+   * @throws HandshakeError with the HTTP answer, or what a guard or `onHandshake` throws; so does the promise
    */
-  async examine(attempt: Attempt, raw: LazyRequest, responseOf: () => unknown): Promise<Verdict> {
+  examine(attempt: Attempt, raw: LazyRequest, responseOf: () => unknown): Awaitable<Verdict> {
     const { incoming, route } = attempt;
     const { gateway } = route;
     const request = this.requestOf(attempt, raw);
@@ -57,13 +59,30 @@ export class Handshake {
     }
     requireValid(request);
     this.requireOrigin(incoming, () => request.raw);
-    if (gateway.guard) await gateway.guard(request, responseOf());
+    const guarded = gateway.guard?.(request, responseOf());
+    const identified = then(guarded, () => this.identify(attempt, request));
+    return then(identified, (identity) => this.admit(gateway, request, identity, session));
+  }
+
+  /** Asks `onHandshake` who the client is. */
+  private identify(attempt: Attempt, request: HandshakeRequest): Awaitable<Identity> {
     if (attempt.isOver) throw unavailable('The handshake is over');
-    const identity = this.accept(await gateway.onHandshake?.(request), request, attempt.session);
+    const answer = attempt.route.gateway.onHandshake?.(request);
+    return then(answer, (identity) => this.accept(identity, request, attempt.session));
+  }
+
+  private admit(
+    gateway: Gateway,
+    request: HandshakeRequest,
+    identity: Identity,
+    session: OpenSession | undefined,
+  ): Awaitable<Verdict> {
     const protocol = agreedProtocol(gateway, request);
     const subscribed = this.node.prepare(gateway.path, identity);
-    if (subscribed) await subscribed;
-    return { gateway, request, identity, protocol, session, scope: new AsyncResource('WebSocketHandshake') };
+    return then(subscribed, () => {
+      const scope = new AsyncResource('WebSocketHandshake');
+      return { gateway, request, identity, protocol, session, scope };
+    });
   }
 
   /**

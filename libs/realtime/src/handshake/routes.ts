@@ -1,7 +1,10 @@
 /** Road IN, before step 2: finds the gateway that a path belongs to. */
+import type { IncomingMessage } from 'node:http';
 import { OptionsError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { NO_PARAMS, type Params } from '../handshake-request.js';
+import { splitTarget, targetOf } from '../http/platform-request.js';
+import { refusal } from '../http/refusals.js';
 
 /** A gateway, and the parameters of its path in a request. */
 export interface Route {
@@ -25,6 +28,19 @@ export class Routes {
     }
     this.gateways.set(gateway.path, gateway);
     this.last = undefined;
+  }
+
+  /** @throws HandshakeError 404 */
+  of(incoming: IncomingMessage): Route {
+    const route = this.find(splitTarget(targetOf(incoming)).path);
+    if (!route) throw refusal(404, 'No gateway has this path');
+    return route;
+  }
+
+  /** Returns whether a plain GET on this path is answered as a handshake would be. */
+  answersGet(path: string): boolean {
+    const route = this.find(path);
+    return route !== undefined && route.gateway.answersGet !== false;
   }
 
   find(path: string): Route | undefined {

@@ -1,6 +1,6 @@
 /** Rules that the model does not need to find a loss, step by step. Each scenario differs when its rule is taken away. */
 import { FakeClock } from '../../../../test/support/fakes/fake-clock.js';
-import { mutant } from '../../../../test/support/mutants.js';
+import { mutants } from '../../../../test/support/mutants.js';
 import type { Entry, HistoryWindow } from '../history.js';
 import { before, placeOf, type Position } from '../position.js';
 import { type MemberOutput, RoomMember } from './room-member.js';
@@ -370,10 +370,10 @@ describe('the stream of a room', () => {
   });
 
   it.each(SCENARIOS)('does otherwise without rule %s', async (_rule, scenario, expected, [file, from, to]) => {
-    const load = (name: string) =>
-      mutant<Classes>([name, ...FILES.filter((other) => other !== name)], { file, from, to });
-    const [stream, member] = await Promise.all([STREAM, MEMBER!].map(load));
-    const classes = { RoomStream: stream!.RoomStream, RoomMember: member!.RoomMember };
+    const files = [STREAM, MEMBER!, ...FILES.filter((other) => other !== STREAM && other !== MEMBER)];
+    type Exports = [Pick<Classes, 'RoomStream'>, Pick<Classes, 'RoomMember'>];
+    const [{ RoomStream }, { RoomMember }] = await mutants<Exports>(files, { file, from, to }, 2);
+    const classes = { RoomStream, RoomMember };
     expect(await scenario(new Room(classes, SMALL)).catch(String)).not.toEqual(expected);
   });
 

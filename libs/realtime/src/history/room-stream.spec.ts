@@ -4,7 +4,7 @@
  */
 import { HistoryRun } from '../../../../test/support/fakes/history-model.js';
 import type { HistoryClasses } from '../../../../test/support/fakes/history-node-options.js';
-import { mutant, type Mutation } from '../../../../test/support/mutants.js';
+import { type Mutation, mutants } from '../../../../test/support/mutants.js';
 import { RoomMember } from './room-member.js';
 import { RoomStream } from './room-stream.js';
 import { Tails } from './tail.js';
@@ -41,16 +41,17 @@ async function faultsOf(classes: HistoryClasses, count: number): Promise<string[
   return [];
 }
 
-/** The classes with one rule taken away. They are loaded one by one, and none looks at the class of another. */
+type Exports = [
+  Pick<HistoryClasses, 'RoomStream'>,
+  Pick<HistoryClasses, 'RoomMember'>,
+  Pick<HistoryClasses, 'Tails'>,
+  Pick<HistoryClasses, 'TopCheck'>,
+];
+
+/** The classes with one rule taken away. */
 async function without(mutation: Mutation): Promise<HistoryClasses> {
-  const load = (name: string) => mutant<HistoryClasses>([name, ...FILES.filter((file) => file !== name)], mutation);
-  const [stream, member, tail, check] = await Promise.all(FILES.slice(0, 4).map(load));
-  return {
-    RoomStream: stream!.RoomStream,
-    RoomMember: member!.RoomMember,
-    Tails: tail!.Tails,
-    TopCheck: check!.TopCheck,
-  };
+  const [{ RoomStream }, { RoomMember }, { Tails }, { TopCheck }] = await mutants<Exports>(FILES, mutation, 4);
+  return { RoomStream, RoomMember, Tails, TopCheck };
 }
 
 describe('schedules of pushes, outages, lost messages, rollbacks and slow clients', () => {

@@ -50,7 +50,8 @@ export function bearerToken(request: TokenRequest, sources: TokenSources = reque
 
 /** The subprotocols that a request offers, in its order (RFC 6455 §4.2.1). */
 export function protocolsOf(headers: IncomingHttpHeaders): string[] {
-  const header = headers['sec-websocket-protocol'] ?? '';
+  const header = headers['sec-websocket-protocol'];
+  if (header === undefined) return [];
   return header
     .split(',')
     .map((name) => name.trim())

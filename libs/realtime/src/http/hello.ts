@@ -52,6 +52,7 @@ export function helloOf(headers: IncomingHttpHeaders, transport: string): Hello 
     return line === undefined ? undefined : decode(String(line), 'The header X-Realtime-Hello');
   }
   const offered = protocolsOf(headers);
+  if (offered.length === 0) return undefined;
   const hellos = offered.filter((name) => name.startsWith(HELLO));
   if (!offered.includes(REALTIME_PROTOCOL)) {
     if (hellos.length > 0) throw refusal(400, `Offer the subprotocol ${REALTIME_PROTOCOL} beside ${HELLO}…`);

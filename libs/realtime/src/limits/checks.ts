@@ -85,9 +85,12 @@ export function checkMembers(found: number, { settings: { maxMembers: max }, lim
 }
 
 /** @throws RealtimeError `too_big` for a message that is longer than all that may wait for one client */
-export function checkSize(frame: { readonly size: number }, { settings, limits }: NameBounds): void {
+export function checkSize(
+  frame: { readonly size: number; readonly atMost: number },
+  { settings, limits }: NameBounds,
+): void {
   const max = settings.maxBufferedBytes;
-  if (frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
+  if (frame.atMost <= max || frame.size <= max || !limits.reached('bufferedBytes', `message=${frame.size}`)) return;
   throw new RealtimeError('too_big', `A message of ${frame.size} bytes exceeds REALTIME_MAX_BUFFERED_BYTES (${max})`);
 }
 

@@ -4,6 +4,7 @@ import type { Connection } from '../../connection.js';
 import type { MessageError } from '../../errors.js';
 import type { ErrorReplies } from './error-replies.js';
 import type { KeptAnswer } from './handled-requests.js';
+import { replyText } from './reply-text.js';
 
 /** The id of a request, if the client gave one: replies, errors and the end carry it. */
 export type RequestId = string | number | undefined;
@@ -91,10 +92,8 @@ export class Request {
    * @throws TypeError when the value cannot be encoded
    */
   send(value: unknown): void {
-    const { connection, event, id } = this;
-    if (value === undefined || value === null || this.isEnded || connection.readyState !== 1) return;
-    const frame = id === undefined ? value : { ...(isEnvelope(value) ? value : { event, data: value }), id };
-    if (this.write(JSON.stringify(frame))) this.sent++;
+    if (value === undefined || value === null || this.isEnded || this.connection.readyState !== 1) return;
+    if (this.write(replyText(value, this))) this.sent++;
     else this.dropped++;
   }
 
@@ -176,8 +175,4 @@ export function cancelledBy({ event, id }: EnvelopeIn): RequestId {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isEnvelope(value: unknown): value is object {
-  return typeof value === 'object' && typeof (value as { event?: unknown }).event === 'string';
 }

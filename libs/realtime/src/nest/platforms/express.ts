@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HttpServer } from '@nestjs/common';
+import type { Awaitable } from '../../awaitable.js';
 import type { Verdict } from '../../handshake/admission.js';
 import type { PathRules } from '../../handshake/paths.js';
 import type { Examine } from '../../handshake/platform.js';
@@ -54,10 +55,10 @@ export class ExpressPlatform extends HttpPlatform {
     return super.pass(upgrade, examine);
   }
 
-  bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
+  bypass(upgrade: UpgradeResponse, examine: Examine): Awaitable<Verdict> {
     const requestOf = () => asExpressRequest(upgrade, this.app);
     const responseOf = () => asExpressResponse(upgrade, this.app);
-    return this.unlessAnswered(upgrade, examine(new LazyRequest(requestOf), responseOf));
+    return this.unlessAnswered(upgrade, () => examine(new LazyRequest(requestOf), responseOf));
   }
 
   addressOf(request: IncomingMessage): string {

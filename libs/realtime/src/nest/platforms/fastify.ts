@@ -78,11 +78,11 @@ export class FastifyPlatform extends HttpPlatform {
   async bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const request = this.classes.request(upgrade.request);
     const responseOf = () => upgrade.response;
-    if (!request) return this.unlessAnswered(upgrade, examine(LazyRequest.of(upgrade.request), responseOf));
+    if (!request) return this.unlessAnswered(upgrade, () => examine(LazyRequest.of(upgrade.request), responseOf));
     let reply: FastifyReply | undefined;
     try {
       const replyOf = () => (reply = this.classes.reply(upgrade.response, request)) ?? responseOf();
-      return await this.unlessAnswered(upgrade, examine(LazyRequest.of(request), replyOf));
+      return await this.unlessAnswered(upgrade, () => examine(LazyRequest.of(request), replyOf));
     } finally {
       const headers = Object.entries(reply?.getHeaders() ?? {}) as [string, string][];
       if (reply && !upgrade.isAnswered) upgrade.response.setHeaders(new Map(headers));

@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HttpException } from '@nestjs/common';
+import { type Awaitable, settle } from '../../awaitable.js';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Verdict } from '../../handshake/admission.js';
 import type { Examine, Platform } from '../../handshake/platform.js';
@@ -101,7 +102,7 @@ export abstract class HttpPlatform implements Platform {
 
   abstract trustsPeerOf(request: IncomingMessage): boolean;
 
-  abstract bypass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict>;
+  abstract bypass(upgrade: UpgradeResponse, examine: Examine): Awaitable<Verdict>;
 
   async pass(upgrade: UpgradeResponse, examine: Examine): Promise<Verdict> {
     const passed: PassedUpgrade = { upgrade, examine, isDone: false };
@@ -114,13 +115,18 @@ export abstract class HttpPlatform implements Platform {
   }
 
   /** For `bypass`: a guard that answers the request itself refuses it, whatever it returns. */
-  protected async unlessAnswered(upgrade: UpgradeResponse, examining: Promise<Verdict>): Promise<Verdict> {
-    try {
-      const verdict = await examining;
-      if (!upgrade.isAnswered) return verdict;
-    } catch (error) {
-      if (!upgrade.isAnswered) throw error;
-    }
+  protected unlessAnswered(upgrade: UpgradeResponse, examine: () => Awaitable<Verdict>): Awaitable<Verdict> {
+    return settle(
+      examine,
+      (verdict) => (upgrade.isAnswered ? this.answered(upgrade) : verdict),
+      (error) => {
+        if (upgrade.isAnswered) return this.answered(upgrade);
+        throw error;
+      },
+    );
+  }
+
+  private async answered(upgrade: UpgradeResponse): Promise<never> {
     await upgrade.ended;
     throw answeredError(upgrade);
   }

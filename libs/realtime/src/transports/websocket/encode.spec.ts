@@ -1,5 +1,5 @@
 import { Frame } from '../../frame.js';
-import { encodeFrame } from './encode.js';
+import { encodeFrame, outgoingHeaderLength, writeShort } from './encode.js';
 
 const text = (data: string) => encodeFrame(Frame.of(data));
 const binary = (length: number) => encodeFrame(Frame.of(Buffer.alloc(length, 0xab)));
@@ -46,5 +46,34 @@ describe('encodeFrame', () => {
 
   it('masks no frame', () => {
     for (const length of [0, 125, 126, 65_536]) expect(binary(length)[1]! & 0x80).toBe(0);
+  });
+});
+
+describe('writeShort', () => {
+  const texts = ['', 'a', 'é', '€🎈', '\ud800'].flatMap((character) =>
+    [1, 20, 41, 42, 62, 63, 125, 126, 127, 1300].map((count) => character.repeat(count)),
+  );
+
+  it('writes what encodeFrame returns, and measures the frame', () => {
+    for (const data of texts) {
+      const frame = new Frame(data);
+      const bytes = Buffer.alloc(12_000, 0xee);
+      const most = outgoingHeaderLength(frame.atMost) + frame.atMost;
+      const end = writeShort(frame, bytes, 7);
+      const expected = encodeFrame(new Frame(data));
+      expect(bytes.subarray(7, end).equals(expected)).toBe(true);
+      expect([frame.isMeasured, frame.size, end <= 7 + most]).toEqual([true, Buffer.byteLength(data), true]);
+      expect(bytes.subarray(0, 7).equals(Buffer.alloc(7, 0xee))).toBe(true);
+      expect(bytes.subarray(7 + most).every((byte) => byte === 0xee)).toBe(true);
+    }
+  });
+
+  it('writes bytes, and texts whose length is known', () => {
+    for (const frame of [new Frame(Buffer.alloc(200, 1)), new Frame('é'.repeat(70)), new Frame('x'.repeat(3000))]) {
+      const { size } = frame;
+      const bytes = Buffer.alloc(4000);
+      expect(bytes.subarray(0, writeShort(frame, bytes, 0)).equals(encodeFrame(frame))).toBe(true);
+      expect(frame.size).toBe(size);
+    }
   });
 });

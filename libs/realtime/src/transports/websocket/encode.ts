@@ -23,6 +23,27 @@ export function outgoingHeaderLength(size: number): number {
   return size < 65_536 ? 4 : 10;
 }
 
+/**
+ * Writes a frame for one client, whose length may be unknown until it is written.
+ *
+ * @param at before room for a frame of `frame.atMost` bytes
+ * @returns where it ends
+ */
+export function writeShort(frame: Frame, bytes: Buffer, at: number): number {
+  const { data } = frame;
+  if (frame.isMeasured || typeof data !== 'string') {
+    writeFrame(frame, bytes, at);
+    return at + outgoingHeaderLength(frame.size) + frame.size;
+  }
+  const guessed = at + outgoingHeaderLength(data.length);
+  const size = bytes.write(data, guessed);
+  frame.measured(size);
+  const start = at + outgoingHeaderLength(size);
+  if (start !== guessed) bytes.copyWithin(start, guessed, guessed + size);
+  writeHeader(frame, bytes, at);
+  return start + size;
+}
+
 /** Writes a whole frame. There MUST be room for it. */
 export function writeFrame(frame: Frame, bytes: Buffer, at: number): void {
   const start = writeHeader(frame, bytes, at);

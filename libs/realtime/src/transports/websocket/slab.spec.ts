@@ -15,6 +15,17 @@ describe('Slab', () => {
     expect([run.size, run.view().toString()]).toEqual([3, 'abc']);
   });
 
+  it('takes back the end of a piece, which the next frame gets', () => {
+    const slab = new Slab();
+    const run = slab.reserve(10, undefined);
+    run.bytes.write('ab', run.end - 10);
+    slab.shorten(run, run.end - 8);
+    expect([run.size, run.view().toString()]).toEqual([2, 'ab']);
+    expect(write(slab, 'cd', run)).toBe(run);
+    expect(run.view().toString()).toBe('abcd');
+    expect(write(slab, 'x').view().toString()).toBe('x');
+  });
+
   it('gives a connection a new piece after another one has written', () => {
     const slab = new Slab();
     const mine = write(slab, 'a');

@@ -49,4 +49,9 @@ export class Slab {
     grown.end = this.at;
     return grown;
   }
+
+  /** Ends a run earlier. Nothing MUST have been reserved since its last bytes were. */
+  shorten(run: Run, end: number): void {
+    run.end = this.at = end;
+  }
 }

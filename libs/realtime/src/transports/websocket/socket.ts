@@ -153,7 +153,7 @@ export abstract class WebSocketSocket extends FrameWriter implements Socket, Wat
   send(frame: Frame): boolean {
     if (this.readyState !== OPEN) return false;
     if (frame.isShared) this.enqueue(frame.encoded(encodeFrame));
-    else if (frame.size < LONG_BYTES) this.append(frame);
+    else if (frame.atMost < LONG_BYTES || frame.size < LONG_BYTES) this.append(frame);
     else this.writeLong(frame);
     return true;
   }

@@ -1,9 +1,7 @@
 /**
- * Road IN, step 1: what ws makes of a handshake. With compression it is the WebSocket that reads, with one owner instead
- * of listeners; without, it leaves the network socket to plain-socket.ts, and is forgotten.
+ * Road IN, step 1: what ws makes of a handshake with compression: the WebSocket that reads, with one owner instead of
+ * listeners.
  */
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { RealtimeSettings } from '../../settings/settings.js';
 import { reasonOf } from './broken-rule.js';
@@ -24,13 +22,6 @@ export interface UpgradedWebSocket extends WebSocket {
   owner?: WebSocketOwner;
 }
 
-/** A stream has these methods if it is a network socket. */
-type NetworkStream = Duplex & Partial<Pick<Socket, 'setTimeout' | 'setNoDelay'>>;
-
-type SetSocket = (this: WebSocket, stream: Duplex, head: Buffer, options: object) => void;
-
-const { setSocket } = WebSocket.prototype as unknown as { setSocket: SetSocket };
-
 /**
  * Makes the class that ws creates its WebSockets from. ws closes on a broken rule with an empty reason; this class adds
  * one. ws also cuts a client that sends pings faster than it reads pongs, without a reason; here `socket.ts` answers,
@@ -39,12 +30,6 @@ const { setSocket } = WebSocket.prototype as unknown as { setSocket: SetSocket }
 export function upgradedWebSocket(settings: RealtimeSettings): typeof WebSocket {
   return class extends WebSocket implements UpgradedWebSocket {
     owner?: WebSocketOwner = undefined;
-
-    /** Called when the 101 is written. */
-    setSocket(stream: NetworkStream, head: Buffer, options: object): void {
-      if (this.extensions === '') leaveSocket(stream, head);
-      else setSocket.call(this, stream, head, options);
-    }
 
     override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
       const { owner } = this;
@@ -67,11 +52,4 @@ export function upgradedWebSocket(settings: RealtimeSettings): typeof WebSocket 
       super.pong(...args);
     }
   } as typeof WebSocket;
-}
-
-/** Does what ws does when it takes a socket, except for taking it. */
-function leaveSocket(stream: NetworkStream, head: Buffer): void {
-  stream.setTimeout?.(0);
-  stream.setNoDelay?.();
-  if (head.length > 0) stream.unshift(head);
 }

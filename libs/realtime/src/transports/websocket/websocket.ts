@@ -1,11 +1,12 @@
 /**
- * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455). ws answers the handshake, and reads connections with
- * compression; all others are read by receiver.ts. The outbound path is our own: a frame is encoded once for all
+ * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455). ws answers and reads connections with compression; all
+ * others are answered by opening-handshake.ts and read by receiver.ts. The outbound path is our own: a frame is encoded once for all
  * receivers, and all frames of one turn of the event loop are sent in one write.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
+import { type Awaitable, settle } from '../../awaitable.js';
 import { AnsweredError, HandshakeError } from '../../errors.js';
 import type { Admission, Open } from '../../handshake/admission.js';
 import type { Gate } from '../../handshake/gate.js';
@@ -19,6 +20,7 @@ import type { Transport } from '../../transport.js';
 import { CompressedSocket } from './compressed-socket.js';
 import { Flusher } from './flusher.js';
 import { keepFreedMemory } from './freed-memory.js';
+import { answerUpgrade, checkUpgrade, offersCompression } from './opening-handshake.js';
 import { PlainSocket } from './plain-socket.js';
 import type { ReceiverBounds } from './receiver.js';
 import { Slab } from './slab.js';
@@ -27,9 +29,10 @@ import { upgradedWebSocket } from './upgraded.js';
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
-  private readonly server: WebSocketServer;
+  /** Undefined where compression is off. */
+  private readonly server?: WebSocketServer;
   private readonly shared: SharedByWebSockets;
-  /** The header lines of the 101 that is being written, and its subprotocol. */
+  /** The header lines of the 101 that ws is writing, and its subprotocol. */
   private headers: readonly string[] = [];
   private protocol = '';
 
@@ -40,26 +43,31 @@ export class WebSocketTransport implements Transport {
   ) {
     const { settings, limits } = node;
     keepFreedMemory();
-    this.server = createServer(settings, () => this.protocol || false);
     const flusher = new Flusher(settings.flushWindow * 1000);
     this.shared = { settings, limits, flusher, slab: new Slab(), bounds: receiverBounds(settings) };
+    if (!settings.compression) return;
+    this.server = createServer(settings, () => this.protocol || false);
     this.server.on('headers', (lines) => lines.push(...this.headers));
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // This comes first: Node has removed its own listener, and a reset would end the process
     stream.on('error', destroy);
-    this.shake(request, stream, head).catch((error: unknown) => this.refuse(request, stream, error));
+    void settle(
+      () => this.shake(request, stream, head),
+      ignore,
+      (error) => this.refuse(request, stream, error),
+    );
   }
 
-  private async shake(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+  private shake(request: IncomingMessage, stream: Duplex, head: Buffer): Awaitable<void> {
     this.check(request);
     const upgrade = new UpgradeResponse(request, stream);
-    try {
-      this.accept(await this.gate.admit(upgrade), upgrade, stream, head);
-    } catch (error) {
-      this.refuse(request, stream, error, upgrade);
-    }
+    return settle(
+      () => this.gate.admit(upgrade),
+      (admission) => this.accept(admission, upgrade, stream, head),
+      (error) => this.refuse(request, stream, error, upgrade),
+    );
   }
 
   /** Checks the request before any code of the application runs. A refusal here is counted and logged too. */
@@ -73,30 +81,44 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  /**
-   * Sends the 101, with the headers that middleware set. ws calls back at once, or not at all when the client is gone.
-   */
+  /** Sends the 101, with the headers that middleware set. */
   private accept(admission: Admission, upgrade: UpgradeResponse, stream: Duplex, head: Buffer): void {
-    let isOpen = false;
-    this.headers = upgrade.headers();
-    this.protocol = admission.protocol;
+    const { request } = upgrade;
+    const headers = upgrade.headers();
     upgrade.abandon();
-    this.server.handleUpgrade(upgrade.request, stream, head, (webSocket) => {
+    if (this.server && offersCompression(request))
+      this.compress(this.server, admission, request, stream, head, headers);
+    else if (answerUpgrade(request, stream, head, admission.protocol, headers))
+      this.connect(admission, new PlainSocket(stream, this.shared, admission.protocol));
+    else admission.place.release();
+  }
+
+  /** ws calls back at once, or not at all when the client is gone. */
+  private compress(
+    server: WebSocketServer,
+    admission: Admission,
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Buffer,
+    headers: readonly string[],
+  ): void {
+    let isOpen = false;
+    this.headers = headers;
+    this.protocol = admission.protocol;
+    server.handleUpgrade(request, stream, head, (webSocket) => {
       isOpen = true;
-      const socket = this.socketOf(webSocket, stream);
-      const sink = this.open(admission, socket, this.name);
-      if (!sink) return socket.terminate();
-      socket.attach(sink);
-      sink.opened();
+      // From now on ws has a listener of its own
+      stream.off('error', destroy);
+      this.connect(admission, new CompressedSocket(stream, this.shared, webSocket));
     });
     if (!isOpen) admission.place.release();
   }
 
-  private socketOf(webSocket: WebSocket, stream: Duplex): WebSocketSocket {
-    if (webSocket.extensions === '') return new PlainSocket(stream, this.shared, webSocket.protocol);
-    // From now on ws has a listener of its own
-    stream.off('error', destroy);
-    return new CompressedSocket(stream, this.shared, webSocket);
+  private connect(admission: Admission, socket: WebSocketSocket): void {
+    const sink = this.open(admission, socket, this.name);
+    if (!sink) return socket.terminate();
+    socket.attach(sink);
+    sink.opened();
   }
 
   private refuse(request: IncomingMessage, stream: Duplex, error: unknown, upgrade?: UpgradeResponse): void {
@@ -115,6 +137,8 @@ export class WebSocketTransport implements Transport {
   }
 }
 
+function ignore(): void {}
+
 /** Not a closure, which would keep the request in memory for as long as the stream lives. */
 function destroy(this: Duplex): void {
   this.destroy();
@@ -130,7 +154,7 @@ function createServer(settings: RealtimeSettings, handleProtocols: () => string 
     ...(settings.limits === 'report' ? UNBOUNDED : bounds(settings)),
     closeTimeout: settings.closeTimeout * 1000,
     handleProtocols,
-    perMessageDeflate: settings.compression && {
+    perMessageDeflate: {
       threshold: settings.compressionThresholdBytes,
       serverNoContextTakeover: true,
       clientNoContextTakeover: true,
@@ -151,33 +175,3 @@ function bounds({ maxMessageBytes, maxFragments, maxBufferedChunks }: RealtimeSe
 }
 
 const UNBOUNDED = { maxPayload: 2 ** 31 - 1, maxFragments: 2 ** 31 - 1, maxBufferedChunks: 2 ** 31 - 1 };
-
-/** Checks the request as RFC 6455 §4.2.1 demands, and its Host as RFC 9112 §3.2 does. */
-function checkUpgrade({ method, headers, httpVersion }: IncomingMessage): void {
-  if (method !== 'GET') throw refusal(405, 'A WebSocket handshake must be a GET request', { Allow: 'GET' });
-  if (httpVersion !== '1.1') throw refusal(400, 'A WebSocket handshake needs HTTP/1.1');
-  if (headers.host === undefined) throw refusal(400, 'The Host header is missing');
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
-    throw refusal(400, 'A WebSocket handshake must not have a body');
-  }
-  if (headers.upgrade?.toLowerCase() !== 'websocket') throw refusal(426, 'Send "Upgrade: websocket"', UPGRADE);
-  if (headers['sec-websocket-version'] !== '13') {
-    throw refusal(426, 'Only WebSocket version 13 is supported', { ...UPGRADE, 'Sec-WebSocket-Version': '13' });
-  }
-  if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
-    throw refusal(400, 'Sec-WebSocket-Key must be 16 bytes in base64');
-  }
-  if (!areProtocols(headers['sec-websocket-protocol']))
-    throw refusal(400, 'Sec-WebSocket-Protocol must be a list of different names');
-}
-
-/** Returns whether the header lists tokens (RFC 9110 §5.6.2), each of them once, as RFC 6455 §4.1 demands. */
-function areProtocols(header: string | undefined): boolean {
-  if (header === undefined) return true;
-  const names = header.split(',').map((name) => name.trim());
-  return names.every((name) => TOKEN.test(name)) && new Set(names).size === names.length;
-}
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-const UPGRADE = { Upgrade: 'websocket' };

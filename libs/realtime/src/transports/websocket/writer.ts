@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Frame } from '../../frame.js';
 import { owned } from '../../owned.js';
 import type { FrameChain } from './chain.js';
-import { encodeFrame, outgoingHeaderLength, writeFrame, writeHeader } from './encode.js';
+import { encodeFrame, outgoingHeaderLength, writeHeader, writeShort } from './encode.js';
 import type { Flushable, Flusher } from './flusher.js';
 import type { Run, Slab } from './slab.js';
 import { writeAtOnce } from './write-buffer.js';
@@ -70,9 +70,9 @@ export class FrameWriter implements Flushable {
 
   /** Takes a frame for this client alone. */
   protected append(frame: Frame): void {
-    const length = outgoingHeaderLength(frame.size) + frame.size;
-    const run = this.reserve(length);
-    writeFrame(frame, run.bytes, run.end - length);
+    const most = outgoingHeaderLength(frame.atMost) + frame.atMost;
+    const run = this.reserve(most);
+    this.slab.shorten(run, writeShort(frame, run.bytes, run.end - most));
     this.schedule();
   }
 
