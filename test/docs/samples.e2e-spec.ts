@@ -22,12 +22,31 @@ declare namespace JSX {
 }
 `;
 
+/** What the tables of docs/client.md name instead of the code of another library, as one program. */
+function migrations(): string {
+  const [, tables = ''] = read('docs/client.md').split('## Migrating');
+  const here = [...tables.matchAll(/^\| .* \| (.*) \|$/gm)].map(([, cell]) => cell!);
+  const codes = here.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!));
+  const calls = codes.filter((code) => /^(const off = |await )?(connect\(|socket\.|connection\.)/.test(code));
+  expect(calls.length).toBeGreaterThan(12);
+  return `import { connect, type RealtimeSocket } from 'nestjs-realtime-client';
+    import type { Connection } from 'nestjs-realtime';
+    declare const socket: RealtimeSocket;
+    declare const connection: Connection;
+    declare const [url, token, name, room]: [string, string, string, string];
+    declare const data: object, listener: () => void, f: () => void;
+    connect(url, { queue: { messages: 0 } });
+    ${calls.map((call) => `{ ${call.replace('…', '{}')}; }`).join('\n')}`;
+}
+
 it('the TypeScript samples and recipes of the documentation compile, and one that does not is found', () => {
   const sources = new Map<string, string>([
     [join(folder, 'app.module.ts'), 'export class AppModule {}'],
     [join(folder, 'broken.ts'), "import { Nothing } from 'nestjs-realtime';"],
     [join(folder, 'broken-recipe.mts'), "import { Message } from 'nestjs-realtime';"],
     [join(folder, 'react.d.ts'), REACT],
+    [join(folder, 'chat.contract.ts'), codeOf('docs/client.md', 'ts')[0]!.split('const socket')[0]!],
+    [join(folder, 'migrations.ts'), migrations()],
   ]);
   for (const page of PAGES) {
     const name = page.replace(/\W/g, '-');
