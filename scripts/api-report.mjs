@@ -64,6 +64,20 @@ function programOf(packages) {
   );
 }
 
+/**
+ * An application that does not set `skipLibCheck` compiles our types too. With it, a type that `@internal` took out of
+ * them would silently be `any`.
+ *
+ * @throws Error when the built types do not compile
+ */
+function requireSound(program) {
+  const files = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(root, 'libs')));
+  const errors = files.flatMap((file) => program.getSemanticDiagnostics(file));
+  if (errors.length === 0) return;
+  const host = { getCanonicalFileName: (name) => name, getCurrentDirectory: () => root, getNewLine: () => '\n' };
+  throw new Error(`The built types do not compile:\n${ts.formatDiagnostics(errors, host)}`);
+}
+
 async function reportOf(program, folder, { name, types, report }) {
   const options = await prettier.resolveConfig(report);
   const code = await prettier.format(describe(program, folder, types), { ...options, parser: 'typescript' });
@@ -105,6 +119,7 @@ async function main() {
   const packages = await readPackages();
   await Promise.all(packages.map(requireFresh));
   const program = programOf(packages);
+  requireSound(program);
   const reports = [];
   for (const { folder, entries } of packages) {
     for (const entry of entries) reports.push({ file: entry.report, text: await reportOf(program, folder, entry) });

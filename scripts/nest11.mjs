@@ -43,6 +43,7 @@ function configFor(modules) {
     moduleNameMapper: { ...moved, ...e2e.moduleNameMapper },
     setupFiles: [join(modules, 'reflect-metadata')],
     testMatch: files.map((name) => `<rootDir>/test/${name}.e2e-spec.ts`),
+    testTimeout: config.testTimeout,
     showSeed: config.showSeed,
     reporters: config.reporters,
   };

@@ -1,4 +1,4 @@
-/** The recipes of docs/handshake.md compile, run in a process of their own, and do what the page says. */
+/** The recipes of docs/handshake.md run in a process of their own, and do what the page says. samples compiles them. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import jwt from 'jsonwebtoken';
 import { TestClient } from 'nestjs-realtime/testing';
 import ts from 'typescript';
 import { refusalOf } from '../support/clients/handshake.js';
-import { read, ROOT } from '../support/docs.js';
+import { recipes, ROOT } from '../support/docs.js';
 import { within } from '../support/process-guard.js';
 import { cookieOf } from '../support/apps/sessions.js';
 
@@ -19,31 +19,6 @@ const TELL = `await app.listen(0, '127.0.0.1');
 process.on('disconnect', () => process.exit());
 process.send!({ port: (app.getHttpServer().address() as { port: number }).port });
 `;
-const FASTIFY_IMPORTS = `import cookie from '@fastify/cookie';
-import session from '@fastify/session';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-`;
-
-/** The complete programs of the page by the heading above them; the session's also as it is on Fastify. */
-function recipes(): Map<string, string> {
-  const found = new Map<string, string>();
-  const sections = ['docs/handshake.md', 'docs/tokens.md'].flatMap((page) =>
-    read(page)
-      .split(/^## Recipe: /m)
-      .slice(1)
-      .filter((section) => section.includes('```ts')),
-  );
-  for (const section of sections) {
-    const name = section.slice(0, section.indexOf('\n'));
-    const [code, onFastify] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
-    found.set(name, code!);
-    if (!onFastify) continue;
-    const body = code!.replace(/^import session .*\n/m, '').replace(/^const app = [^]*/m, '');
-    found.set(`${name}, on Fastify`, FASTIFY_IMPORTS + body + onFastify);
-  }
-  return found;
-}
-
 let folder: string;
 const files = new Map<string, string>();
 
@@ -62,24 +37,6 @@ function options(): ts.CompilerOptions {
   const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config as object;
   return { ...ts.parseJsonConfigFileContent(config, ts.sys, ROOT).options, rootDir: ROOT, types: ['node'] };
 }
-
-it('the recipes of docs/handshake.md compile', () => {
-  expect([...files.keys()]).toEqual([
-    'session',
-    'session, on Fastify',
-    'JWT in a cookie',
-    'Passport',
-    'bearer token in the subprotocol list',
-    'JWT in a browser',
-    'JWKS with rotation',
-  ]);
-  const program = ts.createProgram([...files.values()], { ...options(), noEmit: true });
-  const problems = [...files.values()].flatMap((path) => {
-    const file = program.getSourceFile(path)!;
-    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-  });
-  expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
-}, 60_000);
 
 describe('A recipe of docs/handshake.md', () => {
   const SECRET = 'the secret of the tests';

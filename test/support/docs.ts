@@ -60,8 +60,41 @@ function slugOf(heading: string): string {
     .replace(/\s/g, '-');
 }
 
-/** Type-checks sources as if they stood in test/, where a neighbour app.module.ts is. @returns what is wrong */
-export function problemsOf(sources: ReadonlyMap<string, string>): string[] {
+const FASTIFY_IMPORTS = `import cookie from '@fastify/cookie';
+import session from '@fastify/session';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+`;
+
+/** The complete programs of docs/handshake.md and docs/tokens.md by their headings; the session's also as on Fastify. */
+export function recipes(): Map<string, string> {
+  const found = new Map<string, string>();
+  const sections = ['docs/handshake.md', 'docs/tokens.md'].flatMap((page) =>
+    read(page)
+      .split(/^## Recipe: /m)
+      .slice(1)
+      .filter((section) => section.includes('```ts')),
+  );
+  for (const section of sections) {
+    const name = section.slice(0, section.indexOf('\n'));
+    const [code, onFastify] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
+    found.set(name, code!);
+    if (!onFastify) continue;
+    const body = code!.replace(/^import session .*\n/m, '').replace(/^const app = [^]*/m, '');
+    found.set(`${name}, on Fastify`, FASTIFY_IMPORTS + body + onFastify);
+  }
+  return found;
+}
+
+/** What the compiler says of names that are not used. */
+const UNUSED = [6133, 6138, 6192, 6196, 6198, 6199];
+
+/**
+ * Type-checks sources as if they stood in test/, where a neighbour app.module.ts is.
+ *
+ * @param whole the paths of those that are complete, so that an unused name in them is wrong too
+ * @returns what is wrong
+ */
+export function problemsOf(sources: ReadonlyMap<string, string>, whole: ReadonlySet<string> = new Set()): string[] {
   const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config as object;
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
   const host = ts.createCompilerHost(options);
@@ -70,12 +103,13 @@ export function problemsOf(sources: ReadonlyMap<string, string>): string[] {
   host.readFile = (path) => sources.get(path) ?? readFile(path);
   const program = ts.createProgram(
     [...sources.keys()],
-    { ...options, noEmit: true, noUnusedLocals: false, jsx: ts.JsxEmit.Preserve },
+    { ...options, noEmit: true, noUnusedLocals: true, jsx: ts.JsxEmit.Preserve },
     host,
   );
   return [...sources.keys()].flatMap((path) => {
     const file = program.getSourceFile(path)!;
     const found = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-    return found.map(({ messageText }) => `${path}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+    const counting = found.filter(({ code }) => whole.has(path) || !UNUSED.includes(code));
+    return counting.map(({ messageText }) => `${path}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
   });
 }

@@ -2,7 +2,7 @@ import { type Connect, connectWith } from './connect.js';
 
 // Connecting
 /** {@inheritDoc Connect} */
-export const connect: Connect = /* @__PURE__ */ connectWith(() => import('./requests/index.js'));
+export const connect: Connect = (url, options) => connectWith(() => import('./requests/index.js'))(url, options);
 export type { Connect } from './connect.js';
 export { RealtimeSocket } from './socket.js';
 export type { EmitOptions, Meta, RequestOptions } from './socket.js';

@@ -4,13 +4,14 @@ import { ownEnvironment, type WebSocketClass } from './environment.js';
 import { ClientError } from './errors.js';
 
 export * from './index.js';
-export const connect: Connect = /* @__PURE__ */ connectWith(
-  () => import('./requests/index.js'),
-  (given) => {
-    const environment = ownEnvironment(given);
-    return { ...environment, webSocket: () => environment.webSocket().catch(installed) };
-  },
-);
+export const connect: Connect = (url, options) =>
+  connectWith(
+    () => import('./requests/index.js'),
+    (given) => {
+      const environment = ownEnvironment(given);
+      return { ...environment, webSocket: () => environment.webSocket().catch(installed) };
+    },
+  )(url, options);
 
 /** @throws ClientError `bad_option` where `ws` is not installed */
 async function installed(): Promise<WebSocketClass> {

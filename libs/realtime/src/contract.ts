@@ -23,7 +23,7 @@ export interface Contract {
   readonly data?: unknown;
 }
 
-/** @internal */
+/** Whether nothing is known of a type. Published types use it, so it is not marked as internal. */
 export type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /** The type of `connection.data`: that of a contract, or the type parameter itself. */

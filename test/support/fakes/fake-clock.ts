@@ -1,7 +1,7 @@
 /** Simulated time: tasks run in order when the test lets time pass. */
 import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
 
-/** So many turns of the microtask queue let the promises of a task settle. Each await is one; a function for them costs more. */
+/** So many turns of the microtask queue let the promises of a task settle. Each await is one of them. */
 const TURNS = 5;
 
 interface Event {

@@ -180,8 +180,8 @@ export class Gate {
   }
 
   /** Counts a failed handshake for an admitted client whose first message did not identify it. */
-  failed({ incoming, address }: HandshakeRequest): void {
-    this.limits.failed(incoming, address);
+  failed(request: HandshakeRequest): void {
+    this.limits.failed(request.incoming, request.address);
   }
 
   /**
