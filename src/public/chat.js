@@ -108,11 +108,7 @@ function showHere() {
   showReceiver();
 }
 
-/**
- * Notes who came and who left. The list that a new connection is given is no news.
- *
- * @param {Set<string>} now
- */
+/** @param {Set<string>} now Who came and who left is noted; the list that a new connection is given is not news. */
 function noteChanges(now) {
   const gone = [...here].filter((name) => !now.has(name));
   const come = [...now].filter((name) => !here.has(name));
@@ -230,7 +226,8 @@ function showReceiver() {
   target.hidden = receiver === undefined;
   composer.classList.toggle('private', receiver !== undefined);
   textBox.placeholder = receiver === undefined ? 'Write to everyone' : `Only ${receiver} will read this`;
-  target.firstElementChild?.replaceChildren(here.has(receiver ?? '') ? 'To ' : 'Has left: ', nameTag(receiver ?? ''));
+  const name = receiver ?? '';
+  target.firstElementChild?.replaceChildren(here.has(name) ? 'To ' : 'Has left: ', nameTag(name));
   markChosen(receiver);
 }
 
