@@ -111,7 +111,12 @@ describe('presence over processes', () => {
       (length) => length === words.length,
     );
     expect(told(ann).sort()).toEqual(words.sort());
-    expect(await changes(b)).toEqual(['join bob', 'join carl']);
+    const reported = await until(
+      'carl to be reported to the node that stood still',
+      () => changes(b),
+      ({ length }) => length === 2,
+    );
+    expect(reported).toEqual(['join bob', 'join carl']);
   });
 
   it('does not change while all nodes are replaced one after the other', async () => {

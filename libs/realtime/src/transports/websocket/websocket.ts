@@ -1,7 +1,7 @@
 /**
  * Road IN, step 1, and road OUT, step 10: WebSocket (RFC 6455). ws answers and reads connections with compression; all
- * others are answered by opening-handshake.ts and read by receiver.ts. The outbound path is our own: a frame is encoded once for all
- * receivers, and all frames of one turn of the event loop are sent in one write.
+ * others are answered by opening-handshake.ts and read by receiver.ts. The outbound path is our own: a frame is encoded
+ * once for all receivers, and all frames of one turn of the event loop are sent in one write.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
