@@ -40,17 +40,21 @@ export function brokerContract({ name, start, options, link }: BrokerCase): void
 
     const isShared = start !== undefined;
 
-    it('pushes to a room, a user, a path and everyone, on every node and in one order', async () => {
+    it('pushes to a room, a user, a path and everyone, on every node, once each', async () => {
       const [a, b] = await nodes.pair();
       const members = await Promise.all([a, b].map((node) => nodes.open(node, { userId: 'ann', rooms: ['lobby'] })));
-      for (const [index, node] of [a, b].entries()) {
-        await node.server.to('lobby').push(`room ${index}`);
-        await node.server.toUser('ann').emit('user', index);
-        await node.server.toEveryone('/ws').push(Buffer.from([index]));
-        await node.server.toEveryone().push(`all ${index}`);
+      const pushes = [a, b].flatMap(({ server }, index) => [
+        () => server.to('lobby').push(`room ${index}`),
+        () => server.toUser('ann').emit('user', index),
+        () => server.toEveryone('/ws').push(Buffer.from([index])),
+        () => server.toEveryone().push(`all ${index}`),
+      ]);
+      // There is one order per room, user, path and everyone: in a Redis Cluster each has a server of its own
+      for (const [index, push] of pushes.entries()) {
+        await push();
+        for (const member of members) await member.until(index + 1);
       }
       for (const member of members) {
-        await member.until(8);
         expect(member.texts).toEqual([
           ...['room 0', '{"event":"user","data":0}', '\0', 'all 0'],
           ...['room 1', '{"event":"user","data":1}', '\x01', 'all 1'],
@@ -183,8 +187,8 @@ export function brokerContract({ name, start, options, link }: BrokerCase): void
       for (let room = 0; room < 50; room++) {
         await member.connection.join(`room ${room}`);
         await b.server.to(`room ${room}`).push(String(room));
+        await member.until(room + 1);
       }
-      await member.until('49');
       expect(member.texts).toEqual(Array.from({ length: 50 }, (_, room) => String(room)));
     });
 
