@@ -76,10 +76,22 @@ it('does not resolve before the members here have it', async () => {
 it('delivers a push at the deadline without its copy, and drops the copy that comes later', async () => {
   const { end } = push('x');
   answers[0]!.resolve(1);
-  await jest.advanceTimersByTimeAsync(2000);
+  await jest.advanceTimersByTimeAsync(2001);
   expect([delivered, end(), pushes.localOnly]).toEqual([['x'], { missing: [] }, 1]);
   pushes.returned(1);
   expect([delivered, pushes.late]).toEqual([['x'], 1]);
+});
+
+it('keeps the order of the broker when this process stood still for longer than brokerTimeout', async () => {
+  const sent = [push('one'), push('two')];
+  // The timers are late, and run before the copies are read, in the same turn
+  jest.setSystemTime(Date.now() + 5000);
+  jest.advanceTimersToNextTimer();
+  for (const counter of [2, 1]) pushes.returned(counter);
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(delivered).toEqual(['two', 'one']);
+  expect([pushes.localOnly, pushes.late, pushes.size]).toEqual([0, 0, 0]);
+  expect(sent.map(({ end }) => end())).toEqual(['pending', 'pending']);
 });
 
 it('delivers a push that the broker has not taken, reports it, and says that others miss it', async () => {

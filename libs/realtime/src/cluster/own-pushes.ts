@@ -8,6 +8,7 @@ import type { Frame } from '../frame.js';
 import { Deadlines } from '../limits/deadlines.js';
 import { EVERYWHERE, ONLY_HERE, type Reached } from '../question.js';
 import type { RealtimeSettings } from '../settings/settings.js';
+import { systemClock } from './clock.js';
 import type { ClusterLog } from './cluster-log.js';
 import type { Interest } from './interest.js';
 import type { Letter, Post } from './post.js';
@@ -37,7 +38,8 @@ export class OwnPushes {
   ) {
     this.deadlines = new Deadlines<Sent>(
       settings.brokerTimeout * 1000,
-      ({ counter }) => this.now(counter),
+      // Where this process stood still, copies may have come, and are read in the same turn after the timers
+      ({ counter }) => systemClock.soon(() => this.now(counter)),
       () => {},
     );
   }
