@@ -127,7 +127,7 @@ export class Session {
     const again = this.#underWay.filter((message) => message.again);
     this.#underWay = [];
     this.#queue.unshift(...again);
-    for (const { size: bytes } of again) this.#queued += bytes;
+    for (const { size } of again) this.#queued += size;
   }
 
   #take(): Outgoing {
