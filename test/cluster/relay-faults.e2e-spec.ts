@@ -76,7 +76,8 @@ abstract class Steady {
 class SteadyStream extends Steady {
   private constructor(private readonly stream: SseClient) {
     super();
-    void this.listen();
+    // its end shows in what it has heard
+    void this.listen().catch(() => {});
   }
 
   static async connect(): Promise<SteadyStream> {

@@ -25,26 +25,40 @@ export class Refused extends Error {
   }
 }
 
+interface Reader {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+function nothingAfter({ code, reason }: Ended): Error {
+  return new Error(`No further message: the connection has ended with ${code} "${reason}"`);
+}
+
 /** Lets a test await messages and the end of a connection. */
 class Mailbox {
   private readonly unread: unknown[] = [];
-  private readonly readers: ((value: unknown) => void)[] = [];
+  private readonly readers: Reader[] = [];
   private resolveEnd!: (end: Ended) => void;
+  private ended?: Ended;
   readonly end = new Promise<Ended>((resolve) => (this.resolveEnd = resolve));
 
   put(value: unknown): void {
     const reader = this.readers.shift();
-    if (reader) reader(value);
+    if (reader) reader.resolve(value);
     else this.unread.push(value);
   }
 
-  take(): Promise<unknown> {
-    if (this.unread.length > 0) return Promise.resolve(this.unread.shift());
-    return new Promise((resolve) => this.readers.push(resolve));
+  /** @throws Error when the connection has ended and no message is left: a test would wait for its whole timeout */
+  async take(): Promise<unknown> {
+    if (this.unread.length > 0) return this.unread.shift();
+    if (this.ended) throw nothingAfter(this.ended);
+    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }));
   }
 
   finish(end: Ended): void {
+    this.ended ??= end;
     this.resolveEnd(end);
+    for (const reader of this.readers.splice(0)) reader.reject(nothingAfter(end));
   }
 }
 
