@@ -23,6 +23,9 @@ const changes = ({ log }: ClusterNode) =>
 /** The first words of its warnings. */
 const warnings = ({ log }: ClusterNode) => log.with('warn ').map((line) => line.replace(/[:=].*/, ''));
 
+/** A connection that is cut is noticed without a probe; a node that stands still on a busy machine is not away. */
+const PATIENT = { probeTimeoutMs: 30_000 };
+
 const AWAY = 'warn Realtime broker is away';
 const BACK = 'log Realtime broker is back';
 
@@ -108,7 +111,7 @@ describe('two nodes, each with its own way to one Redis', () => {
   afterAll(() => redis.stop());
 
   it('each go on alone while Redis is down, lose and repeat nothing for their own members, and find each other again', async () => {
-    await start();
+    await start({}, PATIENT);
     await redis.kill();
     await Promise.all([isAway(a!), isAway(b!)]);
     expect(await pushAll(a!, 'a', 100)).toEqual(Array.from({ length: 100 }, () => ALONE));
@@ -124,7 +127,7 @@ describe('two nodes, each with its own way to one Redis', () => {
   });
 
   it('deliver what was under way when Redis is killed, once and in order', async () => {
-    await start();
+    await start({}, PATIENT);
     const pushed = numbered('a', 1000).map((text) => a!.server.to('room').push(text));
     await redis.kill();
     const reached = await Promise.all(pushed);
@@ -139,7 +142,7 @@ describe('two nodes, each with its own way to one Redis', () => {
   });
 
   it('answer, order and admit at once while Redis is down, and say that all others are missing', async () => {
-    await start();
+    await start({ askTimeout: 20, brokerTimeout: 20 }, PATIENT);
     await redis.kill();
     await Promise.all([isAway(a!), isAway(b!)]);
     const { server, engine } = a!;
@@ -168,8 +171,8 @@ describe('two nodes, each with its own way to one Redis', () => {
       server.bind(id, 'eve'),
     ];
     expect(await Promise.all(alone.map(codeOf))).toEqual(Array.from({ length: 5 }, () => 'no_answer'));
-    // Nothing of this waits for a deadline of its own: the shortest of them is half a second
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    // Nothing of this waits for a deadline of its own: the shortest of them is 20 seconds
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
     expect(bootTable(engine.node.settings, { gateways: [], elsewhere: [] }, engine.node.broker, () => '')).toContain(
       'AWAY: this node works alone until it is back',
     );

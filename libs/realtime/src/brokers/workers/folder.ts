@@ -1,5 +1,6 @@
 /** The folder of the sockets. It is private to one user, so that the file system decides who may be a worker. */
 import { lstatSync, mkdirSync, readdirSync, rmSync, type Stats } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { OptionsError } from '../../errors.js';
 
@@ -50,6 +51,15 @@ export class SocketFolder {
   /** Removes the socket of a node that is not there any more. */
   forget(node: string): void {
     rmSync(this.socketOf(node), { force: true });
+  }
+
+  /** Removes the socket of a node, if nobody listens there any more. */
+  sweep(node: string): void {
+    const socket = connect(this.socketOf(node)).unref();
+    socket.once('connect', () => socket.destroy());
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') this.forget(node);
+    });
   }
 }
 

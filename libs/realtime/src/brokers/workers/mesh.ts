@@ -145,6 +145,8 @@ export class Mesh {
   /** @param refused called when nobody listens there */
   private connect(node: string, refused: (code: string | undefined) => void): Socket {
     const socket = connect(this.folder.socketOf(node));
+    // One that is about to die may still accept, and then leaves its socket behind
+    socket.once('connect', () => socket.once('close', () => socket.bytesRead === 0 && this.folder.sweep(node)));
     return socket.once('error', ({ code }: NodeJS.ErrnoException) => {
       if (code === 'ECONNREFUSED') this.folder.forget(node);
       refused(code);
