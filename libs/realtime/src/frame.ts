@@ -51,14 +51,14 @@ export class Frame {
   private length = -1;
 
   constructor(
-    /** The payload. Only `keep` replaces it, by a copy. */
-    public data: string | Buffer,
+    /** The payload; a received message that is passed on stands for its own. Only `keep` replaces it, by a copy. */
+    private content: string | Buffer | Message,
     /** What happens if a client is too slow; default: the gateway's policy. */
     readonly slow?: SlowPolicy,
     /** True for an `{ event, data }` envelope of `emit`; SSE sends it as a named event. */
     readonly isEnvelope = false,
     /** False for text; `data` may hold it as a string or as UTF-8 bytes. */
-    readonly isBinary = typeof data !== 'string',
+    readonly isBinary = typeof content !== 'string',
   ) {}
 
   /**
@@ -70,7 +70,7 @@ export class Frame {
     if (typeof payload === 'string') return new Frame(payload, slow);
     if (payload instanceof Uint8Array)
       return new Frame(Buffer.from(payload.buffer, payload.byteOffset, payload.length), slow);
-    if (payload instanceof Message) return new Frame(payload.bytes(), slow, false, payload.isBinary);
+    if (payload instanceof Message) return new Frame(payload, slow, false, payload.isBinary);
     if (payload instanceof ArrayBuffer) return new Frame(Buffer.from(payload), slow);
     throw new TypeError(
       `Expected a string, bytes or a message to send, got ${payload === null ? 'null' : typeof payload}: use emit(event, data) or JSON.stringify()`,
@@ -82,12 +82,23 @@ export class Frame {
    * read in memory. It is copied at most once, for all receivers.
    */
   keep(): void {
-    if (typeof this.data !== 'string') this.data = owned(this.data);
+    if (typeof this.content !== 'string') this.content = owned(bytesOf(this.content));
+  }
+
+  /** The payload. */
+  get data(): string | Buffer {
+    return typeof this.content === 'string' ? this.content : bytesOf(this.content);
+  }
+
+  /** The received message that is passed on: its bytes can be copied without a Buffer for them. */
+  get message(): Message | undefined {
+    return this.content instanceof Message ? this.content : undefined;
   }
 
   /** The payload of a text message. */
   get text(): string {
-    return typeof this.data === 'string' ? this.data : this.data.toString('utf8');
+    if (typeof this.content === 'string') return this.content;
+    return this.content instanceof Message ? this.content.text() : this.content.toString('utf8');
   }
 
   /** The payload of a binary message, for a transport that can carry only text. */
@@ -97,13 +108,13 @@ export class Frame {
 
   /** The payload's length in bytes. */
   get size(): number {
-    if (this.length < 0) this.length = Buffer.byteLength(this.data);
+    if (this.length < 0) this.length = lengthOf(this.content);
     return this.length;
   }
 
   /** The most bytes that the payload may have: counting those of a text costs as much as writing it. */
   get atMost(): number {
-    return this.isMeasured || typeof this.data !== 'string' ? this.size : this.data.length * MOST_BYTES;
+    return this.isMeasured || typeof this.content !== 'string' ? this.size : this.content.length * MOST_BYTES;
   }
 
   /** True if the length in bytes has been asked for, or noted by a transport. */
@@ -129,6 +140,14 @@ export class Frame {
   forget(): void {
     this.bytes = undefined;
   }
+}
+
+function bytesOf(content: Buffer | Message): Buffer {
+  return content instanceof Message ? content.bytes() : content;
+}
+
+function lengthOf(content: string | Buffer | Message): number {
+  return content instanceof Message ? content.size : Buffer.byteLength(content);
 }
 
 /** A frame of the protocol itself: it is never dropped, because its client would then miss something and not know it. */

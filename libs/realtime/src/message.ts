@@ -9,11 +9,14 @@ export class Message {
    * @param data the payload, from `start` to `end`; default: all of it
    */
   constructor(
-    private data: Buffer,
+    /** @internal The memory that the payload lies in, which other messages may share. */
+    public data: Buffer,
     /** True for a binary message (RFC 6455 opcode 2), false for text. */
     readonly isBinary: boolean,
-    private start = 0,
-    private end = data.length,
+    /** @internal */
+    public start = 0,
+    /** @internal */
+    public end = data.length,
   ) {}
 
   /** The payload's length in bytes. */

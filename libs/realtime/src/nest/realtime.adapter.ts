@@ -19,6 +19,11 @@ export class RealtimeAdapter extends WsAdapter {
     this.defaultParser = this.messageParser;
   }
 
+  /** @internal True until the application sets a parser of its own (`setMessageParser`). */
+  get isJson(): boolean {
+    return this.messageParser === this.defaultParser;
+  }
+
   /**
    * Reads a message with the application's parser (`setMessageParser`), by default as JSON.
    *
@@ -26,7 +31,7 @@ export class RealtimeAdapter extends WsAdapter {
    */
   parse(message: Message): unknown {
     try {
-      if (this.messageParser === this.defaultParser) return message.json();
+      if (this.isJson) return message.json();
       return this.messageParser(message.isBinary ? message.bytes() : message.text()) || UNANSWERED;
     } catch {
       return undefined;

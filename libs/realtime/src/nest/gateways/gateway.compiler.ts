@@ -127,13 +127,7 @@ export class GatewayCompiler {
         methods.set(event, [...(methods.get(event) ?? []), method]);
       }
     }
-    const router = new MessageRouter(
-      methods,
-      onMessage,
-      (message) => this.adapter.parse(message),
-      this.errors,
-      this.engine.node,
-    );
+    const router = new MessageRouter(methods, onMessage, this.adapter, this.errors, this.engine.node);
     return {
       onMessage: (connection, message) => router.receive(connection, message),
       onWaiting: (connection, message) => router.onWaiting(connection, message),

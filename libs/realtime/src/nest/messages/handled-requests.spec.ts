@@ -24,8 +24,8 @@ async function client(isSession = true) {
     ([event, call]) => [event, [{ isStream: event === 'stream', call }]] as const,
   );
   const { node: parts } = node.engine;
-  const read = (message: Message) => JSON.parse(message.text()) as unknown;
-  const router = new MessageRouter(new Map(byEvent), undefined, read, new ErrorReplies(parts), parts);
+  const parser = { isJson: true, parse: (message: Message) => message.json() };
+  const router = new MessageRouter(new Map(byEvent), undefined, parser, new ErrorReplies(parts), parts);
   const ask = async (event: string, id?: string | number) => {
     await router.receive(connection, new Message(Buffer.from(JSON.stringify({ event, id })), false));
   };

@@ -17,7 +17,7 @@ type Call = (connection: Connection, data: unknown, request: Request) => unknown
 async function route(
   methods: Record<string, Call[]>,
   onMessage?: Parts[1],
-  parse?: Parts[2],
+  parse?: Parts[2]['parse'],
   options?: RealtimeOptions,
 ) {
   const node = await new FakeNode({ maxNameLength: 10, ...options }).start();
@@ -29,11 +29,11 @@ async function route(
     }));
     return [event, compiled] as const;
   });
-  const read = parse ?? ((message: Message) => JSON.parse(message.text()) as unknown);
+  const parser = { isJson: !parse, parse: parse ?? ((message: Message) => message.json()) };
   const router = new MessageRouter(
     new Map(byEvent),
     onMessage,
-    read,
+    parser,
     new ErrorReplies(node.engine.node),
     node.engine.node,
   );

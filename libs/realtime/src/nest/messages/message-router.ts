@@ -5,6 +5,7 @@ import { MessageError } from '../../errors.js';
 import type { Gateway } from '../../gateway.js';
 import type { Message } from '../../message.js';
 import { asObservable, isDeferred } from '../replies.js';
+import { EnvelopeReader } from './envelope-reader.js';
 import type { ErrorReplies } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';
 import { HandledRequests } from './handled-requests.js';
@@ -14,8 +15,13 @@ import { type StreamHost, Streams } from './streams.js';
 
 type OnMessage = (connection: Connection, message: Message) => Awaitable<void>;
 
-/** Returns what a message says; `undefined` when it cannot be read, UNANSWERED when nobody is to answer it. */
-export type ParseMessage = (message: Message) => unknown;
+/** How messages are read. */
+export interface MessageParser {
+  /** True unless the application has set a parser of its own. */
+  readonly isJson: boolean;
+  /** Returns what a message says; `undefined` when it cannot be read, UNANSWERED when nobody is to answer it. */
+  parse(message: Message): unknown;
+}
 
 /** Stands for a message for which the application's own parser returned nothing: the client gets no error frame. */
 export const UNANSWERED = Symbol('unanswered');
@@ -35,21 +41,24 @@ export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requ
   private readonly streams: Streams;
   private readonly requests = new OpenRequests();
   private readonly handled = new HandledRequests();
+  private readonly envelopes: EnvelopeReader;
 
   constructor(
     private readonly methods: ReadonlyMap<unknown, readonly MessageMethod[]>,
     private readonly hook: OnMessage | undefined,
-    private readonly parse: ParseMessage,
+    private readonly parser: MessageParser,
     private readonly errors: ErrorReplies,
     private readonly host: StreamHost,
   ) {
     this.streams = new Streams(host);
+    this.envelopes = new EnvelopeReader(methods.keys());
   }
 
   receive(connection: Connection, message: Message): Awaitable<void> {
     if (this.methods.size === 0 && this.hook) return this.callHook(connection, message);
-    const value = this.parse(message);
-    const envelope = envelopeOf(value);
+    const known = this.parser.isJson ? this.envelopes.read(message) : undefined;
+    const value = known ?? this.parser.parse(message);
+    const envelope = known ?? envelopeOf(value);
     const methods = envelope && this.methods.get(envelope.event);
     if (methods) return this.handle(methods, this.open(connection, envelope, message.size));
     if (envelope && isReserved(envelope)) return this.control(connection, envelope);
@@ -74,13 +83,13 @@ export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requ
 
   /** Messages of a gateway without message methods are for its hook alone. */
   private read(message: Message): unknown {
-    return this.methods.size > 0 ? this.parse(message) : undefined;
+    return this.methods.size > 0 ? this.parser.parse(message) : undefined;
   }
 
   /** A synchronous hook stays synchronous. */
   private callHook(connection: Connection, message: Message): Awaitable<void> {
     const failed = (error: unknown) => {
-      this.errors.send(connection, error, { hook: 'onMessage', id: idOf(this.parse(message)) });
+      this.errors.send(connection, error, { hook: 'onMessage', id: idOf(this.parser.parse(message)) });
     };
     try {
       const result = this.hook!(connection, message);

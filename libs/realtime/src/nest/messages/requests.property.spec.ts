@@ -2,6 +2,7 @@
 import { lastValueFrom, Subject } from 'rxjs';
 import { FakeNode, turn } from '../../../../../test/support/fakes/fake-node.js';
 import { fc } from '../../../../../test/support/properties.js';
+import type { Message } from '../../message.js';
 import { ErrorReplies } from './error-replies.js';
 import type { MessageMethod } from './message-methods.js';
 import { MessageRouter } from './message-router.js';
@@ -42,7 +43,8 @@ async function start() {
     ['stream', [method(items, true)]],
     ['shared', [method(items, true), method(() => 1), method(fails)]],
   ]);
-  const router = new MessageRouter(methods, undefined, (message) => message.json(), new ErrorReplies(core), core);
+  const parser = { isJson: true, parse: (message: Message) => message.json() };
+  const router = new MessageRouter(methods, undefined, parser, new ErrorReplies(core), core);
   const gateway = {
     ...{ name: 'Router', path: '/router' },
     onMessage: router.receive.bind(router),

@@ -1,4 +1,6 @@
 import { Frame } from '../../frame.js';
+import { Message } from '../../message.js';
+import { Memory } from './memory.js';
 import { encodeFrame, outgoingHeaderLength, writeShort } from './encode.js';
 
 const text = (data: string) => encodeFrame(Frame.of(data));
@@ -57,9 +59,10 @@ describe('writeShort', () => {
   it('writes what encodeFrame returns, and measures the frame', () => {
     for (const data of texts) {
       const frame = new Frame(data);
-      const bytes = Buffer.alloc(12_000, 0xee);
+      const memory = new Memory(12_000);
+      const bytes = memory.bytes.fill(0xee);
       const most = outgoingHeaderLength(frame.atMost) + frame.atMost;
-      const end = writeShort(frame, bytes, 7);
+      const end = writeShort(frame, memory, 7);
       const expected = encodeFrame(new Frame(data));
       expect(bytes.subarray(7, end).equals(expected)).toBe(true);
       expect([frame.isMeasured, frame.size, end <= 7 + most]).toEqual([true, Buffer.byteLength(data), true]);
@@ -68,11 +71,13 @@ describe('writeShort', () => {
     }
   });
 
-  it('writes bytes, and texts whose length is known', () => {
-    for (const frame of [new Frame(Buffer.alloc(200, 1)), new Frame('é'.repeat(70)), new Frame('x'.repeat(3000))]) {
+  it('writes bytes, received messages, and texts whose length is known', () => {
+    const message = new Message(Buffer.alloc(150, 2), false);
+    const bytes = Buffer.alloc(200, 1);
+    for (const frame of [bytes, 'é'.repeat(70), 'x'.repeat(3000), message].map((payload) => Frame.of(payload))) {
       const { size } = frame;
-      const bytes = Buffer.alloc(4000);
-      expect(bytes.subarray(0, writeShort(frame, bytes, 0)).equals(encodeFrame(frame))).toBe(true);
+      const memory = new Memory(4000);
+      expect(memory.bytes.subarray(0, writeShort(frame, memory, 0)).equals(encodeFrame(frame))).toBe(true);
       expect(frame.size).toBe(size);
     }
   });

@@ -1,5 +1,7 @@
 /** Road OUT, step 10: outgoing frames (RFC 6455 §5.2), final and unmasked, with header and payload in one buffer. */
 import type { Frame } from '../../frame.js';
+import type { Memory } from './memory.js';
+import { copyMessage } from './message-memory.js';
 
 const FINAL = 0x80;
 const TEXT = 0x1;
@@ -29,7 +31,10 @@ export function outgoingHeaderLength(size: number): number {
  * @param at before room for a frame of `frame.atMost` bytes
  * @returns where it ends
  */
-export function writeShort(frame: Frame, bytes: Buffer, at: number): number {
+export function writeShort(frame: Frame, target: Memory, at: number): number {
+  const { message } = frame;
+  if (message !== undefined) return copyMessage(message, target, writeHeader(frame, target.bytes, at));
+  const { bytes } = target;
   const { data } = frame;
   if (frame.isMeasured || typeof data !== 'string') {
     writeFrame(frame, bytes, at);

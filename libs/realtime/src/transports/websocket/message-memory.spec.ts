@@ -1,5 +1,6 @@
 import { fc } from '../../../../../test/support/properties.js';
-import { takeMessage } from './message-memory.js';
+import { Memory } from './memory.js';
+import { copyMessage, takeMessage } from './message-memory.js';
 import { MEMORY } from './read-buffer.js';
 
 /** Writes a masked payload behind its key, between bytes of other frames. @returns where it starts */
@@ -50,4 +51,22 @@ it.each([1, 5, 60, 1024, 1025, 5000])('takes a text of %i characters that is UTF
 
 it('takes a message without bytes', () => {
   expect([take(Buffer.alloc(0), { isBinary: false })?.text(), take(Buffer.alloc(0))?.size]).toEqual(['', 0]);
+});
+
+it("copies a message between other bytes, however it lies, and when newer ones have taken its memory's place", () => {
+  const run = (payload: Buffer, at: number, to: number, later: number) => {
+    const message = take(payload, { at })!;
+    for (let i = 0; i < later; i++) take(Buffer.alloc(1000));
+    const target = new Memory(10_000);
+    target.bytes.fill(0xee);
+    const expected = Buffer.alloc(10_000, 0xee);
+    payload.copy(expected, to);
+    for (let turn = 0; turn < 2; turn++) {
+      expect([copyMessage(message, target, to), target.bytes.equals(expected)]).toEqual([to + payload.length, true]);
+      // Once asked for, its bytes are a Buffer
+      expect(message.bytes().equals(payload)).toBe(true);
+    }
+  };
+  const shorter = payloads.filter(({ length }) => length > 0);
+  fc.assert(fc.property(shorter, fc.nat(8), fc.nat(9), fc.nat(9), run), { numRuns: 200 });
 });

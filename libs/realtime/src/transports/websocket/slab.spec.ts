@@ -3,7 +3,7 @@ import { type Run, Slab } from './slab.js';
 /** Writes a text of some length through a slab. */
 function write(slab: Slab, text: string, run?: Run): Run {
   const grown = slab.reserve(text.length, run);
-  grown.bytes.write(text, grown.end - text.length, 'latin1');
+  grown.memory.bytes.write(text, grown.end - text.length, 'latin1');
   return grown;
 }
 
@@ -18,7 +18,7 @@ describe('Slab', () => {
   it('takes back the end of a piece, which the next frame gets', () => {
     const slab = new Slab();
     const run = slab.reserve(10, undefined);
-    run.bytes.write('ab', run.end - 10);
+    run.memory.bytes.write('ab', run.end - 10);
     slab.shorten(run, run.end - 8);
     expect([run.size, run.view().toString()]).toEqual([2, 'ab']);
     expect(write(slab, 'cd', run)).toBe(run);

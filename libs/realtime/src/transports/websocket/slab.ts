@@ -2,6 +2,7 @@
  * Road OUT, step 10: the memory of frames for one connection only. The replies to one chunk are written side by side,
  * so they already are one buffer when they are sent.
  */
+import { Memory } from './memory.js';
 
 /** Small, because one client that does not read keeps a whole slab in memory; as large as two of Node's own pools. */
 const SLAB_BYTES = 16_384;
@@ -12,7 +13,7 @@ export const LONG_BYTES = 4096;
 /** Neighbouring frames of one connection in a slab. */
 export class Run {
   constructor(
-    readonly bytes: Buffer,
+    readonly memory: Memory,
     private readonly start: number,
     public end: number,
   ) {}
@@ -23,12 +24,12 @@ export class Run {
 
   /** Returns the bytes of all its frames. */
   view(): Buffer {
-    return this.bytes.subarray(this.start, this.end);
+    return this.memory.bytes.subarray(this.start, this.end);
   }
 }
 
 export class Slab {
-  private bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private memory = new Memory(SLAB_BYTES);
   private at = 0;
 
   /**
@@ -40,11 +41,11 @@ export class Slab {
    */
   reserve(length: number, run: Run | undefined): Run {
     if (this.at + length > SLAB_BYTES) {
-      this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.memory = new Memory(SLAB_BYTES);
       this.at = 0;
     }
-    const isNext = run !== undefined && run.bytes === this.bytes && run.end === this.at;
-    const grown = isNext ? run : new Run(this.bytes, this.at, this.at);
+    const isNext = run !== undefined && run.memory === this.memory && run.end === this.at;
+    const grown = isNext ? run : new Run(this.memory, this.at, this.at);
     this.at += length;
     grown.end = this.at;
     return grown;

@@ -72,7 +72,7 @@ export class FrameWriter implements Flushable {
   protected append(frame: Frame): void {
     const most = outgoingHeaderLength(frame.atMost) + frame.atMost;
     const run = this.reserve(most);
-    this.slab.shorten(run, writeShort(frame, run.bytes, run.end - most));
+    this.slab.shorten(run, writeShort(frame, run.memory, run.end - most));
     this.schedule();
   }
 
@@ -87,7 +87,7 @@ export class FrameWriter implements Flushable {
     }
     const length = outgoingHeaderLength(frame.size);
     const run = this.reserve(length);
-    writeHeader(frame, run.bytes, run.end - length);
+    writeHeader(frame, run.memory.bytes, run.end - length);
     this.endRun();
     this.chain = this.chain.with(frame.data);
     this.writeOut();
