@@ -24,6 +24,8 @@ export class SimClient {
   recovered = 0;
   /** What it would send in a hello. */
   position?: Position;
+  /** With what it has joined: without a position, what comes before it has joined begins anywhere. */
+  private since?: Position;
   private seen = new Set<number>();
   private count = 0;
 
@@ -47,7 +49,7 @@ export class SimClient {
     const { position } = this;
     this.connection = this.world.connect(id, this, node);
     this.log.push(`| ${position ? positionText(position) : '-'}`);
-    this.connection.join(position);
+    this.join(this.connection, position);
     this.was.push(id);
   }
 
@@ -66,8 +68,13 @@ export class SimClient {
     this.visit++;
     this.restart(undefined, 'left');
     this.engine.clock.after(this.engine.dice.upTo(3000), () => {
-      if (connection.isOpen) connection.join(undefined);
+      if (connection.isOpen) this.join(connection, undefined);
     });
+  }
+
+  private join(connection: SimConnection, since: Position | undefined): void {
+    this.since = since;
+    connection.join(since);
   }
 
   got(sent: Sent): void {
@@ -95,8 +102,9 @@ export class SimClient {
     this.seen.add(message.id);
     const excepted = isReplay ? this.was : this.was.slice(-1);
     if (message.except.some((id) => excepted.includes(id))) this.fault('an entry that was not for it');
-    if (!this.position) this.fault('an entry before it knows where it stands');
-    else if (!this.spans(this.position, before(position))) this.fault('a silent loss');
+    if (!this.position && (this.since || !isReplay))
+      this.fault('an entry before it knows where it stands');
+    else if (this.position && !this.spans(this.position, before(position))) this.fault('a silent loss');
     this.position = placeOf(position);
   }
 
@@ -123,9 +131,10 @@ export class SimClient {
       return;
     }
     if (recovered === false) this.told++;
-    if (recovered === undefined && this.position) this.fault('not told whether it has recovered');
+    if (recovered === undefined && this.since) this.fault('not told whether it has recovered');
     if (reason) this.checkReason(reason);
-    this.restart(position, 'joined');
+    if (!this.since && this.position && position && !reason) this.moveTo(position, 'a silent loss while it joins');
+    else this.restart(position, 'joined');
   }
 
   private checkReason(reason: string, position?: Position, isGap = false): void {

@@ -168,9 +168,9 @@ export class SimNode {
     };
     this.stream = new classes.RoomStream<SimOther>({
       read: (limit) => this.ask(() => this.engine.read(limit)),
-      deliver: (other, members) => {
+      deliver: (other, hears) => {
         this.kept.delete(other);
-        for (const client of [...this.clients]) client.other(other, members.has(client.member));
+        for (const client of [...this.clients]) client.other(other, hears(client.member));
       },
       clock,
       tails: new classes.Tails({ maxBytes: tailBytes, maxTotalBytes: tailBytes }),

@@ -13,12 +13,12 @@ export class Feed<O extends Sized> {
   tail?: Tail;
 
   /**
-   * @param deliver delivers what has no position
+   * @param deliver delivers what has no position to those who hear it
    * @param limit the most entries of a window
    */
   constructor(
     readonly members: Members,
-    private readonly deliver: (other: O, members: ReadonlySet<RoomMember>) => void,
+    private readonly deliver: (other: O, hears: (member: RoomMember) => boolean) => void,
     private readonly tails: Tails,
     private readonly limit: number,
   ) {}
@@ -42,12 +42,18 @@ export class Feed<O extends Sized> {
   }
 
   other(other: O): void {
-    this.deliver(other, this.members.live);
+    this.deliver(other, (member) => this.members.hears(member));
   }
 
   /** Delivers what has no position, without the entries around it. */
   others(items: readonly Item<O>[]): void {
     for (const { other } of items) if (other) this.other(other);
+  }
+
+  /** @param isLive whether it may be delivered now @returns whether that is all that is to be done for it */
+  arrived(entry: Entry, isLive: boolean): boolean {
+    if (this.isBefore(entry.position.n)) this.members.arrived(entry);
+    return isLive && this.take(entry);
   }
 
   /** Delivers an entry, unless it was delivered before. @returns false when something is missing before the entry */

@@ -1,6 +1,6 @@
 /** Who gets the entries of a room on this node, and who waits for a read before that. */
 import type { Entry, HistoryWindow } from '../history.js';
-import type { Position } from '../position.js';
+import { before, type Position } from '../position.js';
 import type { EntryRing } from './entry-ring.js';
 import type { GapReason, RoomMember } from './room-member.js';
 import type { Tail } from './tail.js';
@@ -21,6 +21,8 @@ interface Waiter {
   readonly last: number;
   /** How many reads had begun when it came: none of those can show that its position does not exist. */
   readonly readsBefore: number;
+  /** Before the first entry that has arrived since it came. */
+  first?: Position;
 }
 
 export class Members {
@@ -58,6 +60,16 @@ export class Members {
 
   wait(waiter: Waiter): void {
     this.waiters.push(waiter);
+  }
+
+  /** An entry has arrived. One without a position came before it, and gets it with what it is let in with. */
+  arrived({ position }: Entry): void {
+    for (const waiter of this.waiters) if (!waiter.since) waiter.first ??= before(position);
+  }
+
+  /** @returns whether it gets what has no position */
+  hears(member: RoomMember): boolean {
+    return this.live.has(member) || this.waiters.some((waiter) => waiter.member === member && !waiter.since);
   }
 
   remove(member: RoomMember): void {
@@ -101,7 +113,7 @@ export class Members {
     for (const waiter of this.waiters.splice(0)) {
       const verdict = waiter.since
         ? judge(waiter.since, window, tail, this.bounds.maxEntries)
-        : this.newest(ringOf(window, tail), waiter.last, tail.top);
+        : this.sinceItCame(ringOf(window, tail), waiter, tail.top);
       const isTooOld = typeof verdict === 'string' && no <= waiter.readsBefore;
       isBehind ||= verdict === 'behind';
       if (verdict === 'behind' || isTooOld) this.waiters.push(waiter);
@@ -131,6 +143,13 @@ export class Members {
   /** @returns undefined when the tail has fewer than there may be */
   private lastOf(tail: Tail, last: number): readonly Entry[] | undefined {
     return last > tail.length && tail.base.n > 0 ? undefined : this.newest(tail, last, tail.top);
+  }
+
+  /** @returns the last entries from before it came, and what has come since; of a very short history, what is kept */
+  private sinceItCame(ring: EntryRing, { last, first }: Waiter, top: Position): readonly Entry[] {
+    const from = first && first.n < top.n ? first : top;
+    const since = ring.after(from) ?? ring.slice(0, ring.length);
+    return [...this.newest(ring, last, from), ...since.filter(({ position: { n } }) => n > from.n && n <= top.n)];
   }
 
   /** @returns the last entries up to where the room stands, as many as one client is sent */

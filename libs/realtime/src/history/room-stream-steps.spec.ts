@@ -39,6 +39,7 @@ class Room {
   readonly reads: { resolve: (window: HistoryWindow) => void; reject: () => void }[] = [];
   readonly tails = new Tails({ maxBytes: 300_000, maxTotalBytes: 300_000 });
   readonly stream: RoomStream<Other>;
+  private readonly members: RoomMember[] = [];
 
   constructor(
     private readonly classes: Classes,
@@ -47,7 +48,7 @@ class Room {
     this.stream = new classes.RoomStream<Other>({
       read: () =>
         new Promise((resolve, reject) => this.reads.push({ resolve, reject: () => reject(new Error('away')) })),
-      deliver: ({ text }, members) => this.log.push(`${text} to ${members.size}`),
+      deliver: ({ text }, hears) => this.log.push(`${text} to ${this.members.filter(hears).length}`),
       clock: this.clock,
       tails: this.tails,
       bounds,
@@ -65,7 +66,9 @@ class Room {
         say(`joined ${position?.n ?? '?'} ${recovered ?? '-'} ${reason ?? '-'}`),
       isExcepted: () => false,
     };
-    return new this.classes.RoomMember(output);
+    const member = new this.classes.RoomMember(output);
+    this.members.push(member);
+    return member;
   }
 
   async answer(read: HistoryWindow, index = this.reads.length - 1): Promise<void> {
@@ -345,6 +348,71 @@ const SCENARIOS: readonly (readonly [string, Scenario, unknown, readonly [file: 
       },
       [1, 2],
       [STREAM, 'top.n >= begun.n && this.feed.tail?.knows(top)', 'top.n >= begun.n'],
+    ],
+    [
+      '4: who joins first, without a position, gets what comes while the room is read for it',
+      async (room) => {
+        room.stream.up();
+        void room.stream.join(room.member('m'));
+        room.stream.entry(entryOf(11));
+        room.stream.other({ size: 1, text: 'x' });
+        await room.answer(window(6, 10));
+        room.stream.entry(entryOf(12));
+        return room.log;
+      },
+      ['x to 1', 'm: 11a', 'm: joined 11 - -', 'm: 12a'],
+      [FEED, 'if (this.isBefore(entry.position.n)) this.members.arrived(entry);', ''],
+    ],
+    [
+      '4: it also gets what the read has found of that',
+      async (room) => {
+        room.stream.up();
+        void room.stream.join(room.member('m'));
+        room.stream.entry(entryOf(10));
+        room.stream.entry(entryOf(11));
+        void room.stream.join(room.member('late'));
+        await room.answer(window(6, 11));
+        return room.log;
+      },
+      ['m: 10a', 'm: 11a', 'm: joined 11 - -', 'late: joined 11 - -'],
+      [MEMBERS, 'waiter.first ??= before(position)', 'waiter.first = before(position)'],
+    ],
+    [
+      '4: it gets the last entries from before that as well',
+      async (room) => {
+        room.stream.up();
+        void room.stream.join(room.member('m'), undefined, 2);
+        for (const n of [10, 11, 12]) room.stream.entry(entryOf(n));
+        await room.answer(window(6, 11));
+        return room.log;
+      },
+      ['m: 8a', 'm: 9a', 'm: 10a', 'm: 11a', 'm: 12a', 'm: joined 12 - -'],
+      [MEMBERS, 'this.newest(ring, last, from)', 'this.newest(ring, last, top)'],
+    ],
+    [
+      '4: of a history that is shorter than what comes meanwhile, it gets what is kept',
+      async (room) => {
+        room.stream.up();
+        void room.stream.join(room.member('m'));
+        for (const n of [9, 10, 11]) room.stream.entry(entryOf(n));
+        await room.answer(window(11, 11));
+        return room.log;
+      },
+      ['m: 11a', 'm: joined 11 - -'],
+      [MEMBERS, '?? ring.slice(0, ring.length)', '?? []'],
+    ],
+    [
+      '4: what has no position waits for nobody who has joined, and reaches who is joining',
+      async (room) => {
+        room.stream.up();
+        void room.stream.join(room.member('m'));
+        void room.stream.join(room.member('back'), at(8));
+        room.stream.other({ size: 1, text: 'x' }, false);
+        await room.answer(window(6, 10));
+        return room.log;
+      },
+      ['x to 1', 'm: joined 10 - -', 'back: 9a', 'back: 10a', 'back: joined 10 true -'],
+      [MEMBERS, 'waiter.member === member && !waiter.since', 'false'],
     ],
     [
       '8: after the first loss of a replay nothing more is sent, and the client stands before it',

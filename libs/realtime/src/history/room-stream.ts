@@ -68,7 +68,7 @@ export class RoomStream<O extends Sized> {
 
   /** An entry has arrived. */
   entry(entry: Entry): void {
-    if (this.state === 'cold' || (this.state === 'live' && this.feed.take(entry))) return;
+    if (this.state === 'cold' || this.feed.arrived(entry, this.isLive)) return;
     this.keep({ entry, readsBefore: this.reads });
     if (this.state === 'live') this.repair();
   }

@@ -36,6 +36,7 @@ describe('RoomStreams', () => {
     const entered = streams.enter(CHANNEL, member, output, {});
     await clock.pass(0);
     answer(reads.shift()!);
+    await clock.pass(0);
     await entered;
     const state = { isSettled: false };
     const gives = (command: Command, hasPlace: boolean) => {

@@ -165,6 +165,13 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     for (const { stream } of this.rooms.values()) stream.down();
   }
 
+  /** What has come over the subscription together with the answer is taken before it. */
+  private async read(channel: Channel, limit: number): Promise<HistoryWindow> {
+    const window = await this.queue.read(channel, limit);
+    await new Promise<void>((resolve) => this.clock.soon(resolve));
+    return window;
+  }
+
   private logged(channel: Channel, reading: Promise<HistoryWindow>): Promise<HistoryWindow> {
     const { lines } = this.options;
     reading.then(
@@ -178,9 +185,9 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     const { settings, deliver, history } = this.options;
     const { maxRecoveryEntries: maxEntries, maxRecoveryBytes: maxReplayBytes } = settings;
     const stream = new RoomStream<Passing>({
-      read: (limit) => this.queue.read(channel, limit).finally(() => this.clock.soon(() => room.settle())),
-      deliver: ({ command, passed }, live) => {
-        deliver(command, (member) => live.has(room.members.get(member)!));
+      read: (limit) => this.read(channel, limit).finally(() => this.clock.soon(() => room.settle())),
+      deliver: ({ command, passed }, hears) => {
+        deliver(command, (member) => hears(room.members.get(member)!));
         passed();
       },
       clock: this.clock,

@@ -15,7 +15,7 @@ export interface StreamOptions<O extends Sized> {
   /** Reads the newest entries, at most so many. MUST settle. */
   readonly read: (limit: number) => Promise<HistoryWindow>;
   /** Delivers what has no position: a volatile push to these members, an order to whom it concerns. */
-  readonly deliver: (other: O, members: ReadonlySet<RoomMember>) => void;
+  readonly deliver: (other: O, hears: (member: RoomMember) => boolean) => void;
   readonly clock: Clock;
   readonly tails: Tails;
   readonly bounds?: StreamBounds;
