@@ -1,6 +1,7 @@
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex, finished, PassThrough } from 'node:stream';
+import { jest } from '@jest/globals';
 import { UpgradeResponse } from './upgrade-response.js';
 
 /** The raw socket of an upgrade. */
@@ -44,6 +45,47 @@ it('sends no byte of the response of an admitted request', async () => {
   upgrade.admit();
   await upgrade.ended;
   expect([wire.written, upgrade.isAdmitted, upgrade.hasStarted, wire.destroyed]).toEqual(['', true, false, false]);
+});
+
+const noticed: [string, (response: ServerResponse, notice: () => void) => unknown][] = [
+  ['a listener for its finish', (response, notice) => response.on('finish', notice)],
+  ['a listener for its close', (response, notice) => response.on('close', notice)],
+  ['a listener for its prefinish', (response, notice) => response.on('prefinish', notice)],
+  ['stream.finished()', (response, notice) => finished(response, notice)],
+  ['an end() of its own', (response, notice) => replace(response, 'end', notice)],
+  ['a writeHead() of its own', (response, notice) => replace(response, 'writeHead', notice)],
+  ['an emit() of its own', (response, notice) => replace(response, 'emit', notice)],
+];
+
+/** Puts a method in place of another one, as middleware does that waits for it. */
+function replace(response: ServerResponse, name: 'end' | 'writeHead' | 'emit', notice: () => void): void {
+  const method = response[name] as (...args: unknown[]) => never;
+  response[name] = function (this: ServerResponse, ...args: unknown[]) {
+    notice();
+    return Reflect.apply(method, this, args);
+  };
+}
+
+it.each(noticed)('%s notices that the response of an admitted request ends', async (_what, wait) => {
+  const notice = jest.fn();
+  wait(upgrade.response, notice);
+  upgrade.admit();
+  await upgrade.ended;
+  await new Promise(setImmediate);
+  expect([notice.mock.calls.length > 0, upgrade.isAdmitted, wire.written]).toEqual([true, true, '']);
+});
+
+it('middleware that listens for nothing finds the response of an admitted request ended, and can do no harm', async () => {
+  upgrade.admit();
+  await upgrade.ended;
+  const { response } = upgrade;
+  expect([response.writableEnded, response.writableFinished, response.statusCode]).toEqual([true, true, 101]);
+  response.statusCode = 500;
+  expect(() => response.end('late')).not.toThrow();
+  response.write('later', () => {});
+  upgrade.abandon();
+  await new Promise(setImmediate);
+  expect([upgrade.isAdmitted, wire.written, wire.destroyed, response.destroyed]).toEqual([true, '', false, true]);
 });
 
 it('sends the response after all when a hook turns the 101 into another answer', async () => {

@@ -55,15 +55,18 @@ export class UpgradeResponse {
     response.on('error', ignore);
     response.shouldKeepAlive = false;
     response.assignSocket(tap as unknown as Socket);
-    const ended = new Promise<void>((resolve) => {
-      response.on('finish', () => resolve(this.finish()));
-      response.on('close', resolve);
+    let over: () => void = ignore;
+    const ended = new Promise<void>((resolve) => (over = resolve));
+    response.on('finish', () => {
+      this.finish();
+      over();
     });
+    response.on('close', over);
     // As Node's server does for its own responses: without it a streamed answer stops at the first full buffer
     tap.on('drain', () => response.writableNeedDrain && response.emit('drain'));
     const gone = () => void tap.destroy();
     this.stream.on('close', gone);
-    return (this.made = { response, tap, ended, gone, isAdmitted: false });
+    return (this.made = { response, tap, ended, over, gone, isAdmitted: false });
   }
 
   /** The request is admitted, unless the final response is not a 101, because a hook failed while sending. */
@@ -72,11 +75,23 @@ export class UpgradeResponse {
     if (!response.headersSent) tap.mode = 'hold';
   }
 
-  /** Ends the response of an admitted request, so that middleware that waits for its end (a session store) runs. */
+  /**
+   * Ends the response of an admitted request, so that middleware that waits for its end (a session store) runs. Where
+   * nobody does, nothing is written that would be discarded.
+   */
   admit(): void {
     this.hold();
-    if (!this.response.headersSent) this.response.statusCode = 101;
-    this.response.end();
+    const made = this.open();
+    const { response } = made;
+    if (!response.headersSent) response.statusCode = 101;
+    if (!isUnobserved(response)) {
+      response.end();
+      return;
+    }
+    response.writeHead(101);
+    response.finished = made.isAdmitted = true;
+    discard(made);
+    made.over();
   }
 
   /** Discards what the application still answers; the application learns of it because the response closes. */
@@ -108,10 +123,7 @@ export class UpgradeResponse {
       tap.forward();
       lingerAndClose(this.stream);
     }
-    tap.mode = 'discard';
-    tap.once('close', () => response.detachSocket(tap as unknown as Socket));
-    // Not in the callback of its last write: Node would make an error for a stream that was destroyed meanwhile
-    process.nextTick(() => tap.destroy());
+    discard(made);
   }
 }
 
@@ -119,6 +131,8 @@ interface Made {
   readonly response: ServerResponse;
   readonly tap: Tap;
   readonly ended: Promise<void>;
+  /** Resolves it. */
+  readonly over: () => void;
   /** The listener for the client's end. */
   readonly gone: () => void;
   isAdmitted: boolean;
@@ -145,6 +159,29 @@ function writeHead(
   if (!given || Array.isArray(given)) return write.call(this, status, reason, headers);
   for (const [name, value] of Object.entries(given)) this.setHeader(name, value!);
   return write.call(this, status, typeof reason === 'string' ? reason : undefined);
+}
+
+/** Nothing of a response leaves any more; it closes soon. */
+function discard({ response, tap }: Made): void {
+  tap.mode = 'discard';
+  tap.once('close', () => response.detachSocket(tap as unknown as Socket));
+  // Not in the callback of its last write: Node would make an error for a stream that was destroyed meanwhile
+  process.nextTick(() => tap.destroy());
+}
+
+const { end, write, emit } = ServerResponse.prototype;
+
+/**
+ * True if nobody notices the end of a response that has not begun. Middleware that waits for it, or for the headers,
+ * listens or puts a method of its own in place.
+ */
+function isUnobserved(response: ServerResponse): boolean {
+  if (response.headersSent || response.writableEnded || response.destroyed) return false;
+  const isOwn = response.writeHead === writeHead && response.end === end;
+  if (!isOwn || response.write !== write || response.emit !== emit) return false;
+  // One listener is that of UpgradeResponse
+  const others = response.listenerCount('finish') + response.listenerCount('close') - 2;
+  return others === 0 && response.listenerCount('prefinish') === 0;
 }
 
 /** The stream that the response takes for its socket. */

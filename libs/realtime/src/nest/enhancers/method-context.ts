@@ -1,3 +1,4 @@
+import { isPromise } from '../../awaitable.js';
 import {
   type EnhancerKind,
   type EnhancerLookup,
@@ -49,6 +50,8 @@ type ParameterInfo = Parameters<PipesConsumer['apply']>[1];
  */
 export class MethodContext extends WsContextCreator {
   private readonly pipes: PipesConsumer;
+  /** Of the one method that the context is made for. */
+  private pattern?: string;
 
   /** @param ready what interceptors see of what the method returned */
   constructor(
@@ -58,8 +61,10 @@ export class MethodContext extends WsContextCreator {
     { interceptorsConsumer, ...parts }: EnhancerParts,
   ) {
     const interceptors = Object.create(interceptorsConsumer) as typeof interceptorsConsumer;
-    interceptors.intercept = (list, args, instance, callback, next, type) =>
-      interceptorsConsumer.intercept(list, args, instance, callback, async () => ready(await next(), args), type);
+    interceptors.intercept = (list, args, instance, callback, next, type) => {
+      const called = () => next().then((result) => ready(result, args));
+      return interceptorsConsumer.intercept(list, args, instance, callback, called, type);
+    };
     super(
       boundary,
       filters,
@@ -73,21 +78,24 @@ export class MethodContext extends WsContextCreator {
     this.pipes = parts.pipesConsumer;
   }
 
-  /** Hooks have no pattern of their own: `getPattern()` returns their name. */
+  /** Hooks have no pattern of their own: `getPattern()` returns their name. It is asked for with each call. */
   override reflectCallbackPattern(callback: (...args: unknown[]) => unknown): string {
-    return super.reflectCallbackPattern(callback) ?? callback.name;
+    return (this.pattern ??= super.reflectCallbackPattern(callback) ?? callback.name);
   }
 
   override createPipesFn(...[pipes, parameters]: Parameters<CreatePipesFn>): ReturnType<CreatePipesFn> {
+    const steps = parameters.map(({ index, type, data, metatype, schema, extractValue, pipes: own }) => {
+      const chosen = type === WsParamtype.PAYLOAD ? [...pipes, ...own] : own;
+      return { index, extractValue, chosen, info: { metatype, type, data, schema } as ParameterInfo };
+    });
     const apply = async (target: unknown[], ...args: unknown[]): Promise<void> => {
       for (let place = 0; place < Math.min(target.length, 2); place++) target[place] = args[place];
-      for (const { index, type, data, metatype, schema, extractValue, pipes: own } of parameters) {
-        const value: unknown = await extractValue(...args);
-        const chosen = type === WsParamtype.PAYLOAD ? [...pipes, ...own] : own;
-        const info = { metatype, type, data, schema } as ParameterInfo;
+      for (const { index, extractValue, chosen, info } of steps) {
+        const found: unknown = extractValue(...args);
+        const value: unknown = isPromise(found) ? await found : found;
         target[index] = chosen.length > 0 ? await this.pipes.apply(value, info, chosen) : value;
       }
     };
-    return parameters.length > 0 ? apply : null;
+    return steps.length > 0 ? apply : null;
   }
 }
