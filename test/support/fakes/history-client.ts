@@ -102,8 +102,7 @@ export class SimClient {
     this.seen.add(message.id);
     const excepted = isReplay ? this.was : this.was.slice(-1);
     if (message.except.some((id) => excepted.includes(id))) this.fault('an entry that was not for it');
-    if (!this.position && (this.since || !isReplay))
-      this.fault('an entry before it knows where it stands');
+    if (!this.position && (this.since || !isReplay)) this.fault('an entry before it knows where it stands');
     else if (this.position && !this.spans(this.position, before(position))) this.fault('a silent loss');
     this.position = placeOf(position);
   }

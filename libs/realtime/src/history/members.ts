@@ -30,12 +30,12 @@ export class Members {
   readonly live = new Set<RoomMember>();
   /** Those that have lost something, and get nothing until they have caught up. */
   private readonly suspended = new Set<RoomMember>();
-  private waiters: Waiter[] = [];
+  private readonly waiters = new Map<RoomMember, Waiter>();
 
   constructor(private readonly bounds: ReplayBounds) {}
 
   get isWaiting(): boolean {
-    return this.waiters.length > 0;
+    return this.waiters.size > 0;
   }
 
   suspend(member: RoomMember): void {
@@ -44,7 +44,7 @@ export class Members {
 
   /** @returns whether it gets nothing, and no read is under way for it */
   isSuspended(member: RoomMember): boolean {
-    return this.suspended.has(member) && !this.waiters.some((waiter) => waiter.member === member);
+    return this.suspended.has(member) && !this.waiters.has(member);
   }
 
   /**
@@ -59,28 +59,30 @@ export class Members {
   }
 
   wait(waiter: Waiter): void {
-    this.waiters.push(waiter);
+    this.waiters.set(waiter.member, waiter);
   }
 
   /** An entry has arrived. One without a position came before it, and gets it with what it is let in with. */
   arrived({ position }: Entry): void {
-    for (const waiter of this.waiters) if (!waiter.since) waiter.first ??= before(position);
+    for (const waiter of this.waiters.values()) if (!waiter.since) waiter.first ??= before(position);
   }
 
   /** @returns whether it gets what has no position */
   hears(member: RoomMember): boolean {
-    return this.live.has(member) || this.waiters.some((waiter) => waiter.member === member && !waiter.since);
+    if (this.live.has(member)) return true;
+    const waiter = this.waiters.get(member);
+    return waiter !== undefined && !waiter.since && !this.suspended.has(member);
   }
 
   remove(member: RoomMember): void {
     this.live.delete(member);
     this.suspended.delete(member);
-    this.waiters = this.waiters.filter((waiter) => waiter.member !== member);
+    this.waiters.delete(member);
     member.exit();
   }
 
   removeAll(): void {
-    for (const member of [...this.live, ...this.suspended, ...this.waiters.map((waiter) => waiter.member)]) {
+    for (const member of [...this.live, ...this.suspended, ...this.waiters.keys()]) {
       this.remove(member);
     }
   }
@@ -99,7 +101,7 @@ export class Members {
 
   /** Lets everyone in who waits, without what they have missed. @param tail undefined: nobody knows where they stand */
   refuse(tail: Tail | undefined): void {
-    for (const { member, since } of this.waiters.splice(0)) this.enter(member, since, 'unavailable', tail);
+    for (const { member, since } of this.takeWaiters()) this.enter(member, since, 'unavailable', tail);
   }
 
   /**
@@ -110,16 +112,22 @@ export class Members {
    */
   judge(window: HistoryWindow, no: number, tail: Tail): boolean {
     let isBehind = false;
-    for (const waiter of this.waiters.splice(0)) {
+    for (const waiter of this.takeWaiters()) {
       const verdict = waiter.since
         ? judge(waiter.since, window, tail, this.bounds.maxEntries)
         : this.sinceItCame(ringOf(window, tail), waiter, tail.top);
       const isTooOld = typeof verdict === 'string' && no <= waiter.readsBefore;
       isBehind ||= verdict === 'behind';
-      if (verdict === 'behind' || isTooOld) this.waiters.push(waiter);
+      if (verdict === 'behind' || isTooOld) this.wait(waiter);
       else this.enter(waiter.member, waiter.since, verdict, tail);
     }
     return isBehind;
+  }
+
+  private takeWaiters(): Waiter[] {
+    const waiters = [...this.waiters.values()];
+    this.waiters.clear();
+    return waiters;
   }
 
   private enter(
