@@ -63,6 +63,7 @@ it.each([
   ['an empty value', '{"event":"echo","data":,"id":7}'],
   ['an id that is not JSON', '{"event":"echo","data":1,"id":07}'],
   ['a value that does not end', '{"event":"echo","data":"x}'],
+  ['more than 4,096 bytes', `{"event":"echo","data":"${'x'.repeat(4096)}"}`],
   ['nothing', ''],
 ])('leaves to JSON.parse: %s', (_what, text) => {
   expect(read(text)).toBeUndefined();

@@ -9,6 +9,9 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const CLOSING_BRACE = 0x7d;
 
+/** Longest message for which the short way is tried: of a longer one, its beginning is no part of the cost. */
+const MAX_BYTES = 4096;
+
 /** Longest name of an event, and longest id, in bytes, for which the short way is tried. */
 const MAX_EVENT = 64;
 const MAX_ID = 64;
@@ -36,6 +39,7 @@ export class EnvelopeReader {
   /** @returns undefined for everything else, which may be an envelope all the same; never throws */
   read(message: Message): EnvelopeIn | undefined {
     const { data, start, end } = message;
+    if (end - start > MAX_BYTES) return undefined;
     const known = this.find(data, start, end);
     if (!known || data[end - 1] !== CLOSING_BRACE) return undefined;
     const dataAt = start + known.prefix.length;
