@@ -90,6 +90,7 @@ export class UpgradeResponse {
     }
     response.writeHead(101);
     response.finished = made.isAdmitted = true;
+    Object.defineProperty(response, 'writableFinished', FINISHED);
     discard(made);
     made.over();
   }
@@ -168,6 +169,9 @@ function discard({ response, tap }: Made): void {
   // Not in the callback of its last write: Node would make an error for a stream that was destroyed meanwhile
   process.nextTick(() => tap.destroy());
 }
+
+/** From Node 24 on, only a write makes a response finished. */
+const FINISHED = { value: true };
 
 const { end, write, emit } = ServerResponse.prototype;
 
