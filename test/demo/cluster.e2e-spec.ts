@@ -92,7 +92,7 @@ async function join(page: Page, name: string): Promise<Page> {
 /** Waits until the list says this of a person. */
 async function status(page: Page, name: string, text: string): Promise<void> {
   const said = () => page.locator('#people li', { hasText: name }).locator('.status').allInnerTexts();
-  await until(`what the list says of ${name} to be "${text}"`, said, (all) => all.join() === text, 40_000);
+  await until(`what the list says of ${name} to be "${text}"`, said, (all) => all.join() === text, 30_000);
 }
 
 const note = (page: Page, text: string) => page.locator('#log .note').getByText(text, { exact: true }).last().waitFor();

@@ -2,7 +2,7 @@ import { isRequestId } from 'nestjs-realtime-protocol';
 import type { Message } from '../../message.js';
 import type { EnvelopeIn, RequestId } from './request.js';
 
-const START = Buffer.from('{"event":"');
+const START = '{"event":"';
 const ID_FIELD = Buffer.from(',"id":');
 const QUOTE = 0x22;
 const ZERO = 0x30;
@@ -58,7 +58,7 @@ export class EnvelopeReader {
     const name = Buffer.from(event);
     const hash = hashOf(name, 0, name.length);
     if (name.length > MAX_EVENT || this.known.has(hash)) return;
-    this.known.set(hash, { event, prefix: Buffer.from(`{"event":"${event}","data":`) });
+    this.known.set(hash, { event, prefix: Buffer.from(`${START}${event}","data":`) });
   }
 
   private find(data: Buffer, start: number, end: number): KnownEvent | undefined {
@@ -81,8 +81,12 @@ export class EnvelopeReader {
 function idField(data: Buffer, start: number, end: number): number {
   const lowest = Math.max(start, end - MAX_ID);
   let at = end - 1;
-  if (data[at] === QUOTE) for (at--; at > lowest && data[at] !== QUOTE;) at--;
-  else while (at > lowest && isDigit(data[at]!) && isDigit(data[at - 1]!)) at--;
+  if (data[at] === QUOTE) {
+    do at--;
+    while (at > lowest && data[at] !== QUOTE);
+  } else {
+    while (at > lowest && isDigit(data[at]!) && isDigit(data[at - 1]!)) at--;
+  }
   const field = at - ID_FIELD.length;
   return field > start && startsWith(data, field, end, ID_FIELD) ? field : end;
 }
