@@ -25,6 +25,20 @@ describe('a message', () => {
     expect(part.bytes().buffer).toBe(memory.buffer);
   });
 
+  it.each([4, 300])('finds bytes in its own %i bytes only, and no part of them', (length) => {
+    const mark = Buffer.from('rt:');
+    const memory = Buffer.alloc(length + 20, '.');
+    const holds = (at: number) => {
+      const data = Buffer.from(memory);
+      mark.copy(data, at);
+      return new Message(data, false, 10, 10 + length).holds(mark);
+    };
+    expect([10, 10 + length - 3].map(holds)).toEqual([true, true]);
+    expect([0, 7, 9, 10 + length - 2, 10 + length].map(holds)).toEqual([false, false, false, false, false]);
+    expect(new Message(Buffer.from('r'), false).holds(mark)).toBe(false);
+    expect(new Message(Buffer.from('rrt:'), false).holds(mark)).toBe(true);
+  });
+
   it('returns its text as UTF-8, even of a binary message', () => {
     expect([message('héllo 🎈').text(), new Message(Buffer.from('€'), true).text()]).toEqual(['héllo 🎈', '€']);
   });

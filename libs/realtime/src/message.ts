@@ -1,5 +1,8 @@
 import { MessageError } from './errors.js';
 
+/** Up to this many bytes, reading them one by one costs less than a Buffer to search in. */
+const SHORT_BYTES = 256;
+
 /** One message from a client. It is decoded only when the application asks for it, and only once. */
 export class Message {
   private decoded: string | undefined = undefined;
@@ -36,6 +39,18 @@ export class Message {
     this.start = 0;
     this.end = end - start;
     return this.data;
+  }
+
+  /** @internal Whether the payload holds these bytes. For a short one no Buffer is made. */
+  holds(bytes: Buffer): boolean {
+    const { data } = this;
+    if (this.size > SHORT_BYTES) return this.bytes().includes(bytes);
+    for (let at = this.start, last = this.end - bytes.length; at <= last; at++) {
+      let same = 0;
+      while (same < bytes.length && data[at + same] === bytes[same]) same++;
+      if (same === bytes.length) return true;
+    }
+    return false;
   }
 
   /** The payload as text (UTF-8). */

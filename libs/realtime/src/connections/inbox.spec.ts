@@ -45,6 +45,16 @@ describe('an inbox', () => {
     expect([inbox.isFull, inbox.isLow]).toEqual([false, true]);
   });
 
+  it('makes no Buffer of a message that lies in memory with others', () => {
+    const inbox = new Inbox(10, 100);
+    const memory = Buffer.alloc(100);
+    const waiting = new Message(memory, false, 10, 20);
+    inbox.push(waiting);
+    inbox.shift();
+    expect(waiting.data).toBe(memory);
+    expect([waiting.start, waiting.end]).toEqual([10, 20]);
+  });
+
   it('accepts messages above the limit, because they have been read already', () => {
     const inbox = new Inbox(1, 1);
     for (let count = 0; count < 3; count++) inbox.push(message(5));

@@ -41,7 +41,8 @@ export class Inbox {
   push(item: Waiting): void {
     this.waiting.push(item);
     if (item === DRAIN_TURN) return;
-    const { buffer } = item.bytes();
+    // Not `bytes()`, which makes a Buffer for a message that may need none
+    const { buffer } = item.data;
     if (buffer !== this.lastRead) this.size += buffer.byteLength;
     this.lastRead = buffer;
   }
@@ -50,7 +51,7 @@ export class Inbox {
     const item = this.waiting[this.first];
     if (!item) return undefined;
     this.first++;
-    if (item !== DRAIN_TURN) this.release(item.bytes().buffer);
+    if (item !== DRAIN_TURN) this.release(item.data.buffer);
     if (this.first === this.waiting.length) this.clear();
     else if (this.first >= 1024) {
       this.waiting = this.waiting.slice(this.first);

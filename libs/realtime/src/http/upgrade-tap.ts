@@ -21,50 +21,74 @@ interface UpgradeGate {
   noteRefusal(request: IncomingMessage, transport: string | undefined, error: unknown): void;
 }
 
+/** From Node 24.9 on, and in later versions of 22, a server asks whether a request is an upgrade before it stops reading. */
+interface AskingServer extends Server {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean;
+}
+
 export class UpgradeTap {
-  private readonly original: Server['emit'];
-  private readonly replaced: Server['emit'];
-  private readonly wasOwn: boolean;
+  /** Each undoes one replacement. */
+  private readonly undo: (() => void)[] = [];
 
   constructor(
-    private readonly server: Server,
+    private readonly server: AskingServer,
     private readonly gate: UpgradeGate,
     private readonly transport: Required<Pick<Transport, 'upgrade'>>,
     private readonly deadline: Pick<HeaderDeadline, 'release'>,
   ) {
-    const emit = (this.original = server.emit);
-    this.wasOwn = Object.hasOwn(server, 'emit');
-    this.replaced = (...args: unknown[]): boolean => {
+    const { emit, shouldUpgradeCallback: asked } = server;
+    this.replace('emit', (...args: unknown[]): boolean => {
       const [event, request, stream, head] = args;
       if (event === 'upgrade' && this.take(request as IncomingMessage, stream as Duplex, head as Buffer)) return true;
       return Reflect.apply(emit, server, args) as boolean;
-    };
-    server.emit = this.replaced;
+    });
     // Node emits upgrades only if there is a listener
     server.on('upgrade', ignore);
+    if (asked)
+      this.replace(
+        'shouldUpgradeCallback',
+        (offer) => asked.call(server, offer) && (isForWebSocket(offer) || this.hasOthers),
+      );
+  }
+
+  /** Replaces a method of the server until `detach()`, unless somebody else has replaced it again by then. */
+  private replace<K extends 'emit' | 'shouldUpgradeCallback'>(name: K, method: AskingServer[K]): void {
+    const { server } = this;
+    const own = Object.getOwnPropertyDescriptor(server, name);
+    server[name] = method;
+    this.undo.push(() => {
+      if (server[name] !== method) return;
+      if (own) Object.defineProperty(server, name, own);
+      else Reflect.deleteProperty(server, name);
+    });
   }
 
   /** Restores the server as it was. */
   detach(): void {
     this.server.off('upgrade', ignore);
-    if (this.server.emit !== this.replaced) return;
-    if (this.wasOwn) this.server.emit = this.original;
-    else Reflect.deleteProperty(this.server, 'emit');
+    for (const undo of this.undo.splice(0)) undo();
   }
 
+  /** True while the application, or another library, takes upgrades too. */
+  private get hasOthers(): boolean {
+    return this.server.listenerCount('upgrade') > 1;
+  }
+
+  /** @param stream the network connection; since Node 26 a stream above it, where the request has a body */
   private take(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
-    this.deadline.release(stream as Socket);
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    const { socket } = request;
+    this.deadline.release(socket);
+    const isWebSocket = isForWebSocket(request);
     const isOurs = isWebSocket && this.gate.serves(splitTarget(request.url ?? '').path);
-    if (!isOurs && this.server.listenerCount('upgrade') > 1) return false;
+    if (!isOurs && this.hasOthers) return false;
     const hasLost = hasLostHeaders(request, this.server);
-    if (isOurs && !hasLost && !answerBefore(stream)) {
+    if (isOurs && !hasLost && !answerBefore(socket)) {
       this.transport.upgrade(request, stream, head);
       return true;
     }
     const broken = () => stream.destroy();
     stream.on('error', broken);
-    void afterAnswers(stream, () => {
+    void afterAnswers(socket, () => {
       if (!isWebSocket && !hasLost) {
         stream.off('error', broken);
         this.readAgain(request, stream, head);
@@ -79,8 +103,9 @@ export class UpgradeTap {
 
   /**
    * Lets Node answer a request that offers another protocol, such as the `h2c` of Java's HTTP client. A server that does
-   * not want it answers as if the offer had not been made (RFC 9110 §7.8), and without us Node would have done so. Node
-   * has stopped reading after the headers, so it gets them once more, without the offer, and then the body.
+   * not want it answers as if the offer had not been made (RFC 9110 §7.8), and without us Node would have done so. A
+   * Node that did not ask has stopped reading after the headers, so it gets them once more, without the offer, and then
+   * the body.
    */
   private readAgain({ method, url, httpVersion, rawHeaders }: IncomingMessage, stream: Duplex, head: Buffer): void {
     const names = rawHeaders.filter((_, index) => index % 2 === 0);
@@ -93,6 +118,10 @@ export class UpgradeTap {
 }
 
 function ignore(): void {}
+
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
 
 function pipelined(): HandshakeError {
   return refusal(400, 'Pipelined handshake: the previous response is not finished; use a new connection');
@@ -115,15 +144,15 @@ function hasLostHeaders({ rawHeaders }: IncomingMessage, { maxHeadersCount }: Se
 }
 
 /** Returns the response to an earlier request of the same client, if it is still being written. */
-function answerBefore(stream: Duplex): OutgoingMessage | undefined {
-  return (stream as { _httpMessage?: OutgoingMessage | null })._httpMessage ?? undefined;
+function answerBefore(socket: Socket): OutgoingMessage | undefined {
+  return (socket as { _httpMessage?: OutgoingMessage | null })._httpMessage ?? undefined;
 }
 
 /** Runs a task after the responses to earlier, pipelined requests have ended, unless the client has gone by then. */
-async function afterAnswers(stream: Duplex, task: () => void): Promise<void> {
-  for (let answer = answerBefore(stream); answer && !stream.destroyed; answer = answerBefore(stream)) {
+async function afterAnswers(socket: Socket, task: () => void): Promise<void> {
+  for (let answer = answerBefore(socket); answer && !socket.destroyed; answer = answerBefore(socket)) {
     const ended = answer;
     await new Promise((resolve) => ended.once('close', resolve));
   }
-  if (stream.writable) task();
+  if (socket.writable) task();
 }

@@ -9,14 +9,14 @@ import type { RealtimeSettings } from '../../settings/settings.js';
 export const MAX_CONTROL_BYTES = 128;
 
 /** What every control message contains. */
-const MARK = '"rt:';
+const MARK = Buffer.from('"rt:');
 
 /** What a client says about the session itself. */
 export type Control = { readonly kind: 'ack'; readonly n: number } | { readonly kind: 'ping' };
 
 /** @returns undefined for a message of the application, which is counted */
 export function controlOf(message: Message): Control | undefined {
-  if (message.isBinary || message.size > MAX_CONTROL_BYTES || !message.bytes().includes(MARK)) return undefined;
+  if (message.isBinary || message.size > MAX_CONTROL_BYTES || !message.holds(MARK)) return undefined;
   const { event, data: said } = read(message);
   if (event === PING_EVENT) return { kind: 'ping' };
   if (event !== ACK_EVENT) return undefined;

@@ -29,6 +29,9 @@ export const UNANSWERED = Symbol('unanswered');
 /** Longest message that can be an `rt:cancel`, in bytes: the id may be escaped. */
 const MAX_CANCEL_BYTES = 2048;
 
+/** What every `rt:cancel` contains. */
+const CANCEL_MARK = Buffer.from(CANCEL_EVENT);
+
 const BAD_ENVELOPE = 'Expected JSON of the form { "event": "name", "data": … }';
 const BAD_CANCEL = 'Expected { "event": "rt:cancel", "id": … } with the id of the request that is to end';
 
@@ -68,7 +71,7 @@ export class MessageRouter implements Required<Pick<Gateway, 'onWaiting' | 'requ
 
   /** An `rt:cancel` acts when it is received: the stream that it ends may be what it waits for. Never throws. */
   onWaiting(connection: Connection, message: Message): void {
-    if (message.size > MAX_CANCEL_BYTES || !message.bytes().includes(CANCEL_EVENT)) return;
+    if (this.methods.size === 0 || message.size > MAX_CANCEL_BYTES || !message.holds(CANCEL_MARK)) return;
     const envelope = envelopeOf(this.read(message));
     const id = envelope && cancelledBy(envelope);
     if (id !== undefined) this.requests.cancelEarly(connection, id);

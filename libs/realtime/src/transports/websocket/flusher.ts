@@ -8,8 +8,8 @@ import { FrameChain } from './chain.js';
 
 /** A socket with something to write. */
 export interface Flushable {
-  /** Writes the waiting frames. Never throws. */
-  flush(): void;
+  /** Writes the waiting frames. Never throws. @param now the begin of the turn, in milliseconds of `performance.now()` */
+  flush(now: number): void;
 }
 
 /** The most sockets that one turn writes to: about 1.5 ms. */
@@ -64,16 +64,17 @@ export class Flusher {
     const { due, batch } = this;
     this.due = [];
     const many = Math.min(due.length, batch);
-    for (let i = 0; i < many; i++) due[i]!.flush();
-    if (this.late.length > 0) this.flushLate(Math.max(batch / 2, batch - many));
+    const now = performance.now();
+    for (let i = 0; i < many; i++) due[i]!.flush(now);
+    if (this.late.length > 0) this.flushLate(Math.max(batch / 2, batch - many), now);
     for (let i = many; i < due.length; i++) this.late.push(due[i]!);
     this.batch = this.late.length > 0 ? Math.min(batch * 2, BATCH) : FIRST_BATCH;
     if (this.late.length > 0) this.schedule();
   }
 
-  private flushLate(most: number): void {
+  private flushLate(most: number, now: number): void {
     const end = Math.min(this.late.length, this.done + most);
-    while (this.done < end) this.late[this.done++]!.flush();
+    while (this.done < end) this.late[this.done++]!.flush(now);
     if (this.done < this.late.length) return;
     this.late = [];
     this.done = 0;

@@ -127,10 +127,10 @@ export class FrameWriter implements Flushable {
     this.flusher.add(this);
   }
 
-  flush(): void {
+  flush(now: number): void {
     this.isListed = false;
     try {
-      this.writeOut();
+      this.writeOut(now);
     } catch (error) {
       // The flusher has other sockets to write to
       this.stream.destroy(error as Error);
@@ -138,10 +138,10 @@ export class FrameWriter implements Flushable {
   }
 
   /** Writes the waiting frames now: the caller is about to write bytes that must come after them. */
-  writeOut(): void {
+  writeOut(now = performance.now()): void {
     const { run, stream } = this;
     if (run !== undefined && this.chain.size === 0) {
-      this.sentAt = performance.now();
+      this.sentAt = now;
       this.run = undefined;
       stream.write(lasting(stream, run.view()));
       return;
@@ -149,7 +149,7 @@ export class FrameWriter implements Flushable {
     this.endRun();
     const { chain } = this;
     if (chain.size === 0) return;
-    this.sentAt = performance.now();
+    this.sentAt = now;
     this.dropWaiting();
     const bytes = chain.join();
     if (bytes) stream.write(lasting(stream, bytes));
