@@ -33,8 +33,8 @@ const shared = {
 export default {
   // A hang guard, not a measure: a busy machine must not make a test red
   testTimeout: 60_000,
-  // Jest would leave one core free, and tests wait more than they compute: two at once on a machine of two cores too
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Jest would leave one core free, and end-to-end tests wait for a third of their time: three at once on two cores
+  maxWorkers: Math.max(3, availableParallelism() - 1),
   // The modules of a file that has ended stay in memory, 30 MB of each. A worker that holds too many of them is started
   // anew, before it spends its time on collecting garbage among them
   workerIdleMemoryLimit: '400MB',

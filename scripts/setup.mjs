@@ -73,15 +73,18 @@ function installMissing() {
   }
 }
 
+/** How long the longest name is. */
+const WIDTH = Math.max(...tools.map(({ name }) => name.length));
+
 /** Prints one line. @returns whether the tool is there */
 function report(tool) {
   const { name, env } = tool;
   const found = find(tool);
-  if (found) console.log(`${name.padEnd(9)} ${found.path} (${found.version})`);
-  else if (process.env[env]) console.error(`${name.padEnd(9)} MISSING: ${env}=${process.env[env]} does not run`);
+  if (found) console.log(`${name.padEnd(WIDTH)} ${found.path} (${found.version})`);
+  else if (process.env[env]) console.error(`${name.padEnd(WIDTH)} MISSING: ${env}=${process.env[env]} does not run`);
   else
     console.error(
-      `${name.padEnd(9)} MISSING: install it (Debian: sudo apt-get install --no-install-recommends ${tool.package}),` +
+      `${name.padEnd(WIDTH)} MISSING: install it (Debian: sudo apt-get install --no-install-recommends ${tool.package}),` +
         ` or set ${env} to where it is`,
     );
   return found !== undefined;

@@ -4,7 +4,7 @@ import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
 import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
 import type { RealtimeOptions } from '../../libs/realtime/src/settings/options.js';
 import { bootTable } from '../../libs/realtime/src/nest/boot-table.js';
-import { QUICK } from '../contracts/broker-link.contract.js';
+import { PATIENT, QUICK } from '../contracts/broker-link.contract.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { type ClusterMember, type ClusterNode, ClusterNodes } from '../support/fakes/cluster-nodes.js';
 import { until } from '../support/process-guard.js';
@@ -22,9 +22,6 @@ const changes = ({ log }: ClusterNode) =>
 
 /** The first words of its warnings. */
 const warnings = ({ log }: ClusterNode) => log.with('warn ').map((line) => line.replace(/[:=].*/, ''));
-
-/** A connection that is cut is noticed without a probe; a node that stands still on a busy machine is not away. */
-const PATIENT = { probeTimeoutMs: 30_000 };
 
 const AWAY = 'warn Realtime broker is away';
 const BACK = 'log Realtime broker is back';

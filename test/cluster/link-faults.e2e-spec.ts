@@ -1,6 +1,6 @@
 /** What a link does when Redis, or the way there, fails: real processes, and a TCP proxy that breaks things. */
 import { Cluster, Redis } from 'ioredis';
-import { Links, QUICK } from '../contracts/broker-link.contract.js';
+import { Links, PATIENT, QUICK } from '../contracts/broker-link.contract.js';
 import { TcpProxy } from '../support/clients/tcp-proxy.js';
 import { until } from '../support/process-guard.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
@@ -58,7 +58,7 @@ describe('one Redis behind a proxy', () => {
   afterAll(() => redis.stop());
 
   it('reports a cut and a gap, and has subscribed everything again when it reports that it is up', async () => {
-    await connect();
+    await connect(PATIENT);
     proxy.cut();
     await log.reported('up', 'down', 'up', 'gap');
     expect([log.reasons, log.gaps]).toEqual([[expect.stringMatching(/closed|ECONNRESET/)], ['all']]);
@@ -67,7 +67,7 @@ describe('one Redis behind a proxy', () => {
   });
 
   it('rejects what is under way when the connection is cut, and sends nothing while it is down', async () => {
-    await connect();
+    await connect(PATIENT);
     proxy.pause();
     const calls = [link.publish('r:a', text('1')), link.subscribe(['r:c']), link.unsubscribe(['r:b'])].map(codeOf);
     proxy.cut();
@@ -145,7 +145,7 @@ describe('one Redis behind a proxy', () => {
   });
 
   it('loses nobody when Redis cuts a subscriber that reads too slowly', async () => {
-    await connect();
+    await connect(PATIENT);
     const list = String(await redis.commands.call('CLIENT', 'LIST', 'TYPE', 'pubsub'));
     const [, id] = /\bid=(\d+)/.exec(list)!;
     await redis.commands.call('CLIENT', 'KILL', 'ID', id!);

@@ -74,6 +74,9 @@ async function start(size: number): Promise<ClusterApp[]> {
   [poller, poster] = await Promise.all([Poller.connect(owner), Poller.connect(owner)]);
   held = poller.poll(serving);
   for (const app of [owner, serving]) await relaysOf(app, 2);
+  // Frames of the owner arrive in order: now the node that serves knows that the owner has taken the poll
+  await owner.call(['push', stream.id, 'taken']);
+  expect(await stream.next()).toBe('taken');
   return apps;
 }
 

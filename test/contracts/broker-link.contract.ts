@@ -7,6 +7,9 @@ import { LinkLog } from '../support/fakes/link-log.js';
 /** A tenth of the defaults, but for the time of a publish: a machine that is busy must not make a test red. */
 export const QUICK = { timeoutMs: 2000, probeIntervalMs: 1000, probeTimeoutMs: 500, backoffMs: 20, maxBackoffMs: 200 };
 
+/** For tests that are not about probes: a connection that is cut is noticed without one, and a busy machine answers late. */
+export const PATIENT = { ...QUICK, probeTimeoutMs: 30_000 };
+
 export interface LinkCase {
   readonly name: string;
   readonly start: () => Promise<{ url: string; stop: () => Promise<unknown> }>;

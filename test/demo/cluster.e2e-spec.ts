@@ -109,9 +109,10 @@ async function heard(page: Page, text: string): Promise<string> {
   return bubble.innerText();
 }
 
+/** Somebody of an earlier test whose page has ended without a goodbye is kept until the connection cannot be resumed. */
 async function sees(page: Page, ...names: string[]): Promise<void> {
   const list = async () => (await page.locator('#people .name').allInnerTexts()).sort();
-  await until(`the people ${names.join()}`, list, (shown) => shown.join() === names.join());
+  await until(`the people ${names.join()}`, list, (shown) => shown.join() === names.join(), 60_000);
 }
 
 /** The node that a page is connected to, which is in the id of its connection. */

@@ -16,6 +16,7 @@ import { encodeFrame } from '../../libs/realtime/src/transports/websocket/encode
 import { READ, readIntoCommon } from '../../libs/realtime/src/transports/websocket/read-buffer.js';
 import { writeAtOnce } from '../../libs/realtime/src/transports/websocket/write-buffer.js';
 import { RawSocket, upgradeRequest } from '../support/clients/raw-socket.js';
+import { until } from '../support/process-guard.js';
 
 const run = promisify(execFile);
 const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
@@ -133,6 +134,38 @@ it('the HTTP server hands out an upgrade through its emit, as soon as somebody l
   (await connect()).send(upgradeRequest());
   (await taken).destroy();
   expect(seen).toEqual(['connection', 'upgrade']);
+});
+
+it('an HTTP server that has a shouldUpgradeCallback asks it, and hands out as a request what that declines', async () => {
+  const asking = server as Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
+  const isAsking = typeof asking.shouldUpgradeCallback === 'function';
+  // Later versions of Node 22 have it too; without it, Node 26 would not let a request with a body be read again
+  expect(isAsking || parseInt(process.versions.node) < 26).toBe(true);
+  asking.shouldUpgradeCallback = ({ headers }) => headers.upgrade !== 'h2c';
+  const taken: string[] = [];
+  server.on('upgrade', ({ headers }, socket) => {
+    taken.push(`upgrade ${headers.upgrade}`);
+    socket.destroy();
+  });
+  server.on('request', ({ headers, method }, response) => {
+    taken.push(`request ${headers.upgrade} ${method}`);
+    response.end();
+  });
+  (await connect()).send(
+    'POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi',
+  );
+  await until(
+    'the first',
+    () => taken.length,
+    (count) => count === 1,
+  );
+  (await connect()).send(upgradeRequest());
+  await until(
+    'the second',
+    () => taken.length,
+    (count) => count === 2,
+  );
+  expect(taken).toEqual([isAsking ? 'request h2c POST' : 'upgrade h2c', 'upgrade websocket']);
 });
 
 it('a socket has the response that is being written to it as _httpMessage, and null after it', async () => {

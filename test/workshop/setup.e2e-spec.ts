@@ -60,7 +60,7 @@ function installed(): string[] {
 
 it('succeeds when every tool runs', async () => {
   const { code, output } = await setup({ CI: 'true', TOOL_PATH: process.execPath });
-  expect(output).toBe(`tool      ${process.execPath} (${process.version})\n`);
+  expect(output).toBe(`tool ${process.execPath} (${process.version})\n`);
   expect(code).toBe(0);
   expect(installed()).toEqual([]);
 });
@@ -68,7 +68,7 @@ it('succeeds when every tool runs', async () => {
 it('installs nothing on a machine of a developer, but names the command that does', async () => {
   const { code, output } = await setup({});
   expect(code).toBe(1);
-  expect(output).toContain('tool      MISSING: install it (Debian: sudo apt-get install');
+  expect(output).toContain('tool MISSING: install it (Debian: sudo apt-get install');
   expect(output).toContain(COMMAND);
   expect(installed()).toEqual([]);
 });
@@ -78,7 +78,7 @@ it.each([
   ['with CI=true', { CI: 'true' }, []],
 ])('installs what is missing %s, and checks that it runs', async (_when, env, args) => {
   const { code, output } = await setup(env, ...args);
-  expect(output).toContain(`tool      ${tool} (${process.version})`);
+  expect(output).toContain(`tool ${tool} (${process.version})`);
   expect(code).toBe(0);
   const options = '-y -q --no-install-recommends -o DPkg::Lock::Timeout=300';
   const packages = installed().filter((line) => line.startsWith('apt-get'));
@@ -95,7 +95,7 @@ it('masks the service of a package while it is installed, and disables it', asyn
 it('installs nothing in the place of a path from the environment that does not run', async () => {
   const { code, output } = await setup({ CI: 'true', TOOL_PATH: '/nowhere/tool' });
   expect(code).toBe(1);
-  expect(output).toContain('tool      MISSING: TOOL_PATH=/nowhere/tool does not run');
+  expect(output).toContain('tool MISSING: TOOL_PATH=/nowhere/tool does not run');
   expect(output).not.toContain(COMMAND);
   expect(installed()).toEqual([]);
 });
@@ -105,5 +105,5 @@ it('reports what apt-get printed when it fails', async () => {
   const { code, output } = await setup({ CI: 'true' });
   expect(code).toBe(1);
   expect(output).toContain('E: no such package');
-  expect(output).toContain('tool      MISSING');
+  expect(output).toContain('tool MISSING');
 });
