@@ -32,6 +32,7 @@ function memory(): HistoryBench {
     history,
     subscribe: async () => {},
     delivered: async () => [...log],
+    arrived: async () => {},
     clear: () => (log.length = 0),
     flush: async () => history.clear(),
     stop: async () => {},

@@ -17,6 +17,8 @@ export interface HistoryBench {
   subscribe(channels: readonly string[]): Promise<void>;
   /** Waits for so many messages in all since the last call of `clear`. */
   delivered(count: number): Promise<Delivered>;
+  /** Resolves when everything that was appended to the channel before has arrived. */
+  arrived(channel: string): Promise<void>;
   clear(): void;
   /** Forgets everything, as a store does that was flushed. */
   flush(): Promise<void>;
@@ -71,6 +73,15 @@ export function historyContract({ name, start }: HistoryCase): void {
       const { top, base, entries } = await history.read(channel, undefined, 300);
       expect([top, base]).toEqual([made[2]!.position, made[0]!.previous]);
       expect(entries.map(({ position: { n, tag } }) => ({ n, tag }))).toEqual(made.map(({ position }) => position));
+    });
+
+    it('says when everything has arrived that was appended by then, though answers are faster', async () => {
+      const megabyte = Buffer.alloc(1_000_000, 'x');
+      for (const count of [4, 8]) {
+        await Promise.all(Array.from({ length: 4 }, () => append(megabyte)));
+        await Promise.all([bench.arrived(channel), bench.arrived(channel)]);
+        expect((await bench.delivered(0)).length).toBe(count);
+      }
     });
 
     it('keeps any bytes as they are, none and a megabyte included', async () => {

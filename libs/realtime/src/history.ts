@@ -150,6 +150,11 @@ export interface PushHistory {
   /** As `History.read`. */
   read(channel: Channel, after: number | undefined, limit: number): Promise<HistoryWindow<KeptPush>>;
   readonly top: History['top'];
+  /**
+   * Resolves when the entries that were appended to a subscribed channel before this call have come. Default: they have,
+   * as in one process. @throws as `History.read`
+   */
+  arrived?(channel: Channel): Promise<void>;
   /** True for a channel that is subscribed, so that its entries come. */
   isOn(channel: Channel): boolean;
   /** How many entries and rooms were forgotten before their time. Default: nobody knows, as with a store of others. */

@@ -19,6 +19,7 @@ interface Passage {
 export class TcpProxy {
   private readonly passages = new Set<Passage>();
   private delayMs = 0;
+  private lagMs = { commands: 0, messages: 0 };
   private bytesPerMs = Infinity;
   private isPaused = false;
   private left = Infinity;
@@ -80,6 +81,11 @@ export class TcpProxy {
     this.delayMs = ms;
   }
 
+  /** Commands reach the server so much later, and messages those who subscribe, in milliseconds; answers come at once. */
+  lag(lagMs: { readonly commands: number; readonly messages: number }): void {
+    this.lagMs = lagMs;
+  }
+
   /** Each connection passes so many bytes per second in each direction, and whoever sends more has to wait. */
   throttle(bytesPerSecond: number): void {
     this.bytesPerMs = bytesPerSecond / 1000;
@@ -129,6 +135,8 @@ export class TcpProxy {
     const isFromClient = to === passage.server;
     if (isFromClient && /subscribe\r\n/i.test(chunk.toString('latin1'))) passage.subscribes = true;
     if (isFromClient ? passage.isMute : passage.isDeaf) return;
+    const lagMs = this.lagMs[isFromClient ? 'commands' : 'messages'];
+    if (lagMs > 0 && isFromClient !== passage.subscribes) return void setTimeout(() => this.deliver(chunk, to), lagMs);
     if (this.bytesPerMs === Infinity) return this.deliver(chunk, to);
     const from = isFromClient ? passage.client : passage.server;
     from.pause();

@@ -26,6 +26,8 @@ export class SimClient {
   position?: Position;
   /** With what it has joined: without a position, what comes before it has joined begins anywhere. */
   private since?: Position;
+  /** Where the room stood when it came without a position, and what had disturbed the node by then. */
+  private start?: { readonly top?: Position; readonly disturbances: number };
   private seen = new Set<number>();
   private count = 0;
 
@@ -75,6 +77,11 @@ export class SimClient {
   private join(connection: SimConnection, since: Position | undefined): void {
     this.since = since;
     connection.join(since);
+  }
+
+  /** It has joined without a position: what is pushed from now on is for it. */
+  came({ disturbances }: SimNode): void {
+    this.start = { top: this.engine.top, disturbances };
   }
 
   got(sent: Sent): void {
@@ -132,8 +139,24 @@ export class SimClient {
     if (recovered === false) this.told++;
     if (recovered === undefined && this.since) this.fault('not told whether it has recovered');
     if (reason) this.checkReason(reason);
+    else if (!this.since && position) this.checkStart(position);
     if (!this.since && this.position && position && !reason) this.moveTo(position, 'a silent loss while it joins');
     else this.restart(position, 'joined');
+  }
+
+  /** Nothing that was pushed since it came is missing, unless it is kept no more. */
+  private checkStart(position: Position): void {
+    const { start, engine, connection } = this;
+    const { base } = engine;
+    if (!start?.top || !base || !connection || start.disturbances !== connection.node.disturbances) return;
+    if (engine.hasLost || !this.world.checks.order || start.top.n < base.n) return;
+    for (let at = position; at.n > start.top.n;) {
+      const entry = engine.entryAt(at);
+      if (!entry) return;
+      const isFor = !entry.message.except.some((id) => this.was.includes(id));
+      if (isFor && !this.seen.has(entry.message.id)) this.fault('a push since it came that is missing');
+      at = before(entry.position);
+    }
   }
 
   private checkReason(reason: string, position?: Position, isGap = false): void {

@@ -87,6 +87,7 @@ export class SimConnection implements MemberOutput {
       if (!this.isOpen) return;
       this.isIn = true;
       const { stream, engine } = this.node;
+      if (!since) this.client.came(this.node);
       const joined = stream.join(this.member, since);
       if (engine.dice.chance(0.1) && stream.join(this.member, since) !== joined) this.client.fault('a second promise');
       if (!this.node.isKnownUp && !this.hasJoined) this.client.fault('a join waits for a store that is away');

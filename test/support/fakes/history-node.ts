@@ -4,10 +4,9 @@ import type { RoomMember } from '../../../libs/realtime/src/history/room-member.
 import type { RoomStream } from '../../../libs/realtime/src/history/room-stream.js';
 import type { TopCheck } from '../../../libs/realtime/src/history/top-check.js';
 import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
+import { SimCommands } from './history-commands.js';
 import { type Dice, isEntry, type SimEngine, type SimItem, type SimOther } from './history-engine.js';
 import type { NodeOptions } from './history-node-options.js';
-
-const DEADLINE_MS = 2000;
 
 export class SimNode {
   stream!: RoomStream<SimOther>;
@@ -17,6 +16,8 @@ export class SimNode {
     lost(): void;
     readonly member: RoomMember;
   }>();
+  /** Grows when the process starts again. */
+  life = 0;
   isStopped = false;
   isConnected = false;
   isSlow = false;
@@ -24,14 +25,15 @@ export class SimNode {
   isKnownUp = false;
   /** Grows when the process starts again, or has been stopped. */
   interruptions = 0;
+  /** Grows with everything that may keep from this node what was pushed. */
+  disturbances = 0;
   private isWedged = false;
   /** What has arrived without a position, and was not delivered yet. */
   private readonly kept = new Set<SimOther>();
   private readonly backlog: (() => void)[] = [];
   private check!: TopCheck;
-  private life = 0;
   private wire = 0;
-  private commands = 0;
+  private readonly commands: SimCommands;
   private lastAt = 0;
   private readonly dice: Dice;
 
@@ -40,6 +42,7 @@ export class SimNode {
     private readonly options: NodeOptions,
   ) {
     this.dice = engine.dice;
+    this.commands = new SimCommands(engine, this, options.roundTripMs);
     engine.listeners.add((item) => this.carry(item));
     this.start();
   }
@@ -67,7 +70,7 @@ export class SimNode {
     this.kept.clear();
     this.life++;
     this.interruptions++;
-    this.commands++;
+    this.commands.cut();
     this.isKnownUp = false;
     this.cut();
     this.start();
@@ -75,6 +78,7 @@ export class SimNode {
 
   /** The connection that subscribes is lost. */
   cut(): void {
+    this.disturbances++;
     this.wire++;
     this.isWedged = false;
     const { life } = this;
@@ -92,11 +96,12 @@ export class SimNode {
 
   /** The connection that asks is lost. */
   cutCommands(): void {
-    this.commands++;
+    this.commands.cut();
   }
 
   /** Nothing arrives any more, until that is found. */
   wedge(): void {
+    this.disturbances++;
     this.isWedged = true;
     const { wire } = this;
     this.engine.clock.after(this.dice.upTo(15_000), () => wire === this.wire && this.cut());
@@ -105,6 +110,7 @@ export class SimNode {
   /** Something may have been lost, and the subscription holds again. */
   gap(): void {
     if (!this.isKnownUp) return;
+    this.disturbances++;
     this.isWedged = true;
     const { wire } = this;
     this.engine.clock.after(this.dice.upTo(300), () => {
@@ -115,14 +121,16 @@ export class SimNode {
   }
 
   push(except: readonly string[], then: (position: Position) => void): void {
-    void this.ask(() => this.engine.append(except)).then(
-      ({ position }) => {
-        this.stream.appended(position);
-        this.expect(position);
-        then(position);
-      },
-      () => {},
-    );
+    void this.commands
+      .ask(() => this.engine.append(except))
+      .then(
+        ({ position }) => {
+          this.stream.appended(position);
+          this.expect(position);
+          then(position);
+        },
+        () => {},
+      );
   }
 
   /** What a node has appended itself, it does not miss for longer than two seconds without a read. */
@@ -144,7 +152,7 @@ export class SimNode {
 
   publish(other: SimOther): void {
     if (!this.isKnownUp) return this.other(other);
-    void this.ask(() => this.engine.publish(other)).catch(() => {});
+    void this.commands.ask(() => this.engine.publish(other)).catch(() => {});
   }
 
   private other(other: SimOther): void {
@@ -167,7 +175,8 @@ export class SimNode {
       soon: (task) => this.engine.clock.soon(() => life === this.life && this.act(task)),
     };
     this.stream = new classes.RoomStream<SimOther>({
-      read: (limit) => this.ask(() => this.engine.read(limit)),
+      read: (limit) => this.commands.ask(() => this.engine.read(limit)),
+      arrived: () => this.commands.askThere((answer) => this.isHeard && this.inOrder(answer)),
       deliver: (other, hears) => {
         this.kept.delete(other);
         for (const client of [...this.clients]) client.other(other, hears(client.member));
@@ -176,7 +185,7 @@ export class SimNode {
       tails: new classes.Tails({ maxBytes: tailBytes, maxTotalBytes: tailBytes }),
       bounds,
     });
-    this.check = new classes.TopCheck(() => this.ask(() => [this.engine.top]), clock, this.dice.random);
+    this.check = new classes.TopCheck(() => this.commands.ask(() => [this.engine.top]), clock, this.dice.random);
     this.check.add('r:room', this.stream);
     this.connect();
   }
@@ -203,26 +212,13 @@ export class SimNode {
     this.stream.up();
   }
 
-  /** A command and its answer; either may be lost. @throws after the deadline */
-  private ask<T>(run: () => T): Promise<T> {
-    const { commands, life } = this;
-    const { clock } = this.engine;
-    const delay = () => this.dice.upTo(this.options.roundTripMs * (this.engine.isSlow ? 500 : 1));
-    return new Promise((resolve, reject) => {
-      const fail = () => life === this.life && this.act(() => reject(new Error('no answer')));
-      clock.after(DEADLINE_MS, fail);
-      clock.after(delay(), () => {
-        if (!this.engine.isUp || commands !== this.commands) return;
-        if (this.engine.isRefusing) return fail();
-        const answer = run();
-        clock.after(delay(), () => commands === this.commands && this.act(() => resolve(answer)));
-      });
-    });
+  private get isHeard(): boolean {
+    return this.isConnected && !this.isWedged && this.engine.isUp;
   }
 
   /** What was published comes over the subscription. */
   private carry(item: SimItem): void {
-    if (!this.isConnected || this.isWedged || !this.engine.isUp) return;
+    if (!this.isHeard) return;
     const { faults } = this.options;
     if (this.dice.chance(faults)) return;
     const arrive = () => (isEntry(item) ? this.stream.entry(item) : this.other(item));

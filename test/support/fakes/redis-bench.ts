@@ -49,6 +49,10 @@ export class RedisBench implements HistoryBench {
     });
   }
 
+  arrived(channel: string): Promise<void> {
+    return this.history.arrived(channel);
+  }
+
   clear(): void {
     this.made.log.bytes.length = this.made.log.messages.length = 0;
   }

@@ -41,6 +41,10 @@ export class ClusterHistory implements PushHistory {
     return this.kept.top(channels, renew);
   }
 
+  arrived(channel: Channel): Promise<void> {
+    return this.kept.arrived(channel);
+  }
+
   isOn(channel: Channel): boolean {
     return this.interest.isOn(channel);
   }

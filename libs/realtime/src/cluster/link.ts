@@ -49,6 +49,8 @@ export interface BatchedHistory extends History {
   readonly isWaiting: boolean;
   /** Sends them. MUST be called before a publish on the channel, which is to arrive after them. */
   flush(channel: Channel): void;
+  /** Resolves when everything that was appended to a subscribed channel before this call has arrived. @throws LinkError */
+  arrived(channel: Channel): Promise<void>;
 }
 
 export interface Link {

@@ -4,24 +4,30 @@ import { EntryRing } from './entry-ring.js';
 import type { Entry, HistoryWindow } from '../history.js';
 import type { Members } from './members.js';
 import { before, type Position } from '../position.js';
-import type { RoomMember } from './room-member.js';
-import { Tail, type Tails } from './tail.js';
+import type { StreamOptions } from './stream-options.js';
+import { Tail } from './tail.js';
 import { reasonOf } from './verdict.js';
 
 export class Feed<O extends Sized> {
   /** Ends where the room stands; undefined while nobody knows where that is. */
   tail?: Tail;
 
-  /**
-   * @param deliver delivers what has no position to those who hear it
-   * @param limit the most entries of a window
-   */
+  /** @param limit the most entries of a window */
   constructor(
     readonly members: Members,
-    private readonly deliver: (other: O, hears: (member: RoomMember) => boolean) => void,
-    private readonly tails: Tails,
+    private readonly options: Pick<StreamOptions<O>, 'read' | 'arrived' | 'deliver' | 'tails'>,
     private readonly limit: number,
   ) {}
+
+  /**
+   * Reads the newest entries. While nobody knows where the room stands, those that are still on their way here are
+   * waited for: they were pushed after the members came who wait for this read, and are for them.
+   */
+  async read(): Promise<HistoryWindow> {
+    const window = await this.options.read(this.limit);
+    if (!this.tail && window.entries.length > 0) await this.options.arrived?.();
+    return window;
+  }
 
   /** Forgets where the room stands. */
   forget(): void {
@@ -42,7 +48,7 @@ export class Feed<O extends Sized> {
   }
 
   other(other: O): void {
-    this.deliver(other, (member) => this.members.hears(member));
+    this.options.deliver(other, (member) => this.members.hears(member));
   }
 
   /** Delivers what has no position, without the entries around it. */
@@ -80,7 +86,7 @@ export class Feed<O extends Sized> {
 
   private begin(window: HistoryWindow): Tail {
     this.members.gap('unavailable', window.top);
-    this.tail = Tail.of(this.tails, window);
+    this.tail = Tail.of(this.options.tails, window);
     return this.tail;
   }
 
@@ -98,7 +104,7 @@ export class Feed<O extends Sized> {
   private goOnFrom(reason: 'unavailable' | ReturnType<typeof reasonOf>, position: Position): Tail {
     this.members.gap(reason, position);
     this.tail?.end();
-    this.tail = new Tail(this.tails, position);
+    this.tail = new Tail(this.options.tails, position);
     return this.tail;
   }
 

@@ -66,7 +66,7 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
       '1: no position without a gap',
       FEED,
       "this.tail ?? this.goOnFrom('unavailable', before(entry.position))",
-      '(this.tail ??= new Tail(this.tails, before(entry.position)))',
+      '(this.tail ??= new Tail(this.options.tails, before(entry.position)))',
     ],
     ['2: up ends it', STREAM, "if (this.state !== 'cold') this.load();", ''],
     [
@@ -86,6 +86,7 @@ describe('schedules of pushes, outages, lost messages, rollbacks and slow client
     ],
     ['5: a volatile push does not wait while the broker is away', STREAM, 'hasPlace && this.isUp', 'hasPlace'],
     ['5: nor one that has waited for a read', STREAM, 'this.feed.others(this.backlog.takeOthers());', ''],
+    ['3: what is on its way is waited for', FEED, 'await this.options.arrived?.();', 'await undefined;'],
     ['3: the whole window after an expiry', FEED, "|| reason !== 'reset' ||", '||'],
     ['3: the reset is told', FEED, 'this.members.gap(reason, position);', ''],
     ['3: a failed read is repeated', STREAM, "if (this.state === 'repairing' && !this.reading) this.load();", ''],

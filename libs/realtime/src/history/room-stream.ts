@@ -9,7 +9,7 @@ import type { Entry, HistoryWindow } from '../history.js';
 import { Members } from './members.js';
 import type { Position } from '../position.js';
 import type { Gap, RoomMember } from './room-member.js';
-import { MAX_FAILURES, pauseMsAfter, STREAM_BOUNDS, type StreamBounds, type StreamOptions } from './stream-options.js';
+import { MAX_FAILURES, pauseMsAfter, STREAM_BOUNDS, type StreamOptions } from './stream-options.js';
 import type { Tail } from './tail.js';
 
 export class RoomStream<O extends Sized> {
@@ -20,7 +20,6 @@ export class RoomStream<O extends Sized> {
   private readonly members: Members;
   private readonly backlog: Backlog<O>;
   private readonly copies: AwaitedCopies;
-  private readonly bounds: StreamBounds;
   private isUp = false;
   /** The number of the read that decides where the room stands, and of the one for those who wait; 0: there is none. */
   private reading = 0;
@@ -28,10 +27,9 @@ export class RoomStream<O extends Sized> {
   private failures = 0;
 
   constructor(private readonly options: StreamOptions<O>) {
-    const { clock, deliver, tails, bounds = STREAM_BOUNDS } = options;
-    this.bounds = bounds;
+    const { clock, bounds = STREAM_BOUNDS } = options;
     this.members = new Members(bounds);
-    this.feed = new Feed(this.members, deliver, tails, bounds.maxEntries);
+    this.feed = new Feed(this.members, options, bounds.maxEntries);
     this.backlog = new Backlog(bounds);
     this.copies = new AwaitedCopies(
       clock,
@@ -162,7 +160,7 @@ export class RoomStream<O extends Sized> {
   private look(): void {
     if (this.looking) return;
     const no = (this.looking = ++this.reads);
-    this.options.read(this.bounds.maxEntries).then(
+    this.feed.read().then(
       (window) => no === this.looking && this.looked(window, no),
       () => no === this.looking && this.looked(undefined, no),
     );
@@ -196,7 +194,7 @@ export class RoomStream<O extends Sized> {
   private load(): void {
     if (!this.isUp) return this.state === 'filling' ? this.goOn() : undefined;
     const no = (this.reading = ++this.reads);
-    this.options.read(this.bounds.maxEntries).then(
+    this.feed.read().then(
       (window) => no === this.reading && this.loaded(window, no),
       () => no === this.reading && this.failed(),
     );

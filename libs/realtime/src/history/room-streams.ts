@@ -186,6 +186,7 @@ export class RoomStreams<M extends object> implements HistoryEvents {
     const { maxRecoveryEntries: maxEntries, maxRecoveryBytes: maxReplayBytes } = settings;
     const stream = new RoomStream<Passing>({
       read: (limit) => this.read(channel, limit).finally(() => this.clock.soon(() => room.settle())),
+      arrived: () => history()?.arrived?.(channel),
       deliver: ({ command, passed }, hears) => {
         deliver(command, (member) => hears(room.members.get(member)!));
         passed();

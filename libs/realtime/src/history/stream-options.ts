@@ -14,6 +14,8 @@ export const STREAM_BOUNDS: StreamBounds = { ...BACKLOG_BOUNDS, maxEntries: 300,
 export interface StreamOptions<O extends Sized> {
   /** Reads the newest entries, at most so many. MUST settle. */
   readonly read: (limit: number) => Promise<HistoryWindow>;
+  /** Resolves when the entries that were appended before this call have arrived. MUST settle. Default: they have. */
+  readonly arrived?: () => Promise<void> | undefined;
   /** Delivers what has no position: a volatile push to these members, an order to whom it concerns. */
   readonly deliver: (other: O, hears: (member: RoomMember) => boolean) => void;
   readonly clock: Clock;

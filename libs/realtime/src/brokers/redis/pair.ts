@@ -42,6 +42,7 @@ export class Pair {
   private lastCommand: Promise<unknown> = Promise.resolve();
   private lastError?: string;
   private isCorked = false;
+  private nextArrived?: Promise<void>;
   isOver = false;
   probeChannel: string;
   private rejectLost!: (error: LinkError) => void;
@@ -134,7 +135,7 @@ export class Pair {
 
   /** @param channels at most 512; on a Cluster all of one partition */
   subscribe(channels: readonly string[]): Promise<void> {
-    return this.command(() => this.subscriber[this.options.isSharded ? 'ssubscribe' : 'subscribe'](...channels));
+    return this.command(() => this.subscribeAt(channels));
   }
 
   unsubscribe(channels: readonly string[]): Promise<void> {
@@ -146,6 +147,17 @@ export class Pair {
     await this.subscribe([channel]);
     this.probeChannel = channel;
     this.probe.again();
+  }
+
+  /**
+   * Resolves when everything that the server published before this call has arrived here. Answers to subscriptions
+   * come in the same order as messages, and one more to the channel of the probe changes nothing.
+   */
+  arrived(): Promise<void> {
+    return (this.nextArrived ??= this.command(() => {
+      this.nextArrived = undefined;
+      return this.subscribeAt([this.probeChannel]);
+    }));
   }
 
   /** Cuts both connections when what was published has been answered, or its time is over. */
@@ -181,6 +193,10 @@ export class Pair {
     client.on('close', () => this.lose('the connection was closed'));
     client.on('end', () => this.lose('the connection was closed'));
     return client;
+  }
+
+  private subscribeAt(channels: readonly string[]): Promise<unknown> {
+    return this.subscriber[this.options.isSharded ? 'ssubscribe' : 'subscribe'](...channels);
   }
 
   /** One command at a time on the connection that subscribes. */

@@ -75,6 +75,10 @@ export class RedisHistory implements BatchedHistory {
     return windowOf(top, consecutive(entries));
   }
 
+  arrived(channel: Channel): Promise<void> {
+    return this.link.arrived(channel);
+  }
+
   async top(channels: readonly Channel[], renew = false): Promise<readonly (Position | undefined)[]> {
     const parts = new Map<string, Channel[]>();
     for (const channel of channels) {

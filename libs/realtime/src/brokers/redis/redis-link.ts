@@ -116,6 +116,10 @@ class RedisLink implements ScriptedLink {
     return this.resends.run(partition, run, () => this.placement.unsettle(partition));
   }
 
+  arrived(channel: string): Promise<void> {
+    return this.partitionOf(channel).pair?.arrived() ?? Promise.reject(this.unavailable());
+  }
+
   async subscribe(channels: readonly string[]): Promise<void> {
     if (!this.isUp) throw this.unavailable();
     await this.subscriptions.subscribe(channels);

@@ -30,4 +30,11 @@ export interface ScriptedLink extends Link {
    * @throws LinkError within the deadline
    */
   run(channel: string, call: ScriptCall): Promise<unknown>;
+  /**
+   * Resolves when everything that was published on a channel before this call, by anyone, has arrived: answers to
+   * scripts and messages come over different connections.
+   *
+   * @throws LinkError within the deadline
+   */
+  arrived(channel: string): Promise<void>;
 }
