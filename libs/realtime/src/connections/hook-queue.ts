@@ -12,9 +12,10 @@ import type { Connection } from '../connection.js';
 import { exceptionData, MessageError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import type { Message } from '../message.js';
-import type { LateHook, Node } from '../node/node.js';
+import type { Node } from '../node/node.js';
 import type { Socket } from '../transport.js';
 import { field } from '../log.js';
+import { type Hook, HookRun } from './hook-run.js';
 import { DRAIN_TURN, Inbox, type Waiting } from './inbox.js';
 
 /** What the queue needs of the connection whose hooks it runs. */
@@ -26,22 +27,6 @@ export interface HookedConnection extends Connection {
   end(code: number, reason: string, initiator: CloseInitiator): void;
   /** Called when `onClose` has settled, after which no hook runs. */
   ended(): void;
-}
-
-type Hook = 'onOpen' | 'onMessage' | 'onDrain' | 'onClose';
-
-/** One run of an asynchronous hook. */
-class HookRun implements LateHook {
-  isLate = false;
-
-  constructor(
-    readonly hook: Hook,
-    private readonly queue: HookQueue,
-  ) {}
-
-  late(): void {
-    this.queue.late(this);
-  }
 }
 
 export class HookQueue {

@@ -1,13 +1,38 @@
 import { detached } from '../async-context.js';
 
+/** Where an item waits. The item keeps it, so that neither adding nor deleting one needs a lookup: each hook does both. */
+const ENTRY = Symbol('deadline');
+
+interface Due {
+  [ENTRY]?: Entry;
+}
+
+interface Entry {
+  readonly list: object;
+  readonly item: Due;
+  /** In milliseconds of `performance.now()`. */
+  readonly dueAt: number;
+  previous: Entry | undefined;
+  next: Entry | undefined;
+}
+
+/** An item that is made with the place for its entry: for those that are added and deleted often. */
+export abstract class Timed implements Due {
+  [ENTRY]?: Entry = undefined;
+}
+
 /**
- * Items that share one timeout and one timer. They fall due in insertion order, so adding one costs a map entry. The
- * timer is not stopped when all items are deleted in time, and it does not keep the process alive.
+ * Items that share one timeout and one timer. They fall due in insertion order, so they are a linked list. The timer is
+ * not stopped when all items are deleted in time, and it does not keep the process alive. An item MUST NOT be in two of
+ * these at once.
  */
-export class Deadlines<T> {
-  /** When each item is due, in milliseconds of `performance.now()`; the first item is due next. */
-  private readonly dueAt = new Map<T, number>();
-  private readonly overdue = new Set<T>();
+export class Deadlines<T extends object> {
+  /** How many items there are, late or not. */
+  size = 0;
+  private first?: Entry;
+  private last?: Entry;
+  /** The first entry that is not late; all before it are. */
+  private next?: Entry;
   private timer?: NodeJS.Timeout;
 
   /**
@@ -21,28 +46,45 @@ export class Deadlines<T> {
     private readonly failed: (error: unknown, item: T) => void,
   ) {}
 
-  get size(): number {
-    return this.dueAt.size + this.overdue.size;
-  }
-
-  add(item: T): void {
+  /** Adds an item that is not there. */
+  add(item: T & Due): void {
     if (this.timeMs === Infinity) return;
-    this.dueAt.set(item, performance.now() + this.timeMs);
+    const { last } = this;
+    const entry = { list: this, item, dueAt: performance.now() + this.timeMs, previous: last, next: undefined };
+    item[ENTRY] = entry;
+    if (last) last.next = entry;
+    else this.first = entry;
+    this.last = entry;
+    this.next ??= entry;
+    this.size++;
     if (!this.timer) this.wake(this.timeMs);
   }
 
   /** Removes an item, late or not. @returns false if it was already removed */
-  delete(item: T): boolean {
-    return this.dueAt.delete(item) || this.overdue.delete(item);
+  delete(item: T & Due): boolean {
+    const entry = item[ENTRY];
+    if (entry?.list !== this) return false;
+    const { previous, next } = entry;
+    if (previous) previous.next = next;
+    else this.first = next;
+    if (next) next.previous = previous;
+    else this.last = previous;
+    if (this.next === entry) this.next = next;
+    // An old entry that is garbage must not keep the younger ones alive
+    entry.previous = entry.next = item[ENTRY] = undefined;
+    this.size--;
+    return true;
   }
 
   /** Removes all items. @returns them, the oldest first */
   clear(): T[] {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const items = [...this.overdue, ...this.dueAt.keys()];
-    this.overdue.clear();
-    this.dueAt.clear();
+    const items: T[] = [];
+    for (let { first } = this; first; { first } = this) {
+      items.push(first.item as T);
+      this.delete(first.item as T);
+    }
     return items;
   }
 
@@ -53,11 +95,9 @@ export class Deadlines<T> {
 
   private look(): void {
     const now = performance.now();
-    for (const [item, dueAt] of this.dueAt) {
-      if (dueAt > now) break;
-      this.dueAt.delete(item);
-      this.overdue.add(item);
-      this.report(item);
+    for (let { next } = this; next && next.dueAt <= now; { next } = this) {
+      this.next = next.next;
+      this.report(next.item as T);
     }
     this.lookAgain();
   }
@@ -73,9 +113,6 @@ export class Deadlines<T> {
   private lookAgain(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    for (const dueAt of this.dueAt.values()) {
-      this.wake(Math.max(0, dueAt - performance.now()));
-      return;
-    }
+    if (this.next) this.wake(Math.max(0, this.next.dueAt - performance.now()));
   }
 }

@@ -9,6 +9,7 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { vectorUnmask } from './vector-unmask.js';
 
 /** The number of bytes that Node reads at once. */
 export const READ_BYTES = 65_536;
@@ -16,8 +17,13 @@ export const READ_BYTES = 65_536;
 /** Room before the bytes of a read: for the longest control frame (131 bytes), of which the last byte is missing. */
 export const HEADROOM = 144;
 
+const SIZE = HEADROOM + READ_BYTES;
+
+/** Unmasks in `MEMORY`; undefined where there are no vector instructions. */
+export const VECTOR = vectorUnmask();
+
 /** The bytes of the last read, of any socket, from `HEADROOM` on; before them, what was kept of the read before. */
-export const MEMORY = Buffer.allocUnsafeSlow(HEADROOM + READ_BYTES);
+export const MEMORY = VECTOR ? Buffer.from(VECTOR.memory.buffer, 0, SIZE) : Buffer.allocUnsafeSlow(SIZE);
 
 /** The bytes of the last read alone. */
 export const READ = MEMORY.subarray(HEADROOM);
