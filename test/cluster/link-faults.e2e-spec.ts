@@ -6,6 +6,7 @@ import { until } from '../support/process-guard.js';
 import { clusterUrl, RedisProcess, startCluster, startSentinels } from '../support/redis.js';
 import { SLOT_OF } from '../../libs/realtime/src/brokers/redis/slots.js';
 import { partitionOf } from '../../libs/realtime/src/cluster/channel-names.js';
+import type { ScriptedLink } from '../../libs/realtime/src/brokers/redis/script.js';
 import type { Link } from '../../libs/realtime/src/cluster/link.js';
 import type { LinkLog } from '../support/fakes/link-log.js';
 
@@ -37,7 +38,7 @@ afterEach(() => links.stop());
 describe('one Redis behind a proxy', () => {
   let redis: RedisProcess;
   let proxy: TcpProxy;
-  let link: Link;
+  let link: ScriptedLink;
   let log: LinkLog;
 
   const connect = async (times: Partial<typeof QUICK> = {}) => {
@@ -130,6 +131,19 @@ describe('one Redis behind a proxy', () => {
     await log.reported('up', 'down', 'up', 'gap');
     expect(log.reasons).toEqual(['a subscription was not answered within 0.5 s']);
     await link.subscribe(['r:c']);
+  });
+
+  it('does not wait longer than for an answer to hear that everything has arrived, and works when it is back', async () => {
+    await connect({ timeoutMs: 100, probeIntervalMs: 3_600_000 });
+    proxy.wedgeSubscribers();
+    expect(await codeOf(link.arrived('r:a'))).toBe('unknown');
+    await log.reported('up', 'down', 'up', 'gap');
+    expect(await codeOf(link.arrived('r:a'))).toBe('done');
+    proxy.pause();
+    proxy.cut();
+    await log.reported('up', 'down', 'up', 'gap', 'down');
+    expect(await codeOf(link.arrived('r:a'))).toBe('unavailable');
+    proxy.resume();
   });
 
   it('starts without a Redis, says so, and is up as soon as there is one', async () => {

@@ -109,18 +109,16 @@ export class Pair {
   }
 
   async publish(channel: string, bytes: Buffer): Promise<number> {
-    this.checkOpen();
-    return this.calls.run('a publish', () => this.send(channel, bytes));
+    return this.call('a publish', () => this.send(channel, bytes));
   }
 
   /** @returns the answer, with bytes as Buffers */
   async run({ script, keys, args }: ScriptCall): Promise<unknown> {
-    this.checkOpen();
     const { sha, text } = script;
     const [command, name] = this.loaded.has(sha) ? ['EVALSHA', sha] : ['EVAL', text];
     try {
       const evaluate = () => this.publisher.callBuffer(command!, name!, keys.length, ...keys, ...args);
-      const answer = await this.calls.run('a script', evaluate);
+      const answer = await this.call('a script', evaluate);
       this.loaded.add(sha);
       return answer;
     } catch (error) {
@@ -129,8 +127,9 @@ export class Pair {
     }
   }
 
-  private checkOpen(): void {
+  private async call<T>(what: string, send: () => Promise<T>): Promise<T> {
     if (this.isOver) throw new LinkError('unavailable', 'The connection to Redis is lost');
+    return this.calls.run(what, send);
   }
 
   /** @param channels at most 512; on a Cluster all of one partition */
@@ -150,14 +149,15 @@ export class Pair {
   }
 
   /**
-   * Resolves when everything that the server published before this call has arrived here. Answers to subscriptions
-   * come in the same order as messages, and one more to the channel of the probe changes nothing.
+   * Resolves when everything that the server published before this call has arrived here: answers to subscriptions come
+   * in the order of messages, and one more subscription to a channel changes nothing. Calls until it is sent share it.
    */
   arrived(): Promise<void> {
-    return (this.nextArrived ??= this.command(() => {
+    const subscribe = () => {
       this.nextArrived = undefined;
       return this.subscribeAt([this.probeChannel]);
-    }));
+    };
+    return this.call('a subscription', () => (this.nextArrived ??= this.command(subscribe)));
   }
 
   /** Cuts both connections when what was published has been answered, or its time is over. */
