@@ -99,6 +99,12 @@ describe('presence over processes', () => {
     await untilTold(ann, ['list ann']);
     await open(b, 'bob');
     await isThere(a, 'ann', 'bob');
+    // Whoever is there when b hears of the room for the first time is no news there
+    await until(
+      'b to know the room',
+      () => changes(b),
+      ({ length }) => length === 1,
+    );
     b.signal('SIGSTOP');
     await isThere(a, 'ann');
     await open(a, 'carl');
