@@ -94,7 +94,8 @@ describe('the Nest CLI', () => {
 
 it('the cluster mode of pm2 runs workers that hear each other, also after pm2 reload', async () => {
   const bin = join(await pm2, 'bin');
-  const apps = [{ script: WORKER_APP, exec_mode: 'cluster', instances: 2, kill_timeout: 20_000 }];
+  const times = { kill_timeout: 20_000, listen_timeout: 60_000 };
+  const apps = [{ script: WORKER_APP, exec_mode: 'cluster', instances: 2, ...times }];
   writeFileSync(join(folder, 'ecosystem.config.json'), JSON.stringify({ apps }));
   const own = { PM2_HOME: folder, PM2_DISABLE_VERSION_CHECK: 'true' };
   group = await WorkerGroup.start({
