@@ -46,9 +46,10 @@ export class Deadlines<T extends object> {
     private readonly failed: (error: unknown, item: T) => void,
   ) {}
 
-  /** Adds an item that is not there. */
+  /** Gives an item its time, from now on also if it is there already. */
   add(item: T & Due): void {
     if (this.timeMs === Infinity) return;
+    if (item[ENTRY]) this.delete(item);
     const { last } = this;
     const entry = { list: this, item, dueAt: performance.now() + this.timeMs, previous: last, next: undefined };
     item[ENTRY] = entry;
