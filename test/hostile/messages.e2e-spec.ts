@@ -2,6 +2,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { HostileApp } from '../support/apps/hostile-app.js';
+import { canEncode } from '../support/can-encode.js';
 import { until } from '../support/process-guard.js';
 import { titled } from '../support/titled.js';
 import { frame, Opcode, type RawSocket, type RequestParts } from '../support/clients/raw-socket.js';
@@ -190,7 +191,7 @@ describe('with the bounds that hold by default', () => {
 
   it.each([
     ['that make a hook fail', '/ws', 'fail on purpose'],
-    ['whose reply cannot be encoded', '/events', `{"event":"echo","data":${'['.repeat(8000)}${']'.repeat(8000)}}`],
+    ['whose reply cannot be encoded', '/events', '{"event":"bigint"}'],
   ])('200 messages %s get 200 error frames and a few log lines', async (_name, path, payload) => {
     const client = await app.open(path);
     const start = performance.now();
@@ -203,6 +204,20 @@ describe('with the bounds that hold by default', () => {
     // The log has five lines at once, and one a second
     const lines = app.output.match(/ failed id=/g)!.length;
     expect(lines).toBeLessThanOrEqual(5 + Math.ceil((performance.now() - start) / 1000));
+  });
+
+  it('JSON that is nested very deeply gets its reply, or an error frame where this Node cannot encode it', async () => {
+    const client = await app.open('/events');
+    const payload = `{"event":"echo","data":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    client.send(frame({ payload }));
+    const answer = await text(client);
+    if (canEncode(payload)) expect(answer).toBe(payload);
+    else {
+      expect(JSON.parse(answer)).toMatchObject({ event: 'exception', data: { code: 'internal' } });
+      await app.expectError(' failed id=');
+    }
+    client.send(frame({ payload: '{"event":"echo","data":1}' }));
+    expect(await text(client)).toBe('{"event":"echo","data":1}');
   });
 
   const BAD = [

@@ -5,6 +5,7 @@ import { ask, type Kind, open, opening, poll, upstream } from '../support/client
 import { until } from '../support/process-guard.js';
 import { httpRequest, type RawSocket } from '../support/clients/raw-socket.js';
 import { randomBytes } from '../support/random.js';
+import { canEncode } from '../support/can-encode.js';
 
 jest.setTimeout(60_000);
 
@@ -95,11 +96,11 @@ describe.each(['express', 'fastify'])('on %s', (platform) => {
       expect(await app.limits()).toEqual({ postBytes: 1 });
     });
 
-    it('JSON that is nested too deeply is answered with 400, and leaves no line of an error', async () => {
+    it('JSON that is nested too deeply for this Node is answered with 400, and leaves no line of an error', async () => {
       const { token } = await open(app, 'polling');
       const deep = `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
       for (let sent = 0; sent < 3; sent++) {
-        expect((await ask(app, upstream(token, deep, 'application/json'))).status).toBe(400);
+        expect((await ask(app, upstream(token, deep, 'application/json'))).status).toBe(canEncode(deep) ? 204 : 400);
       }
       expect(app.output).not.toMatch(/ERROR|WARN/);
     });
