@@ -82,10 +82,8 @@ export class Deadlines<T extends object> {
     clearTimeout(this.timer);
     this.timer = undefined;
     const items: T[] = [];
-    for (let { first } = this; first; { first } = this) {
-      items.push(first.item as T);
-      this.delete(first.item as T);
-    }
+    for (let entry = this.first; entry; entry = entry.next) items.push(entry.item as T);
+    for (const item of items) this.delete(item);
     return items;
   }
 
