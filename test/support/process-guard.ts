@@ -54,13 +54,16 @@ export async function untilConnections(server: Server, wanted: number, timeoutMs
   await until(`${wanted} TCP connections`, () => countConnections(server), isWanted, timeoutMs);
 }
 
+/** Jest looks every global up by name, each time: this one is needed once per random byte. */
+const { imul } = Math;
+
 /** Returns a generator of numbers from 0 to 1, always the same ones for a seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    let mixed = imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

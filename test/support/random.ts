@@ -13,5 +13,7 @@ export const random = seeded(seed);
 
 /** In place of the function of the same name in `node:crypto`. */
 export function randomBytes(length: number): Buffer {
-  return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) bytes[i] = random() * 256;
+  return bytes;
 }
