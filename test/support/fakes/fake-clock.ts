@@ -1,5 +1,6 @@
 /** Simulated time: tasks run in order when the test lets time pass. */
 import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
+import { SETTLED } from './settled.js';
 
 /** So many turns of the microtask queue let the promises of a task settle. Each await is one of them. */
 const TURNS = 5;
@@ -44,12 +45,12 @@ export class FakeClock implements Clock {
 
   /** Runs everything that is due until then. */
   async until(end: number): Promise<void> {
-    for (let i = 0; i < TURNS; i++) await Promise.resolve();
+    for (let i = 0; i < TURNS; i++) await SETTLED;
     while (this.events.length > 0 && this.events[0]!.at <= end) {
       const { at, task } = this.next();
       this.time = at;
       task();
-      for (let i = 0; i < TURNS; i++) await Promise.resolve();
+      for (let i = 0; i < TURNS; i++) await SETTLED;
     }
     this.time = end;
   }

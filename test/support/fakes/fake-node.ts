@@ -15,6 +15,7 @@ import { RealtimeSettings } from '../../../libs/realtime/src/settings/settings.j
 import { fakeRequest, FakeSocket, type FakeSocketOptions } from './fake-socket.js';
 import { RecordingGateway } from './recording-gateway.js';
 import { RecordingLog } from './recording-log.js';
+import { SETTLED } from './settled.js';
 
 /** An engine over fake sockets, with one gateway to begin with. */
 export class FakeNode {
@@ -69,7 +70,7 @@ export interface OpenOptions extends FakeSocketOptions {
 
 /** Runs everything that waits in microtasks; no clock is needed. */
 export async function turn(): Promise<void> {
-  for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();
+  for (let ticks = 0; ticks < 20; ticks++) await SETTLED;
 }
 
 /** Settles every hook that is running, and those that waited for it, until nothing moves. */

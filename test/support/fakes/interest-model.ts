@@ -1,6 +1,7 @@
 /** Simulated time and a simulated broker for the reconciler of subscriptions: outages, late answers, refusals. */
 import type { Interest, Subscriber } from '../../../libs/realtime/src/cluster/interest.js';
 import { seeded } from '../process-guard.js';
+import { SETTLED } from './settled.js';
 
 export type InterestClass = typeof Interest;
 type Outcome = 'done' | 'refused';
@@ -29,7 +30,7 @@ class Time {
       const { at, task } = this.events.shift()!;
       this.now = at;
       task();
-      for (let i = 0; i < 6; i++) await Promise.resolve();
+      for (let i = 0; i < 6; i++) await SETTLED;
     }
   }
 }

@@ -1,5 +1,6 @@
 /** A clock of a cluster that the test moves. */
 import type { Clock } from '../../../libs/realtime/src/cluster/clock.js';
+import { SETTLED } from './settled.js';
 
 export class ManualClock implements Clock {
   private at = 0;
@@ -32,7 +33,7 @@ export class ManualClock implements Clock {
    */
   async pass(ms: number): Promise<void> {
     const end = this.at + ms;
-    for (let i = 0; i < 6; i++) await Promise.resolve();
+    for (let i = 0; i < 6; i++) await SETTLED;
     let turns = 0;
     while (this.timers.length > 0 && this.timers[0]!.at <= end) {
       const { at, task } = this.timers.shift()!;
@@ -40,7 +41,7 @@ export class ManualClock implements Clock {
       if (turns > 10_000) throw new Error(`Time stands still at ${this.at} ms`);
       this.at = Math.max(this.at, at);
       task();
-      for (let i = 0; i < 6; i++) await Promise.resolve();
+      for (let i = 0; i < 6; i++) await SETTLED;
     }
     this.at = end;
   }
