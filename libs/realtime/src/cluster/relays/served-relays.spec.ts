@@ -221,3 +221,32 @@ it('takes nothing from a node that is not the owner, and tells it once', () => {
     ['c', { type: 'left', id: '1' }],
   ]);
 });
+
+it.each([
+  ['is lost', () => relays.lost('b')],
+  ['has begun another era', () => relays.isIn('b', 1)],
+  ['may have lost frames', () => relays.reset()],
+])('does not cut a response that has ended when its owner %s: the last bytes are on their way out', (_, happens) => {
+  void open();
+  begun();
+  data(1);
+  relays.received('b', { type: 'end', id: '1', seq: 1, status: 200 });
+  happens();
+  expect(response.seen.slice(-2)).toEqual(['write p1', 'end']);
+  expect(notes).toEqual([]);
+  response.closed();
+  expect(sent.at(-1)).toEqual(saysLeft);
+  expect(relays.size).toBe(0);
+});
+
+it('cuts a response that has ended when its owner is lost and the client does not take the rest in time', () => {
+  void open();
+  begun();
+  relays.received('b', { type: 'end', id: '1', seq: 0, status: 200 });
+  relays.lost('b');
+  jest.advanceTimersByTime(1999);
+  expect(response.seen.at(-1)).toBe('end');
+  jest.advanceTimersByTime(2);
+  expect(response.seen.at(-1)).toBe('cut');
+  expect(relays.size).toBe(0);
+});

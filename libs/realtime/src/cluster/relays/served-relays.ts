@@ -42,6 +42,8 @@ interface Served {
   /** The era of the owner when it took the request. */
   era?: number;
   hasBegun: boolean;
+  /** The owner has sent all of the response; the client may not have taken it yet. */
+  hasEnded: boolean;
   /** The number of the last part. */
   seq: number;
   /** Bytes that the network has taken, and that the owner has not been told. */
@@ -112,22 +114,22 @@ export class ServedRelays {
 
   /** A node has told its era: what it had opened in another one has ended there. */
   isIn(node: NodeId, era: number): void {
-    for (const relay of this.of(node)) if (relay.era !== undefined && relay.era !== era) this.cut(relay, 'broker');
+    for (const relay of this.of(node)) if (relay.era !== undefined && relay.era !== era) this.miss(relay, 'broker');
   }
 
   /** A node is gone. */
   lost(node: NodeId): void {
-    for (const relay of this.of(node)) this.cut(relay, 'node');
+    for (const relay of this.of(node)) this.miss(relay, 'node');
   }
 
-  /** Frames may have been lost: all responses are cut. */
+  /** Frames may have been lost: all responses that have not ended are cut. */
   reset(): void {
-    for (const relay of [...this.served.values()]) this.cut(relay, 'broker');
+    for (const relay of [...this.served.values()]) this.miss(relay, 'broker');
   }
 
   stop(): void {
     this.deadlines.clear();
-    this.reset();
+    for (const relay of [...this.served.values()]) this.cut(relay, 'broker');
   }
 
   private of(node: NodeId): Served[] {
@@ -157,6 +159,7 @@ export class ServedRelays {
     }
     if (seq !== relay.seq || !relay.hasBegun) return this.cut(relay, 'hole');
     // The owner waits for `left`: the client has to take the rest first
+    relay.hasEnded = true;
     relay.response.end();
   }
 
@@ -172,6 +175,15 @@ export class ServedRelays {
     if (!this.remove(relay)) return;
     this.send(relay.owner, { type: 'left', id: relay.id });
     this.settle(relay, 'served');
+  }
+
+  /**
+   * Nothing more will come from the owner. A response that has ended lacks nothing, and its last bytes may still be on
+   * their way out: its client gets as long to take them as an owner has for its answer.
+   */
+  private miss(relay: Served, reason: CutReason): void {
+    if (relay.hasEnded) this.deadlines.add(relay);
+    else this.cut(relay, reason);
   }
 
   private cut(relay: Served, reason: CutReason): void {
@@ -205,4 +217,4 @@ export class ServedRelays {
   }
 }
 
-const START = { hasBegun: false, seq: 0, taken: 0 };
+const START = { hasBegun: false, hasEnded: false, seq: 0, taken: 0 };
