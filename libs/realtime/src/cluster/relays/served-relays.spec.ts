@@ -226,6 +226,7 @@ it.each([
   ['is lost', () => relays.lost('b')],
   ['has begun another era', () => relays.isIn('b', 1)],
   ['may have lost frames', () => relays.reset()],
+  ['is gone, as in a shutdown', () => relays.received('b', { type: 'gone', id: '1' })],
 ])('does not cut a response that has ended when its owner %s: the last bytes are on their way out', (_, happens) => {
   void open();
   begun();

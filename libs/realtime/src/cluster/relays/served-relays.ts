@@ -99,7 +99,7 @@ export class ServedRelays {
       case 'end':
         return this.ended(relay, control);
       case 'gone':
-        return this.giveUp(relay);
+        return relay.hasEnded ? this.outlive(relay) : this.giveUp(relay);
     }
   }
 
@@ -177,13 +177,18 @@ export class ServedRelays {
     this.settle(relay, 'served');
   }
 
-  /**
-   * Nothing more will come from the owner. A response that has ended lacks nothing, and its last bytes may still be on
-   * their way out: its client gets as long to take them as an owner has for its answer.
-   */
+  /** Something from the owner may be missing. A response that has ended lacks nothing. */
   private miss(relay: Served, reason: CutReason): void {
-    if (relay.hasEnded) this.deadlines.add(relay);
+    if (relay.hasEnded) this.outlive(relay);
     else this.cut(relay, reason);
+  }
+
+  /**
+   * The owner is gone, and the last bytes of its response may still be on their way out: the client gets as long to take
+   * them as an owner has for its first answer.
+   */
+  private outlive(relay: Served): void {
+    this.deadlines.add(relay);
   }
 
   private cut(relay: Served, reason: CutReason): void {
