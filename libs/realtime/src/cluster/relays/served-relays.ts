@@ -44,6 +44,8 @@ interface Served {
   hasBegun: boolean;
   /** The owner has sent all of the response; the client may not have taken it yet. */
   hasEnded: boolean;
+  /** The owner is gone after it has ended the response. */
+  isOrphan: boolean;
   /** The number of the last part. */
   seq: number;
   /** Bytes that the network has taken, and that the owner has not been told. */
@@ -185,9 +187,11 @@ export class ServedRelays {
 
   /**
    * The owner is gone, and the last bytes of its response may still be on their way out: the client gets as long to take
-   * them as an owner has for its first answer.
+   * them as an owner has for its first answer. Its time does not begin anew when the next sign comes that the owner is gone.
    */
   private outlive(relay: Served): void {
+    if (relay.isOrphan) return;
+    relay.isOrphan = true;
     this.deadlines.add(relay);
   }
 
@@ -222,4 +226,4 @@ export class ServedRelays {
   }
 }
 
-const START = { hasBegun: false, hasEnded: false, seq: 0, taken: 0 };
+const START = { hasBegun: false, hasEnded: false, isOrphan: false, seq: 0, taken: 0 };
